@@ -1,0 +1,30 @@
+//! tripline watches the audit trails of a provider of SMS and voice services, notices credentials used from a new
+//! origin and message logs leaving in bulk, ends the session through a hook while the download still runs, and can say
+//! afterwards whose records left.
+//!
+//! # The life of a log line
+//!
+//! A line is appended to a followed trail. [`source`] reads it and hands it on in a batch that says which stretch
+//! `(from, to]` of which file it covers. [`decode`] splits it into named fields, [`normalise`] says what those fields
+//! mean for the product that wrote them, and [`enrich`] adds what is known of its origin: out comes one
+//! [`model::Event`]. [`detect`] folds the event into the state of the people, sessions and keys that it concerns, as the
+//! policies of [`policy`] say, and may return a [`model::Finding`]. [`orders`] decides whether a finding leads to an
+//! order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
+//! `advance(state, input) -> outcome`. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
+//! SQLite transaction; nothing is done or said before it. Only then [`respond`] carries out what was committed: the
+//! runner starts hooks and speaks to the network, the daemon writes syslog. [`health`] lists what can be wrong with us,
+//! [`config`] is what the operator wrote, [`control`] answers questions over a local socket, [`daemon`] drives the loops, and
+//! [`cli`] is the command line.
+//!
+//! # Architecture invariants
+//!
+//! - The modules are declared in the order in which data flows, and **a module imports only what is declared above it**
+//!   (`tests/tidy.rs` holds this).
+//! - The modules marked *pure* know no clock, no randomness, no file, no socket, no thread: time and chance are inputs.
+//!   `clippy.toml` bans them for the whole crate; the edges are exempt below, each by name.
+//! - Everything that can change a result is a recorded [`model::Input`].
+//! - Only [`ledger`] speaks SQL. Only [`respond`] starts processes.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod model;

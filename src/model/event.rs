@@ -1,0 +1,402 @@
+//! The normalised event: one act of one actor, in OCSF's words, with where it was read.
+use super::Text;
+use super::id::{ContentDigest, EventId};
+use super::position::{FileId, SourceName};
+use super::time::{EventTime, WallTime};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+macro_rules! closed {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+        impl $name {
+            /// Every value, in declaration order.
+            pub const ALL: &[$name] = &[$($name::$variant),*];
+            /// The name that policies, profiles and output use.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+            /// The value of that name.
+            pub fn from_name(name: &str) -> Option<$name> {
+                Self::ALL.iter().copied().find(|v| v.name() == name)
+            }
+        }
+    };
+}
+pub(crate) use closed;
+
+closed!(
+    /// What was done.
+    Activity {
+        /// A login, tried or done. OCSF Authentication (3002) Logon.
+        Login = "login",
+        /// The end of a session at its user's wish. OCSF Authentication (3002) Logoff.
+        Logout = "logout",
+        /// A second factor was asked for. OCSF Authentication (3002) Preauth.
+        MfaChallenge = "mfa_challenge",
+        /// A page or record was looked at. OCSF Web Resources Activity (6001) Read.
+        View = "view",
+        /// Message or call logs were searched. OCSF Web Resources Activity (6001) Search.
+        Query = "query",
+        /// A file of logs was asked for. OCSF Web Resources Activity (6001) Export.
+        ExportRequested = "export_requested",
+        /// Logs were sent to somebody: a file fetched, or a list API read. OCSF File Hosting Activity (6006) Download.
+        Download = "download",
+        /// A password or second factor was reset or enrolled, by oneself or by somebody else. OCSF Account Change (3001).
+        CredentialReset = "credential_reset",
+        /// An API key, token or secret was made. OCSF Account Change (3001).
+        KeyCreated = "key_created",
+        /// An API key, token or secret was taken away. OCSF Account Change (3001).
+        KeyDeleted = "key_deleted",
+        /// A user was made, changed, or given a role. OCSF Account Change (3001).
+        UserChanged = "user_changed",
+        /// Somebody acts as a customer or a colleague. OCSF Authentication (3002) Account Switch.
+        Impersonation = "impersonation",
+        /// A session or token was revoked. OCSF Authentication (3002) Logoff.
+        SessionRevoked = "session_revoked",
+        /// Logging or auditing was changed. OCSF Entity Management (3004).
+        LoggingChanged = "logging_changed",
+        /// Any other setting was changed. OCSF Entity Management (3004).
+        SettingsChanged = "settings_changed",
+        /// A call of an API that is none of the above. OCSF API Activity (6003).
+        ApiCall = "api_call",
+        /// None of the above.
+        Other = "other",
+    }
+);
+
+closed!(
+    /// How it ended.
+    Outcome {
+        /// It was done. OCSF `status_id` 1.
+        Success = "success",
+        /// It was refused or failed. OCSF `status_id` 2.
+        Failure = "failure",
+        /// The trail does not say. OCSF `status_id` 0.
+        Unknown = "unknown",
+    }
+);
+
+closed!(
+    /// What kind of actor. OCSF `actor.user.type`.
+    ActorKind {
+        /// A member of staff.
+        User = "user",
+        /// An API key or another credential of a program.
+        Key = "key",
+        /// The product itself.
+        System = "system",
+        /// A customer's own user.
+        Customer = "customer",
+    }
+);
+
+closed!(
+    /// Who says so: a session id that a client sent is no proof that the session is that actor's.
+    Vouched {
+        /// The trail's own server states it.
+        Server = "server",
+        /// A client sent it (a cookie, a header, a form), and the log copied it.
+        Client = "client",
+    }
+);
+
+/// Who acted. OCSF `actor.user`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The key of the actor: what the profile declares to be the name by which all its trails know it. OCSF `actor.user.name`.
+    pub name: Text,
+    /// The product's own id. OCSF `actor.user.uid`.
+    pub uid: Option<Text>,
+    /// A person, a program, the product. OCSF `actor.user.type`.
+    pub kind: ActorKind,
+    /// The role, as the trail or the directory says. OCSF `actor.user.role` (ours).
+    pub role: Option<Text>,
+}
+
+/// The session acted in. OCSF `actor.session`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The id, which may be a live secret: it is never stored or shown in clear. OCSF `actor.session.uid` shows its keyed digest.
+    pub id: Text,
+    /// Only a session that the server vouches for can become the target of an order.
+    pub vouched: Vouched,
+}
+
+/// Where from. OCSF `src_endpoint` and `device`; what is not in the line is filled in by [`crate::model::Origin`]'s enrichment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `src_endpoint.ip`, canonical: an IPv4 address mapped into IPv6 is IPv4.
+    pub ip: Option<IpAddr>,
+    /// `src_endpoint.prefix` (ours): the announced or database prefix that holds the address, or /24 and /48.
+    pub prefix: Option<Text>,
+    /// `src_endpoint.autonomous_system.number`.
+    pub as_number: Option<u32>,
+    /// `src_endpoint.autonomous_system.name`.
+    pub as_name: Option<Arc<str>>,
+    /// `src_endpoint.location.country`, ISO 3166-1 alpha-2.
+    pub country: Option<Text>,
+    /// `src_endpoint.location.city`.
+    pub city: Option<Arc<str>>,
+    /// Latitude and longitude in degrees and the radius in km within which the database is sure: `src_endpoint.location.coordinates`.
+    pub place: Option<(f32, f32, u16)>,
+    /// `src_endpoint.listed` (ours): the kind that a network list gives it (hosting, vpn, tor, office, …).
+    pub listed: Option<Text>,
+    /// `http_request.user_agent`, cut to [`super::limits::FIELD_BYTES`].
+    pub user_agent: Option<Text>,
+    /// `device.family` (ours): browser or tool, as `Chrome`, `curl`.
+    pub device_family: Option<Text>,
+    /// `device.os.name`.
+    pub device_os: Option<Text>,
+    /// `device.version` (ours): the major version.
+    pub device_version: Option<u32>,
+    /// `device.type`: `browser`, `tool` or `unknown`.
+    pub device_type: Option<Text>,
+}
+
+/// What was exported. OCSF has no attributes for this; the paths `export.*` are ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// `export.job_uid`: the id by which the request and the download of one file are joined.
+    pub job: Option<Text>,
+    /// `export.kind`: sms, voice, mfa, …
+    pub kind: Option<Text>,
+    /// `export.range_start`: the first day of the data, as days since 1970.
+    pub first_day: Option<i32>,
+    /// `export.range_end`: the last day of the data, as days since 1970.
+    pub last_day: Option<i32>,
+    /// `export.records`.
+    pub records: Option<u64>,
+    /// `export.records_estimated`: the records were reckoned from the bytes.
+    pub records_estimated: bool,
+    /// `export.bytes`.
+    pub bytes: Option<u64>,
+}
+
+impl Export {
+    /// `export.days`: how many days of data, both ends included.
+    pub fn days(&self) -> Option<i64> {
+        let days = i64::from(self.last_day?) - i64::from(self.first_day?) + 1;
+        (days > 0).then_some(days)
+    }
+}
+
+/// The HTTP request, where the trail is of one. OCSF `http_request` and `http_response`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Http {
+    /// `http_request.http_method`.
+    pub method: Option<Text>,
+    /// `http_request.url.path`, secrets cut out.
+    pub path: Option<Text>,
+    /// `http_response.code`.
+    pub status: Option<u16>,
+    /// `duration`: milliseconds from the request's start to its end; the event's time is its end.
+    pub took_ms: Option<u64>,
+}
+
+/// What to know about an event before trusting it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// The line stated no readable time: the time is when it was read.
+    pub time_missing: bool,
+    /// The stated time lay in the future and was clamped.
+    pub time_clamped: bool,
+    /// The line came later than [`super::limits::LATENESS`]: windows count it when it arrived.
+    pub late: bool,
+    /// The line was longer than the limit and was clipped.
+    pub clipped: bool,
+    /// A field of meaning occurred twice.
+    pub ambiguous: bool,
+}
+
+/// Where an event was read, and what is kept of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The trail.
+    pub source: SourceName,
+    /// The generation of its file.
+    pub file: FileId,
+    /// Byte range in that file, the newline included.
+    pub from: u64,
+    /// End of the byte range.
+    pub to: u64,
+    /// Which record of the line, where a line holds several.
+    pub index: u32,
+    /// Digest of the original line.
+    pub digest: ContentDigest,
+    /// The line with secrets, phone numbers and message contents cut out, at most [`super::limits::KEPT_LINE_BYTES`].
+    pub redacted: Box<str>,
+}
+
+/// One act.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The same for the same act, however often and from whichever file it is read. OCSF `metadata.uid`.
+    pub id: EventId,
+    /// When it happened (for a download: when it ended). OCSF `time`.
+    pub time: EventTime,
+    /// When we read it. OCSF `metadata.logged_time`.
+    pub observed: WallTime,
+    /// What was done. OCSF `activity_name`.
+    pub activity: Activity,
+    /// How it ended. OCSF `status`.
+    pub outcome: Outcome,
+    /// Why, in the trail's own word. OCSF `status_detail`.
+    pub reason: Option<Text>,
+    /// The product's own name for the act. OCSF `metadata.event_code`.
+    pub code: Option<Text>,
+    /// Who.
+    pub actor: Option<Actor>,
+    /// In which session.
+    pub session: Option<Session>,
+    /// From where.
+    pub origin: Origin,
+    /// The customer account concerned. OCSF `resource.owner.org.uid`.
+    pub customer: Option<Text>,
+    /// Whom the act was done to (whose factor was reset, who was impersonated). OCSF `user.name`.
+    pub target: Option<Text>,
+    /// What was exported.
+    pub export: Option<Export>,
+    /// The HTTP request.
+    pub http: Option<Http>,
+    /// The profile that read it. OCSF `metadata.product.name`.
+    pub product: Arc<str>,
+    /// What to know before trusting it.
+    pub marks: Marks,
+    /// Where it was read.
+    pub evidence: Evidence,
+    /// Values of the raw fields that some policy names, in the order of the normaliser's list of them. OCSF `unmapped.*`.
+    pub unmapped: Vec<Option<Text>>,
+}
+
+/// The value of one field of an event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// The event has no such field, or its value is null.
+    Absent,
+    /// Text.
+    Text(&'a str),
+    /// A whole number.
+    Int(i64),
+    /// An address.
+    Ip(IpAddr),
+    /// True or false.
+    Bool(bool),
+}
+
+macro_rules! fields {
+    ($($variant:ident = $path:literal => |$e:ident| $get:expr;)*) => {
+        /// The fields that policies and output can name, by OCSF path (or ours, where OCSF has none).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field { $(#[doc = $path] $variant,)* }
+        impl Field {
+            /// Every field, in the order of the documentation.
+            pub const ALL: &[Field] = &[$(Field::$variant),*];
+            /// The path by which policies name it.
+            pub const fn path(self) -> &'static str { match self { $(Field::$variant => $path,)* } }
+            /// The field of that path.
+            pub fn from_path(path: &str) -> Option<Field> { Self::ALL.iter().copied().find(|f| f.path() == path) }
+        }
+        impl Event {
+            /// The value of `field`.
+            pub fn get(&self, field: Field) -> Value<'_> {
+                match field { $(Field::$variant => { let $e = self; Value::from($get) })* }
+            }
+        }
+    };
+}
+
+fields! {
+    Activity = "activity_name" => |e| e.activity.name();
+    Outcome = "status" => |e| e.outcome.name();
+    Reason = "status_detail" => |e| e.reason.as_deref();
+    Code = "metadata.event_code" => |e| e.code.as_deref();
+    Product = "metadata.product.name" => |e| &*e.product;
+    Source = "metadata.log_name" => |e| e.evidence.source.as_str();
+    ActorName = "actor.user.name" => |e| e.actor.as_ref().map(|a| a.name.as_str());
+    ActorUid = "actor.user.uid" => |e| e.actor.as_ref().and_then(|a| a.uid.as_deref());
+    ActorType = "actor.user.type" => |e| e.actor.as_ref().map(|a| a.kind.name());
+    ActorRole = "actor.user.role" => |e| e.actor.as_ref().and_then(|a| a.role.as_deref());
+    SessionUid = "actor.session.uid" => |e| e.session.as_ref().map(|s| s.id.as_str());
+    SessionVouched = "actor.session.vouched_by" => |e| e.session.as_ref().map(|s| s.vouched.name());
+    Ip = "src_endpoint.ip" => |e| e.origin.ip;
+    Prefix = "src_endpoint.prefix" => |e| e.origin.prefix.as_deref();
+    AsNumber = "src_endpoint.autonomous_system.number" => |e| e.origin.as_number.map(i64::from);
+    AsName = "src_endpoint.autonomous_system.name" => |e| e.origin.as_name.as_deref();
+    Country = "src_endpoint.location.country" => |e| e.origin.country.as_deref();
+    City = "src_endpoint.location.city" => |e| e.origin.city.as_deref();
+    Listed = "src_endpoint.listed" => |e| e.origin.listed.as_deref();
+    UserAgent = "http_request.user_agent" => |e| e.origin.user_agent.as_deref();
+    DeviceFamily = "device.family" => |e| e.origin.device_family.as_deref();
+    DeviceOs = "device.os.name" => |e| e.origin.device_os.as_deref();
+    DeviceVersion = "device.version" => |e| e.origin.device_version.map(i64::from);
+    DeviceType = "device.type" => |e| e.origin.device_type.as_deref();
+    Customer = "resource.owner.org.uid" => |e| e.customer.as_deref();
+    Target = "user.name" => |e| e.target.as_deref();
+    ExportJob = "export.job_uid" => |e| e.export.as_ref().and_then(|x| x.job.as_deref());
+    ExportKind = "export.kind" => |e| e.export.as_ref().and_then(|x| x.kind.as_deref());
+    ExportFirstDay = "export.range_start" => |e| e.export.as_ref().and_then(|x| x.first_day.map(i64::from));
+    ExportLastDay = "export.range_end" => |e| e.export.as_ref().and_then(|x| x.last_day.map(i64::from));
+    ExportDays = "export.days" => |e| e.export.as_ref().and_then(Export::days);
+    ExportRecords = "export.records" => |e| e.export.as_ref().and_then(|x| x.records.map(saturate));
+    ExportBytes = "export.bytes" => |e| e.export.as_ref().and_then(|x| x.bytes.map(saturate));
+    Method = "http_request.http_method" => |e| e.http.as_ref().and_then(|h| h.method.as_deref());
+    Path = "http_request.url.path" => |e| e.http.as_ref().and_then(|h| h.path.as_deref());
+    Status = "http_response.code" => |e| e.http.as_ref().and_then(|h| h.status.map(i64::from));
+    Duration = "duration" => |e| e.http.as_ref().and_then(|h| h.took_ms.map(saturate));
+}
+
+fn saturate(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(text)
+    }
+}
+impl From<i64> for Value<'_> {
+    fn from(n: i64) -> Self {
+        Value::Int(n)
+    }
+}
+impl From<IpAddr> for Value<'_> {
+    fn from(ip: IpAddr) -> Self {
+        Value::Ip(ip)
+    }
+}
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Absent, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_by_its_path() {
+        for field in Field::ALL {
+            assert_eq!(Field::from_path(field.path()), Some(*field));
+        }
+    }
+
+    #[test]
+    fn days_count_both_ends_and_refuse_a_backward_range() {
+        let range = |a, b| {
+            Export {
+                first_day: Some(a),
+                last_day: Some(b),
+                ..Export::default()
+            }
+            .days()
+        };
+        assert_eq!(range(10, 10), Some(1));
+        assert_eq!(range(1, 30), Some(30));
+        assert_eq!(range(2, 1), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! What a policy found, with what it rests on. OCSF Detection Finding, class 2004.
+use super::Text;
+use super::event::closed;
+use super::id::{ContentDigest, EventId, FindingId};
+use super::position::{FileId, SourceName};
+use super::time::{EventTime, WallTime};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+closed!(
+    /// How much it matters, in Sigma's words.
+    Severity {
+        /// OCSF `severity_id` 1.
+        Informational = "informational",
+        /// OCSF `severity_id` 2.
+        Low = "low",
+        /// OCSF `severity_id` 3.
+        Medium = "medium",
+        /// OCSF `severity_id` 4.
+        High = "high",
+        /// OCSF `severity_id` 5.
+        Critical = "critical",
+    }
+);
+
+impl Severity {
+    /// OCSF `severity_id`, 1 to 5.
+    pub const fn ocsf(self) -> u8 {
+        self as u8 + 1
+    }
+}
+
+/// One number that the finding rests on, and what it is held against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What was counted, for a person: `records asked for in 1 h`.
+    pub what: Text,
+    /// How much there was.
+    pub value: Text,
+    /// What it is held against: a threshold, or what is usual.
+    pub against: Text,
+}
+
+/// One event that contributed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The event.
+    pub event: EventId,
+    /// Its time.
+    pub time: EventTime,
+    /// The trail it was read from.
+    pub source: SourceName,
+    /// The generation of the trail's file.
+    pub file: FileId,
+    /// Its byte range in the file.
+    pub from: u64,
+    /// End of the byte range.
+    pub to: u64,
+    /// Digest of the original line.
+    pub digest: ContentDigest,
+    /// What it contributed, for a person.
+    pub what: Text,
+}
+
+/// Whom and what a finding is about: the actor, session and origin of the event that completed it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The actor's name.
+    pub actor: Option<Text>,
+    /// The actor's own id in the product.
+    pub actor_uid: Option<Text>,
+    /// The actor's role.
+    pub role: Option<Text>,
+    /// The session, as a digest that does not tell its id.
+    pub session: Option<SessionRef>,
+    /// The address.
+    pub ip: Option<IpAddr>,
+    /// Country and network owner, for a person.
+    pub place: Option<Text>,
+    /// The customer account.
+    pub customer: Option<Text>,
+}
+
+/// A session without its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionRef {
+    /// The keyed digest (HMAC-SHA-256, first 16 bytes) that stands for the session id.
+    pub digest: [u8; 16],
+    /// Whether the portal's own trail named this session as this actor's.
+    pub by_server: bool,
+}
+
+/// Something that a policy found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Digest of (decision, entity, episode).
+    pub id: FindingId,
+    /// The policy's short name. OCSF `finding_info.analytic.name`.
+    pub policy: Arc<str>,
+    /// The policy's title. OCSF `finding_info.title`.
+    pub title: Arc<str>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Event time of the event that completed it: the input cut off here still gives this finding. OCSF `time`.
+    pub time: EventTime,
+    /// When we had read enough to know. OCSF `finding_info.created_time`.
+    pub observed: WallTime,
+    /// Event time of the first event that contributed. OCSF `finding_info.first_seen_time`.
+    pub first: EventTime,
+    /// The group-by values, for a person: `actor.user.name=…`.
+    pub entity: Text,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// Its numbers, as first seen.
+    pub measures: Vec<Measure>,
+    /// What it rests on, at most [`super::limits::EVIDENCE_PER_FINDING`].
+    pub witnesses: Vec<Witness>,
+    /// Findings of other policies that it rests on.
+    pub parts: Vec<FindingId>,
+    /// ATT&CK techniques and the like, from the policy's tags.
+    pub tags: Vec<Arc<str>>,
+    /// The action that the policy asks for, with its target; whether it is taken is for the orders to decide.
+    pub asks: Vec<Ask>,
+    /// Made by `tripline test-finding`: goes through every outlet, and never leads to an order.
+    pub test: bool,
+}
+
+/// What a policy's response block asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The name of an action in the configuration.
+    pub action: Arc<str>,
+    /// What it is to act on.
+    pub target: super::order::TargetKind,
+}

@@ -1,0 +1,91 @@
+//! Everything that can change a result: the closed list of recorded inputs.
+use super::Text;
+use super::id::{Digest, FindingId, OrderId};
+use super::position::Batch;
+use super::time::WallTime;
+
+/// One input of the core. The ledger gives each a sequence number; the same inputs in the same order give the same ledger.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Lines of one or more trails, merged by event time: each trail's own order is kept.
+    Lines(Vec<Batch>),
+    /// The clock, once a minute and at start.
+    Tick(WallTime),
+    /// Policies, reference tables, profiles or the response's settings were read; from now on these hold. By digest.
+    Rules {
+        /// When.
+        at: WallTime,
+        /// Digest of everything that was read.
+        digest: Digest,
+    },
+    /// A person acknowledged a finding.
+    Acknowledge {
+        /// When.
+        at: WallTime,
+        /// Which.
+        finding: FindingId,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// `tripline hold on|off`.
+    Hold {
+        /// When.
+        at: WallTime,
+        /// On or off.
+        on: bool,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// A person asked for a test finding.
+    TestFinding {
+        /// When.
+        at: WallTime,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// An order was handed to the runner.
+    Started {
+        /// When.
+        at: WallTime,
+        /// Which.
+        order: OrderId,
+    },
+    /// The runner told how an order ended.
+    Ended {
+        /// When.
+        at: WallTime,
+        /// Which.
+        order: OrderId,
+        /// How.
+        verdict: Verdict,
+    },
+}
+
+/// How the runner says that an order ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The hook ran and said that it is done.
+    Done(Text),
+    /// The hook ran and failed, or could not be run; its reason.
+    Failed(Text),
+    /// It was started, and nobody knows how it ended.
+    Unknown(Text),
+    /// The runner has never heard of it: it may be handed over again.
+    NeverSeen,
+}
+
+impl Input {
+    /// When it was observed.
+    pub fn at(&self) -> WallTime {
+        match self {
+            Input::Lines(batches) => batches.iter().map(|b| b.observed).max().unwrap_or_default(),
+            Input::Tick(at) => *at,
+            Input::Rules { at, .. }
+            | Input::Acknowledge { at, .. }
+            | Input::Hold { at, .. }
+            | Input::TestFinding { at, .. }
+            | Input::Started { at, .. }
+            | Input::Ended { at, .. } => *at,
+        }
+    }
+}

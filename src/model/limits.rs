@@ -1,0 +1,45 @@
+//! Every bound in one place. At a bound something is said; nothing is only dropped.
+use super::time::Millis;
+
+/// The longest frame that is decoded whole, in bytes; a longer one is clipped and counted.
+pub const FRAME_BYTES: usize = 1 << 20;
+/// The most that one batch may hold, in bytes of frames.
+pub const BATCH_BYTES: usize = 4 << 20;
+/// The most frames in one batch.
+pub const BATCH_FRAMES: usize = 8192;
+/// How many bytes before a cursor its witness covers (rotation by copytruncate keeps identity, not content).
+pub const WITNESS_BYTES: usize = 256;
+/// The longest that read lines wait for their commit while more are coming.
+pub const COMMIT_AFTER: Millis = Millis(200);
+/// How late a line may be and still count in the window it belongs to. Cloud trails deliver a day late at worst
+/// (`faults` T56); two days leave room.
+pub const LATENESS: Millis = Millis::DAY.times(2);
+/// How far ahead of our clock a stamp may be: two machines without NTP drift by minutes, not hours.
+pub const FUTURE_SKEW: Millis = Millis::MINUTE.times(10);
+/// How many event ids of a source are remembered to recognise a line sent twice: a day of 3 events a second.
+pub const REMEMBERED_IDS: usize = 1 << 18;
+/// The longest value of one field that is kept, in bytes.
+pub const FIELD_BYTES: usize = 4096;
+/// The longest kept (redacted) line, in bytes.
+pub const KEPT_LINE_BYTES: usize = 4096;
+/// How many contributing events a finding names.
+pub const EVIDENCE_PER_FINDING: usize = 16;
+/// How many contributions one window keeps before the oldest are folded together.
+pub const WINDOW_ENTRIES: usize = 4096;
+/// How many values one entity's `new_value` or `value_count` state keeps.
+pub const VALUES_PER_ENTITY: usize = 4096;
+/// How many findings of one policy in one hour of event time are recorded singly; the rest are summed up in one.
+pub const FINDINGS_PER_POLICY_HOUR: u32 = 200;
+/// How many state rows the cache in front of SQLite holds.
+pub const CACHED_ROWS: usize = 200_000;
+/// A session's longest life unless the configuration says otherwise: orders older than this are not carried out, and
+/// sealed session ids are forgotten after it.
+pub const SESSION_LIFE: Millis = Millis::HOUR.times(24);
+/// One frame of the control protocol and of the runner's, in bytes.
+pub const CONTROL_FRAME_BYTES: usize = 64 << 10;
+/// What is kept of a hook's output, in bytes.
+pub const HOOK_OUTPUT_BYTES: usize = 64 << 10;
+/// The longest syslog message, in bytes (RFC 5424 asks receivers for 2,048 and allows more).
+pub const SYSLOG_BYTES: usize = 8192;
+/// The longest syslog message sent by UDP, in bytes.
+pub const SYSLOG_UDP_BYTES: usize = 2048;

@@ -1,0 +1,24 @@
+//! The words that every other module speaks: times, positions, inputs, events, findings, orders, and the limits on all of them.
+
+pub mod event;
+pub mod finding;
+pub mod id;
+pub mod input;
+pub mod limits;
+pub mod order;
+pub mod position;
+pub mod time;
+
+pub use event::{
+    Activity, Actor, ActorKind, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome,
+    Session, Value, Vouched,
+};
+pub use finding::{Finding, Measure, Severity, Subject};
+pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
+pub use input::{Input, Verdict};
+pub use order::{Mode, Order, OrderState, Refusal, TargetKind};
+pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
+pub use time::{EventTime, Millis, WallTime};
+
+/// Short text from a trail: names, addresses, session ids. Inline up to 24 bytes.
+pub type Text = compact_str::CompactString;

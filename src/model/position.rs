@@ -1,0 +1,127 @@
+//! Where bytes were read: a cursor is an algebra of stretches.
+//!
+//! A batch covers the stretch `(from, to]` of one generation of one source. A stretch must touch the checkpoint of its
+//! source:
+//!
+//! | checkpoint       | stretch        | result                                                              |
+//! | ---------------- | -------------- | ------------------------------------------------------------------- |
+//! | none             | `(0, b]`       | checkpoint `b`                                                      |
+//! | `a`              | `(a, b]`       | checkpoint `b`                                                      |
+//! | `a`              | `(c, b]`, c<a  | refused: overlap would process bytes twice                          |
+//! | `a`              | `(c, b]`, c>a  | refused: a gap would lose bytes silently                            |
+//! | anything         | with a declared discontinuity | checkpoint `b`, and the discontinuity becomes a finding |
+use super::id::Digest;
+use super::time::WallTime;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The operator's name for a trail: one logical source, however many files it has had.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourceName(pub Arc<str>);
+
+impl SourceName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for SourceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What tells one generation of a file from the next one with the same name, and finds it again under another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FileId {
+    /// `st_dev`.
+    pub device: u64,
+    /// `st_ino`; reused at once by ext4, therefore never alone.
+    pub inode: u64,
+    /// Birth time in nanoseconds since 1970 (statx), 0 where the file system has none.
+    pub born_ns: i64,
+}
+
+/// The stretch `(from, to]` of a file, in bytes of its decompressed content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The generation read.
+    pub file: FileId,
+    /// Bytes before this offset were covered earlier.
+    pub from: u64,
+    /// Bytes before this offset are covered now.
+    pub to: u64,
+}
+
+/// Why a stretch does not touch the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Discontinuity {
+    /// The first stretch of a source never seen, started at its end on the operator's wish.
+    StartedAtEnd,
+    /// The next generation after a rotation; the one before was read to its end.
+    NextFile,
+    /// The file is shorter than the cursor, or the bytes before the cursor are not those that were read: started again at 0.
+    Truncated,
+    /// The file of the cursor is gone with an unread rest; how much is unknown.
+    Lost {
+        /// Offset up to which it had been read.
+        read_to: u64,
+        /// Its last known size in bytes, where it was seen to be larger.
+        known_size: Option<u64>,
+    },
+}
+
+/// What the reader saw that a decoder must know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameFlags {
+    /// The frame was longer than the limit; what is here is its beginning.
+    pub clipped: bool,
+    /// The file ended without a newline and is final: the writer died in the middle.
+    pub unterminated: bool,
+}
+
+/// One line, or one JSON document, of a batch. Offsets are into [`Batch::data`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Where its bytes begin in [`Batch::data`].
+    pub start: u32,
+    /// Where its bytes end, without the newline.
+    pub end: u32,
+    /// Where it begins in the file.
+    pub from: u64,
+    /// Where it ends in the file, its newline included.
+    pub to: u64,
+    /// What the reader saw.
+    pub flags: FrameFlags,
+}
+
+/// Bytes of one stretch of one source, cut into frames, as read at one moment.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose.
+    pub source: SourceName,
+    /// Where the file lay when it was read; for people, never for identity.
+    pub path: Arc<std::path::Path>,
+    /// What it covers.
+    pub stretch: Stretch,
+    /// Declared where `stretch.from` is not the checkpoint.
+    pub discontinuity: Option<Discontinuity>,
+    /// When it was read.
+    pub observed: WallTime,
+    /// Up to [`super::limits::WITNESS_BYTES`] that precede the stretch, then the bytes of its frames (a clipped frame's rest is left out).
+    pub data: Arc<[u8]>,
+    /// The frames, in file order; every byte of the stretch is in one, or in a newline, or in the rest of a clipped one.
+    pub frames: Vec<Frame>,
+    /// SHA-256 of the last [`super::limits::WITNESS_BYTES`] (or fewer) bytes of the file before `stretch.to`.
+    pub witness: Digest,
+    /// Size of the file when it was read, in bytes: `size - stretch.to` is the lag.
+    pub size: u64,
+}
+
+impl Batch {
+    /// The bytes of `frame`.
+    pub fn bytes(&self, frame: &Frame) -> &[u8] {
+        &self.data[frame.start as usize..frame.end as usize]
+    }
+}
