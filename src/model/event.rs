@@ -346,6 +346,7 @@ fields! {
     Method = "http_request.http_method" => |e| e.http.as_ref().and_then(|h| h.method.as_deref());
     Path = "http_request.url.path" => |e| e.http.as_ref().and_then(|h| h.path.as_deref());
     Status = "http_response.code" => |e| e.http.as_ref().and_then(|h| h.status.map(i64::from));
+    Time = "time" => |e| e.time.0;
     Duration = "duration" => |e| e.http.as_ref().and_then(|h| h.took_ms.map(saturate));
 }
 

@@ -1,0 +1,147 @@
+//! Which field of an event a policy's field name means.
+use super::error::did_you_mean;
+use crate::model::{Event, Field, Value};
+
+/// A field that a policy names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FieldRef {
+    /// One that the event knows.
+    Known(Field),
+    /// A raw one: the index into [`super::PolicySet::raw_fields`], and so into [`Event::unmapped`].
+    Raw(usize),
+}
+
+impl FieldRef {
+    /// Its value in `event`.
+    pub fn value(self, event: &Event) -> Value<'_> {
+        match self {
+            FieldRef::Known(field) => event.get(field),
+            FieldRef::Raw(index) => match event.unmapped.get(index) {
+                Some(Some(text)) => Value::Text(text),
+                _ => Value::Absent,
+            },
+        }
+    }
+
+    /// Its name, given the raw fields of its policy set.
+    pub fn name(self, raw_fields: &[String]) -> &str {
+        match self {
+            FieldRef::Known(field) => field.path(),
+            FieldRef::Raw(index) => raw_fields.get(index).map_or("", String::as_str),
+        }
+    }
+}
+
+/// How a policy's field names are to be read. Sigma: `taxonomy`, and the taxonomy appendix for `sigma`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taxonomy {
+    /// OCSF paths, and beside them the product's own names: Sigma's default for what its appendix does not list.
+    Sigma,
+    /// Sigma's names for web servers and proxies (W3C extended log format).
+    SigmaWeb,
+    /// Elastic Common Schema.
+    Ecs,
+}
+
+/// Sigma's names in the categories `webserver` and `proxy`. A query string is no part of the normalised path, so
+/// `cs-uri-query` and `c-uri` stay raw.
+const WEB: &[(&str, Field)] = &[
+    ("c-ip", Field::Ip),
+    ("cs-method", Field::Method),
+    ("cs-uri-stem", Field::Path),
+    ("cs-user-agent", Field::UserAgent),
+    ("c-useragent", Field::UserAgent),
+    ("cs-username", Field::ActorName),
+    ("sc-status", Field::Status),
+    ("time-taken", Field::Duration),
+];
+
+/// Names of the Elastic Common Schema 8 that mean the same as a field of ours.
+const ECS: &[(&str, Field)] = &[
+    ("event.action", Field::Code),
+    ("event.outcome", Field::Outcome),
+    ("event.reason", Field::Reason),
+    ("user.name", Field::ActorName),
+    ("user.id", Field::ActorUid),
+    ("user.target.name", Field::Target),
+    ("source.ip", Field::Ip),
+    ("client.ip", Field::Ip),
+    ("source.as.number", Field::AsNumber),
+    ("source.as.organization.name", Field::AsName),
+    ("source.geo.country_iso_code", Field::Country),
+    ("source.geo.city_name", Field::City),
+    ("user_agent.original", Field::UserAgent),
+    ("user_agent.name", Field::DeviceFamily),
+    ("user_agent.os.name", Field::DeviceOs),
+    ("http.request.method", Field::Method),
+    ("url.path", Field::Path),
+    ("http.response.status_code", Field::Status),
+];
+
+/// Resolves names and gathers the raw fields of a whole policy set.
+#[derive(Debug, Default)]
+pub(super) struct Resolver {
+    pub(super) raw_fields: Vec<String>,
+}
+
+impl Resolver {
+    /// What `name` means. What is no field of the event is a raw field; `unmapped.` says so expressly.
+    pub(super) fn resolve(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
+        let table = match taxonomy {
+            Taxonomy::Sigma => &[][..],
+            Taxonomy::SigmaWeb => WEB,
+            Taxonomy::Ecs => ECS,
+        };
+        if let Some((_, field)) = table.iter().find(|(n, _)| *n == name) {
+            return FieldRef::Known(*field);
+        }
+        // In ECS `user.name` and the like do not mean what OCSF means by them: only its own table counts.
+        let ocsf = (taxonomy != Taxonomy::Ecs).then(|| Field::from_path(name));
+        match ocsf.flatten() {
+            Some(field) => FieldRef::Known(field),
+            None => FieldRef::Raw(self.raw(name.strip_prefix("unmapped.").unwrap_or(name))),
+        }
+    }
+
+    fn raw(&mut self, name: &str) -> usize {
+        let known = self.raw_fields.iter().position(|n| n == name);
+        known.unwrap_or_else(|| {
+            self.raw_fields.push(name.to_owned());
+            self.raw_fields.len() - 1
+        })
+    }
+}
+
+/// A hint where a raw field's name is nearly that of a field of the event.
+pub(super) fn nearly_known(name: &str) -> String {
+    did_you_mean(name, Field::ALL.iter().map(|f| f.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ours_or_raw() {
+        let mut resolver = Resolver::default();
+        let mut of = |name, taxonomy| resolver.resolve(name, taxonomy);
+        assert_eq!(
+            of("src_endpoint.ip", Taxonomy::Sigma),
+            FieldRef::Known(Field::Ip)
+        );
+        assert_eq!(of("eventType", Taxonomy::Sigma), FieldRef::Raw(0));
+        assert_eq!(of("unmapped.eventType", Taxonomy::Sigma), FieldRef::Raw(0));
+        assert_eq!(of("unmapped.status", Taxonomy::Sigma), FieldRef::Raw(1));
+        assert_eq!(of("c-ip", Taxonomy::SigmaWeb), FieldRef::Known(Field::Ip));
+        assert_eq!(of("c-ip", Taxonomy::Sigma), FieldRef::Raw(2));
+        assert_eq!(
+            of("user.name", Taxonomy::Ecs),
+            FieldRef::Known(Field::ActorName)
+        );
+        assert_eq!(
+            of("user.name", Taxonomy::Sigma),
+            FieldRef::Known(Field::Target)
+        );
+        assert_eq!(resolver.raw_fields, ["eventType", "status", "c-ip"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! YAML text into policies: detections, filters and correlations of Sigma, and a correlation type of ours.
+//!
+//! [`load`] reads files into a [`PolicySet`]. What the language means where Sigma leaves it open:
+//!
+//! - **Text** is compared without regard to case unless `cased` or `re`. A number in a policy equals the same number in
+//!   the event, and text that is written as that number is. An absent field matches nothing but `null`, `exists: false` and
+//!   `neq`; `fieldref|neq` needs both fields.
+//! - **Times** (`hour`, `day` and so on) are taken in UTC from `time`, or from the text of any other field.
+//! - **Keywords** are looked for in the kept line of the event ([`crate::model::Evidence::redacted`]); where nothing is
+//!   kept, or a secret was cut out, they are not found. [`Matcher::needs_line`] says that a policy relies on it.
+//! - **Fields** are the paths of [`crate::model::Field`]; any other name, or `unmapped.` and a name, is a field of the
+//!   record as its product writes it. In rules for `webserver` and `proxy` Sigma's own names mean ours, and so do those of
+//!   ECS with `taxonomy: ecs`.
+//! - **`logsource`** restricts a rule to the events of the profiles that fit it ([`Site::profiles`]); without one, or with
+//!   `product: ocsf`, it is for the events of all.
+//! - **Identity**: findings are named by [`Policy::decision`], which has the policy's `name` (without one its `id`, without
+//!   either its title) in it: retitling a policy that has a name or an id changes no finding's id.
+mod condition;
+mod correlation;
+mod digest;
+mod document;
+mod error;
+mod field;
+mod filter;
+mod item;
+mod lint;
+mod load;
+mod matcher;
+mod modifier;
+mod ours;
+mod pattern;
+mod timeline;
+mod yaml;
+
+pub use correlation::{
+    Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, NewValue, Range,
+};
+pub use document::LogSource;
+pub use error::LoadError;
+pub use field::FieldRef;
+pub use load::{FILES, POLICIES, load};
+pub use matcher::{ActivitySet, Matcher};
+pub use modifier::Placeholders;
+pub use timeline::{BEGINNING, PolicyTest};
+pub use yaml::FILE_BYTES;
+
+use crate::model::finding::Ask;
+use crate::model::{Digest, Millis, Severity};
+use std::sync::Arc;
+
+/// Policies that belong together.
+#[derive(Clone, Debug)]
+pub struct PolicySet {
+    /// Every detection and correlation; what is referred to comes before what refers to it.
+    pub rules: Vec<Policy>,
+    /// The raw fields that some policy names: the normaliser fills [`crate::model::Event::unmapped`] in this order.
+    pub raw_fields: Vec<String>,
+    /// The same for two sets that find the same, whatever their titles, levels and tests.
+    pub digest: Digest,
+    /// What is allowed and yet hardly meant.
+    pub warnings: Vec<Warning>,
+}
+
+/// One detection or correlation.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Sigma's `name`, else the title in small letters with `_` between its words. One of a kind in its set.
+    pub name: Arc<str>,
+    /// Sigma's `id`.
+    pub id: Option<Arc<str>>,
+    /// One line for people.
+    pub title: Arc<str>,
+    /// More for people.
+    pub description: String,
+    /// Sigma's `level`; medium where the policy has none.
+    pub severity: Severity,
+    /// ATT&CK techniques and the like.
+    pub tags: Vec<Arc<str>>,
+    /// When it may fire without cause, for people.
+    pub false_positives: Vec<String>,
+    /// What to do when it fires, for people.
+    pub runbook: Option<String>,
+    /// Its file.
+    pub file: Arc<str>,
+    /// The line where it begins.
+    pub line: u32,
+    /// Which events it is for.
+    pub logsource: LogSource,
+    /// What it looks for.
+    pub body: Body,
+    /// Whether it makes findings of its own, and is not only there for a correlation.
+    pub alerts: bool,
+    /// Whether a correlation refers to it.
+    pub referred: bool,
+    /// What its findings ask for.
+    pub asks: Vec<Ask>,
+    /// It fires once for an entity in each stretch of this length, counted from 1970.
+    pub episode: Millis,
+    /// Whether more events can only make it fire earlier or also.
+    pub monotone: bool,
+    /// The fields without which it is blind.
+    pub needs: Vec<FieldRef>,
+    /// Its own tests.
+    pub tests: Vec<PolicyTest>,
+    /// Digest of what is accumulated: selections, keys, timespan. State belongs to it.
+    pub accumulation: Digest,
+    /// Digest of that and of what is decided: thresholds, learning, episode. Findings are named by it.
+    pub decision: Digest,
+    named: bool,
+    product: String,
+}
+
+/// What a policy looks for.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Single events.
+    Detection(Matcher),
+    /// Events together.
+    Correlation(Correlation),
+}
+
+/// Something allowed and yet hardly meant, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning(pub LoadError);
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the site adds to the files: values for placeholders, and which products there are.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// For the modifier `expand`.
+    pub placeholders: Placeholders,
+    /// The profiles whose events there can be.
+    pub profiles: Vec<Profile>,
+}
+
+/// A profile, and the log sources in Sigma's words that its events are of.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// Its name, as in [`crate::model::Event::product`]; also a Sigma `product`.
+    pub name: String,
+    /// Further log sources: `{product: aws, service: cloudtrail}`, `{category: webserver}`.
+    pub sources: Vec<LogSource>,
+}
+
+impl Site {
+    /// The profiles whose events a rule of that logsource is for; nothing where it is for all events. A profile fits
+    /// where one of its sources has every value that the rule gives. A product that no profile has is taken for the name
+    /// of a profile that is not there.
+    fn products(&self, rule: &LogSource) -> Option<Vec<Arc<str>>> {
+        if *rule == LogSource::default() || rule.product.as_deref() == Some("ocsf") {
+            return None;
+        }
+        let given = |rule: &Option<String>, of: &Option<String>| rule.is_none() || rule == of;
+        let fits = |s: &LogSource| {
+            given(&rule.category, &s.category)
+                && given(&rule.product, &s.product)
+                && given(&rule.service, &s.service)
+        };
+        let by_name = |p: &Profile| p.sources.is_empty() && rule.product.as_ref() == Some(&p.name);
+        let fitting = self
+            .profiles
+            .iter()
+            .filter(|p| by_name(p) || p.sources.iter().any(fits));
+        let mut names: Vec<Arc<str>> = fitting.map(|p| p.name.as_str().into()).collect();
+        if let Some(product) = &rule.product
+            && self.profiles.is_empty()
+        {
+            names.push(product.as_str().into());
+        }
+        Some(names)
+    }
+}
+
+impl PolicySet {
+    /// The policy of that name.
+    pub fn get(&self, name: &str) -> Option<&Policy> {
+        self.rules.iter().find(|r| &*r.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

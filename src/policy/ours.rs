@@ -1,0 +1,95 @@
+//! The key `tripline` of a policy: episode, response, runbook, tests.
+use super::correlation::length;
+use super::document::only;
+use super::error::{Fault, quoted};
+use super::field::{Resolver, Taxonomy};
+use super::timeline::{self, PolicyTest};
+use super::yaml::Node;
+use crate::model::finding::Ask;
+use crate::model::{Millis, TargetKind};
+
+/// What stands under `tripline`.
+#[derive(Debug, Default)]
+pub(super) struct Ours {
+    pub(super) episode: Option<Millis>,
+    pub(super) runbook: Option<String>,
+    pub(super) asks: Vec<Ask>,
+    pub(super) tests: Vec<PolicyTest>,
+}
+
+/// Reads the value of `tripline`. `product` is the profile that the tests' events are of, unless they say otherwise.
+pub(super) fn read(
+    node: Option<&Node>,
+    resolver: &mut Resolver,
+    taxonomy: Taxonomy,
+    product: &str,
+) -> Result<Ours, Fault> {
+    let Some(node) = node else {
+        return Ok(Ours::default());
+    };
+    only(
+        node.map("tripline")?,
+        &["episode", "response", "runbook", "tests"],
+        "`tripline`",
+    )?;
+    let tests = node
+        .get("tests")
+        .map(|n| timeline::read(n, resolver, taxonomy, product));
+    Ok(Ours {
+        episode: node.get("episode").map(episode).transpose()?,
+        runbook: node.get("runbook").map(|n| n.text("runbook")).transpose()?,
+        asks: node.get("response").map_or(Ok(Vec::new()), asks)?,
+        tests: tests.unwrap_or(Ok(Vec::new()))?,
+    })
+}
+
+fn episode(node: &Node) -> Result<Millis, Fault> {
+    let episode = length(node, "episode")?;
+    match episode >= Millis::MINUTE {
+        true => Ok(episode),
+        false => Err(Fault::at(
+            node.line,
+            "`episode` must be a minute at least: a policy fires once in each",
+        )),
+    }
+}
+
+fn asks(node: &Node) -> Result<Vec<Ask>, Fault> {
+    let mut asks = Vec::new();
+    for entry in node.list("response")? {
+        only(
+            entry.map("a response")?,
+            &["action", "target"],
+            "a response",
+        )?;
+        let need = |key: &str| match entry.get(key) {
+            Some(node) => Ok((node.line, node.text(key)?)),
+            None => Err(Fault::at(
+                entry.line,
+                format!("the response has no {}", quoted(key)),
+            )),
+        };
+        let (_, action) = need("action")?;
+        let (line, target) = need("target")?;
+        let target = TargetKind::from_name(&target).ok_or_else(|| {
+            let known: Vec<&str> = TargetKind::ALL.iter().map(|t| t.name()).collect();
+            Fault::at(
+                line,
+                format!(
+                    "`target` cannot be {}: it is one of {}",
+                    quoted(&target),
+                    known.join(", ")
+                ),
+            )
+        })?;
+        let ask = Ask {
+            action: action.into(),
+            target,
+        };
+        match asks.contains(&ask) {
+            true => return Err(Fault::at(entry.line, "the same response stands twice")),
+            false => asks.push(ask),
+        }
+    }
+    Ok(asks)
+}

@@ -1,0 +1,2 @@
+//! References between documents, filters, digests, the `tripline` key.
+use super::*;
