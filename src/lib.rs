@@ -29,3 +29,4 @@
 
 pub mod model;
 pub mod policy;
+pub mod source;

@@ -88,7 +88,7 @@ pub struct Frame {
     pub start: u32,
     /// Where its bytes end, without the newline.
     pub end: u32,
-    /// Where it begins in the file.
+    /// Where it begins in the file: the offset of `data[start]`.
     pub from: u64,
     /// Where it ends in the file, its newline included.
     pub to: u64,
@@ -109,7 +109,9 @@ pub struct Batch {
     pub discontinuity: Option<Discontinuity>,
     /// When it was read.
     pub observed: WallTime,
-    /// Up to [`super::limits::WITNESS_BYTES`] that precede the stretch, then the bytes of its frames (a clipped frame's rest is left out).
+    /// The last [`super::limits::WITNESS_BYTES`] (fewer where the file has fewer) that precede the stretch, then its bytes
+    /// without a hole: a clipped frame's dropped rest would be one, so a clipped frame is always the last of its batch.
+    /// Shared by the parts of a [`Batch::cut`]; only the first part's stretch begins right behind the witness bytes.
     pub data: Arc<[u8]>,
     /// The frames, in file order; every byte of the stretch is in one, or in a newline, or in the rest of a clipped one.
     pub frames: Vec<Frame>,
@@ -123,5 +125,53 @@ impl Batch {
     /// The bytes of `frame`.
     pub fn bytes(&self, frame: &Frame) -> &[u8] {
         &self.data[frame.start as usize..frame.end as usize]
+    }
+
+    /// Splits before `frames[at_frame]`: the first part ends where the frame before it ends, the second covers the rest.
+    ///
+    /// Both are batches in their own right: the stretches touch, each has its own witness, and the bytes are shared. A
+    /// declared discontinuity stays with the first part. With `at_frame` of 0 or of all frames, one of them has no frames.
+    pub fn cut(mut self, at_frame: usize) -> (Batch, Batch) {
+        let (at, witness) = self.seam(at_frame);
+        let frames = if at_frame < self.frames.len() {
+            self.frames.split_off(at_frame)
+        } else {
+            Vec::new()
+        };
+        let rest = Batch {
+            source: self.source.clone(),
+            path: self.path.clone(),
+            stretch: Stretch {
+                from: at,
+                ..self.stretch.clone()
+            },
+            discontinuity: None,
+            data: self.data.clone(),
+            frames,
+            ..self
+        };
+        self.stretch.to = at;
+        self.witness = witness;
+        (self, rest)
+    }
+
+    /// The offset before `frames[at_frame]` that belongs to the frame before it, and the witness of the bytes before that.
+    fn seam(&self, at_frame: usize) -> (u64, Digest) {
+        // `data` has no hole before its last frame's end, so any frame but the last tells where in it an offset lies.
+        let (at, index) = match at_frame.checked_sub(1) {
+            _ if at_frame >= self.frames.len() => return (self.stretch.to, self.witness),
+            None => {
+                let first = &self.frames[0];
+                let back = first.from - self.stretch.from;
+                (self.stretch.from, first.start as usize - back as usize)
+            }
+            Some(before) => {
+                let frame = &self.frames[before];
+                let length = (frame.to - frame.from) as usize;
+                (frame.to, frame.start as usize + length)
+            }
+        };
+        let known = super::limits::WITNESS_BYTES.min(usize::try_from(at).unwrap_or(usize::MAX));
+        (at, Digest::of(&self.data[index - known..index]))
     }
 }

@@ -1,0 +1,696 @@
+//! One trail: which generations of which files it is made of now, and whose turn it is to be read.
+use super::cursor::Cursor;
+use super::file::{Generation, Reading};
+use super::open::{self, OpenFile, Stat};
+use super::search::{self, Named};
+use super::{MAX_OPEN, SourceError, Start, TrailSpec, Until};
+use crate::model::{Batch, Discontinuity, FileId, WallTime};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How many reconciles without growth make the end of a renamed file stable.
+const STABLE: u32 = 2;
+/// After how many reconciles a renamed file that still grows no longer holds up the one that took its name: two writers are
+/// then at work, and neither may wait for the other.
+const PATIENCE: u32 = 30;
+/// How many further reconciles without growth a renamed file is kept open for a writer that has not reopened its file.
+const LINGER: u32 = 30;
+/// How many finished generations are remembered, so that a file that is renamed back is recognised.
+const RETIRED: usize = 64;
+/// How many batches one file may give in a row while others wait.
+const IN_A_ROW: u32 = 16;
+
+/// Reads one trail. It does nothing on its own: [`Follower::reconcile`] looks at names and sizes, [`Follower::next`] reads.
+#[derive(Debug)]
+pub struct Follower {
+    spec: TrailSpec,
+    /// The generations being read, oldest first.
+    chain: Vec<Entry>,
+    /// Generations read to their end.
+    retired: VecDeque<Cursor>,
+    /// Cursors whose files have not been found.
+    missing: Vec<Missing>,
+    /// Names without a readable file.
+    unread: BTreeMap<PathBuf, FileState>,
+    directories: Vec<PathBuf>,
+    /// Whether the trail has a cursor, or will have one with the batches handed on.
+    known: bool,
+    looked: bool,
+    turn: usize,
+    in_a_row: u32,
+    scratch: Vec<u8>,
+    /// What has been reported and still holds.
+    reported: BTreeSet<String>,
+    forgettable: Vec<FileId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    file: Generation,
+    stage: Stage,
+    /// Why it is not read before the next reconcile.
+    trouble: Option<FileState>,
+}
+
+/// Where a generation stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its name leads to it.
+    Following,
+    /// Its name does not; it is read to a stable end, and what took its name waits.
+    Draining { quiet: u32, rounds: u32 },
+    /// At its stable end, kept for a late writer.
+    Lingering { quiet: u32 },
+}
+
+#[derive(Debug)]
+struct Missing {
+    cursor: Cursor,
+    known_size: Option<u64>,
+}
+
+/// What a name of a trail stands for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It is read as it grows.
+    Following,
+    /// There is no such file yet.
+    Absent,
+    /// It was renamed or deleted, and its rest is read.
+    Draining,
+    /// We may not read it.
+    Denied,
+    /// It is no trail; why.
+    Refused(String),
+    /// Reading it fails, and is tried again; why.
+    Failing(String),
+}
+
+/// What `tripline status` shows of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// The name under which it was taken up.
+    pub path: PathBuf,
+    /// What it stands for.
+    pub state: FileState,
+    /// Which file, where there is one.
+    pub file: Option<FileId>,
+    /// How far it was handed on, in bytes of its decompressed content.
+    pub offset: u64,
+    /// How many stored bytes that took; the share of `size` that is done.
+    pub consumed: u64,
+    /// Its stored size in bytes, when last looked at.
+    pub size: u64,
+    /// When it was last seen to have grown.
+    pub grown: Option<WallTime>,
+}
+
+/// What is known of names in one reconcile, for looking things up.
+struct Names<'a> {
+    by_path: BTreeMap<&'a Path, FileId>,
+    by_id: BTreeMap<FileId, &'a Path>,
+}
+
+impl<'a> Names<'a> {
+    fn of(named: &'a [Named]) -> Names<'a> {
+        let there = || {
+            named
+                .iter()
+                .filter_map(|n| Some((n.path.as_path(), n.found.as_ref().ok()?.id)))
+        };
+        Names {
+            by_path: there().collect(),
+            by_id: there().map(|(path, id)| (id, path)).collect(),
+        }
+    }
+}
+
+impl Follower {
+    /// A trail, to go on from its committed cursors. Nothing is looked at before the first [`Follower::reconcile`].
+    pub fn open(spec: TrailSpec, cursors: Vec<Cursor>) -> Follower {
+        let missing = |cursor| Missing {
+            cursor,
+            known_size: None,
+        };
+        Follower {
+            known: !cursors.is_empty(),
+            missing: cursors.into_iter().map(missing).collect(),
+            spec,
+            chain: Vec::new(),
+            retired: VecDeque::new(),
+            unread: BTreeMap::new(),
+            directories: Vec::new(),
+            looked: false,
+            turn: 0,
+            in_a_row: 0,
+            scratch: Vec::new(),
+            reported: BTreeSet::new(),
+            forgettable: Vec::new(),
+        }
+    }
+
+    /// Looks at names, identities and sizes, and takes up what is new. To be called about once a second, and on a hint.
+    /// Returns the problems that were not there the last time; each is tried again by itself.
+    pub fn reconcile(&mut self) -> Vec<SourceError> {
+        let look = search::look(&self.spec.paths);
+        let mut problems = look.problems;
+        let names = Names::of(&look.named);
+        self.unread.clear();
+        self.place_missing(&look.named, &mut problems);
+        for index in 0..self.chain.len() {
+            self.step(index, &names, &mut problems);
+        }
+        self.retire(&names);
+        for named in &look.named {
+            if let Err(problem) = self.take_up(named) {
+                self.note_unread(&named.path, &problem);
+                problems.push(problem);
+            }
+        }
+        self.close_idle(MAX_OPEN);
+        self.directories = self.watchable(look.directories);
+        self.looked = true;
+        self.only_new(problems)
+    }
+
+    /// The next batch of what can be read now; none if there is nothing new. Never waits. After an error the file that
+    /// it is about rests until the next reconcile, and the next call goes on with the others.
+    ///
+    /// # Errors
+    /// What failed, and for which file.
+    pub fn next(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
+        let blockers = self.blockers();
+        for _ in 0..self.chain.len() {
+            let index = self.turn % self.chain.len();
+            let entry = &mut self.chain[index];
+            let blocked = |(at, path): &(usize, _)| *at < index && *path == entry.file.path;
+            if entry.trouble.is_some() || blockers.iter().any(blocked) {
+                self.pass();
+                continue;
+            }
+            let reading = Reading {
+                source: &self.spec.name,
+                framing: self.spec.framing,
+                now,
+            };
+            match entry.file.read(reading, &mut self.scratch) {
+                Ok(Some(batch)) => {
+                    self.known = true;
+                    self.in_a_row += 1;
+                    if self.in_a_row >= IN_A_ROW {
+                        self.pass();
+                    }
+                    return Ok(Some(batch));
+                }
+                Ok(None) => self.pass(),
+                Err(problem) => {
+                    entry.trouble = Some(state_of(&problem));
+                    let new = self.reported.insert(problem.to_string());
+                    self.pass();
+                    if new {
+                        return Err(problem);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Declares every file final, and reads on: what is unfinished at their ends is handed on, marked `unterminated`. To be
+    /// called until it returns none.
+    ///
+    /// # Errors
+    /// As [`Follower::next`].
+    pub fn finish(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
+        self.chain.iter_mut().for_each(|e| e.file.finalise());
+        self.next(now)
+    }
+
+    /// Every file and every name without one.
+    pub fn status(&self) -> Vec<FileStatus> {
+        let files = self.chain.iter().map(|entry| FileStatus {
+            path: entry.file.path.to_path_buf(),
+            state: match (&entry.trouble, entry.stage) {
+                (Some(trouble), _) => trouble.clone(),
+                (None, Stage::Following) => FileState::Following,
+                (None, Stage::Draining { .. } | Stage::Lingering { .. }) => FileState::Draining,
+            },
+            file: Some(entry.file.id),
+            offset: entry.file.offset,
+            consumed: match &entry.file.open {
+                Some(open) => open.consumed(entry.file.offset),
+                None => entry.file.offset,
+            },
+            size: entry.file.size,
+            grown: entry.file.grown,
+        });
+        let unread = self.unread.iter().map(|(path, state)| FileStatus {
+            path: path.clone(),
+            state: state.clone(),
+            file: None,
+            offset: 0,
+            consumed: 0,
+            size: 0,
+            grown: None,
+        });
+        files.chain(unread).collect()
+    }
+
+    /// The directories in which something may happen, for a [`super::Watcher`].
+    pub fn directories(&self) -> Vec<PathBuf> {
+        self.directories.clone()
+    }
+
+    /// Files whose cursors nobody needs any more, each told once. To be called when everything handed on so far is
+    /// committed: before that, a cursor given up here might be the only one that the trail has.
+    pub fn forgettable(&mut self) -> Vec<FileId> {
+        std::mem::take(&mut self.forgettable)
+    }
+
+    fn pass(&mut self) {
+        self.turn = (self.turn + 1) % self.chain.len().max(1);
+        self.in_a_row = 0;
+    }
+
+    /// The generations that must be read to their end before a later one of the same name.
+    fn blockers(&self) -> Vec<(usize, std::sync::Arc<Path>)> {
+        let blocks = |entry: &Entry| match entry.stage {
+            Stage::Draining { quiet, .. } => quiet < STABLE || !entry.file.is_caught_up(),
+            Stage::Following | Stage::Lingering { .. } => false,
+        };
+        let entries = self.chain.iter().enumerate();
+        entries
+            .filter(|(_, entry)| blocks(entry))
+            .map(|(index, entry)| (index, entry.file.path.clone()))
+            .collect()
+    }
+
+    /// Finds the files of cursors that have none: under a name of the trail, or renamed beside the old name.
+    fn place_missing(&mut self, named: &[Named], problems: &mut Vec<SourceError>) {
+        let mut placed = Vec::new();
+        let mut missing = Vec::new();
+        for lost in std::mem::take(&mut self.missing) {
+            let cursor = &lost.cursor;
+            let here = named.iter().find(|n| is_file_of(cursor, n));
+            let place = match here {
+                Some(named) => Some(named.path.clone()),
+                None if !self.looked => {
+                    search::renamed(&cursor.path, cursor.file).map(|(path, _)| path)
+                }
+                None => None,
+            };
+            match place.map(|path| (resume(cursor, &path), path)) {
+                Some((Ok(file), path)) => placed.push((file, path)),
+                Some((Err(problem), _)) => {
+                    problems.push(problem);
+                    missing.push(lost);
+                }
+                None => missing.push(lost),
+            }
+        }
+        placed.sort_by_key(|(file, _)| file.id.born_ns);
+        for (file, path) in placed {
+            let stage = match path == *file.path {
+                true => Stage::Following,
+                // It was renamed while we were down: its writer has had its time, its present end will do.
+                false => Stage::Draining {
+                    quiet: STABLE,
+                    rounds: 0,
+                },
+            };
+            self.add(file, stage);
+        }
+        self.missing = missing;
+        self.drop_superseded();
+    }
+
+    /// A missing generation that a later one of the same name followed had been read to its end by then.
+    fn drop_superseded(&mut self) {
+        let born_later = |lost: &Missing, path: &Path, id: FileId| {
+            lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns
+        };
+        let (gone, missing): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.missing)
+                .into_iter()
+                .partition(|lost| {
+                    let reading = self.chain.iter();
+                    let done = self.retired.iter();
+                    reading
+                        .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
+                        .chain(done.map(|c| (c.path.as_path(), c.file, false)))
+                        .any(|(path, id, new)| !new && born_later(lost, path, id))
+                });
+        self.missing = missing;
+        let gone = gone.into_iter().map(|lost| lost.cursor.file);
+        self.forgettable.extend(gone);
+    }
+
+    /// Moves a generation on in its life.
+    fn step(&mut self, index: usize, names: &Names<'_>, problems: &mut Vec<SourceError>) {
+        let entry = &mut self.chain[index];
+        if !matches!(entry.trouble, Some(FileState::Refused(_))) {
+            entry.trouble = None;
+        }
+        let holder = names.by_path.get(&*entry.file.path);
+        let name = names.by_id.get(&entry.file.disk);
+        let stage = match (holder, name) {
+            (Some(id), _) if *id == entry.file.disk => Stage::Following,
+            // It was renamed to another name of the trail, and nothing took its old one.
+            (None, Some(name)) => {
+                entry.file.path = (*name).into();
+                Stage::Following
+            }
+            _ => entry.without_name(),
+        };
+        entry.stage = stage;
+        if entry.file.open.is_none()
+            && let Err(problem) = entry.reopen()
+        {
+            entry.trouble = Some(state_of(&problem));
+            problems.push(problem);
+        }
+        if entry.stage == (Stage::Lingering { quiet: LINGER }) {
+            entry.file.finalise();
+        }
+    }
+
+    /// Takes generations that are done with out of the chain.
+    fn retire(&mut self, names: &Names<'_>) {
+        if self.spec.until == Until::EndOfFile {
+            return;
+        }
+        for entry in std::mem::take(&mut self.chain) {
+            let file = &entry.file;
+            let unfound = file.open.is_none() && entry.stage != Stage::Following;
+            let done = file.last && file.is_caught_up();
+            let deleted = match &file.open {
+                Some(open) => open.stat().is_ok_and(|stat| stat.deleted),
+                None => true,
+            };
+            match (done, unfound) {
+                (false, true) if !file.is_caught_up() || file.offset < file.size => {
+                    self.missing.push(Missing {
+                        cursor: file.cursor(&self.spec.name),
+                        known_size: Some(file.size),
+                    });
+                }
+                (true, _) | (_, true) if deleted => self.forgettable.push(file.id),
+                (true, _) => self.retired.push_back(file.cursor(&self.spec.name)),
+                _ => self.chain.push(entry),
+            }
+        }
+        while self.retired.len() > RETIRED {
+            let unnamed = |c: &Cursor| !names.by_id.contains_key(&c.file);
+            let Some(oldest) = self.retired.iter().position(unnamed) else {
+                break;
+            };
+            let cursor = self.retired.remove(oldest);
+            self.forgettable.extend(cursor.map(|c| c.file));
+        }
+    }
+
+    /// Takes up what a name leads to, unless it is already known.
+    fn take_up(&mut self, named: &Named) -> Result<(), SourceError> {
+        let stat = match &named.found {
+            Ok(stat) => stat,
+            Err(error) => {
+                let error = io::Error::from_raw_os_error(error.raw_os_error().unwrap_or_default());
+                return match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                        self.unread.insert(named.path.clone(), FileState::Absent);
+                        Ok(())
+                    }
+                    _ => Err(SourceError::open(&named.path, error)),
+                };
+            }
+        };
+        if self.chain.iter().any(|e| e.file.disk == stat.id) {
+            return Ok(());
+        }
+        if let Some(at) = self.retired.iter().position(|c| is_file_of(c, named)) {
+            if self.retired[at].offset != stat.size {
+                let file = resume(&self.retired[at], &named.path)?;
+                self.retired.remove(at);
+                self.add(file, Stage::Following);
+            }
+            return Ok(());
+        }
+        self.take_up_new(&named.path, stat)
+    }
+
+    fn take_up_new(&mut self, path: &Path, stat: &Stat) -> Result<(), SourceError> {
+        if self.spec.until == Until::Forever && open::is_compressed(path) {
+            return Err(SourceError::Refused {
+                path: path.to_path_buf(),
+                reason: "it is compressed; only a replay reads compressed files".into(),
+            });
+        }
+        let (opened, now) = self.open_file(path)?;
+        if now.id != stat.id {
+            // It was rotated between two looks; the next reconcile sees both.
+            return Ok(());
+        }
+        if !self.known && !self.looked && self.spec.start == Start::End {
+            let file = Generation::at_end(path, opened, now)?;
+            self.add(file, Stage::Following);
+            return Ok(());
+        }
+        let mut declares = self.take_lost(path);
+        for (renamed, found) in self.between(path, now.id) {
+            let (opened, again) = self.open_file(&renamed)?;
+            if again.id == found.id {
+                let mut file = Generation::new(path, opened, again);
+                file.declares = self.next_file(&mut declares);
+                let stage = Stage::Draining {
+                    quiet: STABLE,
+                    rounds: 0,
+                };
+                self.add(file, stage);
+            }
+        }
+        let mut file = Generation::new(path, opened, now);
+        file.declares = self.next_file(&mut declares);
+        self.add(file, Stage::Following);
+        Ok(())
+    }
+
+    fn next_file(&self, lost: &mut Option<Discontinuity>) -> Option<Discontinuity> {
+        let known = self.known || !self.chain.is_empty();
+        lost.take()
+            .or_else(|| known.then_some(Discontinuity::NextFile))
+    }
+
+    /// The generations of `path` that came and went since the last one that is known.
+    fn between(&self, path: &Path, before: FileId) -> Vec<(PathBuf, Stat)> {
+        let reading = self.chain.iter().map(|e| (&*e.file.path, e.file.disk));
+        let done = self.retired.iter().map(|c| (c.path.as_path(), c.file));
+        let known: BTreeMap<FileId, &Path> =
+            reading.chain(done).map(|(path, id)| (id, path)).collect();
+        let ours = known.iter().filter(|(_, at)| **at == path);
+        let Some(newest) = ours.map(|(id, _)| *id).max_by_key(|id| id.born_ns) else {
+            return Vec::new();
+        };
+        let mut found = search::between(path, newest, before);
+        found.retain(|(_, stat)| !known.contains_key(&stat.id));
+        found
+    }
+
+    /// The cursor whose file is gone and whose place the new file at `path` takes.
+    fn take_lost(&mut self, path: &Path) -> Option<Discontinuity> {
+        let literal = |cursor: &Cursor| self.spec.paths.iter().any(|p| Path::new(p) == cursor.path);
+        let beside = |cursor: &Cursor| !literal(cursor) && cursor.path.parent() == path.parent();
+        let candidates = self.missing.iter().enumerate();
+        let (index, _) = candidates
+            .filter(|(_, lost)| lost.cursor.path == path || beside(&lost.cursor))
+            .max_by_key(|(_, lost)| (lost.cursor.path == path, lost.cursor.file.born_ns))?;
+        let lost = self.missing.remove(index);
+        self.forgettable.push(lost.cursor.file);
+        Some(Discontinuity::Lost {
+            read_to: lost.cursor.offset,
+            known_size: lost.known_size,
+        })
+    }
+
+    fn add(&mut self, mut file: Generation, stage: Stage) {
+        if self.spec.until == Until::EndOfFile {
+            file.finalise();
+        }
+        self.chain.push(Entry {
+            file,
+            stage,
+            trouble: None,
+        });
+    }
+
+    /// Opens a file; where descriptors are used up, idle ones are given up and it is tried again at the next reconcile.
+    fn open_file(&mut self, path: &Path) -> Result<(OpenFile, Stat), SourceError> {
+        let opened = OpenFile::open(path);
+        if let Err(SourceError::Open { error, .. }) = &opened
+            && is_exhausted(error)
+        {
+            self.close_idle(self.chain.len() / 2);
+        }
+        opened
+    }
+
+    /// Closes the longest idle files until at most `most` are open.
+    fn close_idle(&mut self, most: usize) {
+        let open = |e: &&mut Entry| e.file.open.is_some();
+        let excess = self
+            .chain
+            .iter_mut()
+            .filter(open)
+            .count()
+            .saturating_sub(most);
+        if excess == 0 {
+            return;
+        }
+        let mut idle: Vec<&mut Entry> = self
+            .chain
+            .iter_mut()
+            .filter(|e| e.file.open.is_some() && e.file.is_caught_up())
+            .filter(|e| !e.file.last && matches!(e.stage, Stage::Following))
+            .collect();
+        idle.sort_by_key(|e| e.file.grown);
+        idle.into_iter()
+            .take(excess)
+            .for_each(|e| e.file.close());
+    }
+
+    /// The searched directories, and those that links lead to.
+    fn watchable(&self, mut directories: BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let targets = self
+            .chain
+            .iter()
+            .filter(|e| e.stage == Stage::Following && e.file.path.is_symlink())
+            .filter_map(|e| Some(e.file.path.canonicalize().ok()?.parent()?.to_path_buf()));
+        directories.extend(targets);
+        directories.into_iter().collect()
+    }
+
+    fn note_unread(&mut self, path: &Path, problem: &SourceError) {
+        self.unread.insert(path.to_path_buf(), state_of(problem));
+    }
+
+    /// Keeps the problems that were not there the last time.
+    fn only_new(&mut self, problems: Vec<SourceError>) -> Vec<SourceError> {
+        let before = std::mem::take(&mut self.reported);
+        let mut new = Vec::new();
+        for problem in problems {
+            let text = problem.to_string();
+            if !before.contains(&text) && !self.reported.contains(&text) {
+                new.push(problem);
+            }
+            self.reported.insert(text);
+        }
+        // What `next` reported is found again by `next`; it is forgotten once its file reads well.
+        let failing = |text: &String| text.starts_with("cannot read");
+        self.reported.extend(before.into_iter().filter(failing));
+        self.reported = std::mem::take(&mut self.reported)
+            .into_iter()
+            .take(4 * super::MAX_FILES)
+            .collect();
+        new
+    }
+}
+
+impl Entry {
+    /// The next stage of a generation whose name leads elsewhere.
+    fn without_name(&self) -> Stage {
+        let still = match &self.file.open {
+            Some(open) => open.stat().is_ok_and(|stat| self.file.is_unchanged(&stat)),
+            None => true,
+        } && self.file.is_caught_up();
+        match self.stage {
+            Stage::Following => Stage::Draining {
+                quiet: 0,
+                rounds: 0,
+            },
+            Stage::Draining { quiet, rounds } => {
+                let quiet = if still { quiet + 1 } else { 0 };
+                match quiet >= STABLE || rounds >= PATIENCE {
+                    true if still || rounds >= PATIENCE => Stage::Lingering { quiet: 0 },
+                    _ => Stage::Draining {
+                        quiet,
+                        rounds: rounds + 1,
+                    },
+                }
+            }
+            Stage::Lingering { quiet } => Stage::Lingering {
+                quiet: match still {
+                    true => (quiet + 1).min(LINGER),
+                    false => 0,
+                },
+            },
+        }
+    }
+
+    /// Opens a closed file again where it has changed, or has lost its name.
+    fn reopen(&mut self) -> Result<(), SourceError> {
+        let path = match self.stage {
+            Stage::Following => match open::stat(&self.file.path) {
+                Ok(stat) if self.file.is_unchanged(&stat) => return Ok(()),
+                _ => self.file.path.to_path_buf(),
+            },
+            _ => match search::renamed(&self.file.path, self.file.disk) {
+                Some((path, _)) => path,
+                None => return Ok(()),
+            },
+        };
+        let (opened, stat) = OpenFile::open(&path)?;
+        if stat.id == self.file.disk {
+            self.file.open = Some(opened);
+        }
+        Ok(())
+    }
+}
+
+/// Whether `named` leads to the file of `cursor`. Device numbers may change when the machine starts again: under the same
+/// name, inode and birth time are enough, and the witness has the last word.
+fn is_file_of(cursor: &Cursor, named: &Named) -> bool {
+    let Ok(stat) = &named.found else { return false };
+    let moved = FileId {
+        device: stat.id.device,
+        ..cursor.file
+    };
+    stat.id == cursor.file
+        || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
+}
+
+fn resume(cursor: &Cursor, path: &Path) -> Result<Generation, SourceError> {
+    let (opened, stat) = OpenFile::open(path)?;
+    Generation::resume(cursor, opened, stat)
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let full = [Errno::MFILE, Errno::NFILE].map(|e| Some(e.raw_os_error()));
+    full.contains(&error.raw_os_error())
+}
+
+fn state_of(problem: &SourceError) -> FileState {
+    match problem {
+        SourceError::Refused { reason, .. } => FileState::Refused(reason.clone()),
+        SourceError::Open { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+            FileState::Denied
+        }
+        other => FileState::Failing(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+impl Follower {
+    pub(super) fn open_files(&self) -> usize {
+        self.chain.iter().filter(|e| e.file.open.is_some()).count()
+    }
+
+    pub(super) fn closed_path(&self) -> Option<PathBuf> {
+        let closed = self.chain.iter().find(|e| e.file.open.is_none());
+        closed.map(|e| e.file.path.to_path_buf())
+    }
+
+    pub(super) fn scratch_bytes(&self) -> usize {
+        self.scratch.capacity()
+    }
+}

@@ -1,0 +1,240 @@
+//! Cuts bytes into frames: lines, or JSON documents. Pure.
+//!
+//! A call sees the bytes from the cursor on and says how many of them are covered. What is not covered is an unfinished
+//! frame: it is read again with the next call, so that a cursor never stands inside a frame, and how the bytes arrived
+//! cannot matter. An unfinished frame beyond its limit is passed over by a [`Skip`], which needs no memory.
+use super::json::DocumentScan;
+use crate::model::limits::{BATCH_BYTES, BATCH_FRAMES, FRAME_BYTES};
+use crate::model::{Frame, FrameFlags};
+
+/// The longest JSON document that is handed on whole, in bytes: one exported file of events.
+pub const DOCUMENT_BYTES: usize = FRAME_BYTES * 32;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// A line: ends at `\n` and nothing else; a trailing `\r` and NUL runs at its edges are cut off.
+    Lines,
+    /// A balanced `{...}` or `[...]`, on one line or many. What stands between documents and is not white space is a frame
+    /// of its own up to the newline, so that it is counted as a reject.
+    JsonDocuments,
+}
+
+/// The frames of some bytes. `start` and `end` count from the first of these bytes.
+#[derive(Debug)]
+pub struct Framed {
+    /// The frames, in order; a clipped one is the last.
+    pub frames: Vec<Frame>,
+    /// How many bytes are done with.
+    pub covered: usize,
+    /// What begins behind them.
+    pub open: Open,
+}
+
+/// What is behind the covered bytes.
+#[derive(Debug, PartialEq)]
+pub enum Open {
+    /// Nothing, or frames that did not fit into this batch.
+    Nothing,
+    /// An unfinished frame that may still be short enough: wait, or come back with more bytes.
+    Held,
+    /// An unfinished frame that is too long already. The skip has passed all the bytes given.
+    Long(Skip),
+}
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Cuts `bytes`, which lie at offset `from` of their file. `last` says that nothing will ever follow them.
+pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
+    let mut cutter = Cutter {
+        bytes,
+        from,
+        last,
+        frames: Vec::new(),
+        at: 0,
+    };
+    if from == 0 && bytes.starts_with(MARK) {
+        cutter.at = MARK.len();
+    }
+    let open = loop {
+        if cutter.full() {
+            break Open::Nothing;
+        }
+        let step = match framing {
+            Framing::Lines => cutter.line(),
+            Framing::JsonDocuments => cutter.document(),
+        };
+        if let Some(open) = step {
+            break open;
+        }
+    };
+    Framed {
+        frames: cutter.frames,
+        covered: cutter.at,
+        open,
+    }
+}
+
+struct Cutter<'a> {
+    bytes: &'a [u8],
+    from: u64,
+    last: bool,
+    frames: Vec<Frame>,
+    at: usize,
+}
+
+impl Cutter<'_> {
+    /// Whether the batch must end here: at its bounds, and behind a clipped frame, whose rest would be a hole in its data.
+    fn full(&self) -> bool {
+        self.frames.len() >= BATCH_FRAMES
+            || self.at >= BATCH_BYTES
+            || self.frames.last().is_some_and(|f| f.flags.clipped)
+    }
+
+    /// Takes one line. `None`: go on.
+    fn line(&mut self) -> Option<Open> {
+        let rest = &self.bytes[self.at..];
+        match memchr::memchr(b'\n', rest) {
+            Some(length) => {
+                self.push(self.at, self.at + length, self.at + length + 1, false);
+                None
+            }
+            None => Some(self.unfinished_line()),
+        }
+    }
+
+    fn unfinished_line(&mut self) -> Open {
+        let rest = &self.bytes[self.at..];
+        if self.last {
+            self.push(self.at, self.bytes.len(), self.bytes.len(), true);
+            return Open::Nothing;
+        }
+        let nuls = leading_nuls(rest);
+        if nuls == rest.len() {
+            // NULs up to the end may be room that a writer is about to fill: passed only when something follows.
+            return match rest.len() > FRAME_BYTES {
+                true => Open::Long(Skip::Nuls),
+                false if rest.is_empty() => Open::Nothing,
+                false => Open::Held,
+            };
+        }
+        self.at += nuls;
+        match rest.len() - nuls > FRAME_BYTES {
+            true => Open::Long(Skip::Line),
+            false => Open::Held,
+        }
+    }
+
+    /// Takes one document, or what stands in its place. `None`: go on.
+    fn document(&mut self) -> Option<Open> {
+        let rest = &self.bytes[self.at..];
+        let blank = rest
+            .iter()
+            .position(|&b| !is_blank(b))
+            .unwrap_or(rest.len());
+        if blank == rest.len() {
+            let keep = rest.iter().rev().take_while(|&&b| b == 0).count();
+            self.at += match self.last {
+                true => blank,
+                false => blank - keep,
+            };
+            return Some(match keep > FRAME_BYTES && !self.last {
+                true => Open::Long(Skip::Nuls),
+                false if keep > 0 && !self.last => Open::Held,
+                false => Open::Nothing,
+            });
+        }
+        self.at += blank;
+        if !matches!(rest[blank], b'{' | b'[') {
+            return self.line();
+        }
+        let mut scan = DocumentScan::default();
+        match scan.feed(&self.bytes[self.at..]) {
+            Some(length) => {
+                let end = self.at + length;
+                self.push_limited(self.at, end, end, false, DOCUMENT_BYTES);
+                None
+            }
+            None if self.last => {
+                let end = self.bytes.len();
+                self.push_limited(self.at, end, end, true, DOCUMENT_BYTES);
+                Some(Open::Nothing)
+            }
+            None if self.bytes.len() - self.at >= DOCUMENT_BYTES => {
+                Some(Open::Long(Skip::Document(scan)))
+            }
+            None => Some(Open::Held),
+        }
+    }
+
+    fn push(&mut self, start: usize, end: usize, to: usize, unterminated: bool) {
+        self.push_limited(start, end, to, unterminated, FRAME_BYTES);
+    }
+
+    /// Adds the frame at `start..end` without its edges, unless nothing is left of it, and covers up to `to`.
+    fn push_limited(
+        &mut self,
+        start: usize,
+        end: usize,
+        to: usize,
+        unterminated: bool,
+        limit: usize,
+    ) {
+        self.at = to;
+        let start = start + leading_nuls(&self.bytes[start..end]);
+        let end = start + trimmed(&self.bytes[start..end]);
+        if start == end {
+            return;
+        }
+        let clipped = end - start > limit;
+        self.frames.push(Frame {
+            start: start as u32,
+            end: if clipped { start + FRAME_BYTES } else { end } as u32,
+            from: self.from + start as u64,
+            to: self.from + to as u64,
+            flags: FrameFlags {
+                clipped,
+                unterminated,
+            },
+        });
+    }
+}
+
+fn leading_nuls(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|&&b| b == 0).count()
+}
+
+/// The length of `line` without carriage returns and NULs at its end.
+fn trimmed(line: &[u8]) -> usize {
+    line.iter()
+        .rposition(|&b| b != b'\r' && b != 0)
+        .map_or(0, |i| i + 1)
+}
+
+/// White space between documents, the record separator of RFC 7464, and what a power loss leaves.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x1e | 0)
+}
+
+/// Passes over what is too long to keep, in constant memory.
+#[derive(Debug, PartialEq)]
+pub enum Skip {
+    /// The rest of a line: to behind its newline.
+    Line,
+    /// A run of NULs: to the first other byte. It is no frame.
+    Nuls,
+    /// The rest of a document: to behind its end.
+    Document(DocumentScan),
+}
+
+impl Skip {
+    /// Looks at the next bytes; how many of them belong to what is skipped, once its end is among them.
+    pub fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
+        match self {
+            Skip::Line => memchr::memchr(b'\n', bytes).map(|i| i + 1),
+            Skip::Nuls => bytes.iter().position(|&b| b != 0),
+            Skip::Document(scan) => scan.feed(bytes),
+        }
+    }
+}

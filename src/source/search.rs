@@ -1,0 +1,120 @@
+//! Finds a trail's files: those its patterns name, and those that a rotation renamed.
+use super::open::{Stat, is_compressed, stat};
+use super::paths::{directory_of, expand};
+use super::{MAX_FILES, SourceError};
+use crate::model::FileId;
+use rustix::fs::FileType;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirEntryExt;
+use std::path::{Path, PathBuf};
+
+/// The most entries of a directory that are looked through for a renamed file.
+const ENTRIES: usize = 1 << 16;
+
+/// A name, and what it leads to.
+#[derive(Debug)]
+pub struct Named {
+    /// The name.
+    pub path: PathBuf,
+    /// What is there.
+    pub found: io::Result<Stat>,
+}
+
+/// What the patterns name now.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Each path once, those of existing files by time of last writing, then by name.
+    pub named: Vec<Named>,
+    /// Where a new file would appear.
+    pub directories: BTreeSet<PathBuf>,
+    /// What could not be looked at.
+    pub problems: Vec<SourceError>,
+}
+
+/// Looks at everything that `patterns` name.
+pub fn look(patterns: &[String]) -> Look {
+    let mut look = Look::default();
+    let mut paths = BTreeSet::new();
+    for pattern in patterns {
+        let found = expand(pattern);
+        look.directories.extend(found.directories);
+        let unlisted = found.unlisted.into_iter();
+        look.problems
+            .extend(unlisted.map(|(path, error)| SourceError::List { path, error }));
+        paths.extend(found.paths);
+    }
+    for path in paths {
+        let found = stat(&path);
+        look.named.push(Named { path, found });
+    }
+    // Stable: equal times leave the order of names.
+    look.named.sort_by_key(|named| match &named.found {
+        Ok(stat) => stat.modified_ns,
+        Err(_) => i64::MIN,
+    });
+    if look.named.len() > MAX_FILES {
+        let found = look.named.len();
+        look.named.drain(..found - MAX_FILES);
+        look.problems.push(SourceError::TooMany { found });
+    }
+    look
+}
+
+/// Where the file `id` lies now, in the directory of `path`, where it was known.
+pub fn renamed(path: &Path, id: FileId) -> Option<(PathBuf, Stat)> {
+    let name = path.file_name()?;
+    siblings(path)?
+        // Overlay file systems list other inode numbers than they report, so names that look right are looked at too.
+        .filter(|(entry, inode)| *inode == id.inode || begins_with(entry, name))
+        .filter_map(|(entry, _)| {
+            let path = path.with_file_name(entry);
+            let stat = stat(&path).ok()?;
+            (stat.id == id).then_some((path, stat))
+        })
+        .next()
+}
+
+/// Generations of `path` that came and were renamed while nobody looked: files beside it whose names begin with its name,
+/// born after `after` and before `before`, oldest first. Needs birth times.
+pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat)> {
+    let (Some(name), Some(entries)) = (path.file_name(), siblings(path)) else {
+        return Vec::new();
+    };
+    if after.born_ns == 0 {
+        return Vec::new();
+    }
+    let mut found: Vec<_> = entries
+        .filter(|(entry, _)| begins_with(entry, name) && entry != name)
+        .map(|(entry, _)| path.with_file_name(entry))
+        .filter(|path| !is_compressed(path))
+        .filter_map(|path| {
+            let stat = stat(&path).ok()?;
+            let born = stat.id.born_ns;
+            let fits = stat.kind == FileType::RegularFile
+                && stat.id.device == before.device
+                && (after.born_ns..=before.born_ns).contains(&born)
+                && ![after, before].contains(&stat.id);
+            fits.then_some((path, stat))
+        })
+        .collect();
+    found.sort_by_key(|(_, stat)| (stat.id.born_ns, stat.modified_ns));
+    found.truncate(MAX_FILES);
+    found
+}
+
+fn siblings(path: &Path) -> Option<impl Iterator<Item = (std::ffi::OsString, u64)>> {
+    let entries = std::fs::read_dir(directory_of(path)?).ok()?;
+    Some(
+        entries
+            .take(ENTRIES)
+            .filter_map(|entry| entry.ok())
+            .map(|entry| (entry.file_name(), entry.ino())),
+    )
+}
+
+fn begins_with(entry: &OsStr, name: &OsStr) -> bool {
+    entry.as_bytes().starts_with(name.as_bytes())
+}

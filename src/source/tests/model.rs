@@ -1,0 +1,191 @@
+//! Random bytes in random pieces, and random lives of a trail, against what was written.
+use super::super::frame::{Framed, Open, frames};
+use super::*;
+use proptest::prelude::*;
+
+/// The frames of `bytes` that arrive in pieces, as a reader takes them: from the cursor, again and again.
+fn taken(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Vec<(Vec<u8>, u64, u64, bool)> {
+    let mut out = Vec::new();
+    let (mut at, mut there) = (0, 0);
+    let steps = pieces.iter().copied().chain([bytes.len()]);
+    for piece in steps {
+        there = bytes.len().min(there + piece);
+        // Ends: each turn covers something, or it is the last.
+        loop {
+            let last = there == bytes.len() && out.len() <= bytes.len();
+            let Framed {
+                frames: found,
+                covered,
+                open,
+            } = frames(framing, &bytes[at..there], at as u64, last);
+            assert!(!matches!(open, Open::Long(_)));
+            for f in &found {
+                let held = bytes[at..][f.start as usize..f.end as usize].to_vec();
+                out.push((held, f.from, f.to, f.flags.unterminated));
+            }
+            at += covered;
+            if covered == 0 {
+                break;
+            }
+        }
+    }
+    assert_eq!(at, bytes.len(), "every byte is covered in the end");
+    out
+}
+
+fn soup() -> impl Strategy<Value = Vec<u8>> {
+    let token = prop::sample::select(vec![
+        "\n", "\r", "\0", "a", "{", "}", "[", "]", "\"", "\\", ",", ":", " ", "\u{feff}", "{\"k\":1}",
+        "\"v\"", "x\r\n", "\n\n", "é",
+    ]);
+    prop::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat().into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn any_split_of_the_bytes_gives_the_same_lines(
+        bytes in soup(), pieces in prop::collection::vec(0_usize..9, 0..40),
+    ) {
+        let whole = taken(Framing::Lines, &bytes, &[]);
+        prop_assert_eq!(taken(Framing::Lines, &bytes, &pieces), whole);
+    }
+
+    #[test]
+    fn any_split_of_the_bytes_gives_the_same_documents(
+        bytes in soup(), pieces in prop::collection::vec(0_usize..9, 0..40),
+    ) {
+        let whole = taken(Framing::JsonDocuments, &bytes, &[]);
+        prop_assert_eq!(taken(Framing::JsonDocuments, &bytes, &pieces), whole);
+    }
+
+    #[test]
+    fn lines_are_what_a_naive_split_gives(bytes in soup()) {
+        let content = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let strip = |line: &[u8]| {
+            let from = line.iter().position(|&b| b != 0).unwrap_or(line.len());
+            let to = line.iter().rposition(|&b| b != 0 && b != b'\r').map_or(from, |i| i + 1);
+            line[from..to.max(from)].to_vec()
+        };
+        let naive: Vec<_> = content.split(|&b| b == b'\n').map(strip).filter(|l| !l.is_empty()).collect();
+        let ours: Vec<_> = taken(Framing::Lines, &bytes, &[]).into_iter().map(|f| f.0).collect();
+        prop_assert_eq!(ours, naive);
+    }
+}
+
+/// What may happen to a trail.
+#[derive(Clone, Debug)]
+enum Action {
+    /// The writer writes so many bytes of its endless numbered lines.
+    Write(usize),
+    /// The file is renamed; the writer makes a new one when it next writes.
+    Rotate,
+    /// The follower looks, and so many batches are read and committed.
+    Look(usize),
+    /// The follower is lost and opened again from what is committed, some handed-on batches not being among it.
+    Restart,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (1_usize..60).prop_map(Action::Write),
+        2 => Just(Action::Rotate),
+        4 => (0_usize..3).prop_map(Action::Look),
+        1 => Just(Action::Restart),
+    ]
+}
+
+/// Writes numbered lines into the current file, in pieces; a line never spans two files.
+struct Writer {
+    rest: String,
+    number: u32,
+    rotations: u32,
+    pending: bool,
+}
+
+impl Writer {
+    fn write(&mut self, trail: &Trail, mut size: usize) {
+        if std::mem::take(&mut self.pending) {
+            self.rotate(trail);
+        }
+        while size > 0 {
+            if self.rest.is_empty() {
+                self.rest = format!("line {}\n", self.number);
+                self.number += 1;
+            }
+            let piece = size.min(self.rest.len());
+            trail.append("log", &self.rest[..piece]);
+            self.rest.drain(..piece);
+            size -= piece;
+        }
+    }
+
+    fn rotate(&mut self, trail: &Trail) {
+        trail.append("log", std::mem::take(&mut self.rest));
+        self.rotations += 1;
+        for n in (1..self.rotations).rev() {
+            trail.rename(&format!("log.{n}"), &format!("log.{}", n + 1));
+        }
+        trail.rename("log", "log.1");
+    }
+}
+
+fn live(actions: &[Action], pattern: &str) -> (Trail, u32) {
+    let mut trail = Trail::new(&[pattern]);
+    let mut writer = Writer {
+        rest: String::new(),
+        number: 0,
+        rotations: 0,
+        pending: false,
+    };
+    trail.append("log", "");
+    for action in actions {
+        match action {
+            Action::Write(size) => writer.write(&trail, *size),
+            Action::Rotate => writer.pending = true,
+            Action::Look(batches) => {
+                trail.follower.reconcile();
+                for _ in 0..*batches {
+                    let Some(batch) = trail.next() else { break };
+                    trail.commit(batch);
+                }
+            }
+            Action::Restart => {
+                // Handed on, and not committed: it must come again.
+                let _lost = trail.next();
+                trail.restart();
+            }
+        }
+    }
+    let rest = std::mem::take(&mut writer.rest);
+    trail.append("log", rest);
+    trail.settle();
+    (trail, writer.number)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_happens_every_line_comes_exactly_once_and_in_order(
+        actions in prop::collection::vec(action(), 1..60),
+    ) {
+        let (trail, number) = live(&actions, "log");
+        // Before anything was committed, only the file that has the name is the trail.
+        let first = trail.lines.first().and_then(|l| l[5..].parse().ok()).unwrap_or(number);
+        prop_assert_eq!(&trail.lines, &lines(first..number));
+        let begun = actions.iter().position(|a| matches!(a, Action::Look(n) if *n > 0));
+        let rotated = actions.iter().position(|a| matches!(a, Action::Rotate));
+        if begun.is_some() && begun < rotated {
+            let seen = actions[..begun.unwrap_or(0)].iter().any(|a| matches!(a, Action::Write(n) if *n > 6));
+            prop_assert!(!seen || first == 0);
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_also_names_the_rotated_files_reads_each_line_once(
+        actions in prop::collection::vec(action(), 1..60),
+    ) {
+        let (mut trail, number) = live(&actions, "log*");
+        trail.lines.sort_by_key(|l| l[5..].parse::<u32>().unwrap());
+        prop_assert_eq!(&trail.lines, &lines(0..number));
+    }
+}
