@@ -225,10 +225,26 @@ pub struct Evidence {
     pub to: u64,
     /// Which record of the line, where a line holds several.
     pub index: u32,
+    /// The product states an id of its own for the event; else its id comes from the line's content.
+    pub own_id: bool,
     /// Digest of the original line.
     pub digest: ContentDigest,
     /// The line with secrets, phone numbers and message contents cut out, at most [`super::limits::KEPT_LINE_BYTES`].
     pub redacted: Box<str>,
+}
+
+impl Evidence {
+    /// Digest of the record within the line: equal for equal records of equal lines.
+    pub fn digest_of_record(&self) -> ContentDigest {
+        if self.index == 0 {
+            return self.digest;
+        }
+        super::id::HashParts::new("record")
+            .part(&self.digest)
+            .number(i64::from(self.index))
+            .finish()
+            .short()
+    }
 }
 
 /// One act.

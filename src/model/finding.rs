@@ -1,8 +1,7 @@
 //! What a policy found, with what it rests on. OCSF Detection Finding, class 2004.
 use super::Text;
 use super::event::closed;
-use super::id::{ContentDigest, EventId, FindingId};
-use super::position::{FileId, SourceName};
+use super::id::{EventId, FindingId};
 use super::time::{EventTime, WallTime};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -42,24 +41,14 @@ pub struct Measure {
     pub against: Text,
 }
 
-/// One event that contributed.
+/// One event that contributed; where it was read is in its own record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Witness {
     /// The event.
     pub event: EventId,
-    /// Its time.
+    /// The time that it counted at.
     pub time: EventTime,
-    /// The trail it was read from.
-    pub source: SourceName,
-    /// The generation of the trail's file.
-    pub file: FileId,
-    /// Its byte range in the file.
-    pub from: u64,
-    /// End of the byte range.
-    pub to: u64,
-    /// Digest of the original line.
-    pub digest: ContentDigest,
-    /// What it contributed, for a person.
+    /// The policy or rule that it matched.
     pub what: Text,
 }
 
@@ -116,8 +105,6 @@ pub struct Finding {
     pub measures: Vec<Measure>,
     /// What it rests on, at most [`super::limits::EVIDENCE_PER_FINDING`].
     pub witnesses: Vec<Witness>,
-    /// Findings of other policies that it rests on.
-    pub parts: Vec<FindingId>,
     /// ATT&CK techniques and the like, from the policy's tags.
     pub tags: Vec<Arc<str>>,
     /// The action that the policy asks for, with its target; whether it is taken is for the orders to decide.

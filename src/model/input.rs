@@ -5,10 +5,12 @@ use super::position::Batch;
 use super::time::WallTime;
 
 /// One input of the core. The ledger gives each a sequence number; the same inputs in the same order give the same ledger.
+///
+/// `L` is a batch of lines as read, or as prepared by [`crate::pipeline`].
 #[derive(Clone, Debug)]
-pub enum Input {
+pub enum Input<L = Batch> {
     /// Lines of one or more trails, merged by event time: each trail's own order is kept.
-    Lines(Vec<Batch>),
+    Lines(Vec<L>),
     /// The clock, once a minute and at start.
     Tick(WallTime),
     /// Policies, reference tables, profiles or the response's settings were read; from now on these hold. By digest.
@@ -33,6 +35,17 @@ pub enum Input {
         at: WallTime,
         /// On or off.
         on: bool,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// A person released or cancelled an order that waits.
+    Decide {
+        /// When.
+        at: WallTime,
+        /// Which.
+        order: OrderId,
+        /// Released, or else cancelled.
+        release: bool,
         /// Who, by peer credentials.
         by: Text,
     },
@@ -72,20 +85,4 @@ pub enum Verdict {
     Unknown(Text),
     /// The runner has never heard of it: it may be handed over again.
     NeverSeen,
-}
-
-impl Input {
-    /// When it was observed.
-    pub fn at(&self) -> WallTime {
-        match self {
-            Input::Lines(batches) => batches.iter().map(|b| b.observed).max().unwrap_or_default(),
-            Input::Tick(at) => *at,
-            Input::Rules { at, .. }
-            | Input::Acknowledge { at, .. }
-            | Input::Hold { at, .. }
-            | Input::TestFinding { at, .. }
-            | Input::Started { at, .. }
-            | Input::Ended { at, .. } => *at,
-        }
-    }
 }

@@ -175,6 +175,7 @@ fn blank(product: &str) -> Event {
             from: 0,
             to: 0,
             index: 0,
+            own_id: true,
             digest: [0; 16],
             redacted: "".into(),
         },

@@ -1,0 +1,734 @@
+//! Detection: `(state, event) -> (state, firings)`, in event time.
+//!
+//! State belongs to keys: one slice for one entity of one correlation. Which keys an event touches follows from the event
+//! alone ([`Engine::touch`], which any thread may reckon), so the caller can fetch the slices before it advances.
+//! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
+
+pub mod state;
+pub mod values;
+pub mod window;
+
+use crate::model::{Activity, Event, EventId, EventTime, HashParts, Measure, Millis, Text, Value};
+use crate::policy::{
+    Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet,
+};
+pub use state::{Slice, State, StateKey};
+use std::sync::Arc;
+use window::{Entry, Window};
+
+/// A compiled set of policies, ready to run.
+pub struct Engine {
+    set: Arc<PolicySet>,
+    /// For each activity, the detections that can match it at all.
+    by_activity: Vec<Vec<u16>>,
+    /// For each rule, the correlations that refer to it, with its position in their list.
+    dependents: Vec<Vec<(u16, u16)>>,
+}
+
+/// One slice that an event may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// Index of the policy.
+    pub policy: u16,
+    /// For a correlation: which of its rules the event matches or may match.
+    pub via: u16,
+    /// The slice.
+    pub key: StateKey,
+}
+
+/// What an event means for the policies, reckoned from the event alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Indices of the detections that match, ascending.
+    pub matches: Vec<u16>,
+    /// The slices that may change, in the order in which policies are evaluated.
+    pub touches: Vec<Touch>,
+}
+
+impl Touched {
+    /// Whether any policy looks at the event.
+    pub fn is_empty(&self) -> bool {
+        self.matches.is_empty()
+    }
+}
+
+/// A policy's condition came to hold in an episode in which it had not held yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firing {
+    /// Index of the policy.
+    pub policy: u16,
+    /// The event time at which it held.
+    pub time: EventTime,
+    /// Event time of the first contribution.
+    pub first: EventTime,
+    /// Digest of the entity.
+    pub entity: [u8; 16],
+    /// The entity for a person: `actor.user.name=ana`.
+    pub label: Text,
+    /// Number of the episode.
+    pub episode: i64,
+    /// Its numbers, as first seen.
+    pub measures: Vec<Measure>,
+    /// What contributed, the newest first.
+    pub witnesses: Vec<(EventId, EventTime, Text)>,
+}
+
+/// What one event led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// What fired.
+    pub firings: Vec<Firing>,
+    /// The event contributed to a window, introduced a new value or made a condition hold: it is to be recorded.
+    pub contributed: bool,
+}
+
+impl Engine {
+    /// Prepares a set for running.
+    pub fn new(set: Arc<PolicySet>) -> Engine {
+        let mut by_activity = vec![Vec::new(); Activity::ALL.len()];
+        let mut dependents = vec![Vec::new(); set.rules.len()];
+        for (i, policy) in set.rules.iter().enumerate() {
+            match &policy.body {
+                Body::Detection(matcher) => {
+                    for activity in Activity::ALL {
+                        if matcher
+                            .activities()
+                            .is_none_or(|set| set.contains(*activity))
+                        {
+                            by_activity[*activity as usize].push(i as u16);
+                        }
+                    }
+                }
+                Body::Correlation(correlation) => {
+                    for (via, rule) in correlation.rules.iter().enumerate() {
+                        dependents[*rule].push((i as u16, via as u16));
+                    }
+                }
+            }
+        }
+        Engine {
+            set,
+            by_activity,
+            dependents,
+        }
+    }
+
+    /// The policies.
+    pub fn policies(&self) -> &PolicySet {
+        &self.set
+    }
+
+    /// What the event means for the policies, whatever the state.
+    pub fn touch(&self, event: &Event) -> Touched {
+        let mut touched = Touched::default();
+        for &i in &self.by_activity[event.activity as usize] {
+            if let Body::Detection(matcher) = &self.set.rules[i as usize].body
+                && matcher.matches(event)
+            {
+                touched.matches.push(i);
+            }
+        }
+        if touched.matches.is_empty() {
+            return touched;
+        }
+        let mut reached: Vec<(u16, u16)> = Vec::new();
+        for &i in &touched.matches {
+            if self.set.rules[i as usize].alerts {
+                touched.touches.push(Touch {
+                    policy: i,
+                    via: 0,
+                    key: self.alert_key(i, event),
+                });
+            }
+            reached.extend(&self.dependents[i as usize]);
+        }
+        let mut entities = Entities::default();
+        // a rule only ever refers to rules before it, so the list grows towards higher indices and ends
+        let mut next = 0;
+        while next < reached.len() {
+            let (policy, via) = reached[next];
+            next += 1;
+            let Body::Correlation(correlation) = &self.set.rules[policy as usize].body else {
+                continue;
+            };
+            let Some(entity) = entities.of(correlation, via, event) else {
+                continue;
+            };
+            let touch = Touch {
+                policy,
+                via,
+                key: StateKey::new(&self.set.rules[policy as usize].accumulation, &entity),
+            };
+            if !touched.touches.contains(&touch) {
+                touched.touches.push(touch);
+                for d in &self.dependents[policy as usize] {
+                    if !reached.contains(d) {
+                        reached.push(*d);
+                    }
+                }
+            }
+        }
+        touched.touches.sort_by_key(|t| (t.policy, t.via));
+        touched
+    }
+
+    /// Folds one event into the slices that it touches. `at` is the time that windows count it at.
+    pub fn advance(
+        &self,
+        state: &mut State,
+        event: &Event,
+        at: EventTime,
+        touched: &Touched,
+    ) -> Found {
+        let mut found = Found::default();
+        let mut holds = vec![Held::Not; self.set.rules.len()];
+        for &i in &touched.matches {
+            holds[i as usize] = Held::At(vec![at]);
+        }
+        for touch in &touched.touches {
+            let policy = &self.set.rules[touch.policy as usize];
+            match &policy.body {
+                Body::Detection(_) => self.alert(state, event, at, touch, policy, &mut found),
+                Body::Correlation(correlation) => {
+                    let inner = holds[correlation.rules[touch.via as usize]].clone();
+                    if let Held::At(times) = inner {
+                        let held = self.correlate(
+                            state,
+                            event,
+                            &times,
+                            touch,
+                            policy,
+                            correlation,
+                            &mut found,
+                        );
+                        if !held.is_empty() {
+                            holds[touch.policy as usize] = Held::At(held);
+                        }
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// A detection that alerts by itself: once for each entity and episode.
+    fn alert(
+        &self,
+        state: &mut State,
+        event: &Event,
+        at: EventTime,
+        touch: &Touch,
+        policy: &Policy,
+        found: &mut Found,
+    ) {
+        let episode = at.episode(policy.episode);
+        let slice = state.window(&touch.key);
+        found.contributed = true;
+        if slice.fire(episode) {
+            state.wrote(&touch.key, at.plus(policy.episode));
+            found.firings.push(Firing {
+                policy: touch.policy,
+                time: at,
+                first: at,
+                entity: touch.key.entity(),
+                label: subject(event),
+                episode,
+                measures: Vec::new(),
+                witnesses: vec![(event.id, at, policy.name.as_ref().into())],
+            });
+        }
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the whole of what a correlation depends on"
+    )]
+    fn correlate(
+        &self,
+        state: &mut State,
+        event: &Event,
+        times: &[EventTime],
+        touch: &Touch,
+        policy: &Policy,
+        correlation: &Correlation,
+        found: &mut Found,
+    ) -> Vec<EventTime> {
+        let mut held = Vec::new();
+        for &time in times {
+            match &correlation.kind {
+                Kind::NewValue(new) => {
+                    held.extend(self.new_value(
+                        state,
+                        event,
+                        time,
+                        touch,
+                        policy,
+                        correlation,
+                        new,
+                        found,
+                    ));
+                }
+                kind => held.extend(self.windowed(
+                    state,
+                    event,
+                    time,
+                    touch,
+                    policy,
+                    correlation,
+                    kind,
+                    found,
+                )),
+            }
+        }
+        held.sort_unstable();
+        held.dedup();
+        held
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the whole of what a correlation depends on"
+    )]
+    fn new_value(
+        &self,
+        state: &mut State,
+        event: &Event,
+        time: EventTime,
+        touch: &Touch,
+        policy: &Policy,
+        correlation: &Correlation,
+        new: &NewValue,
+        found: &mut Found,
+    ) -> Option<EventTime> {
+        let value = tuple(event, &new.fields)?;
+        let terms = values::Terms {
+            history: correlation.timespan,
+            learn_for: Millis::DAY.times(new.learning_days.into()),
+            learn_observations: new.learning_observations,
+            new_for: new.new_for,
+        };
+        let values = state.values(&touch.key);
+        let sight = values.observe(&value, time, &terms);
+        let expires = values.expires(&terms);
+        let episode = time.episode(policy.episode);
+        let fires = sight.new && policy.alerts && values.fire(episode);
+        if fires {
+            let (known, usual) = values.usual(5, &value);
+            let names: Vec<&str> = new.fields.iter().map(|f| self.field_name(f)).collect();
+            let measures = vec![Measure {
+                what: names.join(" + ").into(),
+                value: value.replace(SEPARATOR, " + ").into(),
+                against: format!(
+                    "not among the {known} known: {}",
+                    usual.join(", ").replace(SEPARATOR, " + ")
+                )
+                .into(),
+            }];
+            found.firings.push(Firing {
+                policy: touch.policy,
+                time,
+                first: time,
+                entity: touch.key.entity(),
+                label: self.label(correlation, touch.via, event),
+                episode,
+                measures,
+                witnesses: vec![(event.id, event.time, policy.name.as_ref().into())],
+            });
+        }
+        if sight.changed || fires {
+            state.wrote(&touch.key, expires);
+        }
+        found.contributed |= sight.new;
+        sight.new.then_some(time)
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the arguments are the whole of what a correlation depends on"
+    )]
+    fn windowed(
+        &self,
+        state: &mut State,
+        event: &Event,
+        time: EventTime,
+        touch: &Touch,
+        policy: &Policy,
+        correlation: &Correlation,
+        kind: &Kind,
+        found: &mut Found,
+    ) -> Vec<EventTime> {
+        let Some((amount, value)) = contribution(event, kind) else {
+            return Vec::new();
+        };
+        let span = correlation.timespan;
+        let window = state.window(&touch.key);
+        let entry = Entry {
+            time,
+            event: event.id,
+            rule: touch.via,
+            amount,
+            value,
+        };
+        if !window.insert(entry, span) {
+            return Vec::new();
+        }
+        found.contributed = true;
+        let held: Vec<EventTime> = window
+            .touched(time, span)
+            .filter(|at| holds(window, kind, correlation, *at))
+            .collect();
+        for &at in &held {
+            let episode = at.episode(policy.episode);
+            if policy.alerts && window.fire(episode) {
+                found.firings.push(Firing {
+                    policy: touch.policy,
+                    time: at,
+                    first: window.within(at, span).first().map_or(at, |e| e.time),
+                    entity: touch.key.entity(),
+                    label: self.label(correlation, touch.via, event),
+                    episode,
+                    measures: self.measures(window, kind, correlation, at),
+                    witnesses: self.witnesses(window, correlation, at),
+                });
+            }
+        }
+        let expires = window.expires(span);
+        state.wrote(&touch.key, expires);
+        held
+    }
+
+    fn measures(
+        &self,
+        window: &Window,
+        kind: &Kind,
+        correlation: &Correlation,
+        at: EventTime,
+    ) -> Vec<Measure> {
+        let m = window.measure(at, correlation.timespan);
+        let span = span_text(correlation.timespan);
+        let names = |fields: &[FieldRef]| {
+            fields
+                .iter()
+                .map(|f| self.field_name(f))
+                .collect::<Vec<_>>()
+                .join(" + ")
+        };
+        let one = |what: String, value: i64, against: String| {
+            vec![Measure {
+                what: what.into(),
+                value: value.to_string().into(),
+                against: against.into(),
+            }]
+        };
+        match kind {
+            Kind::EventCount(range) => one(format!("events in {span}"), m.count, range.to_string()),
+            Kind::ValueCount { fields, range } => one(
+                format!("different {} in {span}", names(fields)),
+                m.distinct,
+                range.to_string(),
+            ),
+            Kind::ValueSum { field, range } => one(
+                format!("sum of {} in {span}", self.field_name(field)),
+                m.sum,
+                range.to_string(),
+            ),
+            Kind::ValueAvg { field, range } => one(
+                format!("average of {} in {span}", self.field_name(field)),
+                average(m) as i64,
+                range.to_string(),
+            ),
+            Kind::ValuePercentile {
+                field,
+                percentile,
+                range,
+            } => {
+                let entries = window.within(at, correlation.timespan);
+                let what = match percentile {
+                    Some(p) => format!("percentile {p} of {} in {span}", self.field_name(field)),
+                    None => format!(
+                        "percent of the values of {} in {span} that are not larger",
+                        self.field_name(field)
+                    ),
+                };
+                one(
+                    what,
+                    percentile_of(entries, *percentile) as i64,
+                    range.to_string(),
+                )
+            }
+            Kind::Temporal { .. } => correlation
+                .rules
+                .iter()
+                .enumerate()
+                .map(|(via, rule)| {
+                    let entries = window.within(at, correlation.timespan);
+                    let n = entries
+                        .iter()
+                        .filter(|e| usize::from(e.rule) == via)
+                        .count();
+                    Measure {
+                        what: format!("{} in {span}", self.set.rules[*rule].name).into(),
+                        value: n.to_string().into(),
+                        against: ">= 1".into(),
+                    }
+                })
+                .collect(),
+            Kind::NewValue(_) => Vec::new(),
+        }
+    }
+
+    /// The newest contributions, but at least one of each rule: a sequence is not explained by its last step alone.
+    fn witnesses(
+        &self,
+        window: &Window,
+        correlation: &Correlation,
+        at: EventTime,
+    ) -> Vec<(EventId, EventTime, Text)> {
+        let entries = window.within(at, correlation.timespan);
+        let name = |e: &Entry| {
+            self.set.rules[correlation.rules[usize::from(e.rule)]]
+                .name
+                .as_ref()
+                .into()
+        };
+        let mut chosen: Vec<&Entry> = Vec::new();
+        for rule in 0..correlation.rules.len() {
+            chosen.extend(entries.iter().rev().find(|e| usize::from(e.rule) == rule));
+        }
+        for entry in entries.iter().rev() {
+            if chosen.len() >= crate::model::limits::EVIDENCE_PER_FINDING {
+                break;
+            }
+            if !chosen.iter().any(|c| std::ptr::eq(*c, entry)) {
+                chosen.push(entry);
+            }
+        }
+        chosen.sort_by(|a, b| (b.time, b.event).cmp(&(a.time, a.event)));
+        chosen.dedup_by(|a, b| a.event == b.event);
+        chosen.truncate(crate::model::limits::EVIDENCE_PER_FINDING);
+        chosen
+            .into_iter()
+            .map(|e| (e.event, e.time, name(e)))
+            .collect()
+    }
+
+    fn label(&self, correlation: &Correlation, via: u16, event: &Event) -> Text {
+        let parts: Vec<String> = correlation
+            .group_by
+            .iter()
+            .map(|key| {
+                let shown = match &key.fields[usize::from(via)] {
+                    // a session id is a live secret: the finding's subject shows what stands for it
+                    FieldRef::Known(crate::model::Field::SessionUid) => "(the session)".to_owned(),
+                    field => read(event, field).unwrap_or_default().to_string(),
+                };
+                format!("{}={shown}", key.name)
+            })
+            .collect();
+        if parts.is_empty() {
+            "the organisation".into()
+        } else {
+            parts.join(" ").into()
+        }
+    }
+
+    /// The name by which policies call the field.
+    pub fn field_name(&self, field: &FieldRef) -> &str {
+        match field {
+            FieldRef::Known(field) => field.path(),
+            FieldRef::Raw(i) => &self.set.raw_fields[*i],
+        }
+    }
+
+    fn alert_key(&self, policy: u16, event: &Event) -> StateKey {
+        let entity = HashParts::new("entity")
+            .part(subject_key(event).as_bytes())
+            .finish()
+            .short();
+        StateKey::new(&self.set.rules[policy as usize].accumulation, &entity)
+    }
+}
+
+/// The entities of one event, each reckoned once: most correlations group by the actor or by the session.
+#[derive(Default)]
+struct Entities<'a> {
+    seen: Vec<(Vec<&'a FieldRef>, Option<[u8; 16]>)>,
+}
+
+impl<'a> Entities<'a> {
+    fn of(&mut self, correlation: &'a Correlation, via: u16, event: &Event) -> Option<[u8; 16]> {
+        let fields = || {
+            correlation
+                .group_by
+                .iter()
+                .map(|k| &k.fields[usize::from(via)])
+        };
+        if let Some((_, entity)) = self.seen.iter().find(|(seen, _)| {
+            seen.len() == correlation.group_by.len() && seen.iter().copied().eq(fields())
+        }) {
+            return *entity;
+        }
+        let entity = entity(event, fields());
+        self.seen.push((fields().collect(), entity));
+        entity
+    }
+}
+
+#[derive(Clone, PartialEq)]
+enum Held {
+    Not,
+    At(Vec<EventTime>),
+}
+
+const SEPARATOR: &str = "\u{1f}";
+
+fn read(event: &Event, field: &FieldRef) -> Option<Text> {
+    match field {
+        FieldRef::Known(field) => match event.get(*field) {
+            Value::Absent => None,
+            Value::Text(text) => (!text.is_empty()).then(|| text.into()),
+            Value::Int(n) => Some(compact_str::format_compact!("{n}")),
+            Value::Ip(ip) => Some(compact_str::format_compact!("{ip}")),
+            Value::Bool(b) => Some(compact_str::format_compact!("{b}")),
+        },
+        FieldRef::Raw(i) => event.unmapped.get(*i).cloned().flatten(),
+    }
+}
+
+fn number(event: &Event, field: &FieldRef) -> Option<i64> {
+    match field {
+        FieldRef::Known(field) => match event.get(*field) {
+            Value::Int(n) => Some(n),
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        },
+        FieldRef::Raw(i) => event.unmapped.get(*i)?.as_ref()?.parse().ok(),
+    }
+}
+
+fn entity<'a>(event: &Event, fields: impl Iterator<Item = &'a FieldRef>) -> Option<[u8; 16]> {
+    let mut parts = HashParts::new("entity");
+    for field in fields {
+        parts = match field {
+            FieldRef::Known(field) => match event.get(*field) {
+                Value::Text("") => return None,
+                Value::Text(text) => parts.part(text.as_bytes()),
+                _ => parts.part(read(event, &FieldRef::Known(*field))?.as_bytes()),
+            },
+            field => parts.part(read(event, field)?.as_bytes()),
+        };
+    }
+    Some(parts.finish().short())
+}
+
+fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Text> {
+    let mut out = read(event, fields.first()?)?;
+    for field in &fields[1..] {
+        out.push_str(SEPARATOR);
+        out.push_str(&read(event, field)?);
+    }
+    Some(out)
+}
+
+/// What the event adds to a window of that kind, or nothing where it lacks the field.
+fn contribution(event: &Event, kind: &Kind) -> Option<(i64, u64)> {
+    Some(match kind {
+        Kind::ValueCount { fields, .. } => {
+            let digest = HashParts::new("value")
+                .part(tuple(event, fields)?.as_bytes())
+                .finish();
+            (
+                0,
+                u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default()),
+            )
+        }
+        Kind::ValueSum { field, .. }
+        | Kind::ValueAvg { field, .. }
+        | Kind::ValuePercentile { field, .. } => (number(event, field)?, 0),
+        Kind::EventCount(_) | Kind::Temporal { .. } | Kind::NewValue(_) => (0, 0),
+    })
+}
+
+fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> bool {
+    let span = correlation.timespan;
+    let measured = || window.measure(at, span);
+    match kind {
+        Kind::EventCount(range) => range.holds(measured().count as f64),
+        Kind::ValueCount { range, .. } => range.holds(measured().distinct as f64),
+        Kind::ValueSum { range, .. } => range.holds(measured().sum as f64),
+        Kind::ValueAvg { range, .. } => range.holds(average(measured())),
+        Kind::ValuePercentile {
+            percentile, range, ..
+        } => range.holds(percentile_of(window.within(at, span), *percentile)),
+        Kind::Temporal {
+            range: Some(range), ..
+        } => range.holds(window.different_rules(at, span) as f64),
+        Kind::Temporal { ordered: false, .. } => {
+            window.has_all(correlation.rules.len() as u16, at, span)
+        }
+        Kind::Temporal { ordered: true, .. } => {
+            window.has_in_order(correlation.rules.len() as u16, at, span)
+        }
+        Kind::NewValue(_) => false,
+    }
+}
+
+fn average(m: window::Measured) -> f64 {
+    if m.count == 0 {
+        0.0
+    } else {
+        m.sum as f64 / m.count as f64
+    }
+}
+
+/// That percentile of the amounts, by nearest rank; without one, the percentage of amounts that are not larger than the last.
+fn percentile_of(entries: &[Entry], percentile: Option<f64>) -> f64 {
+    let mut amounts: Vec<i64> = entries.iter().map(|e| e.amount).collect();
+    let Some(last) = amounts.last().copied() else {
+        return 0.0;
+    };
+    let n = amounts.len() as f64;
+    amounts.sort_unstable();
+    match percentile {
+        Some(p) => amounts[((n * p / 100.0).ceil() as usize).clamp(1, amounts.len()) - 1] as f64,
+        None => 100.0 * amounts.partition_point(|a| *a <= last) as f64 / n,
+    }
+}
+
+/// The length in the largest unit that divides it: `1h`, `90m`.
+pub fn span_text(span: Millis) -> String {
+    for (unit, ms) in [
+        ("d", Millis::DAY.0),
+        ("h", Millis::HOUR.0),
+        ("m", Millis::MINUTE.0),
+        ("s", 1000),
+    ] {
+        if span.0 >= ms && span.0 % ms == 0 {
+            return format!("{}{unit}", span.0 / ms);
+        }
+    }
+    format!("{}ms", span.0)
+}
+
+/// Whom a detection without a group speaks of: the actor, else the session, else the address.
+fn subject_key(event: &Event) -> String {
+    if let Some(actor) = &event.actor {
+        return format!("actor {}", actor.name);
+    }
+    if let Some(session) = &event.session {
+        return format!("session {}", session.id);
+    }
+    event
+        .origin
+        .ip
+        .map_or_else(|| "nobody".into(), |ip| format!("ip {ip}"))
+}
+
+fn subject(event: &Event) -> Text {
+    match (&event.actor, &event.session, event.origin.ip) {
+        (Some(actor), ..) => format!("actor.user.name={}", actor.name).into(),
+        (None, Some(_), _) => "actor.session.uid=(the session)".into(),
+        (None, None, Some(ip)) => format!("src_endpoint.ip={ip}").into(),
+        (None, None, None) => "nobody named".into(),
+    }
+}

@@ -1,0 +1,234 @@
+//! What an entity is known to use: the state behind `new_value`.
+//!
+//! A value is new while the entity has not used it within the history (`timespan`), once the entity has been watched for
+//! a number of days and of observations. Dormancy never restarts the learning. Not monotone: an earlier sight of a value
+//! that arrives late takes its novelty away, so exactness comes from the recorded order.
+use super::window::fire;
+use crate::model::{EventTime, Millis, Text, limits};
+use serde::{Deserialize, Serialize};
+
+/// What it takes for a value to be new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// A value unseen for so long is forgotten.
+    pub history: Millis,
+    /// Nothing is new before the entity has been watched for so long …
+    pub learn_for: Millis,
+    /// … and in so many observations.
+    pub learn_observations: u32,
+    /// For how long after its first sight a value counts as new.
+    pub new_for: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Known {
+    value: Text,
+    first: EventTime,
+    last: EventTime,
+    /// Seen first when the learning was over: only such a value is ever new.
+    after_learning: bool,
+}
+
+/// The values of one entity.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Values {
+    since: Option<EventTime>,
+    observations: u32,
+    last: EventTime,
+    /// Sorted by value.
+    known: Vec<Known>,
+    fired: Vec<i64>,
+    /// How many values were let go at [`limits::VALUES_PER_ENTITY`].
+    evicted: u64,
+}
+
+/// What an observation showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The value is new for this entity.
+    pub new: bool,
+    /// The state changed in a way that must be written.
+    pub changed: bool,
+}
+
+impl Values {
+    /// Takes up a sight of `value`.
+    pub fn observe(&mut self, value: &str, at: EventTime, terms: &Terms) -> Sight {
+        let since = *self.since.get_or_insert(at);
+        let learned =
+            at.since(since) >= terms.learn_for && self.observations >= terms.learn_observations;
+        // the stamp of the last sight is kept coarsely: a page view must not cost a write
+        let grain = Millis((terms.history.0 / 32).max(1));
+        let mut changed =
+            self.observations < terms.learn_observations || at.since(self.last) >= grain;
+        self.observations = self
+            .observations
+            .saturating_add(1)
+            .min(terms.learn_observations);
+        if at.since(self.last) >= grain {
+            self.last = at;
+        }
+        let place = self.known.binary_search_by(|k| k.value.as_str().cmp(value));
+        let known = match place {
+            Ok(i) => {
+                let known = &mut self.known[i];
+                if at.since(known.last) > terms.history {
+                    (known.first, known.after_learning) = (at, learned);
+                }
+                if at.since(known.last) >= grain {
+                    known.last = at;
+                    changed = true;
+                }
+                known
+            }
+            Err(i) => {
+                changed = true;
+                self.known.insert(
+                    i,
+                    Known {
+                        value: value.into(),
+                        first: at,
+                        last: at,
+                        after_learning: learned,
+                    },
+                );
+                let i = self.make_room(i);
+                &mut self.known[i]
+            }
+        };
+        let new =
+            known.after_learning && known.first <= at && at.since(known.first) <= terms.new_for;
+        Sight { new, changed }
+    }
+
+    /// How many values are known, and the most lately used of them, at most `n`.
+    pub fn usual(&self, n: usize, but: &str) -> (usize, Vec<&str>) {
+        let mut known: Vec<&Known> = self.known.iter().filter(|k| k.value != but).collect();
+        let count = known.len();
+        known.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.value.cmp(&b.value)));
+        (
+            count,
+            known
+                .into_iter()
+                .take(n)
+                .map(|k| k.value.as_str())
+                .collect(),
+        )
+    }
+
+    /// Marks the episode as fired; `false` where it had been.
+    pub fn fire(&mut self, episode: i64) -> bool {
+        fire(&mut self.fired, episode)
+    }
+
+    /// When nothing of it can matter any more. What an entity has learned outlives its dormancy by far.
+    pub fn expires(&self, terms: &Terms) -> EventTime {
+        self.last
+            .plus(terms.history.times(2).max(Millis::DAY.times(400)))
+    }
+
+    /// Lets the value unseen for longest go where there are too many; returns where the one at `kept` stands now.
+    fn make_room(&mut self, kept: usize) -> usize {
+        if self.known.len() <= limits::VALUES_PER_ENTITY {
+            return kept;
+        }
+        let oldest = (0..self.known.len())
+            .filter(|i| *i != kept)
+            .min_by_key(|i| (self.known[*i].last, *i))
+            .unwrap_or(0);
+        self.known.remove(oldest);
+        self.evicted += 1;
+        if oldest < kept { kept - 1 } else { kept }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms {
+        history: Millis::DAY.times(30),
+        learn_for: Millis::DAY.times(7),
+        learn_observations: 3,
+        new_for: Millis::HOUR,
+    };
+
+    fn day(n: i64) -> EventTime {
+        EventTime(0).plus(Millis::DAY.times(n))
+    }
+
+    fn learned() -> Values {
+        let mut v = Values::default();
+        for n in 0..8 {
+            assert!(!v.observe("a", day(n), &TERMS).new);
+        }
+        v
+    }
+
+    #[test]
+    fn nothing_is_new_before_both_days_and_observations() {
+        let mut v = Values::default();
+        v.observe("a", day(0), &TERMS);
+        assert!(
+            !v.observe("b", day(9), &TERMS).new,
+            "one observation is not enough"
+        );
+        let mut v = Values::default();
+        for i in 0..10 {
+            v.observe("a", EventTime(i), &TERMS);
+        }
+        assert!(
+            !v.observe("b", EventTime(11), &TERMS).new,
+            "a moment is not enough"
+        );
+    }
+
+    #[test]
+    fn a_value_stays_new_for_its_time_and_is_then_known() {
+        let mut v = learned();
+        assert!(v.observe("b", day(8), &TERMS).new);
+        assert!(v.observe("b", day(8).plus(Millis::HOUR), &TERMS).new);
+        assert!(
+            !v.observe("b", day(8).plus(Millis(Millis::HOUR.0 + 1)), &TERMS)
+                .new
+        );
+        assert!(!v.observe("a", day(8), &TERMS).new);
+    }
+
+    #[test]
+    fn a_value_is_forgotten_but_dormancy_does_not_restart_the_learning() {
+        let mut v = learned();
+        assert!(
+            v.observe("a", day(60), &TERMS).new,
+            "forgotten, and the learning is not over again"
+        );
+    }
+
+    #[test]
+    fn what_is_seen_while_learning_is_never_new() {
+        let mut v = learned();
+        v.observe("a", day(8), &TERMS);
+        let terms = Terms {
+            new_for: Millis::DAY.times(30),
+            ..TERMS
+        };
+        assert!(!v.observe("a", day(9), &terms).new);
+    }
+
+    #[test]
+    fn at_the_bound_the_value_unseen_for_longest_goes() {
+        let mut v = Values::default();
+        for i in 0..=limits::VALUES_PER_ENTITY as i64 {
+            v.observe(&format!("{i:08}"), day(i), &TERMS);
+        }
+        assert_eq!(v.known.len(), limits::VALUES_PER_ENTITY);
+        assert_eq!(v.evicted, 1);
+        assert_eq!(v.known[0].value, "00000001");
+    }
+
+    #[test]
+    fn a_repeated_sight_costs_no_write() {
+        let mut v = learned();
+        assert!(!v.observe("a", day(7).plus(Millis::MINUTE), &TERMS).changed);
+    }
+}

@@ -1,0 +1,388 @@
+//! What an entity did lately: the state behind counts, sums, distinct counts and sequences.
+//!
+//! Contributions are kept in event time, sorted by (time, event id), so that a late one goes into the windows it belongs
+//! to. Let `F` be the contributions at whose time the condition holds over the window `(time - timespan, time]`. Whatever
+//! the order of arrival, `F` ends up the same, for a contribution only ever adds to the windows that hold it: this is
+//! what makes the counting policies monotone. An average or a percentile can fall again, so those two are not.
+use crate::model::{EventId, EventTime, Millis, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One contribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub time: EventTime,
+    /// Which event; breaks ties.
+    pub event: EventId,
+    /// Which of the correlation's rules it matched.
+    pub rule: u16,
+    /// What it adds, for sums, averages and percentiles.
+    pub amount: i64,
+    /// Digest of its value, for distinct counts.
+    pub value: u64,
+}
+
+/// What a window holds at one moment, reckoned by [`Window::measure`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// How many contributions.
+    pub count: i64,
+    /// Their sum, saturating.
+    pub sum: i64,
+    /// How many different values.
+    pub distinct: i64,
+}
+
+/// The contributions of one entity to one correlation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    entries: Vec<Entry>,
+    /// Episodes in which it has fired already, the newest last.
+    fired: Vec<i64>,
+    /// How many contributions were folded away at [`limits::WINDOW_ENTRIES`].
+    folded: u64,
+    #[serde(skip)]
+    running: Option<Running>,
+}
+
+/// The newest window's content, kept up while contributions arrive in order, so that each costs a constant.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Running {
+    timespan: Millis,
+    from: usize,
+    sum: i64,
+    values: BTreeMap<u64, u32>,
+}
+
+impl Window {
+    /// Takes up a contribution; `false` where this very one is there already.
+    pub fn insert(&mut self, entry: Entry, timespan: Millis) -> bool {
+        let at = self
+            .entries
+            .partition_point(|e| (e.time, e.event, e.rule) < (entry.time, entry.event, entry.rule));
+        if self
+            .entries
+            .get(at)
+            .is_some_and(|e| (e.time, e.event, e.rule) == (entry.time, entry.event, entry.rule))
+        {
+            return false;
+        }
+        if at == self.entries.len() {
+            self.entries.push(entry);
+            self.push_running(timespan);
+        } else {
+            self.entries.insert(at, entry);
+            self.running = None;
+        }
+        self.forget(timespan);
+        true
+    }
+
+    /// Every time at which the condition may newly hold after a contribution at `time`: its own and those after it within the window.
+    pub fn touched(
+        &self,
+        time: EventTime,
+        timespan: Millis,
+    ) -> impl Iterator<Item = EventTime> + '_ {
+        let from = self.entries.partition_point(|e| e.time < time);
+        let mut last = None;
+        self.entries[from..]
+            .iter()
+            .map(|e| e.time)
+            .take_while(move |t| *t <= time.plus(timespan))
+            .filter(move |t| last.replace(*t) != Some(*t))
+    }
+
+    /// The contributions in `(at - timespan, at]`, oldest first.
+    pub fn within(&self, at: EventTime, timespan: Millis) -> &[Entry] {
+        let from = self
+            .entries
+            .partition_point(|e| e.time <= at.minus(timespan));
+        let to = self.entries.partition_point(|e| e.time <= at);
+        &self.entries[from.min(to)..to]
+    }
+
+    /// Count, sum and distinct values in `(at - timespan, at]`.
+    pub fn measure(&self, at: EventTime, timespan: Millis) -> Measured {
+        if let (Some(running), Some(last)) = (&self.running, self.entries.last())
+            && last.time == at
+            && running.timespan == timespan
+        {
+            return Measured {
+                count: (self.entries.len() - running.from) as i64,
+                sum: running.sum,
+                distinct: running.values.len() as i64,
+            };
+        }
+        let entries = self.within(at, timespan);
+        let mut values: Vec<u64> = entries.iter().map(|e| e.value).collect();
+        values.sort_unstable();
+        values.dedup();
+        Measured {
+            count: entries.len() as i64,
+            sum: entries
+                .iter()
+                .fold(0i64, |sum, e| sum.saturating_add(e.amount)),
+            distinct: values.len() as i64,
+        }
+    }
+
+    /// Whether all of `rules` contributed in `(at - timespan, at]`.
+    pub fn has_all(&self, rules: u16, at: EventTime, timespan: Millis) -> bool {
+        let entries = self.within(at, timespan);
+        (0..rules).all(|rule| entries.iter().any(|e| e.rule == rule))
+    }
+
+    /// How many different rules contributed in `(at - timespan, at]`.
+    pub fn different_rules(&self, at: EventTime, timespan: Millis) -> usize {
+        self.within(at, timespan)
+            .iter()
+            .map(|e| e.rule)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+    }
+
+    /// Whether all of `rules` contributed in `(at - timespan, at]`, one after the other in their order.
+    pub fn has_in_order(&self, rules: u16, at: EventTime, timespan: Millis) -> bool {
+        let mut next = 0;
+        for entry in self.within(at, timespan) {
+            // taking the earliest of each rule leaves the most room for those that follow
+            if entry.rule == next {
+                next += 1;
+            }
+        }
+        next >= rules
+    }
+
+    /// Marks the episode as fired; `false` where it had been.
+    pub fn fire(&mut self, episode: i64) -> bool {
+        fire(&mut self.fired, episode)
+    }
+
+    /// When nothing of it can matter any more.
+    pub fn expires(&self, timespan: Millis) -> EventTime {
+        self.entries.last().map_or(EventTime::default(), |e| {
+            e.time.plus(timespan).plus(limits::LATENESS)
+        })
+    }
+
+    fn push_running(&mut self, timespan: Millis) {
+        let newest = self.entries.len() - 1;
+        if newest == 0
+            || self
+                .running
+                .as_ref()
+                .is_some_and(|r| r.timespan != timespan)
+        {
+            self.running = None;
+        }
+        let running = match &mut self.running {
+            Some(running) => running,
+            // rebuilt once after a load or a late contribution, then kept up
+            None => {
+                let mut fresh = Running {
+                    timespan,
+                    from: 0,
+                    ..Running::default()
+                };
+                for entry in &self.entries[..newest] {
+                    fresh.add(entry);
+                }
+                self.running.insert(fresh)
+            }
+        };
+        running.add(&self.entries[newest]);
+        let edge = self.entries[newest].time.minus(timespan);
+        while self.entries[running.from].time <= edge {
+            running.remove(&self.entries[running.from]);
+            running.from += 1;
+        }
+    }
+
+    fn forget(&mut self, timespan: Millis) {
+        let Some(newest) = self.entries.last().map(|e| e.time) else {
+            return;
+        };
+        let old = self
+            .entries
+            .partition_point(|e| e.time <= newest.minus(timespan).minus(limits::LATENESS));
+        let excess = self.entries.len().saturating_sub(limits::WINDOW_ENTRIES);
+        // forgetting in strides keeps the cost of an insertion constant on average
+        let drop = if excess > 0 {
+            old.max(excess + limits::WINDOW_ENTRIES / 4)
+        } else if old > 64 {
+            old
+        } else {
+            0
+        };
+        if drop > 0 {
+            self.folded += drop.saturating_sub(old) as u64;
+            self.entries.drain(..drop);
+            self.running = None;
+        }
+    }
+}
+
+impl Running {
+    fn add(&mut self, entry: &Entry) {
+        self.sum = self.sum.saturating_add(entry.amount);
+        *self.values.entry(entry.value).or_default() += 1;
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        self.sum = self.sum.saturating_sub(entry.amount);
+        if let Some(n) = self.values.get_mut(&entry.value) {
+            *n -= 1;
+            if *n == 0 {
+                self.values.remove(&entry.value);
+            }
+        }
+    }
+}
+
+/// How many fired episodes an entity remembers: those that a line within the lateness bound can still fall into.
+const FIRED: usize = 64;
+
+/// Marks the episode in a list of fired ones; `false` where it had been.
+pub(super) fn fire(fired: &mut Vec<i64>, episode: i64) -> bool {
+    match fired.binary_search(&episode) {
+        Ok(_) => false,
+        Err(at) => {
+            fired.insert(at, episode);
+            if fired.len() > FIRED {
+                fired.remove(0);
+            }
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry(time: i64, n: u8, amount: i64, value: u64) -> Entry {
+        let mut event = [0; 16];
+        event[0] = n;
+        Entry {
+            time: EventTime(time),
+            event: EventId(event),
+            rule: 0,
+            amount,
+            value,
+        }
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_start_and_closed_at_its_end() {
+        let mut w = Window::default();
+        let span = Millis(10);
+        for (i, t) in [0, 10, 11].into_iter().enumerate() {
+            assert!(w.insert(entry(t, i as u8, 5, i as u64), span));
+        }
+        assert_eq!(
+            w.measure(EventTime(10), span),
+            Measured {
+                count: 1,
+                sum: 5,
+                distinct: 1
+            }
+        );
+        assert_eq!(
+            w.measure(EventTime(11), span),
+            Measured {
+                count: 2,
+                sum: 10,
+                distinct: 2
+            }
+        );
+        assert!(
+            !w.insert(entry(11, 2, 5, 2), span),
+            "the same contribution twice counts once"
+        );
+    }
+
+    #[test]
+    fn order_matters_only_where_it_is_asked_for() {
+        let mut w = Window::default();
+        let span = Millis(100);
+        w.insert(
+            Entry {
+                rule: 1,
+                ..entry(1, 1, 0, 0)
+            },
+            span,
+        );
+        w.insert(
+            Entry {
+                rule: 0,
+                ..entry(2, 2, 0, 0)
+            },
+            span,
+        );
+        assert!(w.has_all(2, EventTime(2), span));
+        assert!(!w.has_in_order(2, EventTime(2), span));
+        w.insert(
+            Entry {
+                rule: 1,
+                ..entry(3, 3, 0, 0)
+            },
+            span,
+        );
+        assert!(w.has_in_order(2, EventTime(3), span));
+    }
+
+    #[test]
+    fn at_the_bound_the_oldest_go() {
+        let mut w = Window::default();
+        for i in 0..(limits::WINDOW_ENTRIES as i64 + 10) {
+            let mut e = entry(i, 0, 1, 0);
+            e.event.0[..8].copy_from_slice(&i.to_be_bytes());
+            w.insert(e, Millis::DAY);
+        }
+        assert!(w.entries.len() <= limits::WINDOW_ENTRIES);
+        assert!(w.folded > 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_times_at_which_a_threshold_holds_do_not_depend_on_the_order_of_arrival(
+            mut list in prop::collection::vec((0i64..500, 1i64..10, 0u64..6), 1..60),
+            seed in any::<u64>(),
+            gte in 2i64..40,
+        ) {
+            let span = Millis(50);
+            let fires = |list: &[(i64, i64, u64)], ids: &[usize]| {
+                let mut w = Window::default();
+                let mut held = std::collections::BTreeSet::new();
+                for (&(t, a, v), &i) in list.iter().zip(ids) {
+                    w.insert(entry(t, i as u8, a, v), span);
+                    for at in w.touched(EventTime(t), span).collect::<Vec<_>>() {
+                        let m = w.measure(at, span);
+                        // the fast path must agree with reckoning it from scratch
+                        let mut slow = w.clone();
+                        slow.running = None;
+                        assert_eq!(m, slow.measure(at, span));
+                        if m.sum >= gte { held.insert(("sum", at)); }
+                        if m.distinct >= gte / 8 + 1 { held.insert(("distinct", at)); }
+                        if m.count >= gte / 4 + 1 { held.insert(("count", at)); }
+                    }
+                }
+                held
+            };
+            list.sort();
+            let ids: Vec<usize> = (0..list.len()).collect();
+            let sorted = fires(&list, &ids);
+            let mut shuffled: Vec<(usize, (i64, i64, u64))> = ids.iter().copied().zip(list.iter().copied()).collect();
+            let mut x = seed | 1;
+            for i in (1..shuffled.len()).rev() {
+                x ^= x << 13; x ^= x >> 7; x ^= x << 17;
+                shuffled.swap(i, (x % (i as u64 + 1)) as usize);
+            }
+            let (ids, list): (Vec<_>, Vec<_>) = shuffled.into_iter().unzip();
+            prop_assert_eq!(sorted, fires(&list, &ids));
+        }
+    }
+}
