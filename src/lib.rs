@@ -27,4 +27,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod decode;
+pub mod enrich;
 pub mod model;
+pub mod normalise;

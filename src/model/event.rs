@@ -227,6 +227,8 @@ pub struct Evidence {
     pub index: u32,
     /// Digest of the original line.
     pub digest: ContentDigest,
+    /// The event's id is the product's own; otherwise it is made of the content, and equal lines share it.
+    pub own_id: bool,
     /// The line with secrets, phone numbers and message contents cut out, at most [`super::limits::KEPT_LINE_BYTES`].
     pub redacted: Box<str>,
 }
