@@ -54,7 +54,7 @@ struct Row<'a> {
     #[serde(borrow)]
     city: Option<City<'a>>,
     location: Option<Location>,
-    autonomous_system_number: Option<u32>,
+    autonomous_system_number: Option<Number>,
     #[serde(borrow)]
     autonomous_system_organization: Option<&'a str>,
 }
@@ -79,9 +79,35 @@ struct Names<'a> {
 
 #[derive(Deserialize)]
 struct Location {
-    latitude: Option<f64>,
-    longitude: Option<f64>,
-    accuracy_radius: Option<u16>,
+    latitude: Option<Number>,
+    longitude: Option<Number>,
+    accuracy_radius: Option<Number>,
+}
+
+/// A number of whichever size the database's writer chose: an AS number below 65,536 may stand as 16 bits.
+#[derive(Clone, Copy)]
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        struct Any;
+        impl serde::de::Visitor<'_> for Any {
+            type Value = Number;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_u64<E>(self, n: u64) -> Result<Number, E> {
+                Ok(Number(n as f64))
+            }
+            fn visit_i64<E>(self, n: i64) -> Result<Number, E> {
+                Ok(Number(n as f64))
+            }
+            fn visit_f64<E>(self, n: f64) -> Result<Number, E> {
+                Ok(Number(n))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
 }
 
 /// Where a database gives a place without a radius, in km: MaxMind's documentation calls 1,000 the coarsest.
@@ -117,7 +143,8 @@ impl Database {
                 false => place.located = place.located.take().or(Some((text, network.prefix()))),
             }
         }
-        place.as_number = place.as_number.or(row.autonomous_system_number);
+        // `as` saturates: a number that is none of an AS becomes the nearest that could be.
+        place.as_number = place.as_number.or(row.autonomous_system_number.map(|n| n.0 as u32));
         place.as_name = place
             .as_name
             .take()
@@ -136,9 +163,9 @@ impl Database {
         }) = row.location
         {
             place.at = place.at.or(Some((
-                lat as f32,
-                long as f32,
-                accuracy_radius.unwrap_or(RADIUS),
+                lat.0 as f32,
+                long.0 as f32,
+                accuracy_radius.map_or(RADIUS, |r| r.0 as u16),
             )));
         }
     }

@@ -168,7 +168,7 @@ mod tests {
             Cache::new(1),
         );
         let mut origin = Origin {
-            ip: "41.25.41.245".parse().ok(),
+            ip: "41.116.77.229".parse().ok(),
             ..Origin::default()
         };
         enricher.enrich(&mut origin, &mut cache);
