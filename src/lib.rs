@@ -27,7 +27,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod detect;
 pub mod model;
+
 pub mod policy;
+
 pub mod source;
+
+pub mod decode;
+
+pub mod normalise;
+
+pub mod enrich;
+
+pub mod detect;

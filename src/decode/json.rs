@@ -1,0 +1,624 @@
+//! JSON: one pass over the text, beside the tree of wanted names, without building a document.
+//!
+//! Not serde_json: a wanted value's type is not known beforehand, and `deserialize_any` gives up the whole line for a lone
+//! surrogate or for `1e400`. This reader keeps numbers as written, replaces what is no character by U+FFFD, never recurses
+//! into what nobody asked for, and leaves behind what it has read when the text ends early. What serde_json accepts, it reads
+//! alike (`tests::reads_what_serde_json_reads`); it accepts more.
+use super::json_path::{Node, Tree};
+use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+
+/// JSON, one document or several in a frame.
+pub const FORMAT: Format = Format {
+    name: "json",
+    about: "JSON objects, one a line, or arrays of them",
+    looks_like: |line| line.trim_start().starts_with(['{', '[']),
+    plan: |wish| {
+        Ok(Box::new(Json {
+            tree: Tree::new(wish)?,
+            fields: wish.fields.len(),
+        }))
+    },
+};
+
+struct Json {
+    tree: Tree,
+    fields: usize,
+}
+
+/// How deep the tree of wanted names is followed; only wrappers in wrappers go deeper.
+const DEPTH: usize = 32;
+
+impl Plan for Json {
+    fn decode(
+        &self,
+        text: &str,
+        clipped: bool,
+        cells: &mut Cells,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(), Reject> {
+        short_enough(text)?;
+        let mut walk = Walk::new(&self.tree, text, cells);
+        let mut run = Run {
+            fields: self.fields,
+            clipped,
+            index: 0,
+            each,
+        };
+        walk.space();
+        loop {
+            // Ends: every turn reads a document of at least one byte.
+            run.document(&mut walk)?;
+            walk.space();
+            match walk.peek() {
+                Some(b'{') => {}
+                None => return Ok(()),
+                Some(_) => return Err(walk.reject("something follows the JSON document")),
+            }
+        }
+    }
+}
+
+/// The records of one frame as they are found.
+struct Run<'e> {
+    fields: usize,
+    clipped: bool,
+    index: u32,
+    each: &'e mut dyn FnMut(&Record<'_>),
+}
+
+impl Run<'_> {
+    fn document(&mut self, walk: &mut Walk<'_>) -> Result<(), Reject> {
+        match walk.peek() {
+            Some(b'{') => self.object(walk, true),
+            Some(b'[') => {
+                let spans = walk.elements();
+                let end = walk.at;
+                for at in spans.0 {
+                    walk.at = at;
+                    match walk.peek() {
+                        Some(b'{') => self.object(walk, true)?,
+                        _ => return Err(walk.reject("an element of the array is no JSON object")),
+                    }
+                }
+                walk.at = end;
+                if self.clipped { Ok(()) } else { spans.1 }
+            }
+            _ => Err(walk.reject("not a JSON object")),
+        }
+    }
+
+    /// The object at hand: one record, or a wrapper around an array of them.
+    fn object(&mut self, walk: &mut Walk<'_>, may_wrap: bool) -> Result<(), Reject> {
+        walk.begin(self.fields, may_wrap);
+        let result = walk.value(0, DEPTH);
+        let (end, partial) = (walk.at, result.is_err());
+        if !walk.records.is_empty() {
+            for at in std::mem::take(&mut walk.records) {
+                walk.at = at;
+                self.object(walk, false)?;
+            }
+            walk.at = end;
+            return if self.clipped { Ok(()) } else { result };
+        }
+        if partial && !self.clipped {
+            return result;
+        }
+        match std::mem::take(&mut walk.split) {
+            spans if spans.is_empty() => self.emit(walk, partial),
+            spans => self.split(walk, spans, partial),
+        }
+        walk.at = end;
+        Ok(())
+    }
+
+    /// One record for each element, each with the cells of what surrounds the array.
+    fn split(&mut self, walk: &mut Walk<'_>, spans: Vec<(usize, usize)>, partial: bool) {
+        walk.cells.common.clone_from(&walk.cells.cells);
+        let ambiguous = walk.ambiguous;
+        for (node, at) in spans {
+            walk.cells.cells.clone_from(&walk.cells.common);
+            (walk.at, walk.ambiguous) = (at, ambiguous);
+            let broken = walk.value(node, DEPTH).is_err();
+            self.emit(walk, partial || broken);
+        }
+    }
+
+    fn emit(&mut self, walk: &mut Walk<'_>, partial: bool) {
+        (self.each)(&Record {
+            text: walk.text,
+            arena: &walk.cells.arena,
+            cells: &walk.cells.cells,
+            index: self.index,
+            ambiguous: walk.ambiguous,
+            partial,
+        });
+        self.index += 1;
+    }
+}
+
+struct Walk<'t> {
+    tree: &'t Tree,
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+    cells: &'t mut Cells,
+    ambiguous: bool,
+    may_wrap: bool,
+    /// Where the elements of an array of whole records begin.
+    records: Vec<usize>,
+    /// Where the elements of the splitting array begin, and their node.
+    split: Vec<(usize, usize)>,
+}
+
+impl<'t> Walk<'t> {
+    fn new(tree: &'t Tree, text: &'t str, cells: &'t mut Cells) -> Walk<'t> {
+        let bytes = text.as_bytes();
+        Walk {
+            tree,
+            text,
+            bytes,
+            at: 0,
+            cells,
+            ambiguous: false,
+            may_wrap: true,
+            records: Vec::new(),
+            split: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, fields: usize, may_wrap: bool) {
+        self.cells.clear(fields);
+        self.ambiguous = false;
+        self.may_wrap = may_wrap;
+        self.split.clear();
+    }
+
+    fn reject(&self, reason: &'static str) -> Reject {
+        Reject {
+            reason,
+            at: self.at,
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, node: usize, depth: usize) -> Result<(), Reject> {
+        let tree = self.tree;
+        let here = &tree.nodes[node];
+        if depth == 0 {
+            return self.skip();
+        }
+        let start = self.at;
+        match self.peek() {
+            Some(b'[') => self.array(node, depth)?,
+            // One element where a list is usual.
+            Some(b'{') if here.split => {
+                self.split.extend(here.each.map(|each| (each, start)));
+                self.skip()?;
+            }
+            Some(_) if here.wants_elements() => self.element(here, 0, depth)?,
+            Some(b'{') => self.object(here, depth)?,
+            Some(b'"') => return self.string_into(here.cell),
+            Some(_) => return self.scalar_into(here.cell),
+            None => return Err(self.reject("the JSON ends early")),
+        }
+        if let Some(cell) = here.cell {
+            self.cells.set(cell, Kind::Nested, start, self.at);
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, here: &'t Node, depth: usize) -> Result<(), Reject> {
+        self.at += 1;
+        // Bits of the wanted keys that were met, and of those of which only a twin in other case was.
+        let (mut met, mut twins) = (0u128, 0u128);
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            // Ends: every turn reads a key, or fails.
+            let key = self.key()?;
+            match find(&here.keys, self.key_text(key)) {
+                Found::Exact(i, _) if met >> i & 1 == 1 => {
+                    self.ambiguous = true;
+                    self.skip()?;
+                }
+                Found::Exact(i, node) => {
+                    met |= 1 << i;
+                    self.value(node, depth - 1)?;
+                }
+                Found::Twin(i) => {
+                    twins |= 1 << i;
+                    self.skip()?;
+                }
+                Found::No => self.skip()?,
+            }
+            if self.after_item(b'}')? {
+                self.ambiguous |= met & twins != 0;
+                return Ok(());
+            }
+        }
+    }
+
+    /// After a member or an element: true at the closing bracket, false at a comma.
+    fn after_item(&mut self, close: u8) -> Result<bool, Reject> {
+        self.space();
+        let found = self.peek();
+        self.at += usize::from(found.is_some());
+        match found {
+            Some(b',') => {
+                self.space();
+                Ok(false)
+            }
+            Some(c) if c == close => Ok(true),
+            Some(_) => {
+                self.at -= 1;
+                Err(self.reject("a comma or a closing bracket is missing"))
+            }
+            None => Err(self.reject("the JSON ends early")),
+        }
+    }
+
+    fn array(&mut self, node: usize, depth: usize) -> Result<(), Reject> {
+        let here = &self.tree.nodes[node];
+        if here.records && self.may_wrap {
+            let (spans, result) = self.elements();
+            self.records
+                .extend(spans.into_iter().filter(|at| self.bytes[*at] == b'{'));
+            return result;
+        }
+        if here.split {
+            let (spans, result) = self.elements();
+            self.split.extend(
+                here.each
+                    .iter()
+                    .flat_map(|each| spans.iter().map(|at| (*each, *at))),
+            );
+            return result;
+        }
+        if !here.wants_elements() {
+            return self.skip();
+        }
+        self.at += 1;
+        self.space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        let mut i = 0;
+        loop {
+            // Ends: every turn reads an element, or fails.
+            self.element(here, i, depth - 1)?;
+            i += 1;
+            if self.after_item(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One element, walked once for everything that wants it.
+    fn element(&mut self, here: &'t Node, i: u32, depth: usize) -> Result<(), Reject> {
+        let start = self.at;
+        let by_index = here
+            .index
+            .iter()
+            .filter(|(k, _)| *k == i)
+            .map(|(_, node)| *node);
+        let mut walked = false;
+        for node in here.each.into_iter().chain(by_index) {
+            self.at = start;
+            self.value(node, depth)?;
+            walked = true;
+        }
+        for lookup in &here.lookups {
+            self.at = start;
+            if let Some(node) = self.look_up(&lookup.key, &lookup.cases)? {
+                self.at = start;
+                self.value(node, depth)?;
+                walked = true;
+            }
+        }
+        if walked {
+            return Ok(());
+        }
+        self.at = start;
+        self.skip()
+    }
+
+    /// The case that the element's `key` names.
+    fn look_up(
+        &mut self,
+        wanted: &str,
+        cases: &[(Box<str>, usize)],
+    ) -> Result<Option<usize>, Reject> {
+        if self.peek() != Some(b'{') {
+            return Ok(None);
+        }
+        self.at += 1;
+        self.space();
+        if self.peek() == Some(b'}') {
+            return Ok(None);
+        }
+        loop {
+            // Ends: every turn reads a key, or fails.
+            let key = self.key()?;
+            if self.key_text(key) == wanted && self.peek() == Some(b'"') {
+                let value = self.string()?;
+                let text = self.key_text(value);
+                return Ok(cases
+                    .iter()
+                    .find(|(case, _)| **case == *text)
+                    .map(|(_, node)| *node));
+            }
+            self.skip()?;
+            if self.after_item(b'}')? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Where the elements of the array begin, as far as it can be read.
+    fn elements(&mut self) -> (Vec<usize>, Result<(), Reject>) {
+        let mut spans = Vec::new();
+        self.at += 1;
+        self.space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return (spans, Ok(()));
+        }
+        loop {
+            // Ends: every turn reads an element, or fails.
+            if self.peek().is_some() {
+                spans.push(self.at);
+            }
+            match self.skip().and_then(|()| self.after_item(b']')) {
+                Ok(false) => {}
+                Ok(true) => return (spans, Ok(())),
+                Err(reject) => return (spans, Err(reject)),
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<Span, Reject> {
+        if self.peek() != Some(b'"') {
+            return Err(match self.peek() {
+                None => self.reject("the JSON ends early"),
+                Some(_) => self.reject("a key is missing"),
+            });
+        }
+        let key = self.string()?;
+        self.space();
+        match self.peek() {
+            Some(b':') => self.at += 1,
+            None => return Err(self.reject("the JSON ends early")),
+            Some(_) => return Err(self.reject("a colon is missing")),
+        }
+        self.space();
+        Ok(key)
+    }
+
+    fn key_text(&self, key: Span) -> &str {
+        let text = if key.decoded {
+            self.cells.arena.as_str()
+        } else {
+            self.text
+        };
+        text.get(key.at..key.end).unwrap_or("")
+    }
+
+    fn string_into(&mut self, cell: Option<usize>) -> Result<(), Reject> {
+        match cell {
+            None => self.pass_string().map(|_| ()),
+            Some(cell) => {
+                let found = self.string()?;
+                let kind = if found.decoded {
+                    Kind::Decoded
+                } else {
+                    Kind::Text
+                };
+                self.cells.set(cell, kind, found.at, found.end);
+                Ok(())
+            }
+        }
+    }
+
+    /// The string at hand, its escapes resolved into the arena where it has any.
+    fn string(&mut self) -> Result<Span, Reject> {
+        let at = self.at + 1;
+        let escaped = self.pass_string()?;
+        let end = self.at - 1;
+        if !escaped {
+            return Ok(Span {
+                decoded: false,
+                at,
+                end,
+            });
+        }
+        let from = self.cells.arena.len();
+        unescape(&self.text[at..end], &mut self.cells.arena);
+        Ok(Span {
+            decoded: true,
+            at: from,
+            end: self.cells.arena.len(),
+        })
+    }
+
+    /// Moves behind the string at hand; whether it holds an escape.
+    fn pass_string(&mut self) -> Result<bool, Reject> {
+        let (mut at, mut escaped) = (self.at + 1, false);
+        loop {
+            // Ends: every turn moves `at` on, or leaves.
+            at = quote_or_escape(self.bytes, at);
+            match self.bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(escaped);
+                }
+                Some(_) => {
+                    escaped = true;
+                    at += 2;
+                }
+                None => {
+                    self.at = self.bytes.len();
+                    return Err(self.reject("the JSON ends early"));
+                }
+            }
+        }
+    }
+
+    fn scalar_into(&mut self, cell: Option<usize>) -> Result<(), Reject> {
+        let start = self.at;
+        while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E' | b'I' | b'N') =
+            self.peek()
+        {
+            self.at += 1;
+        }
+        let kind = match &self.bytes[start..self.at] {
+            b"null" => Kind::Null,
+            b"true" => Kind::True,
+            b"false" => Kind::False,
+            // Python writes these; they are no JSON, and no reason to lose the line.
+            b"NaN" | b"Infinity" | b"-Infinity" => Kind::Null,
+            [b'-' | b'0'..=b'9', ..] => Kind::Number,
+            _ => {
+                self.at = start;
+                return Err(self.reject("not a JSON value"));
+            }
+        };
+        if let Some(cell) = cell {
+            self.cells.set(cell, kind, start, self.at);
+        }
+        Ok(())
+    }
+
+    /// Moves behind the value at hand, however deep it is, without recursion. Brackets are counted, not matched.
+    fn skip(&mut self) -> Result<(), Reject> {
+        let mut open = 0usize;
+        loop {
+            // Ends: every turn moves on by at least one byte, or leaves.
+            match self.peek() {
+                Some(b'"') => {
+                    self.pass_string()?;
+                }
+                Some(b'{' | b'[') => {
+                    open += 1;
+                    self.at += 1;
+                }
+                Some(b'}' | b']') if open > 0 => {
+                    open -= 1;
+                    self.at += 1;
+                }
+                Some(_) if open > 0 => self.at += 1,
+                Some(_) => self.scalar_into(None)?,
+                None => return Err(self.reject("the JSON ends early")),
+            }
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Where a string lies: in the text, or in the arena.
+#[derive(Clone, Copy)]
+struct Span {
+    decoded: bool,
+    at: usize,
+    end: usize,
+}
+
+enum Found {
+    Exact(usize, usize),
+    Twin(usize),
+    No,
+}
+
+fn find(keys: &[(Box<str>, usize)], key: &str) -> Found {
+    let mut twin = Found::No;
+    for (i, (wanted, node)) in keys.iter().enumerate() {
+        if wanted.len() == key.len() {
+            if **wanted == *key {
+                return Found::Exact(i, *node);
+            }
+            if wanted.eq_ignore_ascii_case(key) {
+                twin = Found::Twin(i);
+            }
+        }
+    }
+    twin
+}
+
+/// The first quotation mark or backslash at or behind `at`; eight bytes at a time.
+fn quote_or_escape(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Has a byte of `word` the value 0? (Bit Twiddling Hacks, "Determine if a word has a zero byte".)
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*eight);
+        let hit = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+        if hit != 0 {
+            return at + hit.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while at < bytes.len() && bytes[at] != b'"' && bytes[at] != b'\\' {
+        at += 1;
+    }
+    at
+}
+
+/// Appends `text` with its escapes resolved; a lone surrogate becomes U+FFFD, an unknown escape stays as written.
+fn unescape(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        // Ends: every turn takes at least the backslash off `rest`.
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(c) = rest.chars().next() else { return };
+        rest = &rest[c.len_utf8()..];
+        match c {
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            'r' => out.push('\r'),
+            'b' => out.push('\u{8}'),
+            'f' => out.push('\u{c}'),
+            'u' => rest = unicode(rest, out),
+            c => out.push(c),
+        }
+    }
+    out.push_str(rest);
+}
+
+fn unicode<'a>(rest: &'a str, out: &mut String) -> &'a str {
+    let hex = |text: &str| {
+        text.get(..4)
+            .filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|h| u32::from_str_radix(h, 16).ok())
+    };
+    let Some(first) = hex(rest) else {
+        out.push(char::REPLACEMENT_CHARACTER);
+        return rest;
+    };
+    let after = &rest[4..];
+    if (0xd800..0xdc00).contains(&first)
+        && let Some(second) = after.strip_prefix("\\u").and_then(hex)
+        && (0xdc00..0xe000).contains(&second)
+    {
+        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+        return &after[6..];
+    }
+    out.push(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
+    after
+}

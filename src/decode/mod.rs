@@ -1,0 +1,228 @@
+//! Bytes of one frame -> records: the fields that a profile asks for, found in one pass, whatever else the line holds.
+//!
+//! A profile's raw field names are compiled once, by the format, into a [`Plan`]; decoding a frame then walks its text once and
+//! fills one [`Cell`] for each name. Nothing is built for what nobody asked for, and nothing that a client may write into a
+//! value (a lone surrogate, a byte that is no UTF-8, `1e400`, 50,000 brackets) makes the line unreadable: input that cannot
+//! be parsed must not be cheaper for an attacker than input that can.
+
+pub mod access;
+pub mod json;
+pub mod json_path;
+
+/// The formats. To add one: a file beside this one, and a line here.
+pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT];
+
+/// A way to write records as text.
+pub struct Format {
+    /// The name that profiles and the configuration use.
+    pub name: &'static str,
+    /// What it reads, for people.
+    pub about: &'static str,
+    /// Whether a line looks as if it were of this format: cheap, and wrong only on the generous side.
+    pub looks_like: fn(&str) -> bool,
+    /// Compiles the names of wanted fields.
+    pub plan: fn(&Wish) -> Result<Box<dyn Plan>, String>,
+}
+
+impl Format {
+    /// The format of that name.
+    pub fn named(name: &str) -> Option<&'static Format> {
+        FORMATS.iter().find(|format| format.name == name)
+    }
+}
+
+/// What a profile wants of its format.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Names of raw fields; the position of a name is its cell's number.
+    pub fields: Vec<String>,
+    /// Keys of arrays of which every element is a whole record (`Records` of CloudTrail).
+    pub records: Vec<String>,
+    /// The key of an array of which every element is a record that shares what surrounds the array.
+    pub split: Option<String>,
+    /// Keys of wrappers that hold the record proper.
+    pub inside: Vec<String>,
+}
+
+/// The compiled wish: reads one frame.
+pub trait Plan: Send + Sync {
+    /// Finds the records of `text` and hands each to `each`, in order. `clipped`: the text is only the beginning of a
+    /// frame, and what can be read of it is still a record.
+    ///
+    /// # Errors
+    /// Where nothing more can be read; records handed on before stay true.
+    fn decode(
+        &self,
+        text: &str,
+        clipped: bool,
+        cells: &mut Cells,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(), Reject>;
+}
+
+/// Why a frame, or the rest of it, is no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// What is wrong, without a word of the line itself.
+    pub reason: &'static str,
+    /// Where in the frame.
+    pub at: usize,
+}
+
+impl std::fmt::Display for Reject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at byte {} of the line", self.reason, self.at)
+    }
+}
+
+impl std::error::Error for Reject {}
+
+/// Where the value of one wanted field lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    kind: Kind,
+    at: u32,
+    end: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Absent,
+    Null,
+    True,
+    False,
+    Number,
+    /// In the frame's own text.
+    Text,
+    /// In the arena, its escapes resolved.
+    Decoded,
+    /// An object or array, as written.
+    Nested,
+}
+
+/// The value of one wanted field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raw<'a> {
+    /// The record has no such field.
+    Absent,
+    /// It is there, and null.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number, as written: no digit is lost.
+    Number(&'a str),
+    /// Text, escapes resolved.
+    Text(&'a str),
+    /// An object or array, as written.
+    Nested(&'a str),
+}
+
+impl<'a> Raw<'a> {
+    /// The value as text; nothing where it is absent, null, or nested.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Raw::Text(text) | Raw::Number(text) => Some(text),
+            Raw::Bool(true) => Some("true"),
+            Raw::Bool(false) => Some("false"),
+            Raw::Absent | Raw::Null | Raw::Nested(_) => None,
+        }
+    }
+
+    /// Whether there is anything: neither absent nor null.
+    pub fn is_present(self) -> bool {
+        !matches!(self, Raw::Absent | Raw::Null)
+    }
+}
+
+/// One record of a frame, while it is looked at.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    text: &'a str,
+    arena: &'a str,
+    cells: &'a [Cell],
+    /// Which record of the frame.
+    pub index: u32,
+    /// A wanted field occurred twice, or beside a twin that differs in case only; the first one is what counts.
+    pub ambiguous: bool,
+    /// The frame ended in the middle of this record.
+    pub partial: bool,
+}
+
+impl<'a> Record<'a> {
+    /// The value of the wanted field of that number.
+    pub fn get(&self, field: usize) -> Raw<'a> {
+        let Some(cell) = self.cells.get(field) else {
+            return Raw::Absent;
+        };
+        // Both ends were taken at characters' boundaries of the same text; `get` keeps a mistake here from being a panic.
+        let of = |text: &'a str| text.get(cell.at as usize..cell.end as usize).unwrap_or("");
+        match cell.kind {
+            Kind::Absent => Raw::Absent,
+            Kind::Null => Raw::Null,
+            Kind::True => Raw::Bool(true),
+            Kind::False => Raw::Bool(false),
+            Kind::Number => Raw::Number(of(self.text)),
+            Kind::Text => Raw::Text(of(self.text)),
+            Kind::Decoded => Raw::Text(of(self.arena)),
+            Kind::Nested => Raw::Nested(of(self.text)),
+        }
+    }
+}
+
+/// Room that decoding uses again for every frame.
+#[derive(Default)]
+pub struct Cells {
+    cells: Vec<Cell>,
+    common: Vec<Cell>,
+    arena: String,
+}
+
+impl Cells {
+    fn clear(&mut self, fields: usize) {
+        self.cells.clear();
+        self.cells.resize(fields, Cell::default());
+        self.arena.clear();
+    }
+
+    /// Sets a cell that is still empty; the first value wins.
+    fn set(&mut self, field: usize, kind: Kind, at: usize, end: usize) {
+        if let Some(cell) = self.cells.get_mut(field)
+            && matches!(cell.kind, Kind::Absent | Kind::Null)
+        {
+            // Formats refuse what is longer than 32 bits can say (`short_enough`); frames are at most 1 MiB long.
+            *cell = Cell {
+                kind,
+                at: at as u32,
+                end: end as u32,
+            };
+        }
+    }
+}
+
+fn short_enough(text: &str) -> Result<(), Reject> {
+    match u32::try_from(text.len()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Reject {
+            reason: "longer than 4 GiB",
+            at: 0,
+        }),
+    }
+}
+
+/// The text of a frame: what is no UTF-8 becomes U+FFFD, a byte order mark and runs of NUL (a power loss leaves them) go.
+pub fn frame_text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let mut bytes = bytes;
+    loop {
+        // Ends: every turn makes `bytes` shorter or leaves the loop.
+        bytes = match bytes {
+            [0, rest @ ..] | [rest @ .., 0 | b'\r' | b'\n'] => rest,
+            [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+            _ => break,
+        };
+    }
+    String::from_utf8_lossy(bytes)
+}
+
+#[cfg(test)]
+mod tests;

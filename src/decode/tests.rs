@@ -1,0 +1,362 @@
+//! Lines in, fields out; the fast reader against serde_json; no bytes that make a decoder panic.
+use super::*;
+use proptest::prelude::*;
+
+fn wish(fields: &[&str]) -> Wish {
+    Wish {
+        fields: fields.iter().map(|f| (*f).to_owned()).collect(),
+        ..Wish::default()
+    }
+}
+
+/// What each record of `line` has for `fields`, as `kind:value`; the marks behind.
+fn read(
+    format: &Format,
+    wish: &Wish,
+    line: &[u8],
+    clipped: bool,
+) -> (Vec<String>, Result<(), Reject>) {
+    let plan = (format.plan)(wish).unwrap();
+    let text = frame_text(line);
+    let mut out = Vec::new();
+    let result = plan.decode(&text, clipped, &mut Cells::default(), &mut |record| {
+        let values: Vec<_> = (0..wish.fields.len())
+            .map(|n| match record.get(n) {
+                Raw::Absent => "-".to_owned(),
+                Raw::Null => "null".to_owned(),
+                Raw::Bool(b) => b.to_string(),
+                Raw::Number(n) => format!("#{n}"),
+                Raw::Text(t) => t.to_owned(),
+                Raw::Nested(t) => format!("<{t}>"),
+            })
+            .collect();
+        let marks = [
+            (record.ambiguous, " ambiguous"),
+            (record.partial, " partial"),
+        ];
+        let marks: String = marks
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, text)| *text)
+            .collect();
+        out.push(values.join(" ") + &marks);
+    });
+    (out, result)
+}
+
+fn json(fields: &[&str], line: &str) -> Vec<String> {
+    let (out, result) = read(&json::FORMAT, &wish(fields), line.as_bytes(), false);
+    assert_eq!(result, Ok(()), "{line}");
+    out
+}
+
+#[test]
+fn names_find_their_values() {
+    let line = r#"{"a":{"b":"x","n":[{"name":"p","value":1},{"value":"two","name":"q"}]},"l":[1,2],"t":true,"z":null,"e":"a\n\u00e9\ud83d\ude00"}"#;
+    let one = |field: &str| json(&[field], line).remove(0);
+    assert_eq!(one("a.b"), "x");
+    assert_eq!(one("a.n[name=q].value"), "two");
+    assert_eq!(one("a.n[name=p].value"), "#1");
+    assert_eq!(one("a.n[0].name"), "p");
+    assert_eq!(one("a.n[].value"), "#1");
+    assert_eq!(one("l[1]"), "#2");
+    assert_eq!(one("l"), "<[1,2]>");
+    assert_eq!(one("a.b[0]"), "x", "one where a list is usual");
+    assert_eq!(one("t"), "true");
+    assert_eq!(one("z"), "null");
+    assert_eq!(one("e"), "a\né😀");
+    assert_eq!(one("a.c"), "-");
+}
+
+#[test]
+fn arrays_of_records_wrappers_and_split_arrays() {
+    assert_eq!(json(&["a"], r#"[{"a":1},{"a":2}]"#), ["#1", "#2"]);
+    assert_eq!(
+        json(&["a"], r#"{"a":1} {"a":2}"#),
+        ["#1", "#2"],
+        "E47: two on a line"
+    );
+    let records = Wish {
+        records: vec!["Records".into()],
+        ..wish(&["a"])
+    };
+    assert_eq!(
+        read(
+            &json::FORMAT,
+            &records,
+            br#"{"Records":[{"a":1},{"a":2}]}"#,
+            false
+        )
+        .0,
+        ["#1", "#2"]
+    );
+    assert_eq!(
+        read(&json::FORMAT, &records, br#"{"a":3}"#, false).0,
+        ["#3"]
+    );
+    let split = Wish {
+        split: Some("ev".into()),
+        ..wish(&["who", "ev[].n"])
+    };
+    assert_eq!(
+        read(
+            &json::FORMAT,
+            &split,
+            br#"{"ev":[{"n":1},{"n":2}],"who":"x"}"#,
+            false
+        )
+        .0,
+        ["x #1", "x #2"]
+    );
+    assert_eq!(
+        read(&json::FORMAT, &split, br#"{"ev":{"n":1},"who":"x"}"#, false).0,
+        ["x #1"]
+    );
+    assert_eq!(
+        read(&json::FORMAT, &split, br#"{"who":"x"}"#, false).0,
+        ["x -"]
+    );
+    let inside = Wish {
+        inside: vec!["data".into()],
+        ..wish(&["a", "b"])
+    };
+    assert_eq!(
+        read(&json::FORMAT, &inside, br#"{"b":1,"data":{"a":2}}"#, false).0,
+        ["#2 #1"]
+    );
+}
+
+#[test]
+fn e44_nothing_in_a_value_loses_the_line() {
+    let deep = "[".repeat(50_000) + &"]".repeat(50_000);
+    for value in [
+        r#""\ud800""#,
+        r#""\u00""#,
+        "1e400",
+        &deep,
+        r#""\u0000""#,
+        "-0.0",
+        "NaN",
+        r#""\q""#,
+    ] {
+        for line in [
+            format!(r#"{{"a":"x","ua":{value},"b":2}}"#),
+            format!(r#"{{"a":"x","u":{value},"b":2}}"#),
+        ] {
+            assert_eq!(json(&["a", "b"], &line), ["x #2"]);
+            assert_eq!(json(&["a", "u", "b"], &line).len(), 1);
+        }
+    }
+    let (out, result) = read(
+        &json::FORMAT,
+        &wish(&["a", "b"]),
+        b"\xef\xbb\xbf\0\0{\"a\":\"\xff\",\"b\":2}\0\r",
+        false,
+    );
+    assert_eq!((out, result), (vec!["\u{fffd} #2".to_owned()], Ok(())));
+}
+
+#[test]
+fn e45_twice_the_same_wanted_key_is_ambiguous_and_the_first_counts() {
+    assert_eq!(json(&["a"], r#"{"a":1,"a":2}"#), ["#1 ambiguous"]);
+    assert_eq!(json(&["a"], r#"{"a":1,"\u0061":2}"#), ["#1 ambiguous"]);
+    assert_eq!(
+        json(&["a.b"], r#"{"a":{"b":1},"a":{"b":2}}"#),
+        ["#1 ambiguous"]
+    );
+    assert_eq!(json(&["a"], r#"{"A":2,"a":1}"#), ["#1 ambiguous"]);
+    assert_eq!(json(&["a"], r#"{"A":2}"#), ["-"]);
+    assert_eq!(json(&["a"], r#"{"a":1,"b":2,"b":3}"#), ["#1"]);
+}
+
+#[test]
+fn e38_e48_an_early_end_is_a_reject_unless_the_frame_was_clipped() {
+    let line = br#"{"a":"x","b":{"c":1,"d":"cut off he"#;
+    let (out, result) = read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, false);
+    assert_eq!(
+        (out.len(), result.map_err(|r| r.reason)),
+        (0, Err("the JSON ends early"))
+    );
+    assert_eq!(
+        read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, true).0,
+        ["x #1 - partial"]
+    );
+    for bad in [
+        "{\"a\":1}garbage",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{\"a\":1,,}",
+        "\"text\"",
+        "12",
+        "{\"a\":tru}",
+        "[1]",
+    ] {
+        let (out, result) = read(&json::FORMAT, &wish(&["a"]), bad.as_bytes(), false);
+        assert!(result.is_err(), "{bad} {out:?}");
+    }
+}
+
+const COMBINED: &str = r#"192.0.2.1 - key-1 [01/Mar/2026:00:00:20 +0000] "GET /api//v1/%41C1/messages.csv?from=2026-02-28&type=sms&type=x HTTP/1.1" 200 8804 "-" "Go-http-client/1.1 \"x\"" rt=0.020 sid=- rows="8 8""#;
+
+#[test]
+fn access_lines_are_read() {
+    let read = |fields: &[&str], line: &str| {
+        read(&access::FORMAT, &wish(fields), line.as_bytes(), false).0
+    };
+    assert_eq!(
+        read(
+            &[
+                "remote_addr",
+                "remote_user",
+                "time_local",
+                "method",
+                "path",
+                "status",
+                "bytes"
+            ],
+            COMBINED
+        ),
+        [
+            "192.0.2.1 key-1 01/Mar/2026:00:00:20 +0000 GET /api/v1/AC1/messages.csv 200 8804"
+                .replace("200 8804", "200 8804")
+        ]
+    );
+    assert_eq!(
+        read(
+            &["query.from", "rt", "sid", "rows", "referer", "protocol"],
+            COMBINED
+        ),
+        ["2026-02-28 0.020 - 8 8 - HTTP/1.1"]
+    );
+    assert_eq!(
+        read(&["user_agent"], COMBINED),
+        ["Go-http-client/1.1 \"x\""]
+    );
+    assert_eq!(read(&["query.type"], COMBINED), ["sms ambiguous"]);
+    let vhost =
+        r#"www.example:443 2001:db8::1 - A B [01/Mar/2026:00:00:20 +0000] "\x16\x03" 400 -"#;
+    assert_eq!(
+        read(
+            &[
+                "vhost",
+                "remote_addr",
+                "remote_user",
+                "method",
+                "bytes",
+                "user_agent"
+            ],
+            vhost
+        ),
+        ["www.example:443 2001:db8::1 A B - - -"]
+    );
+    let forged = r#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET / HTTP/1.1" 200 5 "-" "x sid=evil" "198.51.100.1 rows=9" sid=s-1"#;
+    assert_eq!(
+        read(&["sid", "rows"], forged),
+        ["s-1 -"],
+        "what a client writes into a header is no field"
+    );
+    for bad in [
+        "",
+        "hello",
+        "{}",
+        "a b c [01/Mar/2026:00:00:20 +0000]",
+        "- - [01/Mar/2026:00:00:20 +0000] \"GET /\" 200 1",
+    ] {
+        assert!(
+            super::tests::read(&access::FORMAT, &wish(&["path"]), bad.as_bytes(), false)
+                .1
+                .is_err(),
+            "{bad}"
+        );
+    }
+}
+
+/// Any JSON document whose root is an object.
+fn document() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        // Eighths, for serde_json without `float_roundtrip` does not read back every number that it writes.
+        any::<i32>().prop_map(|n| serde_json::json!(f64::from(n) / 8.0)),
+        any::<String>().prop_map(Into::into),
+    ];
+    let value = leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map("[abc]|\\PC{1,4}", inner, 0..4)
+                .prop_map(|m| serde_json::Value::Object(m.into_iter().collect())),
+        ]
+    });
+    prop::collection::btree_map("[abc]|\\PC{1,4}", value, 0..5)
+        .prop_map(|m| serde_json::Value::Object(m.into_iter().collect()))
+}
+
+/// What serde_json finds under `a`, `a.b` and `a[0]`-like names, written as `read` writes it.
+fn by_value(root: &serde_json::Value, path: &[&str]) -> String {
+    let mut at = root;
+    for step in path {
+        let next = match step.parse::<usize>() {
+            Ok(0) if !at.is_array() => Some(at),
+            Ok(n) => at.get(n),
+            Err(_) => at.get(step),
+        };
+        match next {
+            Some(next) => at = next,
+            None => return "-".to_owned(),
+        }
+    }
+    match at {
+        serde_json::Value::Null => "null".to_owned(),
+        serde_json::Value::Bool(b) => b.to_string(),
+        serde_json::Value::Number(n) => format!("#{n}"),
+        serde_json::Value::String(t) => t.clone(),
+        nested => format!("<{nested}>"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn reads_what_serde_json_reads(document in document(), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&document).unwrap() } else { document.to_string() };
+        let plan = (json::FORMAT.plan)(&wish(&["a", "b", "a.b", "a.b.c", "c[1]", "c[1].a"])).unwrap();
+        let paths: &[&[&str]] = &[&["a"], &["b"], &["a", "b"], &["a", "b", "c"], &["c", "1"], &["c", "1", "a"]];
+        let mut seen = 0;
+        let result = plan.decode(&text, false, &mut Cells::default(), &mut |record| {
+            seen += 1;
+            for (n, path) in paths.iter().enumerate() {
+                let ours = match record.get(n) {
+                    Raw::Absent => "-".to_owned(),
+                    Raw::Null => "null".to_owned(),
+                    Raw::Bool(b) => b.to_string(),
+                    Raw::Number(n) => format!("#{n}"),
+                    Raw::Text(t) => t.to_owned(),
+                    Raw::Nested(t) => format!("<{}>", serde_json::from_str::<serde_json::Value>(t).unwrap()),
+                };
+                assert_eq!(ours, by_value(&document, path), "{path:?} of {text}");
+            }
+        });
+        prop_assert_eq!(result, Ok(()));
+        prop_assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), clipped in any::<bool>()) {
+        for format in FORMATS {
+            let all = Wish { records: vec!["r".into()], split: Some("s".into()), inside: vec!["i".into()], ..wish(&["a", "a.b[0]", "c[name=x].v", "path", "query.q", "k"]) };
+            read(format, &all, &bytes, clipped);
+        }
+    }
+
+    #[test]
+    fn no_change_of_a_line_makes_a_decoder_panic(cut in 0usize..300, put in "[\"\\\\{}\\[\\]:, =%é]{0,4}", clipped in any::<bool>()) {
+        for (format, line) in [(&access::FORMAT, COMBINED), (&json::FORMAT, r#"{"r":[{"a":{"b":[{"x":"é\u00e9"}]}}],"s":[{"c":[{"name":"x","v":1}]}],"i":{"a":"k"}}"#)] {
+            let at = (0..=cut.min(line.len())).rev().find(|n| line.is_char_boundary(*n)).unwrap();
+            let changed = format!("{}{put}{}", &line[..at], &line[at..]);
+            for text in [&changed, &changed[..at + put.len()]] {
+                let all = Wish { records: vec!["r".into()], split: Some("s".into()), inside: vec!["i".into()], ..wish(&["a", "a.b[0]", "c[name=x].v", "s[].c", "path", "query.type", "rt"]) };
+                read(format, &all, text.as_bytes(), clipped);
+            }
+        }
+    }
+}

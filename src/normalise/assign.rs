@@ -1,0 +1,122 @@
+//! Text of a raw field -> the typed field of an event. What does not fit the type leaves the field as it was.
+use super::coerce;
+use crate::model::limits::FIELD_BYTES;
+use crate::model::{Actor, ActorKind, Event, Export, Field, Http, Outcome, Session, Text, Vouched};
+
+/// Whether profiles fill this field (the rest is for the enrichment, or is what the event is).
+pub(super) fn may_fill(field: Field) -> bool {
+    use Field::*;
+    matches!(
+        field,
+        Outcome
+            | Reason
+            | Code
+            | ActorName
+            | ActorUid
+            | ActorType
+            | ActorRole
+            | SessionUid
+            | SessionVouched
+            | Ip
+            | UserAgent
+            | Customer
+            | Target
+            | ExportJob
+            | ExportKind
+            | ExportFirstDay
+            | ExportLastDay
+            | ExportRecords
+            | ExportBytes
+            | Method
+            | Path
+            | Status
+            | Duration
+    )
+}
+
+fn text(value: &str) -> Text {
+    Text::new(coerce::cut(value, FIELD_BYTES))
+}
+
+fn actor(event: &mut Event) -> &mut Actor {
+    event.actor.get_or_insert_with(|| Actor {
+        name: Text::default(),
+        uid: None,
+        kind: ActorKind::User,
+        role: None,
+    })
+}
+
+fn export(event: &mut Event) -> &mut Export {
+    event.export.get_or_insert_default()
+}
+
+fn http(event: &mut Event) -> &mut Http {
+    event.http.get_or_insert_default()
+}
+
+/// Sets `field` to what `value` says. `vouched` is who vouches for a session id.
+pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouched) {
+    match field {
+        Field::Outcome => event.outcome = Outcome::from_name(value).unwrap_or(event.outcome),
+        Field::Reason => event.reason = Some(text(value)),
+        Field::Code => event.code = Some(text(value)),
+        Field::ActorName => actor(event).name = text(value),
+        Field::ActorUid => actor(event).uid = Some(text(value)),
+        Field::ActorRole => actor(event).role = Some(text(value)),
+        Field::ActorType => {
+            if let Some(kind) = ActorKind::from_name(value) {
+                actor(event).kind = kind;
+            }
+        }
+        Field::SessionUid => {
+            event.session = Some(Session {
+                id: text(value),
+                vouched,
+            })
+        }
+        Field::SessionVouched => {
+            if let (Some(session), Some(who)) = (event.session.as_mut(), Vouched::from_name(value))
+            {
+                session.vouched = who;
+            }
+        }
+        Field::Ip => event.origin.ip = coerce::address(value).or(event.origin.ip),
+        Field::UserAgent => event.origin.user_agent = Some(text(value)),
+        Field::Customer => event.customer = Some(text(value)),
+        Field::Target => event.target = Some(text(value)),
+        Field::ExportJob => export(event).job = Some(text(value)),
+        Field::ExportKind => export(event).kind = Some(text(value)),
+        Field::ExportFirstDay => set(coerce::day(value), |day| {
+            export(event).first_day = Some(day)
+        }),
+        Field::ExportLastDay => set(coerce::day(value), |day| export(event).last_day = Some(day)),
+        Field::ExportRecords => set(coerce::count(value), |n| export(event).records = Some(n)),
+        Field::ExportBytes => set(coerce::count(value), |n| export(event).bytes = Some(n)),
+        Field::Method => http(event).method = Some(text(value)),
+        Field::Path => http(event).path = Some(text(value)),
+        Field::Status => set(value.parse().ok(), |status| {
+            http(event).status = Some(status)
+        }),
+        Field::Duration => set(coerce::count(value), |ms| http(event).took_ms = Some(ms)),
+        _ => {}
+    }
+}
+
+fn set<T>(value: Option<T>, put: impl FnOnce(T)) {
+    if let Some(value) = value {
+        put(value);
+    }
+}
+
+/// An actor needs a name: its id stands in where the trail has none; without either there is no actor.
+pub(super) fn settle_actor(event: &mut Event) {
+    if let Some(actor) = &mut event.actor
+        && actor.name.is_empty()
+    {
+        match &actor.uid {
+            Some(uid) => actor.name = uid.clone(),
+            None => event.actor = None,
+        }
+    }
+}

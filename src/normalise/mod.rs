@@ -1,0 +1,386 @@
+//! Record -> event: which field of which product means what. Data files (`policies/profiles/`), not code.
+
+mod assign;
+mod builtin;
+mod coerce;
+mod compiled;
+mod getter;
+mod pattern;
+mod recognise;
+mod redact;
+mod stamp;
+mod written;
+
+pub use builtin::PROFILES;
+pub use recognise::Recognised;
+
+use crate::decode::{Cells, Record, Reject, frame_text};
+use crate::model::{
+    Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame,
+    HashParts, Marks, Origin, Outcome, Text,
+};
+use compiled::{Part, Profile};
+use getter::Taken;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// What is wrong with a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileError {
+    /// The name under which it was given: a file's, for people.
+    pub profile: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl std::fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "profile {}, line {}: {}",
+            self.profile,
+            self.line,
+            self.message.trim_end()
+        )
+    }
+}
+
+impl std::error::Error for ProfileError {}
+
+/// One profile of a [`Normaliser`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileRef(usize);
+
+/// Every profile, compiled. Immutable: decode threads share it.
+pub struct Normaliser {
+    profiles: Vec<Profile>,
+    redactor: redact::Redactor,
+}
+
+/// Room that normalising uses again for every frame; one for each thread.
+#[derive(Default)]
+pub struct Scratch {
+    cells: Cells,
+}
+
+impl Normaliser {
+    /// Compiles the shipped profiles and `added` ones (name for messages, text), of which a later one of the same `name =` replaces an
+    /// earlier one. `raw_fields` are the raw names that policies want, in the order of [`Event::unmapped`].
+    ///
+    /// # Errors
+    /// Every mistake of every profile, each with its line.
+    pub fn new(
+        added: &[(String, String)],
+        raw_fields: &[String],
+    ) -> Result<Normaliser, Vec<ProfileError>> {
+        let shipped = PROFILES.iter().map(|(file, text)| (*file, *text));
+        let added = added
+            .iter()
+            .map(|(file, text)| (file.as_str(), text.as_str()));
+        let (mut profiles, mut errors) = (Vec::<Profile>::new(), Vec::new());
+        for (file, text) in shipped.chain(added) {
+            match compiled::compile(file, text, raw_fields) {
+                Ok(profile) => match profiles.iter_mut().find(|p| p.name == profile.name) {
+                    Some(earlier) => *earlier = profile,
+                    None => profiles.push(profile),
+                },
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(Normaliser {
+                profiles,
+                redactor: redact::Redactor::new(),
+            })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The profile of that name.
+    pub fn profile(&self, name: &str) -> Option<ProfileRef> {
+        self.profiles
+            .iter()
+            .position(|p| *p.name == *name)
+            .map(ProfileRef)
+    }
+
+    /// Every profile, in the order in which they were given.
+    pub fn profiles(&self) -> impl Iterator<Item = ProfileRef> {
+        (0..self.profiles.len()).map(ProfileRef)
+    }
+
+    /// The profile's name, as the configuration writes it.
+    pub fn name(&self, profile: ProfileRef) -> &str {
+        &self.profiles[profile.0].name
+    }
+
+    /// Which product and trail it is for, for people.
+    pub fn title(&self, profile: ProfileRef) -> &str {
+        &self.profiles[profile.0].title
+    }
+
+    /// The name of the profile's format, one of [`crate::decode::FORMATS`].
+    pub fn format(&self, profile: ProfileRef) -> &'static str {
+        self.profiles[profile.0].format.name
+    }
+
+    /// The same profile for a source whose times state no zone and are not in the profile's: the operator says in which.
+    pub fn in_zone(&mut self, profile: ProfileRef, zone: jiff::tz::TimeZone) {
+        self.profiles[profile.0].zone = zone;
+    }
+
+    /// The fields that events of this profile can have, those that the enrichment makes of them included.
+    pub fn provides(&self, profile: ProfileRef) -> BTreeSet<Field> {
+        use Field::*;
+        let mut fields = self.profiles[profile.0].provides.clone();
+        fields.extend([Activity, Outcome, Product, Source]);
+        let mut follow = |from: Field, with: &[Field]| {
+            if fields.contains(&from) {
+                fields.extend(with);
+            }
+        };
+        follow(Ip, &[Prefix, AsNumber, AsName, Country, City, Listed]);
+        follow(
+            UserAgent,
+            &[DeviceFamily, DeviceOs, DeviceVersion, DeviceType],
+        );
+        follow(ActorUid, &[ActorName]);
+        follow(ActorName, &[ActorType]);
+        follow(SessionUid, &[SessionVouched]);
+        if self.profiles[profile.0].estimate.is_some() {
+            follow(ExportBytes, &[ExportRecords]);
+        }
+        if fields.contains(&ExportFirstDay) && fields.contains(&ExportLastDay) {
+            fields.insert(ExportDays);
+        }
+        fields
+    }
+
+    /// Which of `wanted` no event of this profile can have: what a detection that rests on them is blind for.
+    pub fn lacks(&self, profile: ProfileRef, wanted: &[Field]) -> Vec<Field> {
+        let provides = self.provides(profile);
+        wanted
+            .iter()
+            .copied()
+            .filter(|field| !provides.contains(field))
+            .collect()
+    }
+
+    /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
+    /// made of content does not tell equal lines apart yet (`evidence.own_id` says so).
+    ///
+    /// # Errors
+    /// Where the frame, or its rest, can't be read; what was read before is in `out` all the same.
+    pub fn normalise(
+        &self,
+        profile: ProfileRef,
+        batch: &Batch,
+        frame: &Frame,
+        scratch: &mut Scratch,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Reject> {
+        let profile = &self.profiles[profile.0];
+        let bytes = batch.bytes(frame);
+        let text = frame_text(bytes);
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let at = Place {
+            batch,
+            frame,
+            digest: Digest::of(bytes).short(),
+        };
+        let first = out.len();
+        let clipped = frame.flags.clipped || frame.flags.unterminated;
+        let result = profile
+            .plan
+            .decode(&text, clipped, &mut scratch.cells, &mut |record| {
+                out.push(profile.event(record, &at));
+            });
+        if result.is_err() {
+            // What follows a complete record on its line is not a record of this trail's writer.
+            out[first..]
+                .iter_mut()
+                .for_each(|event| event.marks.ambiguous = true);
+        }
+        result
+    }
+
+    /// The line as it may be kept: secrets, phone numbers and message contents replaced by `[cut]`, at most
+    /// [`crate::model::limits::KEPT_LINE_BYTES`].
+    pub fn redact(&self, profile: ProfileRef, line: &[u8]) -> String {
+        self.redactor
+            .redact(&frame_text(line), &self.profiles[profile.0].secret_keys)
+    }
+}
+
+/// Where a record was read.
+struct Place<'b> {
+    batch: &'b Batch,
+    frame: &'b Frame,
+    digest: ContentDigest,
+}
+
+impl Profile {
+    fn event(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
+        let mut event = self.blank(record, at);
+        self.time(record, &mut event);
+        for (field, getters) in &self.fields {
+            if let Some(value) = getter::first(getters, record) {
+                assign::assign(&mut event, *field, &value, self.vouched);
+            }
+        }
+        event.outcome = self.outcome(record);
+        let mut taken = Taken::default();
+        if let Some(rule) = self
+            .activity
+            .iter()
+            .find(|rule| rule.when.hold(record, &mut taken))
+        {
+            event.activity = rule.is;
+            self.set(&mut event, &rule.set, record, &taken);
+        }
+        for (when, set) in &self.adjust {
+            let mut taken = Taken::default();
+            if when.hold(record, &mut taken) {
+                self.set(&mut event, set, record, &taken);
+            }
+        }
+        assign::settle_actor(&mut event);
+        self.estimate(&mut event);
+        event.unmapped.extend(
+            self.wanted
+                .iter()
+                .map(|cell| record.get(*cell).text().map(Text::new)),
+        );
+        event
+    }
+
+    fn blank(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
+        let own = getter::first(&self.id, record);
+        Event {
+            id: identity(at, record.index, own.as_deref()),
+            time: EventTime(at.batch.observed.0),
+            observed: at.batch.observed,
+            activity: Activity::Other,
+            outcome: Outcome::Unknown,
+            reason: None,
+            code: None,
+            actor: None,
+            session: None,
+            origin: Origin::default(),
+            customer: None,
+            target: None,
+            export: None,
+            http: None,
+            product: self.name.clone(),
+            marks: Marks {
+                time_missing: true,
+                clipped: at.frame.flags.clipped || record.partial,
+                ambiguous: record.ambiguous,
+                ..Marks::default()
+            },
+            evidence: Evidence {
+                source: at.batch.source.clone(),
+                file: at.batch.stretch.file,
+                from: at.frame.from,
+                to: at.frame.to,
+                index: record.index,
+                digest: at.digest,
+                redacted: Box::default(),
+                own_id: own.is_some(),
+            },
+            unmapped: Vec::with_capacity(self.wanted.len()),
+        }
+    }
+
+    fn time(&self, record: &Record<'_>, event: &mut Event) {
+        let stated = self.time.iter().find_map(|(from, notation)| {
+            from.iter()
+                .find_map(|getter| notation.read(&getter.get(record)?, &self.zone))
+        });
+        if let Some(time) = stated {
+            event.time = time;
+            event.marks.time_missing = false;
+        }
+    }
+
+    fn outcome(&self, record: &Record<'_>) -> Outcome {
+        let Some(outcomes) = &self.outcome else {
+            return Outcome::Unknown;
+        };
+        let Some(value) = getter::first(&outcomes.from, record) else {
+            return outcomes.absent;
+        };
+        let one_of =
+            |patterns: &[pattern::Pattern]| patterns.iter().any(|p| p.fits_any_case(&value));
+        if one_of(&outcomes.success) {
+            Outcome::Success
+        } else if one_of(&outcomes.failure) {
+            Outcome::Failure
+        } else {
+            outcomes.otherwise
+        }
+    }
+
+    fn set(
+        &self,
+        event: &mut Event,
+        setters: &compiled::Setters,
+        record: &Record<'_>,
+        taken: &Taken<'_>,
+    ) {
+        for (field, parts) in setters {
+            if let Some(value) = compose(parts, record, taken) {
+                assign::assign(event, *field, &value, self.vouched);
+            }
+        }
+    }
+
+    /// Records reckoned from bytes, where logs were sent and the trail does not say how many records.
+    fn estimate(&self, event: &mut Event) {
+        let (Some(estimate), Some(export)) = (self.estimate, event.export.as_mut()) else {
+            return;
+        };
+        if let (None, Some(bytes), Activity::Download) =
+            (export.records, export.bytes, event.activity)
+        {
+            export.records = Some(
+                bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1),
+            );
+            export.records_estimated = true;
+        }
+    }
+}
+
+/// The text that the parts make; nothing where one of them has no value.
+fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option<Cow<'r, str>> {
+    let one = |part: &Part| match part {
+        Part::Literal(text) => Some(Cow::Owned(text.to_string())),
+        Part::Capture(n) => taken.get(*n),
+        Part::Raw(getter) => getter.get(record),
+    };
+    match parts {
+        [part] => one(part),
+        parts => parts
+            .iter()
+            .try_fold(String::new(), |text, part| Some(text + &one(part)?))
+            .map(Cow::Owned),
+    }
+}
+
+/// Digest of the source and the product's own id of the act; else of the source and the content. Never of an offset.
+fn identity(at: &Place<'_>, index: u32, own: Option<&str>) -> EventId {
+    let source = at.batch.source.as_str().as_bytes();
+    let parts = match own {
+        Some(own) => HashParts::new("event").part(source).part(own.as_bytes()),
+        None => HashParts::new("line").part(source).part(&at.digest),
+    };
+    EventId(parts.number(i64::from(index)).finish().short())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Which product wrote these lines: the profile whose conditions most of them meet, the more specific one where it is a draw.
+use super::compiled::Profile;
+use super::getter::Taken;
+use super::{Normaliser, ProfileRef};
+use crate::decode::{Cells, frame_text};
+
+/// What was recognised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recognised {
+    /// The profile.
+    pub profile: ProfileRef,
+    /// The name of its format.
+    pub format: &'static str,
+    /// A document goes over several lines: the frames must be whole documents, not lines.
+    pub documents: bool,
+    /// Which share of the sample's lines (or of the document's records) met the profile's conditions.
+    pub share: f64,
+}
+
+/// Below this share of lines a product is not recognised: a trail may be mixed, but not mostly something else.
+const ENOUGH: f64 = 0.5;
+
+impl Normaliser {
+    /// The product that wrote `frames`, which are the first lines of a trail.
+    pub fn recognise(&self, frames: &[&[u8]]) -> Option<Recognised> {
+        let lines: Vec<_> = frames
+            .iter()
+            .map(|f| frame_text(f))
+            .filter(|l| !l.trim().is_empty())
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(|l| l.trim_start()).collect();
+        if let Some(found) = self.best(&lines, false) {
+            return Some(found);
+        }
+        let starts_a_document = lines.first().is_some_and(|l| l.starts_with(['{', '[']));
+        let document = lines.join("\n");
+        starts_a_document.then(|| self.best(&[&document], true))?
+    }
+
+    fn best(&self, texts: &[&str], documents: bool) -> Option<Recognised> {
+        let mut best: Option<(f64, usize, usize)> = None;
+        for (i, profile) in self.profiles.iter().enumerate() {
+            let (share, rank) = profile.share(texts, documents);
+            if share >= ENOUGH && best.is_none_or(|(s, r, _)| (share, rank) > (s, r)) {
+                best = Some((share, rank, i));
+            }
+        }
+        best.map(|(share, _, i)| Recognised {
+            profile: ProfileRef(i),
+            format: self.profiles[i].format.name,
+            documents,
+            share,
+        })
+    }
+}
+
+impl Profile {
+    /// The share of texts with a record that meets the conditions, and the number of conditions met at once at most.
+    fn share(&self, texts: &[&str], documents: bool) -> (f64, usize) {
+        let (mut records, mut met, mut rank) = (0u32, 0u32, 0);
+        let mut cells = Cells::default();
+        for text in texts {
+            let mut found = false;
+            // A text that can't be read, or only in part, counts as one that does not fit.
+            let readable = (self.format.looks_like)(text)
+                && self
+                    .plan
+                    .decode(text, documents, &mut cells, &mut |record| {
+                        let held = self
+                            .recognise
+                            .iter()
+                            .filter(|c| c.hold(record, &mut Taken::default()));
+                        if let Some(most) = held.map(|c| c.len()).max() {
+                            found = true;
+                            rank = rank.max(most);
+                            met += u32::from(documents);
+                        }
+                        records += u32::from(documents);
+                    })
+                    .is_ok();
+            if !documents {
+                records += 1;
+                met += u32::from(found && readable);
+            }
+        }
+        (
+            if records == 0 {
+                0.0
+            } else {
+                f64::from(met) / f64::from(records)
+            },
+            rank,
+        )
+    }
+}

@@ -1,0 +1,316 @@
+//! Times of trails: which notation a profile says is read, and no other is guessed.
+use crate::model::EventTime;
+use jiff::civil;
+use jiff::tz::TimeZone;
+
+/// The notations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notation {
+    /// RFC 3339 with an offset; without one, in the profile's zone. A space may stand for the `T`.
+    Rfc3339,
+    /// `10/Oct/2000:13:55:36 -0700`, as access logs have it.
+    Clf,
+    /// Seconds since 1970, with or without a fraction.
+    EpochSeconds,
+    /// Milliseconds since 1970.
+    EpochMilliseconds,
+    /// Microseconds since 1970.
+    EpochMicroseconds,
+    /// Seconds since the year 0 of the Gregorian calendar, as Erlang counts (Kazoo).
+    GregorianSeconds,
+    /// `MM/DD/YYYY h:mm:ss AM`, in the profile's zone, as some exports for spreadsheets have it.
+    MonthFirst,
+}
+
+/// Seconds between the Gregorian year 0 and 1970.
+const GREGORIAN: i64 = 62_167_219_200;
+
+impl Notation {
+    /// The time that `text` says; nothing where it is not in this notation, or before 1970 (products write the year 1 for "none").
+    pub fn read(self, text: &str, zone: &TimeZone) -> Option<EventTime> {
+        let text = text.trim();
+        let ms = match self {
+            Notation::Rfc3339 => rfc3339(text, zone)?,
+            Notation::Clf => clf(text)?,
+            Notation::EpochSeconds => decimal(text, 3)?,
+            Notation::EpochMilliseconds => decimal(text, 0)?,
+            Notation::EpochMicroseconds => decimal(text, 0)? / 1000,
+            Notation::GregorianSeconds => decimal(text, 3)?.checked_sub(GREGORIAN * 1000)?,
+            Notation::MonthFirst => month_first(text, zone)?,
+        };
+        (0..=LAST).contains(&ms).then_some(EventTime(ms))
+    }
+}
+
+/// The end of the year 9999 in milliseconds: an epoch beyond it was read at the wrong scale.
+const LAST: i64 = 253_402_300_799_999;
+
+/// Days since 1970 of a date of the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+pub(super) fn days(y: i64, m: i64, d: i64) -> Option<i64> {
+    const LENGTHS: [i64; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let length = *LENGTHS.get(usize::try_from(m - 1).ok()?)?;
+    if d < 1 || d > length || (m == 2 && d == 29 && !leap) || !(0..=9999).contains(&y) {
+        return None;
+    }
+    let y = if m <= 2 { y - 1 } else { y };
+    let era = y.div_euclid(400);
+    let yoe = y.rem_euclid(400);
+    let doy = (153 * (if m > 2 { m - 3 } else { m + 9 }) + 2) / 5 + d - 1;
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    Some(era * 146_097 + doe - 719_468)
+}
+
+/// The number that the digits at `at..end` write.
+fn digits(b: &[u8], at: usize, end: usize) -> Option<i64> {
+    b.get(at..end)?.iter().try_fold(0i64, |n, d| {
+        d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0'))
+    })
+}
+
+/// Milliseconds of a clock's reading within its day; `:60` is the leap second, which runs on into the next minute.
+fn clock(h: i64, m: i64, s: i64, ms: i64) -> Option<i64> {
+    let right = (h < 24 && m < 60 && s <= 60) || (h == 24 && m == 0 && s == 0);
+    right.then_some(((h * 60 + m) * 60 + s) * 1000 + ms)
+}
+
+fn rfc3339(text: &str, zone: &TimeZone) -> Option<i64> {
+    let b = text.as_bytes();
+    let day = days(digits(b, 0, 4)?, digits(b, 5, 7)?, digits(b, 8, 10)?)?;
+    if b[4] != b'-'
+        || b[7] != b'-'
+        || !matches!(b.get(10)?, b'T' | b't' | b' ')
+        || b.get(13)? != &b':'
+    {
+        return None;
+    }
+    let (h, m) = (digits(b, 11, 13)?, digits(b, 14, 16)?);
+    let (s, mut at) = if b.get(16) == Some(&b':') {
+        (digits(b, 17, 19)?, 19)
+    } else {
+        (0, 16)
+    };
+    let mut ms = 0;
+    if matches!(b.get(at), Some(b'.' | b',')) {
+        let from = at + 1;
+        at = from;
+        while b.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        ms = (0..3).try_fold(0, |ms, i| {
+            let digit = if from + i < at {
+                digits(b, from + i, from + i + 1)?
+            } else {
+                0
+            };
+            Some(ms * 10 + digit)
+        })?;
+    }
+    let local = day * 86_400_000 + clock(h, m, s, ms)?;
+    offset_or_zone(text.get(at..)?.trim(), local, zone)
+}
+
+fn offset_or_zone(rest: &str, local: i64, zone: &TimeZone) -> Option<i64> {
+    match rest {
+        "" => in_zone(local, zone),
+        "Z" | "z" | "UTC" | "GMT" => Some(local),
+        _ => Some(local - offset(rest)?),
+    }
+}
+
+/// `+hh:mm`, `+hhmm` or `+hh` in milliseconds.
+fn offset(text: &str) -> Option<i64> {
+    let b = text.as_bytes();
+    let sign = match b.first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (h, m) = match b.len() {
+        6 if b[3] == b':' => (digits(b, 1, 3)?, digits(b, 4, 6)?),
+        5 => (digits(b, 1, 3)?, digits(b, 3, 5)?),
+        3 => (digits(b, 1, 3)?, 0),
+        _ => return None,
+    };
+    (h < 24 && m < 60).then_some(sign * (h * 60 + m) * 60_000)
+}
+
+/// A local time in `zone`: in the hour that occurs twice the first one, in the hour that is left out the one after it.
+fn in_zone(local: i64, zone: &TimeZone) -> Option<i64> {
+    if *zone == TimeZone::UTC {
+        return Some(local);
+    }
+    let epoch = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+    let civil = epoch
+        .checked_add(jiff::SignedDuration::from_millis(local))
+        .ok()?;
+    Some(
+        zone.to_ambiguous_timestamp(civil)
+            .compatible()
+            .ok()?
+            .as_millisecond(),
+    )
+}
+
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+fn clf(text: &str) -> Option<i64> {
+    let b = text.as_bytes();
+    // A day below ten may have one digit.
+    let shift = usize::from(b.get(1) != Some(&b'/'));
+    let b = b.get(shift..)?;
+    let day_of_month = if shift == 1 {
+        digits(text.as_bytes(), 0, 2)?
+    } else {
+        digits(b, 0, 1)?
+    };
+    let month = MONTHS
+        .iter()
+        .position(|m| b.get(2..5).is_some_and(|t| t.eq_ignore_ascii_case(*m)))?;
+    let day = days(digits(b, 6, 10)?, month as i64 + 1, day_of_month)?;
+    let local = day * 86_400_000
+        + clock(
+            digits(b, 11, 13)?,
+            digits(b, 14, 16)?,
+            digits(b, 17, 19)?,
+            0,
+        )?;
+    match b.get(19..)? {
+        [] => Some(local),
+        rest => Some(local - offset(std::str::from_utf8(rest).ok()?.trim())?),
+    }
+}
+
+/// A decimal number with the point moved `places` to the right; further digits are cut off.
+fn decimal(text: &str, places: usize) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() || whole.len() > 17 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut n = digits(whole.as_bytes(), 0, whole.len())?;
+    for b in fraction.bytes().chain(std::iter::repeat(b'0')).take(places) {
+        n = n.checked_mul(10)?.checked_add(i64::from(b - b'0'))?;
+    }
+    Some(n)
+}
+
+fn month_first(text: &str, zone: &TimeZone) -> Option<i64> {
+    let mut parts = text.split_ascii_whitespace();
+    let mut date = parts.next()?.split('/').map(|n| n.parse::<i64>().ok());
+    let (month, day, year) = (date.next()??, date.next()??, date.next()??);
+    let mut time = parts.next()?.split(':').map(|n| n.parse::<i64>().ok());
+    let (mut h, m, s) = (
+        time.next()??,
+        time.next()??,
+        time.next().flatten().unwrap_or(0),
+    );
+    match parts.next() {
+        Some("AM") if h == 12 => h = 0,
+        Some("PM") if h < 12 => h += 12,
+        Some("AM" | "PM") | None => {}
+        Some(_) => return None,
+    }
+    in_zone(
+        days(year, month, day)? * 86_400_000 + clock(h, m, s, 0)?,
+        zone,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(notation: Notation, text: &str) -> Option<String> {
+        notation.read(text, &TimeZone::UTC).map(|t| t.to_string())
+    }
+
+    #[test]
+    fn t54_rfc3339_in_all_its_forms() {
+        for (text, is) in [
+            ("2026-03-01T00:01:18.806Z", Some("2026-03-01T00:01:18.806Z")),
+            ("2026-03-01T00:01:18Z", Some("2026-03-01T00:01:18.000Z")),
+            (
+                "2026-03-01T00:01:18.8061234567Z",
+                Some("2026-03-01T00:01:18.806Z"),
+            ),
+            (
+                "2026-03-01 02:01:18+02:00",
+                Some("2026-03-01T00:01:18.000Z"),
+            ),
+            (
+                "2026-03-01T02:01:18.5+0200",
+                Some("2026-03-01T00:01:18.500Z"),
+            ),
+            ("2026-03-01T00:01:18", Some("2026-03-01T00:01:18.000Z")),
+            ("2016-12-31T23:59:60Z", Some("2017-01-01T00:00:00.000Z")),
+            ("2026-03-01T24:00:00Z", Some("2026-03-02T00:00:00.000Z")),
+            ("2096-03-01T00:00:00Z", Some("2096-03-01T00:00:00.000Z")),
+            ("0001-01-01T00:00:00Z", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("2026-02-29T00:00:00Z", None),
+            ("2026-03-01T25:00:00Z", None),
+            ("2026-03-01T00:61:00Z", None),
+            ("2026-03-01T00:01:18 nonsense", None),
+            ("2026-03-01", None),
+            ("", None),
+            ("é026-03-01T00:01:18Z", None),
+        ] {
+            assert_eq!(read(Notation::Rfc3339, text).as_deref(), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn t53_a_local_time_in_the_gap_and_in_the_fold() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let at = |text: &str| {
+            Notation::Rfc3339
+                .read(text, &zone)
+                .map(|t| t.to_string())
+                .unwrap()
+        };
+        assert_eq!(at("2026-07-01T12:00:00"), "2026-07-01T10:00:00.000Z");
+        // 2026-03-29 02:30 does not exist, 2026-10-25 02:30 is there twice.
+        assert_eq!(at("2026-03-29T02:30:00"), "2026-03-29T01:30:00.000Z");
+        assert_eq!(at("2026-10-25T02:30:00"), "2026-10-25T00:30:00.000Z");
+    }
+
+    #[test]
+    fn other_notations() {
+        assert_eq!(
+            read(Notation::Clf, "10/Oct/2000:13:55:36 -0700").as_deref(),
+            Some("2000-10-10T20:55:36.000Z")
+        );
+        assert_eq!(
+            read(Notation::Clf, "1/Mar/2026:00:00:20 +0000").as_deref(),
+            Some("2026-03-01T00:00:20.000Z")
+        );
+        assert_eq!(
+            read(Notation::EpochSeconds, "1582044883.25").as_deref(),
+            Some("2020-02-18T16:54:43.250Z")
+        );
+        assert_eq!(
+            read(Notation::EpochMilliseconds, "1582044883250").as_deref(),
+            Some("2020-02-18T16:54:43.250Z")
+        );
+        assert_eq!(
+            read(Notation::EpochSeconds, "1582044883250000"),
+            None,
+            "microseconds are not taken for seconds"
+        );
+        assert_eq!(
+            read(Notation::GregorianSeconds, "63667032239").as_deref(),
+            Some("2017-07-11T22:43:59.000Z")
+        );
+        assert_eq!(
+            read(Notation::MonthFirst, "7/11/2017 12:43:59 AM").as_deref(),
+            Some("2017-07-11T00:43:59.000Z")
+        );
+        for text in ["", "x", "10/Foo/2000:13:55:36 -0700", "-5"] {
+            assert_eq!(read(Notation::Clf, text), None);
+            assert_eq!(read(Notation::EpochSeconds, text), None);
+        }
+    }
+}

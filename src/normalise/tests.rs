@@ -1,0 +1,325 @@
+//! Lines in, events out.
+use super::*;
+use crate::model::{FileId, FrameFlags, SourceName, Stretch, WallTime};
+use std::sync::Arc;
+
+/// A batch of one frame for each line.
+fn batch(lines: &[&[u8]], flags: FrameFlags) -> Batch {
+    let (mut data, mut frames) = (Vec::new(), Vec::new());
+    for line in lines {
+        let start = data.len();
+        data.extend_from_slice(line);
+        let end = data.len();
+        data.push(b'\n');
+        frames.push(Frame {
+            start: start as u32,
+            end: end as u32,
+            from: start as u64,
+            to: end as u64 + 1,
+            flags,
+        });
+    }
+    let to = data.len() as u64;
+    Batch {
+        source: SourceName("test".into()),
+        path: Arc::from(std::path::Path::new("test")),
+        stretch: Stretch {
+            file: FileId {
+                device: 0,
+                inode: 0,
+                born_ns: 0,
+            },
+            from: 0,
+            to,
+        },
+        discontinuity: None,
+        observed: WallTime(1_800_000_000_000),
+        data: data.into(),
+        frames,
+        witness: Digest([0; 32]),
+        size: to,
+    }
+}
+
+fn events_of(profile: &str, line: &str) -> Vec<Event> {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let batch = batch(&[line.as_bytes()], FrameFlags::default());
+    let mut out = Vec::new();
+    normaliser
+        .normalise(
+            normaliser.profile(profile).unwrap(),
+            &batch,
+            &batch.frames[0],
+            &mut Scratch::default(),
+            &mut out,
+        )
+        .unwrap();
+    out
+}
+
+fn event_of(profile: &str, line: &str) -> Event {
+    events_of(profile, line).remove(0)
+}
+
+/// The fields of `event` in one line, as `path=value`, those that are there.
+fn shown(event: &Event, fields: &[Field]) -> String {
+    let show = |field: &Field| match event.get(*field) {
+        crate::model::Value::Absent => "-".to_owned(),
+        crate::model::Value::Text(text) => text.to_owned(),
+        crate::model::Value::Int(n) => n.to_string(),
+        crate::model::Value::Ip(ip) => ip.to_string(),
+        crate::model::Value::Bool(b) => b.to_string(),
+    };
+    fields.iter().map(show).collect::<Vec<_>>().join(" ")
+}
+
+const EXPORT: &str = r#"{"ts":"2026-03-01T00:15:30.886Z","id":"ev-1","event":"log.export.requested","outcome":"success","actor":{"id":"u-0073","name":"a.ito73@provider.example","type":"staff","role":"billing"},"session":"s-1","ip":"41.116.78.74","ua":"curl/8.5.0","account":"AC1","details":{"export":"ex-1","kind":"sms","from":"2026-02-01","to":"2026-02-28","rows":8000}}"#;
+
+#[test]
+fn the_portal_says_what_was_asked_for() {
+    use Field::*;
+    let event = event_of("tripline-portal", EXPORT);
+    assert_eq!(event.time.to_string(), "2026-03-01T00:15:30.886Z");
+    assert_eq!(
+        shown(
+            &event,
+            &[
+                Activity,
+                Outcome,
+                ActorName,
+                ActorUid,
+                ActorType,
+                ActorRole,
+                SessionUid,
+                SessionVouched,
+                Ip,
+                Customer
+            ]
+        ),
+        "export_requested success a.ito73@provider.example u-0073 user billing s-1 server 41.116.78.74 AC1"
+    );
+    assert_eq!(
+        shown(&event, &[ExportJob, ExportKind, ExportDays, ExportRecords]),
+        "ex-1 sms 28 8000"
+    );
+    assert!(event.evidence.own_id && !event.marks.time_missing);
+    assert_eq!(
+        event.id,
+        event_of("tripline-portal", &EXPORT.replace("8000", "8001")).id,
+        "the portal's own id is the identity"
+    );
+}
+
+#[test]
+fn the_download_log_says_what_was_fetched() {
+    use Field::*;
+    let fields = [
+        Activity,
+        Outcome,
+        ActorName,
+        ActorType,
+        SessionUid,
+        SessionVouched,
+        Customer,
+        ExportJob,
+        ExportKind,
+        ExportDays,
+        ExportRecords,
+        ExportBytes,
+        Duration,
+    ];
+    let pull = r#"41.25.41.245 - key-016 [01/Mar/2026:00:00:20 +0000] "GET /api/v1/accounts/AC100045/messages.csv?from=2026-02-27&to=2026-02-28&type=sms HTTP/1.1" 200 8804 "-" "Go-http-client/1.1" rt=0.020 sid=- rows=88"#;
+    let event = event_of("download-log", pull);
+    assert_eq!(
+        shown(&event, &fields),
+        "download success key-016 key - - AC100045 - sms 2 88 8804 20"
+    );
+    assert!(!event.evidence.own_id);
+    let file = r#"41.25.41.245 - a@b [01/Mar/2026:00:00:20 +0000] "GET /exports/ex-1.csv HTTP/1.1" 404 0 "-" "x" rt=0.020 sid=s-1"#;
+    assert_eq!(
+        shown(&event_of("download-log", file), &fields),
+        "download failure a@b user s-1 client - ex-1 - - 0 0 20"
+    );
+    let without_rows = pull.replace(" rows=88", "");
+    let event = event_of("download-log", &without_rows);
+    assert_eq!(
+        (
+            shown(&event, &[ExportRecords]).as_str(),
+            event.export.unwrap().records_estimated
+        ),
+        ("82", true)
+    );
+}
+
+#[test]
+fn products_are_recognised_and_generic_logs_stay_generic() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let name = |frames: &[&[u8]]| {
+        normaliser
+            .recognise(frames)
+            .map(|r| normaliser.name(r.profile).to_owned())
+    };
+    assert_eq!(
+        name(&[EXPORT.as_bytes(), b"{\"broken", EXPORT.as_bytes()]).as_deref(),
+        Some("tripline-portal")
+    );
+    let other =
+        br#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET /index.html HTTP/1.1" 200 5 "-" "x""#;
+    assert_eq!(name(&[other]).as_deref(), Some("access"));
+    let ours = br#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET /exports/a.csv HTTP/1.1" 200 5 "-" "x""#;
+    assert_eq!(name(&[ours]).as_deref(), Some("download-log"));
+    assert_eq!(name(&[b"hello", b"world"]), None);
+    assert_eq!(name(&[br#"{"unknown":1}"#]), None);
+    let lines: Vec<&[u8]> = EXPORT.as_bytes().split_inclusive(|b| *b == b',').collect();
+    assert!(
+        normaliser.recognise(&lines).is_some_and(|r| r.documents),
+        "one document over several lines"
+    );
+}
+
+#[test]
+fn t57_a_line_without_a_readable_time_has_that_of_its_reading_and_is_marked() {
+    let event = event_of(
+        "tripline-portal",
+        &EXPORT.replace("2026-03-01T00:15:30.886Z", "yesterday"),
+    );
+    assert!(event.marks.time_missing);
+    assert_eq!(event.time.0, event.observed.0);
+}
+
+#[test]
+fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let profile = normaliser.profile("tripline-portal").unwrap();
+    let line = &EXPORT.as_bytes()[..EXPORT.len() - 20];
+    for (clipped, events) in [(true, 1), (false, 0)] {
+        let batch = batch(
+            &[line],
+            FrameFlags {
+                clipped,
+                unterminated: false,
+            },
+        );
+        let mut out = Vec::new();
+        let result = normaliser.normalise(
+            profile,
+            &batch,
+            &batch.frames[0],
+            &mut Scratch::default(),
+            &mut out,
+        );
+        assert_eq!((out.len(), result.is_ok()), (events, clipped));
+        assert!(out.iter().all(|e| e.marks.clipped));
+    }
+}
+
+#[test]
+fn raw_fields_that_policies_want_are_there_in_their_order() {
+    let normaliser = Normaliser::new(
+        &[],
+        &[
+            "details.kind".into(),
+            "nothing".into(),
+            "details.rows".into(),
+        ],
+    )
+    .unwrap();
+    let batch = batch(&[EXPORT.as_bytes()], FrameFlags::default());
+    let mut out = Vec::new();
+    let profile = normaliser.profile("tripline-portal").unwrap();
+    normaliser
+        .normalise(
+            profile,
+            &batch,
+            &batch.frames[0],
+            &mut Scratch::default(),
+            &mut out,
+        )
+        .unwrap();
+    assert_eq!(
+        out[0].unmapped,
+        [Some("sms".into()), None, Some("8000".into())]
+    );
+}
+
+#[test]
+fn an_operators_profile_replaces_one_and_mistakes_name_their_line() {
+    let own = "name = \"access\"\ntitle = \"ours\"\nformat = \"access\"\n";
+    let normaliser = Normaliser::new(&[("x.toml".into(), own.into())], &[]).unwrap();
+    assert_eq!(
+        normaliser.title(normaliser.profile("access").unwrap()),
+        "ours"
+    );
+    for (text, line, part) in [
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"yaml\"\n",
+            3,
+            "no format",
+        ),
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\ncolour = 1\n",
+            4,
+            "colour",
+        ),
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"actor.nobody\" = \"a\"\n",
+            5,
+            "no field",
+        ),
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"device.family\" = \"a\"\n",
+            5,
+            "tripline does",
+        ),
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[[activity]]\nis = \"dance\"\n",
+            5,
+            "no activity",
+        ),
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\nid = \"a|twist\"\n",
+            4,
+            "no step",
+        ),
+        ("name = \n", 1, ""),
+    ] {
+        let errors = Normaliser::new(&[("x.toml".into(), text.into())], &[])
+            .err()
+            .unwrap();
+        assert_eq!(errors.len(), 1, "{text}");
+        assert_eq!(
+            (errors[0].line, errors[0].message.contains(part)),
+            (line, true),
+            "{text} {errors:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_profile_lacks_is_said() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let access = normaliser.profile("access").unwrap();
+    let wanted = [
+        Field::Ip,
+        Field::AsNumber,
+        Field::DeviceFamily,
+        Field::Customer,
+        Field::ExportRecords,
+    ];
+    assert_eq!(normaliser.lacks(access, &wanted), [Field::Customer]);
+    let portal = normaliser.profile("tripline-portal").unwrap();
+    assert_eq!(
+        normaliser
+            .lacks(portal, Field::ALL)
+            .iter()
+            .map(|f| f.path())
+            .collect::<Vec<_>>(),
+        [
+            "export.bytes",
+            "http_request.http_method",
+            "http_request.url.path",
+            "http_response.code",
+            "duration"
+        ][1..]
+    );
+}

@@ -1,0 +1,166 @@
+//! A profile as it is written: the TOML of `policies/profiles/`, where an unknown key is an error.
+use super::stamp::Notation;
+use crate::model::Vouched;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// One profile. Raw field names are those of its format (`decode`); a name may end in `|steps` (see [`super::getter`]).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    /// The name that the configuration uses, and `metadata.product.name`.
+    pub name: String,
+    /// For people: which product, which trail of it.
+    pub title: String,
+    /// How lines are written: a name of `decode::FORMATS`.
+    pub format: String,
+    /// The zone of times that state none: `UTC`, or an offset as `+02:00`. The configuration of a source may say another.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Keys of arrays of which every element is a whole record.
+    #[serde(default)]
+    pub records: Vec<String>,
+    /// The key of an array of which every element is an act of its own, sharing what surrounds it.
+    #[serde(default)]
+    pub split: Option<String>,
+    /// Keys of wrappers that hold the record proper.
+    #[serde(default)]
+    pub inside: Vec<String>,
+    /// The product's own id of the act; without one, the content is the identity.
+    #[serde(default)]
+    pub id: OneOrMore,
+    /// Who vouches for `actor.session.uid`.
+    #[serde(default)]
+    pub session_vouched_by: Option<Vouched>,
+    /// A line is this product's when all conditions of one of these hold.
+    #[serde(default)]
+    pub recognise: Vec<When>,
+    /// Where the time stands: the first that can be read.
+    #[serde(default)]
+    pub time: Vec<Time>,
+    /// OCSF path -> raw fields, of which the first present one counts.
+    #[serde(default)]
+    pub fields: BTreeMap<String, OneOrMore>,
+    /// How the product writes success and failure.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// What was done: the first rule that fits.
+    #[serde(default)]
+    pub activity: Vec<Rule>,
+    /// What else follows: every rule that fits, in order.
+    #[serde(default)]
+    pub adjust: Vec<Adjust>,
+    /// How many records a download of so many bytes holds, where the trail does not say.
+    #[serde(default)]
+    pub estimate: Option<Estimate>,
+    /// What must not be kept, beside what never is.
+    #[serde(default)]
+    pub redact: Redact,
+}
+
+/// Conditions on raw fields, all of which must hold.
+pub(super) type When = BTreeMap<String, Match>;
+
+/// A condition on one raw field.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Match {
+    /// `true`: it is there and not null; `false`: it is not.
+    Present(bool),
+    /// It is this number.
+    Number(i64),
+    /// It fits this pattern.
+    Text(String),
+    /// It fits one of these patterns.
+    Any(Vec<String>),
+    /// It fits none of these patterns, or is not there.
+    Not {
+        /// The patterns.
+        not: OneOrMore,
+    },
+}
+
+/// One text, or a list of them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMore {
+    /// None.
+    #[default]
+    None,
+    /// One.
+    One(String),
+    /// Several.
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            OneOrMore::None => &[],
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(more) => more,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Time {
+    pub from: OneOrMore,
+    pub notation: Notation,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outcome {
+    /// Raw fields, of which the first present one counts.
+    pub from: OneOrMore,
+    /// Patterns, letters alike in either case.
+    #[serde(default)]
+    pub success: Vec<String>,
+    /// Patterns, letters alike in either case.
+    #[serde(default)]
+    pub failure: Vec<String>,
+    /// Where the value is in neither list.
+    #[serde(default)]
+    pub otherwise: Option<String>,
+    /// Where there is no value.
+    #[serde(default)]
+    pub absent: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    #[serde(default)]
+    pub when: When,
+    /// The activity's name.
+    pub is: String,
+    /// OCSF path -> text in which `{name}` stands for a capture or a raw field.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Adjust {
+    pub when: When,
+    pub set: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Estimate {
+    pub bytes_per_record: u64,
+    /// What an answer without any record weighs.
+    #[serde(default)]
+    pub header_bytes: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Redact {
+    /// Keys whose values are secrets, beside the usual ones.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
