@@ -28,3 +28,4 @@
 #![warn(missing_docs)]
 
 pub mod model;
+pub mod respond;
