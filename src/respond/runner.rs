@@ -107,6 +107,8 @@ fn harden() {
     };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
     super::confine::forbid_dumps();
+    // What our parent left open is not the hooks' to have. systemd's sockets stay open, for us.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
 }
 
 struct Shared {
