@@ -28,15 +28,10 @@
 #![warn(missing_docs)]
 
 pub mod model;
-
 pub mod policy;
-
 pub mod source;
-
 pub mod decode;
-
 pub mod normalise;
-
 pub mod enrich;
-
 pub mod detect;
+pub mod respond;

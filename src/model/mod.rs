@@ -7,6 +7,7 @@ pub mod input;
 pub mod limits;
 pub mod order;
 pub mod position;
+pub mod shown;
 pub mod time;
 
 pub use event::{
@@ -18,6 +19,7 @@ pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
 pub use input::{Input, Verdict};
 pub use order::{Mode, Order, OrderState, Refusal, TargetKind};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
+pub use shown::{Shown, ShownBytes, cut};
 pub use time::{EventTime, Millis, WallTime};
 
 /// Short text from a trail: names, addresses, session ids. Inline up to 24 bytes.

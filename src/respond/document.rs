@@ -1,0 +1,113 @@
+//! The one JSON document that a hook reads from its standard input: schema version 1.
+//!
+//! Everything that a log line could have chosen (names, session ids, titles with names in them) reaches a hook here and
+//! nowhere else: not as an argument, not in the environment. Consumers must ignore members that they do not know; a
+//! change that takes a member away, or changes what one means, raises `schema`.
+use super::wire::hex_id;
+use crate::model::{FindingId, Order, OrderId, Severity, TargetKind, finding::Finding};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// The version of the schema that is written.
+pub const SCHEMA: u32 = 1;
+
+/// What is to be done, to whom, and why.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookDocument {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// The order's id: 32 hexadecimal digits.
+    #[serde(with = "hex_id")]
+    pub order: OrderId,
+    /// Equal for every attempt at one order: what receives it may use it to do a thing once. Equal to `order`.
+    #[serde(with = "hex_id")]
+    pub idempotency_key: OrderId,
+    /// The action's name in the configuration.
+    pub action: String,
+    /// 1 for the first attempt; more only where the action declares itself idempotent.
+    pub attempt: u32,
+    /// True where nothing may really be done: somebody tries out whether the hook can be reached.
+    pub test: bool,
+    /// What is to be ended.
+    pub target: HookTarget,
+    /// Why.
+    pub finding: HookFinding,
+}
+
+/// What an order acts on. Members that the trails did not state are left out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookTarget {
+    /// `session`, `user` or `key`: what to end.
+    pub kind: TargetKind,
+    /// The real session id, as the portal's own trail stated it. A secret while the session lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The name of the actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The actor's id in the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_uid: Option<String>,
+    /// The address that the session was used from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+}
+
+/// The finding that first asked for the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookFinding {
+    /// The finding's id: 32 hexadecimal digits.
+    #[serde(with = "hex_id")]
+    pub id: FindingId,
+    /// The policy's short name.
+    pub policy: String,
+    /// The policy's title.
+    pub title: String,
+    /// In Sigma's words.
+    pub severity: Severity,
+    /// When it happened, RFC 3339 in UTC.
+    pub time: String,
+}
+
+impl HookDocument {
+    /// The document of `attempt` at `order`, which `finding` asked for; `session` is the real session id, unsealed.
+    pub fn new(order: &Order, finding: &Finding, session: Option<String>, attempt: u32) -> Self {
+        HookDocument {
+            schema: SCHEMA,
+            order: order.id,
+            idempotency_key: order.id,
+            action: order.action.to_string(),
+            attempt,
+            test: finding.test,
+            target: HookTarget {
+                kind: order.target,
+                session,
+                actor: order.actor.as_ref().map(ToString::to_string),
+                actor_uid: order.actor_uid.as_ref().map(ToString::to_string),
+                ip: order.ip,
+            },
+            finding: HookFinding {
+                id: finding.id,
+                policy: finding.policy.to_string(),
+                title: finding.title.to_string(),
+                severity: finding.severity,
+                time: finding.time.to_string(),
+            },
+        }
+    }
+}
+
+impl std::fmt::Debug for HookDocument {
+    /// Without the session id, which is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HookDocument")
+            .field("order", &self.order)
+            .field("action", &self.action)
+            .field("attempt", &self.attempt)
+            .field("finding", &self.finding)
+            .finish_non_exhaustive()
+    }
+}

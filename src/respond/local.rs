@@ -1,0 +1,146 @@
+//! Sends syslog messages to a unix datagram socket of this machine, from the daemon, within a budget of time.
+//!
+//! A receiver that is restarted leaves a connected socket with ECONNREFUSED or ENOTCONN for ever, and one that is full
+//! blocks after some ten messages. Therefore: one message gets [`BUDGET`]; after a failure the socket is thrown away, and
+//! a new one is tried after a pause that grows. The outbox row is the truth: what failed is sent again.
+use super::syslog::{Message, Sender};
+use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixDatagram;
+use tokio::time::Instant;
+
+/// How long one message may take.
+pub const BUDGET: Duration = Duration::from_millis(250);
+/// The first and the longest pause after a failure.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// The lengths that are tried, in bytes: a datagram socket may take less than a receiver would.
+const LENGTHS: [usize; 3] = [
+    SYSLOG_BYTES,
+    SYSLOG_UDP_BYTES,
+    super::syslog::SHORTEST_LIMIT,
+];
+
+/// Why a message was not sent. It must be sent again.
+#[derive(Debug)]
+pub enum LocalError {
+    /// After a failure it is too early to try again.
+    Pausing(Duration),
+    /// The receiver took nothing within [`BUDGET`].
+    Stalled(PathBuf),
+    /// The socket cannot be made, reached or written.
+    Io(PathBuf, std::io::Error),
+}
+
+impl std::fmt::Display for LocalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LocalError::Pausing(left) => {
+                write!(f, "syslog is tried again in {} ms", left.as_millis())
+            }
+            LocalError::Stalled(path) => {
+                write!(
+                    f,
+                    "the syslog receiver at {} takes no messages: is it running?",
+                    path.display()
+                )
+            }
+            LocalError::Io(path, e) => write!(f, "cannot send syslog to {}: {e}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LocalError {}
+
+/// One unix target.
+#[derive(Debug)]
+pub struct LocalSyslog {
+    path: PathBuf,
+    facility: syslog::Facility,
+    sender: Sender,
+    socket: Option<UnixDatagram>,
+    pause: Duration,
+    not_before: Option<Instant>,
+}
+
+impl LocalSyslog {
+    /// A target at `path`. Nothing is opened yet.
+    pub fn new(path: &Path, facility: syslog::Facility, sender: Sender) -> LocalSyslog {
+        LocalSyslog {
+            path: path.into(),
+            facility,
+            sender,
+            socket: None,
+            pause: PAUSES.0,
+            not_before: None,
+        }
+    }
+
+    /// Sends `message`, cut as short as the socket demands. Takes at most [`BUDGET`].
+    pub async fn send(&mut self, message: &Message) -> Result<(), LocalError> {
+        let now = Instant::now();
+        if let Some(left) = self
+            .not_before
+            .and_then(|at| at.checked_duration_since(now))
+            && !left.is_zero()
+        {
+            return Err(LocalError::Pausing(left));
+        }
+        let sent = match tokio::time::timeout(BUDGET, self.try_send(message)).await {
+            Ok(sent) => sent.map_err(|e| LocalError::Io(self.path.clone(), e)),
+            Err(_) => Err(LocalError::Stalled(self.path.clone())),
+        };
+        match sent {
+            Ok(()) => (self.pause, self.not_before) = (PAUSES.0, None),
+            Err(_) => {
+                self.socket = None;
+                self.not_before = Some(now + self.pause);
+                self.pause = (self.pause * 2).min(PAUSES.1);
+            }
+        }
+        sent
+    }
+
+    async fn try_send(&mut self, message: &Message) -> std::io::Result<()> {
+        let fresh = self.socket.is_none();
+        match self.send_once(message).await {
+            // The receiver was restarted: the socket is of no more use, a new one may be.
+            Err(e)
+                if !fresh
+                    && e.raw_os_error() != Some(rustix::io::Errno::MSGSIZE.raw_os_error()) =>
+            {
+                self.socket = None;
+                self.send_once(message).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn send_once(&mut self, message: &Message) -> std::io::Result<()> {
+        let socket = match &mut self.socket {
+            Some(socket) => socket,
+            none => {
+                let socket = UnixDatagram::unbound()?;
+                socket.connect(&self.path)?;
+                none.insert(socket)
+            }
+        };
+        let mut sent = Err(std::io::ErrorKind::InvalidInput.into());
+        for length in LENGTHS {
+            sent = socket
+                .send(
+                    message
+                        .render(&self.sender, self.facility, length)
+                        .as_bytes(),
+                )
+                .await;
+            let too_long = |e: &std::io::Error| {
+                e.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error())
+            };
+            if !sent.as_ref().is_err_and(too_long) {
+                break;
+            }
+        }
+        sent.map(drop)
+    }
+}

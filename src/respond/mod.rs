@@ -1,0 +1,26 @@
+//! Carries out what was committed: hooks and network syslog through the runner, local syslog directly. It decides nothing.
+//!
+//! In the daemon: [`client`] talks to the runner in the words of [`wire`], [`syslog`] writes messages and [`local`] sends
+//! them to a socket of this machine, [`confine`] gives up everything that only the runner may do. In the runner: [`runner`]
+//! serves the socket, [`claims`] decides what may be run at all, [`journal`] remembers it, [`executable`] says whether the
+//! file may be trusted, [`exec`] runs it, [`relay`] speaks to the network. [`service`] is what both have to say to systemd.
+pub mod client;
+pub mod confine;
+pub mod document;
+pub mod local;
+pub mod runner;
+pub mod service;
+pub mod settings;
+pub mod syslog;
+pub mod wire;
+
+mod claims;
+mod exec;
+mod executable;
+mod journal;
+mod relay;
+
+pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
+pub use document::{HookDocument, HookFinding, HookTarget};
+pub use settings::{ActionKind, ActionSpec, RunnerSettings, RunnerTable, SyslogTarget, Transport};
+pub use wire::{Ending, Reply, Request};

@@ -1,0 +1,383 @@
+//! The runner: the process that starts hooks and speaks to the network, so that what parses log lines need do neither.
+//!
+//! It reads no trail and has no ledger. It takes requests over one unix socket from the daemon, which is the only one that
+//! can reach it, and it believes nothing of them that its own configuration does not say: a request names an action, and
+//! what is then executed stands in the file.
+use super::claims::{Action, HOOKS_AT_ONCE, ORDERS_WAITING, Orders, Task, now};
+use super::journal::{Journal, JournalError};
+use super::relay::Relays;
+use super::service;
+use super::settings::RunnerSettings;
+use super::wire::{self, Reply, Request, VERSION, WireError};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// How many daemons may be connected at once: one, and one that is just being replaced, and some to spare.
+const CONNECTIONS: usize = 4;
+/// How long a daemon that does not read its replies is waited for.
+const WRITE_BUDGET: Duration = Duration::from_secs(5);
+/// Replies that a slow connection may be behind before it is closed: it then asks again.
+const REPLIES_BEHIND: usize = 1024;
+
+/// Where the daemon is met.
+#[derive(Clone, Debug)]
+pub enum Meeting {
+    /// Standard input is one end of a socket pair: the daemon started us. At its end we end.
+    Stdin,
+    /// systemd passes the listening socket.
+    Activated,
+    /// We make the socket, with mode 0600.
+    Path(PathBuf),
+}
+
+/// Why the runner ends.
+#[derive(Debug)]
+pub enum RunnerError {
+    /// The journal cannot be used.
+    Journal(JournalError),
+    /// A socket or a process property cannot be had.
+    Io {
+        /// What was tried.
+        operation: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Started as if by systemd, but no socket was passed.
+    NoSocket,
+}
+
+impl std::fmt::Display for RunnerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RunnerError::Journal(e) => write!(f, "the runner's journal: {e}"),
+            RunnerError::Io { operation, source } => write!(f, "cannot {operation}: {source}"),
+            RunnerError::NoSocket => f.write_str(
+                "no socket was passed: start the runner by tripline-hook-runner.socket, or give it --socket PATH",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RunnerError {}
+
+impl RunnerError {
+    /// The exit code: 78 (EX_CONFIG) where starting again does not help, 75 (EX_TEMPFAIL) where it may.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            RunnerError::Journal(JournalError::Damaged { .. }) | RunnerError::NoSocket => 78,
+            RunnerError::Journal(_) | RunnerError::Io { .. } => 75,
+        }
+    }
+}
+
+fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunnerError {
+    move |source| RunnerError::Io {
+        operation: operation.into(),
+        source,
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, or until the daemon that started us is gone; hooks that run then are waited for.
+/// `state` is a directory that exists and is ours alone.
+pub fn run(
+    settings: RunnerSettings,
+    state: &std::path::Path,
+    meeting: Meeting,
+) -> Result<(), RunnerError> {
+    harden();
+    let journal = Journal::open(state, now()).map_err(RunnerError::Journal)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io("start the runtime"))?;
+    runtime.block_on(serve(settings, journal, meeting))
+}
+
+/// What every hook inherits, and what nobody may learn from our memory. Failure of these is no reason not to end a session.
+fn harden() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let none = rustix::process::Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    super::confine::forbid_dumps();
+    // What our parent left open is not the hooks' to have. systemd's sockets stay open, for us.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
+}
+
+struct Shared {
+    orders: Arc<Orders>,
+    tasks: std_mpsc::SyncSender<Task>,
+    relays: Relays,
+    replies: broadcast::Sender<Reply>,
+}
+
+async fn serve(
+    settings: RunnerSettings,
+    journal: Journal,
+    meeting: Meeting,
+) -> Result<(), RunnerError> {
+    let (replies, _) = broadcast::channel(REPLIES_BEHIND);
+    let actions = settings
+        .actions
+        .into_iter()
+        .map(|(name, spec)| (name, Action::open(spec)))
+        .collect();
+    let orders = Orders::new(actions, journal, {
+        let replies = replies.clone();
+        // Nobody connected is nobody told: who comes next asks.
+        move |reply| drop(replies.send(reply))
+    });
+    for (name, why) in orders.actions().1 {
+        tracing::error!(
+            action = name,
+            "cannot be run, its orders are refused: {why}"
+        );
+    }
+    let (tasks, finished) = workers(&orders)?;
+    let relays = Relays::start(settings.syslog, replies.clone());
+    let shared = Arc::new(Shared {
+        orders,
+        tasks,
+        relays,
+        replies,
+    });
+    meet(shared.clone(), meeting).await?;
+    shared.orders.stop();
+    drop(shared);
+    // The last sender of tasks is gone, so that the workers end when what they have in hand has ended.
+    service::notify(&["STOPPING=1"]);
+    let _ = tokio::task::spawn_blocking(move || finished.recv()).await;
+    Ok(())
+}
+
+/// The threads that run hooks. The receiver learns, by its closing, that all of them have ended.
+fn workers(
+    orders: &Arc<Orders>,
+) -> Result<(std_mpsc::SyncSender<Task>, std_mpsc::Receiver<()>), RunnerError> {
+    let (tasks, waiting) = std_mpsc::sync_channel::<Task>(ORDERS_WAITING);
+    let (finishing, finished) = std_mpsc::channel::<()>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    for n in 0..HOOKS_AT_ONCE {
+        let (orders, waiting, finishing) = (orders.clone(), waiting.clone(), finishing.clone());
+        std::thread::Builder::new()
+            .name(format!("hook-{n}"))
+            .spawn(move || {
+                let _finishing = finishing;
+                loop {
+                    let next = waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .recv();
+                    match next {
+                        Ok(task) => orders.carry_out(task),
+                        Err(_) => break,
+                    }
+                }
+            })
+            .map_err(io("start a thread"))?;
+    }
+    Ok((tasks, finished))
+}
+
+async fn meet(shared: Arc<Shared>, meeting: Meeting) -> Result<(), RunnerError> {
+    let (closing, closed) = watch::channel(());
+    let served = async {
+        match meeting {
+            Meeting::Stdin => {
+                let end = std::io::stdin().as_fd().try_clone_to_owned();
+                let end = end
+                    .map(std::os::unix::net::UnixStream::from)
+                    .map_err(io("take standard input"))?;
+                end.set_nonblocking(true)
+                    .map_err(io("use standard input as a socket"))?;
+                let end =
+                    UnixStream::from_std(end).map_err(io("use standard input as a socket"))?;
+                service::notify(&["READY=1"]);
+                connection(shared, end, closed).await;
+                Ok(())
+            }
+            Meeting::Activated => {
+                let listener = service::passed_listener().map_err(io("take the passed socket"))?;
+                accept(shared, listener.ok_or(RunnerError::NoSocket)?, closed).await
+            }
+            Meeting::Path(path) => {
+                accept(
+                    shared,
+                    service::listen(&path).map_err(io(format!("listen on {}", path.display())))?,
+                    closed,
+                )
+                .await
+            }
+        }
+    };
+    let result = tokio::select! {
+        result = served => result,
+        signal = service::told_to_end() => signal.map_err(io("wait for signals")),
+    };
+    drop(closing);
+    result
+}
+
+async fn accept(
+    shared: Arc<Shared>,
+    listener: std::os::unix::net::UnixListener,
+    closed: watch::Receiver<()>,
+) -> Result<(), RunnerError> {
+    listener.set_nonblocking(true).map_err(io("listen"))?;
+    let listener = UnixListener::from_std(listener).map_err(io("listen"))?;
+    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
+    service::notify(&["READY=1", "STATUS=waiting for the daemon"]);
+    let mut watchdog = service::Watchdog::from_env();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = watchdog.due() => { service::notify(&["WATCHDOG=1"]); continue }
+        };
+        match (accepted, places.clone().try_acquire_owned()) {
+            (Ok((stream, _)), Ok(place)) => {
+                let (shared, closed) = (shared.clone(), closed.clone());
+                tokio::spawn(async move {
+                    connection(shared, stream, closed).await;
+                    drop(place);
+                });
+            }
+            (Ok(_), Err(_)) => {
+                tracing::warn!("{CONNECTIONS} connections are open already; one more was closed")
+            }
+            // No descriptor is left, or the peer is gone again. To try again at once would be a busy loop.
+            (Err(e), _) => {
+                tracing::warn!("cannot accept a connection: {e}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until its end, an error, or the runner's end.
+async fn connection(shared: Arc<Shared>, stream: UnixStream, mut closed: watch::Receiver<()>) {
+    let replies = shared.replies.subscribe();
+    let (from, to) = stream.into_split();
+    let (own, answers) = mpsc::channel(REPLIES_BEHIND);
+    let result = tokio::select! {
+        result = listen(&shared, from, own) => result,
+        result = talk(to, answers, replies) => result,
+        // The sender is dropped, never written: this is the runner's end.
+        _ = closed.changed() => Ok(()),
+    };
+    if let Err(e) = result {
+        tracing::warn!("a connection was closed: {e}");
+    }
+}
+
+async fn listen(
+    shared: &Shared,
+    from: tokio::net::unix::OwnedReadHalf,
+    own: mpsc::Sender<Reply>,
+) -> Result<(), WireError> {
+    let mut from = BufReader::new(from);
+    let (mut part, mut greeted) = (Vec::new(), false);
+    loop {
+        let request = match wire::next_frame::<Request>(&mut from, &mut part).await {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(e) => {
+                let _ = own
+                    .send(Reply::Error {
+                        message: e.to_string(),
+                    })
+                    .await;
+                // Left to `talk`, which writes it out and then finds the channel closed.
+                return drop_and_wait(own, e).await;
+            }
+        };
+        if !greeted && !matches!(request, Request::Hello { .. }) {
+            let _ = own
+                .send(Reply::Error {
+                    message: "say hello first".into(),
+                })
+                .await;
+            return drop_and_wait(own, WireError::Cut).await;
+        }
+        greeted = true;
+        if let Some(reply) = answer(shared, request)
+            && own.send(reply).await.is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// Lets the writing half finish: it ends by itself when `own` is closed and everything is written.
+async fn drop_and_wait(own: mpsc::Sender<Reply>, error: WireError) -> Result<(), WireError> {
+    drop(own);
+    tracing::warn!("a request was refused: {error}");
+    std::future::pending().await
+}
+
+fn answer(shared: &Shared, request: Request) -> Option<Reply> {
+    match request {
+        Request::Hello { version } if version == VERSION => {
+            let (actions, refused) = shared.orders.actions();
+            Some(Reply::Hello {
+                version: VERSION,
+                actions,
+                refused,
+                targets: shared.relays.names(),
+            })
+        }
+        Request::Hello { version } => Some(Reply::Error {
+            message: format!(
+                "the daemon speaks version {version}, the runner {VERSION}: restart the one that is older"
+            ),
+        }),
+        Request::Ask { order } => {
+            shared.orders.ask(order);
+            None
+        }
+        Request::Run { retry, document } => {
+            if let Some(task) = shared.orders.decide(document, retry) {
+                // There are as many places as orders may wait, and the workers live as long as this sender.
+                let _ = shared.tasks.try_send(task);
+            }
+            None
+        }
+        Request::Syslog {
+            target,
+            seq,
+            message,
+        } => shared.relays.send(target, seq, message),
+    }
+}
+
+async fn talk(
+    mut to: tokio::net::unix::OwnedWriteHalf,
+    mut answers: mpsc::Receiver<Reply>,
+    mut replies: broadcast::Receiver<Reply>,
+) -> Result<(), WireError> {
+    loop {
+        let reply = tokio::select! {
+            biased;
+            reply = replies.recv() => match reply {
+                Ok(reply) => reply,
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+                Err(broadcast::error::RecvError::Lagged(_)) => return Err(WireError::TooLong),
+            },
+            reply = answers.recv() => match reply {
+                Some(reply) => reply,
+                None => return Ok(()),
+            },
+        };
+        let frame = wire::frame(&reply)?;
+        match tokio::time::timeout(WRITE_BUDGET, to.write_all(&frame)).await {
+            Ok(written) => written.map_err(WireError::Broken)?,
+            Err(_) => return Err(WireError::Broken(std::io::ErrorKind::TimedOut.into())),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What an operator writes about actions, syslog targets and the runner: the tables `[actions]`, `[syslog]`, `[runner]`.
+use crate::model::Severity;
+use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The longest deadline of a hook. A session lives on while a hook hangs.
+pub const LONGEST_DEADLINE: Duration = Duration::from_secs(300);
+/// Where the runner listens when systemd starts it.
+pub const RUNNER_SOCKET: &str = "/run/tripline-hook-runner.sock";
+
+/// How an action is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// A program is run.
+    #[default]
+    Exec,
+}
+
+/// `[actions.NAME]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionSpec {
+    /// How it is carried out.
+    #[serde(default)]
+    pub kind: ActionKind,
+    /// The program's absolute path and its arguments. They are constant: what an order is about is told on standard input.
+    pub command: Vec<String>,
+    /// After so many seconds the hook is told to end (SIGTERM). 1 to 300.
+    #[serde(default = "ten")]
+    pub deadline_seconds: u32,
+    /// So many seconds after that it is killed, with its whole process group.
+    #[serde(default = "two")]
+    pub grace_seconds: u32,
+    /// To run it twice for one order does no more than to run it once: it may be tried again under the same key.
+    #[serde(default)]
+    pub idempotent: bool,
+}
+
+const fn ten() -> u32 {
+    10
+}
+const fn two() -> u32 {
+    2
+}
+
+impl ActionSpec {
+    /// How long it may run.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds.into())
+    }
+
+    /// How long it may take to end after it was told to.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+
+    /// What is wrong with it, as far as can be told without looking at the disk.
+    pub fn fault(&self) -> Option<String> {
+        let Some(program) = self.command.first() else {
+            return Some("`command` is empty: it begins with the program's absolute path".into());
+        };
+        if !program.starts_with('/') {
+            return Some(format!(
+                "`command` begins with {program:?}, which is not an absolute path"
+            ));
+        }
+        if self.command.iter().any(|arg| arg.contains('\0')) {
+            return Some("`command` holds a NUL byte".into());
+        }
+        let longest = LONGEST_DEADLINE.as_secs();
+        if !(1..=longest).contains(&self.deadline_seconds.into()) {
+            return Some(format!("`deadline_seconds` must be 1 to {longest}"));
+        }
+        if u64::from(self.grace_seconds) > longest {
+            return Some(format!("`grace_seconds` must be at most {longest}"));
+        }
+        None
+    }
+}
+
+/// How a syslog message travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// A datagram to a socket on this machine, by the daemon itself.
+    #[default]
+    Unix,
+    /// A datagram on the network (RFC 5426), by the runner. Nobody learns when it is lost.
+    Udp,
+    /// A connection with octet counting (RFC 6587, 3.4.1), by the runner.
+    Tcp,
+}
+
+/// `[syslog.NAME]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogTarget {
+    /// How.
+    #[serde(default)]
+    pub transport: Transport,
+    /// A socket's absolute path, or `host:port`.
+    #[serde(default = "dev_log")]
+    pub address: String,
+    /// `authpriv`, `local0` and so on: RFC 5424, 6.2.1.
+    #[serde(default = "authpriv")]
+    pub facility: String,
+    /// Findings below this severity are not sent.
+    #[serde(default = "informational")]
+    pub severity: Severity,
+}
+
+fn dev_log() -> String {
+    "/dev/log".into()
+}
+fn authpriv() -> String {
+    "authpriv".into()
+}
+const fn informational() -> Severity {
+    Severity::Informational
+}
+
+impl SyslogTarget {
+    /// The longest message that goes there, in bytes.
+    pub fn limit(&self) -> usize {
+        match self.transport {
+            Transport::Udp => SYSLOG_UDP_BYTES,
+            Transport::Unix | Transport::Tcp => SYSLOG_BYTES,
+        }
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> Option<String> {
+        if super::syslog::facility(&self.facility).is_none() {
+            let known = "kern user mail daemon auth authpriv cron local0 to local7";
+            return Some(format!(
+                "`facility` is {:?}; known are {known}",
+                self.facility
+            ));
+        }
+        match self.transport {
+            Transport::Unix => (!self.address.starts_with('/')).then(|| {
+                format!(
+                    "`address` is {:?}; a unix socket has an absolute path",
+                    self.address
+                )
+            }),
+            Transport::Udp | Transport::Tcp => {
+                let port = self
+                    .address
+                    .rsplit_once(':')
+                    .and_then(|(_, p)| p.parse::<u16>().ok());
+                port.is_none().then(|| {
+                    format!(
+                        "`address` is {:?}; write host:port, as log.example.org:514",
+                        self.address
+                    )
+                })
+            }
+        }
+    }
+}
+
+/// `[runner]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunnerTable {
+    /// The socket of a runner that somebody else starts (systemd: [`RUNNER_SOCKET`]). Without it the daemon starts its own.
+    #[serde(default)]
+    pub socket: Option<PathBuf>,
+    /// Where the journal of keys lies. Without it: what systemd gives (`STATE_DIRECTORY`), or beside the daemon's state.
+    #[serde(default)]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Everything that the runner is told: two tables of the one file that operators write. The other tables are the daemon's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunnerSettings {
+    /// By name.
+    pub actions: BTreeMap<String, ActionSpec>,
+    /// By name; those of transport `unix` are the daemon's.
+    pub syslog: BTreeMap<String, SyslogTarget>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_of_actions_say_what_to_write() {
+        for (toml, said) in [
+            ("command = []", Some("absolute path")),
+            ("command = ['end-session']", Some("absolute path")),
+            (
+                "command = ['/bin/x']\ndeadline_seconds = 0",
+                Some("1 to 300"),
+            ),
+            (
+                "command = ['/bin/x']\ndeadline_seconds = 301",
+                Some("1 to 300"),
+            ),
+            ("command = ['/bin/x', '--fast']", None),
+        ] {
+            let spec: ActionSpec = toml::from_str(toml).unwrap();
+            let fault = spec.fault();
+            assert_eq!(fault.is_some(), said.is_some(), "{toml}: {fault:?}");
+            assert!(fault.unwrap_or_default().contains(said.unwrap_or_default()));
+        }
+        assert!(toml::from_str::<ActionSpec>("command = ['/x']\ndeadline = 3").is_err());
+    }
+
+    #[test]
+    fn faults_of_targets_say_what_to_write() {
+        for (toml, said) in [
+            ("", None),
+            ("address = 'log'", Some("absolute path")),
+            (
+                "transport = 'tcp'\naddress = 'log.example.org'",
+                Some("host:port"),
+            ),
+            ("transport = 'udp'\naddress = '[::1]:514'", None),
+            ("facility = 'local9'", Some("local0 to local7")),
+        ] {
+            let target: SyslogTarget = toml::from_str(toml).unwrap();
+            let fault = target.fault();
+            assert_eq!(fault.is_some(), said.is_some(), "{toml}: {fault:?}");
+            assert!(fault.unwrap_or_default().contains(said.unwrap_or_default()));
+        }
+    }
+}

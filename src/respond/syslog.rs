@@ -1,0 +1,274 @@
+//! Writes findings and orders as RFC 5424 messages that no content can split, forge or shift.
+//!
+//! The header's fields are printable ASCII, cut to the lengths of RFC 5424, 6. Names in the structured data come from this
+//! file. Every value is shown without control characters ([`Shown`]), so that no message holds a newline, and escaped as
+//! 6.3.3 says. The text is UTF-8 behind a byte-order mark (6.4). A message that is too long loses text first, then
+//! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
+use crate::model::{Finding, Order, OrderState, Severity, Shown, WallTime, id::hex};
+use syslog::{Facility, Severity as Level};
+
+/// The receiver must take messages of this length (RFC 5424, 6.1), in bytes: none is cut shorter.
+pub const SHORTEST_LIMIT: usize = 480;
+/// The longest value of one parameter, in bytes before escaping.
+const VALUE_BYTES: usize = 512;
+/// How many measures and parts are told.
+const REPEATED: usize = 8;
+/// What is left for the text however many parameters there are, in bytes.
+const TEXT_BYTES: usize = 120;
+const TRUNCATED: &str = " truncated=\"true\"";
+
+/// The facility of that name: `authpriv`, `local0` and so on.
+pub fn facility(name: &str) -> Option<Facility> {
+    name.parse().ok()
+}
+
+/// Who sends: the header's fields that are the same in every message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    hostname: String,
+    process: u32,
+}
+
+impl Sender {
+    /// This machine and this process.
+    pub fn this() -> Sender {
+        let uname = rustix::system::uname();
+        Sender::new(&uname.nodename().to_string_lossy(), std::process::id())
+    }
+
+    /// A sender of that name; what RFC 5424 does not allow in it becomes `_`.
+    pub fn new(hostname: &str, process: u32) -> Sender {
+        Sender {
+            hostname: header_field(hostname, 255),
+            process,
+        }
+    }
+}
+
+/// A message before it is cut to what a target takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    level: u8,
+    at: WallTime,
+    kind: &'static str,
+    required: Vec<(&'static str, String)>,
+    optional: Vec<(&'static str, String)>,
+    text: String,
+}
+
+impl Message {
+    /// The message of a finding. Its timestamp is when we knew; `time` in it is the event's.
+    pub fn finding(finding: &Finding) -> Message {
+        let subject = &finding.subject;
+        let session = subject.session.map(|s| hex(&s.digest));
+        let mut params = Params::default();
+        params.add("policy", &finding.policy);
+        params.add("time", finding.time);
+        if finding.test {
+            params.add("test", "true");
+        }
+        params.add_some("actor", subject.actor.as_ref());
+        params.add_some("actor_uid", subject.actor_uid.as_ref());
+        params.add_some("ip", subject.ip);
+        params.add_some("session", session);
+        params.add_some("customer", subject.customer.as_ref());
+        params.add_some("place", subject.place.as_ref());
+        params.add_some("role", subject.role.as_ref());
+        params.add("first_seen", finding.first);
+        for m in finding.measures.iter().take(REPEATED) {
+            params.add(
+                "measure",
+                format_args!("{}: {} (against {})", m.what, m.value, m.against),
+            );
+        }
+        for part in finding.parts.iter().take(REPEATED) {
+            params.add("part", part);
+        }
+        for tag in finding.tags.iter().take(REPEATED) {
+            params.add("tag", tag);
+        }
+        Message {
+            level: level(finding.severity) as u8,
+            at: finding.observed,
+            kind: "FINDING",
+            required: vec![
+                ("id", finding.id.to_string()),
+                ("severity", finding.severity.name().into()),
+            ],
+            optional: params.0,
+            text: finding_text(finding),
+        }
+    }
+
+    /// The message of what became of an order. Its timestamp is the change's.
+    pub fn order(order: &Order, severity: Severity) -> Message {
+        let mut params = Params::default();
+        params.add("state", order.state.name());
+        params.add("action", &order.action);
+        params.add("target", order.target.name());
+        params.add("mode", order.mode.name());
+        params.add_some("refusal", order.refusal.map(|r| r.name()));
+        params.add_some("finding", order.findings.first());
+        params.add_some("actor", order.actor.as_ref());
+        params.add_some("actor_uid", order.actor_uid.as_ref());
+        params.add_some("ip", order.ip);
+        params.add_some("session", order.session.map(|s| hex(&s.digest)));
+        params.add("time", order.time);
+        params.add_some("note", order.note.as_ref());
+        Message {
+            level: order_level(order.state) as u8,
+            at: order.changed,
+            kind: "ORDER",
+            required: vec![
+                ("id", order.id.to_string()),
+                ("severity", severity.name().into()),
+            ],
+            optional: params.0,
+            text: order_text(order),
+        }
+    }
+
+    /// The whole message, at most `limit` bytes long (or [`SHORTEST_LIMIT`], if that is more).
+    pub fn render(&self, sender: &Sender, facility: Facility, limit: usize) -> String {
+        let limit = limit.max(SHORTEST_LIMIT);
+        let mut out = format!(
+            "<{}>1 {} {} tripline {} {} [tripline@32473",
+            facility as u8 | self.level,
+            timestamp(self.at),
+            sender.hostname,
+            sender.process,
+            self.kind,
+        );
+        let mut whole = true;
+        for (name, value) in &self.required {
+            whole &= param(&mut out, name, value);
+        }
+        // Room for the end of the structured data, the mark, and some text.
+        let room = limit - TRUNCATED.len() - TEXT_BYTES;
+        for (name, value) in &self.optional {
+            let before = out.len();
+            whole &= param(&mut out, name, value);
+            if out.len() > room {
+                out.truncate(before);
+                whole = false;
+                break;
+            }
+        }
+        let text = Shown(&self.text).to_string();
+        let rest = limit - out.len() - TRUNCATED.len() - "] \u{feff}".len();
+        whole &= text.len() <= rest;
+        out.push_str(if whole { "" } else { TRUNCATED });
+        out.push_str("] \u{feff}");
+        out.push_str(crate::model::cut(&text, rest));
+        out
+    }
+}
+
+#[derive(Default)]
+struct Params(Vec<(&'static str, String)>);
+
+impl Params {
+    fn add(&mut self, name: &'static str, value: impl std::fmt::Display) {
+        self.0.push((name, value.to_string()));
+    }
+
+    fn add_some(&mut self, name: &'static str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+}
+
+/// Adds one parameter, its value shown, cut and escaped (RFC 5424, 6.3.3). False where it was cut.
+fn param(out: &mut String, name: &str, value: &str) -> bool {
+    let shown = Shown(value).to_string();
+    let cut = crate::model::cut(&shown, VALUE_BYTES);
+    out.extend([" ", name, "=\""]);
+    for c in cut.chars() {
+        if matches!(c, '"' | '\\' | ']') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    cut.len() == shown.len()
+}
+
+/// A header field: printable ASCII, at most `longest` characters, `-` where nothing is left (RFC 5424, 6).
+fn header_field(text: &str, longest: usize) -> String {
+    let field: String = (text.chars().take(longest))
+        .map(|c| if c.is_ascii_graphic() { c } else { '_' })
+        .collect();
+    if field.is_empty() { "-".into() } else { field }
+}
+
+/// RFC 5424, 6.2.3; `-` for a time that its format cannot say.
+fn timestamp(at: WallTime) -> String {
+    let text = at.to_string();
+    let plain = text.len() == "1970-01-01T00:00:00.000Z".len() && text.ends_with('Z');
+    if plain { text } else { "-".into() }
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Informational => Level::LOG_INFO,
+        Severity::Low => Level::LOG_NOTICE,
+        Severity::Medium => Level::LOG_WARNING,
+        Severity::High => Level::LOG_ERR,
+        Severity::Critical => Level::LOG_CRIT,
+    }
+}
+
+/// What a person must do something about is a warning or more.
+fn order_level(state: OrderState) -> Level {
+    match state {
+        OrderState::Failed | OrderState::Unknown => Level::LOG_ERR,
+        OrderState::Held | OrderState::Waiting | OrderState::Refused => Level::LOG_WARNING,
+        OrderState::Observed
+        | OrderState::Pending
+        | OrderState::Started
+        | OrderState::Done
+        | OrderState::Cancelled => Level::LOG_NOTICE,
+    }
+}
+
+fn finding_text(finding: &Finding) -> String {
+    let subject = &finding.subject;
+    let mut text = format!(
+        "{}{}",
+        if finding.test { "TEST: " } else { "" },
+        finding.title
+    );
+    if let Some(actor) = &subject.actor {
+        text += &format!(": {actor}");
+    }
+    if let Some(ip) = subject.ip {
+        text += &format!(" from {ip}");
+    }
+    if let Some(place) = &subject.place {
+        text += &format!(" ({place})");
+    }
+    for m in finding.measures.iter().take(REPEATED) {
+        text += &format!("; {}: {} (against {})", m.what, m.value, m.against);
+    }
+    text
+}
+
+fn order_text(order: &Order) -> String {
+    let mut text = format!(
+        "order {}: {} {}",
+        order.state.name(),
+        order.action,
+        order.target.name()
+    );
+    if let Some(actor) = &order.actor {
+        text += &format!(" of {actor}");
+    }
+    if let Some(refusal) = order.refusal {
+        text += &format!(", {}", refusal.name());
+    }
+    if let Some(note) = &order.note {
+        text += &format!(": {note}");
+    }
+    text
+}
