@@ -1,1 +1,6 @@
-fn main() {}
+//! The program: hands the command line to the library.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tripline::cli::main()
+}

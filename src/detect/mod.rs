@@ -224,7 +224,7 @@ impl Engine {
         let episode = at.episode(policy.episode);
         let slice = state.window(&touch.key);
         found.contributed = true;
-        if slice.fire(episode) {
+        if slice.fire(&policy.decision, episode) {
             state.wrote(&touch.key, at.plus(policy.episode));
             found.firings.push(Firing {
                 policy: touch.policy,
@@ -311,7 +311,7 @@ impl Engine {
         let sight = values.observe(&value, time, &terms);
         let expires = values.expires(&terms);
         let episode = time.episode(policy.episode);
-        let fires = sight.new && policy.alerts && values.fire(episode);
+        let fires = sight.new && policy.alerts && values.fire(&policy.decision, episode);
         if fires {
             let (known, usual) = values.usual(5, &value);
             let names: Vec<&str> = new.fields.iter().map(|f| self.field_name(f)).collect();
@@ -369,9 +369,8 @@ impl Engine {
             amount,
             value,
         };
-        if !window.insert(entry, span) {
-            return Vec::new();
-        }
+        // it may be there already: another policy that accumulates the same has put it there
+        window.insert(entry, span);
         found.contributed = true;
         let held: Vec<EventTime> = window
             .touched(time, span)
@@ -379,7 +378,7 @@ impl Engine {
             .collect();
         for &at in &held {
             let episode = at.episode(policy.episode);
-            if policy.alerts && window.fire(episode) {
+            if policy.alerts && window.fire(&policy.decision, episode) {
                 found.firings.push(Firing {
                     policy: touch.policy,
                     time: at,

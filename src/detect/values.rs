@@ -3,8 +3,8 @@
 //! A value is new while the entity has not used it within the history (`timespan`), once the entity has been watched for
 //! a number of days and of observations. Dormancy never restarts the learning. Not monotone: an earlier sight of a value
 //! that arrives late takes its novelty away, so exactness comes from the recorded order.
-use super::window::fire;
-use crate::model::{EventTime, Millis, Text, limits};
+use super::window::Fired;
+use crate::model::{Digest, EventTime, Millis, Text, limits};
 use serde::{Deserialize, Serialize};
 
 /// What it takes for a value to be new.
@@ -37,7 +37,7 @@ pub struct Values {
     last: EventTime,
     /// Sorted by value.
     known: Vec<Known>,
-    fired: Vec<i64>,
+    fired: Fired,
     /// How many values were let go at [`limits::VALUES_PER_ENTITY`].
     evicted: u64,
 }
@@ -116,9 +116,9 @@ impl Values {
         )
     }
 
-    /// Marks the episode as fired; `false` where it had been.
-    pub fn fire(&mut self, episode: i64) -> bool {
-        fire(&mut self.fired, episode)
+    /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.
+    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
+        self.fired.fire(decision, episode)
     }
 
     /// When nothing of it can matter any more. What an entity has learned outlives its dormancy by far.

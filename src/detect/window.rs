@@ -4,7 +4,7 @@
 //! to. Let `F` be the contributions at whose time the condition holds over the window `(time - timespan, time]`. Whatever
 //! the order of arrival, `F` ends up the same, for a contribution only ever adds to the windows that hold it: this is
 //! what makes the counting policies monotone. An average or a percentile can fall again, so those two are not.
-use crate::model::{EventId, EventTime, Millis, limits};
+use crate::model::{Digest, EventId, EventTime, Millis, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ pub struct Measured {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     entries: Vec<Entry>,
-    /// Episodes in which it has fired already, the newest last.
-    fired: Vec<i64>,
+    /// Episodes in which a policy has fired already.
+    fired: Fired,
     /// How many contributions were folded away at [`limits::WINDOW_ENTRIES`].
     folded: u64,
     #[serde(skip)]
@@ -155,9 +155,9 @@ impl Window {
         next >= rules
     }
 
-    /// Marks the episode as fired; `false` where it had been.
-    pub fn fire(&mut self, episode: i64) -> bool {
-        fire(&mut self.fired, episode)
+    /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.
+    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
+        self.fired.fire(decision, episode)
     }
 
     /// When nothing of it can matter any more.
@@ -244,16 +244,25 @@ impl Running {
 /// How many fired episodes an entity remembers: those that a line within the lateness bound can still fall into.
 const FIRED: usize = 64;
 
-/// Marks the episode in a list of fired ones; `false` where it had been.
-pub(super) fn fire(fired: &mut Vec<i64>, episode: i64) -> bool {
-    match fired.binary_search(&episode) {
-        Ok(_) => false,
-        Err(at) => {
-            fired.insert(at, episode);
-            if fired.len() > FIRED {
-                fired.remove(0);
+/// In which episodes which decisions have fired: policies that accumulate the same share a slice, and decide each for itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Fired(Vec<(i64, u64)>);
+
+impl Fired {
+    /// Marks the episode; `false` where it had been.
+    pub(super) fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
+        let mut short = [0; 8];
+        short.copy_from_slice(&decision.0[..8]);
+        let mark = (episode, u64::from_be_bytes(short));
+        match self.0.binary_search(&mark) {
+            Ok(_) => false,
+            Err(at) => {
+                self.0.insert(at, mark);
+                if self.0.len() > FIRED {
+                    self.0.remove(0);
+                }
+                true
             }
-            true
         }
     }
 }

@@ -24,3 +24,11 @@ pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess}
 pub use document::{HookDocument, HookFinding, HookTarget};
 pub use settings::{ActionKind, ActionSpec, RunnerSettings, RunnerTable, SyslogTarget, Transport};
 pub use wire::{Ending, Reply, Request};
+
+/// Whether a hook's command would be run: what keeps it from it, in words.
+///
+/// # Errors
+/// Its executable is missing, not executable, not ours or root's, or others may write it.
+pub fn fitness(command: &[String]) -> Result<(), String> {
+    executable::Executable::open(command).map(drop).map_err(|e| e.to_string())
+}

@@ -81,9 +81,6 @@ impl Message {
                 format_args!("{}: {} (against {})", m.what, m.value, m.against),
             );
         }
-        for part in finding.parts.iter().take(REPEATED) {
-            params.add("part", part);
-        }
         for tag in finding.tags.iter().take(REPEATED) {
             params.add("tag", tag);
         }

@@ -192,3 +192,29 @@ impl std::error::Error for SourceError {
         }
     }
 }
+
+/// The first bytes of the first file that the paths and patterns name, decompressed; none where there is no file.
+///
+/// # Errors
+/// The file can't be opened or read.
+pub fn head(paths: &[String], most: usize) -> Result<Option<Vec<u8>>, SourceError> {
+    for named in search::look(paths).named.into_iter().filter(|n| n.found.is_ok()) {
+        let path = named.path;
+        let (mut file, _) = open::OpenFile::open(&path)?;
+        let mut bytes = vec![0; most];
+        let mut filled = 0;
+        // ends at the end of the file, or when the room is full
+        while filled < most {
+            let read = file.read_at(filled as u64, &mut bytes[filled..]);
+            match read.map_err(|error| SourceError::Read { path: path.clone(), offset: filled as u64, error })? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        bytes.truncate(filled);
+        if !bytes.is_empty() {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,113 @@
+//! `tripline check` and `tripline policies`: whether what was written can be used, before the daemon relies on it.
+use super::replay::enriched;
+use super::show::shown;
+use super::{Exit, Failure};
+use crate::config::{Config, Texts};
+use crate::detect::{Engine, State};
+use crate::ledger::Keys;
+use crate::model::{Field, Mode};
+use crate::policy::{Policy, PolicySet, PolicyTest};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads and compiles everything that the configuration names, and says what each trail can't show.
+pub fn run(path: &Path) -> Result<Exit, Failure> {
+    let config = Config::read(path)?;
+    let keys = Keys::throw_away().map_err(Failure::new)?;
+    let rules = config.rules(keys.secrets())?;
+    let set = rules.engine.policies();
+    println!("{}: can be used", shown(&path.display().to_string()));
+    println!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
+    let mut well = true;
+    for warning in &set.warnings {
+        well = false;
+        println!("warning: {}", shown(&warning.to_string()));
+    }
+    for trail in &config.written.trail {
+        let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else { continue };
+        println!("trail {}: {}", trail.name, rules.normaliser.title(profile));
+        let have = rules.normaliser.provides(profile);
+        let missing: Vec<&str> = WANTED.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect();
+        if !missing.is_empty() {
+            println!("  does not show: {}", missing.join(", "));
+        }
+    }
+    if config.written.enrich.databases.is_empty() {
+        println!("no database: countries, networks and their owners are unknown, and what needs them is blind");
+    }
+    well &= actions(&config);
+    Ok(if well { Exit::Done } else { Exit::NotWell })
+}
+
+/// What detection makes most of.
+const WANTED: &[Field] = &[
+    Field::ActorName,
+    Field::ActorRole,
+    Field::SessionUid,
+    Field::Ip,
+    Field::UserAgent,
+    Field::Customer,
+    Field::ExportJob,
+    Field::ExportKind,
+    Field::ExportRecords,
+    Field::ExportDays,
+];
+
+fn actions(config: &Config) -> bool {
+    let mut well = true;
+    for (name, action) in &config.written.actions {
+        match crate::respond::fitness(&action.command) {
+            Ok(()) => println!("action {}: can be run", shown(name)),
+            Err(why) => {
+                well = false;
+                println!("action {}: would be refused: {}", shown(name), shown(&why));
+            }
+        }
+    }
+    let response = &config.written.response;
+    let enforced = response.mode != Mode::Observe || response.modes.values().any(|m| *m != Mode::Observe);
+    if enforced && config.written.actions.is_empty() {
+        well = false;
+        println!("the mode is not observe, but there is no [actions.NAME]: every order would be refused");
+    }
+    if !enforced {
+        println!("mode: observe; orders say what would be done, and nothing is");
+    }
+    well
+}
+
+/// Runs the tests in the policies' own files.
+pub fn policies(dir: Option<&Path>) -> Result<Exit, Failure> {
+    let mut texts = Texts::shipped();
+    if let Some(dir) = dir {
+        texts.add(dir)?;
+    }
+    let set = Arc::new(texts.policies()?);
+    let mut failed = 0;
+    let mut run = 0;
+    for policy in &set.rules {
+        for test in &policy.tests {
+            run += 1;
+            let found = found(&set, policy, test);
+            if found != test.finds {
+                failed += 1;
+                println!("{}:{}: {}: {:?} must find {}, and finds {found}", policy.file, test.line, policy.name, test.name, test.finds);
+            }
+        }
+    }
+    println!("{} policies, {run} tests, {failed} failed", set.rules.len());
+    Ok(if failed == 0 { Exit::Done } else { Exit::NotWell })
+}
+
+/// How many findings of `policy` the test's events lead to.
+fn found(set: &Arc<PolicySet>, policy: &Policy, test: &PolicyTest) -> u32 {
+    let engine = Engine::new(set.clone());
+    let mut state = State::new(0);
+    let mut found = 0;
+    for (_, event) in test.events(&set.raw_fields) {
+        let touched = engine.touch(&event);
+        let firings = engine.advance(&mut state, &event, event.time, &touched).firings;
+        found += firings.iter().filter(|f| set.rules[usize::from(f.policy)].name == policy.name).count() as u32;
+    }
+    found
+}

@@ -1,0 +1,129 @@
+//! Exit codes, which scripts and systemd rely on.
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It is done.
+    Done,
+    /// It was done, and what was looked for is not well: a test failed, `check` found faults.
+    NotWell,
+    /// It could not be done.
+    Failed,
+    /// Something is in use or away now: try again later. EX_TEMPFAIL of sysexits.
+    TryAgain,
+    /// The configuration can't be used: starting again does not help. EX_CONFIG of sysexits.
+    Configuration,
+}
+
+/// For `tripline --help`.
+pub const HELP: &str = "Exit codes:
+   0  done
+   1  done, and something is not well (a policy's test failed, `check` found faults)
+   2  the command line is wrong
+  70  it could not be done; the message says why
+  75  in use or not there now (another daemon, a daemon that is down): try again later
+  78  the configuration, a policy or the ledger can't be used: starting again does not help";
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::NotWell => 1,
+            Exit::Failed => 70,
+            Exit::TryAgain => 75,
+            Exit::Configuration => 78,
+        }
+    }
+
+    /// The exit of that code; anything else is a failure.
+    pub const fn from_code(code: u8) -> Exit {
+        match code {
+            0 => Exit::Done,
+            1 => Exit::NotWell,
+            75 => Exit::TryAgain,
+            78 => Exit::Configuration,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Why it could not be done.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// For a person.
+    pub said: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut lines = self.said.lines();
+        write!(f, "{}", crate::model::Shown(lines.next().unwrap_or_default()))?;
+        lines.try_for_each(|line| write!(f, "\n  {}", crate::model::Shown(line)))
+    }
+}
+
+impl Failure {
+    /// It could not be done.
+    pub fn new(said: impl std::fmt::Display) -> Failure {
+        Failure { exit: Exit::Failed, said: said.to_string() }
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(e: crate::config::ConfigError) -> Failure {
+        Failure { exit: Exit::Configuration, said: e.to_string() }
+    }
+}
+
+impl From<crate::ledger::Error> for Failure {
+    fn from(e: crate::ledger::Error) -> Failure {
+        use crate::ledger::Error;
+        let exit = match e {
+            Error::Locked(_) => Exit::TryAgain,
+            Error::Sql { .. } => Exit::Failed,
+            // a state directory that can't be made or written does not mend itself
+            Error::Io { .. } | Error::Foreign { .. } => Exit::Configuration,
+        };
+        Failure { exit, said: e.to_string() }
+    }
+}
+
+impl From<crate::daemon::RunError> for Failure {
+    fn from(e: crate::daemon::RunError) -> Failure {
+        use crate::daemon::RunError;
+        match e {
+            RunError::Config(e) => e.into(),
+            RunError::Ledger(e) => e.into(),
+            RunError::Io(said) => Failure { exit: Exit::Configuration, said },
+        }
+    }
+}
+
+impl From<crate::control::client::ClientError> for Failure {
+    fn from(e: crate::control::client::ClientError) -> Failure {
+        use crate::control::client::ClientError;
+        match e {
+            ClientError::Unreachable(said) => Failure { exit: Exit::TryAgain, said },
+            ClientError::Refused(said) => Failure::new(said),
+        }
+    }
+}
+
+impl From<crate::daemon::replay::ReplayError> for Failure {
+    fn from(e: crate::daemon::replay::ReplayError) -> Failure {
+        use crate::daemon::replay::ReplayError;
+        match e {
+            ReplayError::Ledger(e) => e.into(),
+            ReplayError::Source(e) => Failure::new(e),
+        }
+    }
+}

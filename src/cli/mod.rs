@@ -1,0 +1,223 @@
+//! The command line: what can be asked for, and in which words it ends.
+
+mod ask;
+mod check;
+mod demo;
+mod exit;
+mod replay;
+mod show;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+pub use exit::{Exit, Failure};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const DEFAULT_CONFIG: &str = "/etc/tripline/tripline.toml";
+
+/// Watches the audit trails of a provider of SMS and voice services, notices credentials used from a new origin and message
+/// logs leaving in bulk, and ends the session while the download still runs.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_long_help = exit::HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the job done, in under 20 seconds and with no set-up
+    ///
+    /// Makes a throw-away provider whose trails are written live, follows them with the real daemon, and lets the case of
+    /// April 2024 happen: a phished employee, a login from a new origin, customer after customer's passcode logs.
+    Demo(DemoArgs),
+    /// Run the daemon in the foreground: follow the trails, detect, record, tell, end sessions
+    ///
+    /// SIGTERM and SIGINT end it cleanly; SIGHUP reads the configuration again (one that can't be used changes nothing).
+    Run(RunArgs),
+    /// Run the same engine over files from their beginning to their end; never runs a hook
+    ///
+    /// Without a configuration the files' products are recognised, and it is said which detections are blind.
+    Replay(replay::ReplayArgs),
+    /// Say whether a configuration can be used, and what each trail can and cannot show
+    Check(ConfigArgs),
+    /// Show how the daemon is: trails, lag, rejects, last commit, outlets, orders, health
+    Status(AskArgs),
+    /// List, show and acknowledge findings
+    #[command(subcommand)]
+    Findings(ask::Findings),
+    /// List, show, release and cancel orders
+    #[command(subcommand)]
+    Orders(ask::Orders),
+    /// Put all orders on hold, or take the hold off
+    Hold {
+        /// on or off
+        state: OnOff,
+        #[command(flatten)]
+        asking: AskArgs,
+    },
+    /// Send one marked finding through every outlet, to see that it arrives
+    TestFinding(AskArgs),
+    /// Look into a ledger directly
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Run the tests that stand in the policies' own files
+    Policies(PoliciesArgs),
+    /// The runner, which starts hooks and speaks to the network (systemd starts it, or `tripline run`)
+    HookRunner(RunnerArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// Keep the demo's directory, and say where it is
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Do not ask the kernel for hints that files grew: look every second
+    #[arg(long)]
+    no_watch: bool,
+    /// Do not give up execve and the network (for tracing the daemon)
+    #[arg(long, hide = true)]
+    unconfined: bool,
+}
+
+/// How the daemon, or where it is down its ledger, is found.
+#[derive(Args, Clone)]
+struct AskArgs {
+    /// The configuration, for the socket and the state directory
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// The control socket, in place of the configuration's
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// The state directory, in place of the configuration's
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// JSON, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnOff {
+    On,
+    Off,
+}
+
+#[derive(Subcommand)]
+enum LedgerCommand {
+    /// Print what the ledger holds, without what depends on when and in how many pieces it came
+    ///
+    /// Two ledgers made from the same lines under the same policies print the same text, however often the daemon was killed
+    /// and however its trails were interleaved. Left out: wall-clock times, numbers, batch boundaries, file identities, seals,
+    /// the numbers "as first seen" of findings, and expired state.
+    Dump {
+        /// The state directory
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/tripline")]
+        state: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct PoliciesArgs {
+    /// A directory with policies of your own, beside the shipped ones
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct RunnerArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Standard input is a socket to the daemon that started us
+    #[arg(long, conflicts_with = "socket")]
+    stdin_socket: bool,
+    /// Listen here (otherwise systemd passes the socket)
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+/// Runs what the command line asks for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("tripline: {failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args.keep),
+        Command::Run(args) => {
+            log();
+            let settings = crate::daemon::Settings { config: args.config.config, watch: !args.no_watch, confine: !args.unconfined };
+            crate::daemon::run(&settings)?;
+            Ok(Exit::Done)
+        }
+        Command::Replay(args) => replay::run(&args),
+        Command::Check(args) => check::run(&args.config),
+        Command::Status(asking) => ask::status(&asking),
+        Command::Findings(command) => ask::findings(&command),
+        Command::Orders(command) => ask::orders(&command),
+        Command::Hold { state, asking } => ask::hold(matches!(state, OnOff::On), &asking),
+        Command::TestFinding(asking) => ask::test_finding(&asking),
+        Command::Ledger(LedgerCommand::Dump { state }) => {
+            let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;
+            reader.dump(&mut std::io::BufWriter::new(std::io::stdout().lock()))?;
+            Ok(Exit::Done)
+        }
+        Command::Policies(args) => check::policies(args.dir.as_deref()),
+        Command::HookRunner(args) => hook_runner(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn hook_runner(args: &RunnerArgs) -> Result<Exit, Failure> {
+    use crate::respond::runner::{Meeting, run};
+    log();
+    let config = crate::config::Config::read(&args.config.config)?;
+    let meeting = match (&args.socket, args.stdin_socket) {
+        (_, true) => Meeting::Stdin,
+        (Some(path), _) => Meeting::Path(path.clone()),
+        (None, false) => Meeting::Activated,
+    };
+    let systemd = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|_| !args.stdin_socket);
+    let beside = config.written.state_dir.join("runner");
+    let state = config.written.runner.state_dir.clone().or(systemd).unwrap_or(beside);
+    let settings = crate::respond::RunnerSettings { actions: config.written.actions, syslog: config.written.syslog };
+    run(settings, &state, meeting).map_err(|e| Failure { exit: Exit::from_code(e.exit_code()), said: e.to_string() })?;
+    Ok(Exit::Done)
+}
+
+/// The daemon's own log goes to standard error, for the journal.
+fn log() {
+    use std::io::IsTerminal;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TRIPLINE_LOG").unwrap_or_else(|_| "info".into());
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+    // under systemd the journal stamps every line itself
+    if std::env::var_os("JOURNAL_STREAM").is_some() { builder.without_time().init() } else { builder.init() }
+}

@@ -1,0 +1,242 @@
+//! `tripline replay`: old trails through the same engine.
+use super::{Exit, Failure, show};
+use crate::config::{self, Config, Tables, Texts};
+use crate::control::answer;
+use crate::daemon::replay::{Shares, replay};
+use crate::incident::ocsf;
+use crate::ledger::read::FindingFilter;
+use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
+use crate::model::{Field, OrderState, Severity, SourceName};
+use crate::pipeline::Rules;
+use crate::policy::FieldRef;
+use crate::source::{Framing, Start, TrailSpec, Until};
+use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Args)]
+pub struct ReplayArgs {
+    /// Trail files, plain or .gz; their products are recognised
+    #[arg(value_name = "FILE", conflicts_with = "config", required_unless_present = "config")]
+    files: Vec<PathBuf>,
+    /// A configuration: its trails, policies, databases and lists
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep the ledger here, and go on from where it stands (otherwise it is thrown away)
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Only findings of at least this severity, in the table: informational, low, medium, high, critical
+    #[arg(long, value_name = "LEVEL", default_value = "medium", value_parser = level)]
+    severity: Severity,
+    /// Say where the time went
+    #[arg(long)]
+    timings: bool,
+}
+
+/// Reads a severity.
+pub fn level(text: &str) -> Result<Severity, &'static str> {
+    Severity::from_name(text).ok_or("informational, low, medium, high or critical")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One OCSF object a line: Detection Findings, and a Remediation Activity for each order that would have been given
+    Ocsf,
+}
+
+/// Where the ledger of this replay lies; a throw-away one goes when this goes.
+enum Place {
+    Kept(PathBuf),
+    ThrowAway(PathBuf),
+}
+
+impl Place {
+    fn new(state: Option<&Path>) -> Result<Place, Failure> {
+        if let Some(state) = state {
+            return Ok(Place::Kept(state.to_owned()));
+        }
+        let seed = seal::random_seed().map_err(Failure::new)?;
+        Ok(Place::ThrowAway(std::env::temp_dir().join(format!("tripline-replay-{seed:016x}"))))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Place::Kept(path) | Place::ThrowAway(path) => path,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Place::ThrowAway(path) = self {
+            // a scratch directory that can't be removed is the system's to clean
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+}
+
+/// Runs the replay.
+pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
+    let config = args.config.as_deref().map(Config::read).transpose()?;
+    let place = Place::new(args.state.as_deref())?;
+    let (durability, keys) = match &place {
+        Place::Kept(path) => (Durability::Full, Arc::new(crate::daemon::keys(path)?)),
+        Place::ThrowAway(_) => (Durability::None, Arc::new(Keys::throw_away().map_err(Failure::new)?)),
+    };
+    let (rules, trails) = match &config {
+        Some(config) => (config.rules(keys.secrets())?, config.trails(Until::EndOfFile)),
+        None => recognised(&args.files, &keys, args.format)?,
+    };
+    let rules = Arc::new(rules);
+    let mut ledger = Ledger::open(place.path(), durability, keys)?;
+    let seed = seal::random_seed().map_err(Failure::new)?;
+    let bar = progress(&trails);
+    let shares = replay(&rules, &mut ledger, trails, crate::daemon::wall_now(), seed, &mut |bytes| bar.inc(bytes))?;
+    bar.finish_and_clear();
+    let reader = Reader::open(&place.path().join(FILE))?;
+    match args.format {
+        Format::Ocsf => print_ocsf(&reader)?,
+        Format::Table => print_table(&reader, &rules, args.severity, config.is_none())?,
+    }
+    if args.timings {
+        timings(&shares);
+    }
+    Ok(Exit::Done)
+}
+
+/// Without a configuration: each file is a trail, whose product is recognised.
+fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, Vec<TrailSpec>), Failure> {
+    let texts = Texts::shipped();
+    let normaliser = texts.normaliser(&texts.policies()?)?;
+    let mut trails = Vec::new();
+    let mut profiles = Vec::new();
+    for file in files {
+        std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+        let name = SourceName(file.to_string_lossy().into());
+        let paths = vec![glob_free(file)];
+        let found = match config::recognise(&normaliser, &paths, name.as_str()) {
+            Ok(found) => found,
+            Err(e) => {
+                eprintln!("{}", show::shown(&e.to_string()));
+                continue;
+            }
+        };
+        let profile = normaliser.name(found.profile).to_owned();
+        if format == Format::Table {
+            println!("{}: {} ({:.0} % of its first lines)", show::shown(name.as_str()), normaliser.title(found.profile), found.share * 100.0);
+        }
+        let framing = if found.documents { Framing::JsonDocuments } else { Framing::Lines };
+        trails.push(TrailSpec { name: name.clone(), paths, start: Start::Beginning, framing, until: Until::EndOfFile });
+        profiles.push((name, profile, None));
+    }
+    if trails.is_empty() {
+        return Err(Failure::new(
+            "none of the files is of a product that is known: write a profile for it (see policies/profiles), and name it in a configuration",
+        ));
+    }
+    let rules = config::rules(&texts, Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets())?;
+    Ok((rules, trails))
+}
+
+/// A path in which no character means a pattern.
+fn glob_free(path: &Path) -> String {
+    path.to_string_lossy().chars().flat_map(|c| if "*?[".contains(c) { vec!['[', c, ']'] } else { vec![c] }).collect()
+}
+
+fn progress(trails: &[TrailSpec]) -> indicatif::ProgressBar {
+    let size = |path: &String| std::fs::metadata(path).map_or(0, |m| m.len());
+    let total: u64 = trails.iter().flat_map(|t| &t.paths).map(size).sum();
+    if !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let style = indicatif::ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    indicatif::ProgressBar::new(total).with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
+}
+
+fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut findings = reader.findings(&FindingFilter::default())?;
+    findings.reverse();
+    for row in findings {
+        let object = answer::as_ocsf(reader, &row.finding)?;
+        // whoever reads has gone away: nothing is left to do for them
+        if writeln!(out, "{object}").is_err() {
+            return Ok(());
+        }
+    }
+    let mut orders = reader.orders(crate::ledger::read::MOST_ROWS)?;
+    orders.sort_by_key(|o| (o.time, o.id));
+    for order in orders.iter().filter(|o| o.state == OrderState::Observed) {
+        if writeln!(out, "{}", ocsf::order(order)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bool) -> Result<(), Failure> {
+    let mut rows = reader.findings(&FindingFilter { severity: Some(severity), ..Default::default() })?;
+    rows.reverse();
+    for (source, row) in reader.trails()? {
+        let source = show::shown(&source);
+        println!("{source}: {} lines, {} events, {} rejected, {} repeated", row.lines, row.events, row.rejected(), row.repeated);
+    }
+    if say_blind {
+        blind(rules);
+    }
+    println!();
+    if rows.is_empty() {
+        println!("no finding of severity {} or above", severity.name());
+        return Ok(());
+    }
+    show::print(&show::findings(&rows));
+    let orders = reader.orders(crate::ledger::read::MOST_ROWS)?;
+    let given = orders.iter().filter(|o| o.state == OrderState::Observed).count();
+    println!("\n{} findings; {given} orders would have been given", rows.len());
+    Ok(())
+}
+
+/// Which detections can't see anything in these trails, for want of which fields.
+fn blind(rules: &Rules) {
+    let provided: Vec<_> = rules.trails.values().map(|p| rules.normaliser.provides(*p)).collect();
+    let mut blind = Vec::new();
+    for policy in rules.engine.policies().rules.iter().filter(|p| p.alerts) {
+        let known = |f: &FieldRef| if let FieldRef::Known(field) = f { Some(*field) } else { None };
+        let wanted: Vec<Field> = policy.needs.iter().filter_map(known).collect();
+        let lacks = |have: &BTreeSet<Field>| -> Vec<&str> {
+            wanted.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect()
+        };
+        if let Some(least) = provided.iter().map(lacks).min_by_key(Vec::len).filter(|l| !l.is_empty()) {
+            blind.push(format!("  {}: no {}", policy.name, least.join(", ")));
+        }
+    }
+    if !blind.is_empty() {
+        println!("blind for want of fields:\n{}", blind.join("\n"));
+    }
+}
+
+/// Fields that come from databases and lists, not from the trail.
+pub fn enriched(field: Field) -> bool {
+    use Field::{AsName, AsNumber, City, Country, DeviceFamily, DeviceOs, DeviceType, DeviceVersion, Listed, Prefix};
+    matches!(field, AsName | AsNumber | City | Country | DeviceFamily | DeviceOs | DeviceType | DeviceVersion | Listed | Prefix)
+}
+
+fn timings(shares: &Shares) {
+    let seconds = (shares.waiting + shares.advancing + shares.committing).as_secs_f64().max(1e-9);
+    let share = |d: std::time::Duration| 100.0 * d.as_secs_f64() / seconds;
+    eprintln!(
+        "{} lines in {seconds:.2} s: {:.0} lines/s; waiting for the trails {:.0} %, folding in {:.0} %, committing {:.0} %",
+        shares.lines,
+        shares.lines as f64 / seconds,
+        share(shares.waiting),
+        share(shares.advancing),
+        share(shares.committing)
+    );
+}

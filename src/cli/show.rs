@@ -1,0 +1,89 @@
+//! Tables and colours for people. Everything that somebody else wrote is escaped.
+use crate::ledger::read::FindingRow;
+use crate::model::{Order, Severity, Shown};
+use comfy_table::{ContentArrangement, Table, presets};
+use std::io::IsTerminal;
+
+/// Colours only on a terminal, and not where `NO_COLOR` is set.
+pub fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// `text` in a colour by severity.
+pub fn by_severity(severity: Severity, text: &str) -> String {
+    let code = match severity {
+        Severity::Critical => "1;31",
+        Severity::High => "31",
+        Severity::Medium => "33",
+        Severity::Low | Severity::Informational => "2",
+    };
+    paint(code, text)
+}
+
+/// `text` in an SGR code, where colours are wanted.
+pub fn paint(code: &str, text: &str) -> String {
+    if colour() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// An empty table with that header.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        // nothing is wrapped for a pipe
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table.set_header(header.to_vec());
+    table
+}
+
+/// Prints a table without the blanks at the ends of its lines.
+pub fn print(table: &Table) {
+    for line in table.lines() {
+        println!("{}", line.trim_end());
+    }
+}
+
+/// The findings as a table, the first one first.
+pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
+    let mut table = table(&["TIME", "SEVERITY", "POLICY", "WHO", "FROM", "ID"]);
+    for row in rows {
+        let f = &row.finding;
+        let who = f.subject.actor.as_deref().unwrap_or(&f.entity);
+        let from = [f.subject.ip.map(|ip| ip.to_string()), f.subject.place.as_ref().map(ToString::to_string)];
+        let from: Vec<String> = from.into_iter().flatten().collect();
+        let mark = if row.acknowledged.is_some() { " (ack)" } else { "" };
+        table.add_row([
+            f.time.to_string(),
+            f.severity.name().to_owned() + mark,
+            shown(&f.policy),
+            shown(who),
+            shown(&from.join(" ")),
+            f.id.to_string()[..12].to_owned(),
+        ]);
+    }
+    table
+}
+
+/// The orders as a table.
+pub fn orders<'a>(rows: impl IntoIterator<Item = &'a Order>) -> Table {
+    let mut table = table(&["TIME", "STATE", "ACTION", "TARGET", "WHO", "FINDINGS", "ID"]);
+    for o in rows {
+        let why = o.refusal.map(|r| format!(" ({})", r.name())).unwrap_or_default();
+        table.add_row([
+            o.time.to_string(),
+            o.state.name().to_owned() + &why,
+            shown(&o.action),
+            o.target.name().to_owned(),
+            shown(o.actor.as_deref().unwrap_or("-")),
+            o.findings.len().to_string(),
+            o.id.to_string()[..12].to_owned(),
+        ]);
+    }
+    table
+}
+
+/// Escaped.
+pub fn shown(text: &str) -> String {
+    Shown(text).to_string()
+}

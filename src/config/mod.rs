@@ -1,0 +1,428 @@
+//! What was written, what was merged, what is true: the TOML file, the shipped and added policies, and the rules that hold.
+//!
+//! [`written`] is the file as it stands, with environment variables expanded in its values. [`load`] merges it with the
+//! shipped policies and profiles, reads the databases and lists that it names, and compiles everything into [`Rules`].
+//! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
+
+pub mod written;
+
+use crate::detect::Engine;
+use crate::enrich::Enricher;
+use crate::model::{HashParts, Millis, SourceName, Text};
+use crate::normalise::Normaliser;
+use crate::orders::Settings;
+use crate::pipeline::{Rules, Secrets};
+use crate::policy::PolicySet;
+use crate::source::{Framing, Start, TrailSpec, Until};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use written::Written;
+
+/// Why a configuration can't be used: each fault with file, line where there is one, and what to do.
+#[derive(Debug)]
+pub struct ConfigError(pub Vec<String>);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigError {
+    fn one(text: String) -> ConfigError {
+        ConfigError(vec![text])
+    }
+}
+
+/// A configuration, read and found good as far as it can be told without the files that it names.
+#[derive(Debug)]
+pub struct Config {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub written: Written,
+}
+
+/// Policies and profiles, as text.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// (file name, text) of the policies.
+    pub detections: Vec<(String, String)>,
+    /// (file name, text) of profiles that are added or override.
+    pub profiles: Vec<(String, String)>,
+}
+
+/// The policies that are compiled in: an open list, one line each.
+pub const DETECTIONS: &[(&str, &str)] = &[
+    ("bulk-export.yml", include_str!("../../policies/detections/bulk-export.yml")),
+    ("chain.yml", include_str!("../../policies/detections/chain.yml")),
+    ("factor-reset.yml", include_str!("../../policies/detections/factor-reset.yml")),
+    ("mfa-fatigue.yml", include_str!("../../policies/detections/mfa-fatigue.yml")),
+    ("new-origin.yml", include_str!("../../policies/detections/new-origin.yml")),
+    ("service-key.yml", include_str!("../../policies/detections/service-key.yml")),
+];
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It can't be read, others may write it, it is not TOML, has an unknown key or a value that can't be.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = read_text(path)?;
+        let meta = std::fs::metadata(path).map_err(|e| ConfigError::one(format!("{}: {e}", path.display())))?;
+        if meta.mode() & 0o002 != 0 {
+            return Err(ConfigError::one(format!("{}: everybody may write it: chmod o-w it, for who writes it decides what is run", path.display())));
+        }
+        let text = expand(&text, path, |name| std::env::var(name).ok())?;
+        let written: Written = toml::from_str(&text).map_err(|e| ConfigError::one(toml_fault(path, &text, &e)))?;
+        let config = Config { path: path.to_owned(), written };
+        config.faults().map_or(Ok(config), |faults| Err(ConfigError(faults)))
+    }
+
+    fn faults(&self) -> Option<Vec<String>> {
+        let at = self.path.display();
+        let mut faults = Vec::new();
+        let mut names = BTreeSet::new();
+        if self.written.trail.is_empty() {
+            faults.push(format!("{at}: no [[trail]]: name at least one with `name` and `paths`"));
+        }
+        for trail in &self.written.trail {
+            if trail.name.is_empty() || trail.name.len() > 64 || !trail.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+                faults.push(format!("{at}: trail {:?}: a name has letters, digits, `-`, `_` and `.`, at most 64", trail.name));
+            }
+            if !names.insert(&trail.name) {
+                faults.push(format!("{at}: two trails are called {:?}: give each a name of its own", trail.name));
+            }
+            if trail.paths.is_empty() {
+                faults.push(format!("{at}: trail {:?}: `paths` is empty", trail.name));
+            }
+        }
+        faults.extend(self.written.actions.iter().filter_map(|(name, a)| Some(format!("{at}: [actions.{name}]: {}", a.fault()?))));
+        faults.extend(self.written.syslog.iter().filter_map(|(name, s)| Some(format!("{at}: [syslog.{name}]: {}", s.fault()?))));
+        (!faults.is_empty()).then_some(faults)
+    }
+
+    /// What the source is told about each trail.
+    pub fn trails(&self, until: Until) -> Vec<TrailSpec> {
+        self.written
+            .trail
+            .iter()
+            .map(|t| TrailSpec {
+                name: SourceName(t.name.as_str().into()),
+                paths: t.paths.clone(),
+                start: match t.start {
+                    written::Start::Beginning => Start::Beginning,
+                    written::Start::End => Start::End,
+                },
+                until,
+                framing: match t.framing {
+                    written::Framing::Lines => Framing::Lines,
+                    written::Framing::JsonDocuments => Framing::JsonDocuments,
+                },
+            })
+            .collect()
+    }
+
+    /// Everything that the file asks for, read and compiled.
+    ///
+    /// # Errors
+    /// A file that it names can't be read or is not what it should be, or a trail's product can't be recognised.
+    pub fn rules(&self, secrets: Secrets) -> Result<Rules, ConfigError> {
+        let texts = self.texts()?;
+        let tables = Tables::read(&self.written.enrich)?;
+        let normaliser = texts.normaliser(&texts.policies()?)?;
+        let mut profiles = Vec::new();
+        for trail in &self.written.trail {
+            let profile = match &trail.profile {
+                Some(profile) => profile.clone(),
+                None => {
+                    let found = recognise(&normaliser, &trail.paths, &trail.name)?;
+                    normaliser.name(found.profile).to_owned()
+                }
+            };
+            profiles.push((SourceName(trail.name.as_str().into()), profile, trail.time_zone.clone()));
+        }
+        rules(&texts, tables, &profiles, response(&self.written), self.written.findings.tell, secrets)
+    }
+
+    /// The shipped policies and profiles with those of the operator's directory.
+    ///
+    /// # Errors
+    /// The directory can't be read.
+    pub fn texts(&self) -> Result<Texts, ConfigError> {
+        let mut texts = Texts::shipped();
+        if let Some(dir) = &self.written.policies_dir {
+            texts.add(dir)?;
+        }
+        Ok(texts)
+    }
+}
+
+impl Texts {
+    /// What is compiled in.
+    pub fn shipped() -> Texts {
+        Texts { detections: DETECTIONS.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(), profiles: Vec::new() }
+    }
+
+    /// Adds the files of a directory; one with the name of a shipped file takes its place.
+    ///
+    /// # Errors
+    /// The directory or a file in it can't be read.
+    pub fn add(&mut self, dir: &Path) -> Result<(), ConfigError> {
+        if !dir.is_dir() {
+            return Err(ConfigError::one(format!("policies_dir {}: there is no such directory: make it, or leave the key out", dir.display())));
+        }
+        for (folder, ending, into) in
+            [("detections", "yml", &mut self.detections), ("profiles", "toml", &mut self.profiles)]
+        {
+            let folder = dir.join(folder);
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == ending)).collect();
+            paths.sort();
+            for path in paths {
+                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                let text = read_text(&path)?;
+                into.retain(|(n, _)| *n != name);
+                into.push((name, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles the policies.
+    ///
+    /// # Errors
+    /// A policy is wrong: file, line, and what to do.
+    pub fn policies(&self) -> Result<PolicySet, ConfigError> {
+        let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+        crate::policy::load(&files, &crate::policy::Site::default()).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
+    }
+
+    /// Compiles the profiles, with what the policies want of raw fields.
+    ///
+    /// # Errors
+    /// A profile is wrong: file, line, and what to do.
+    pub fn normaliser(&self, policies: &PolicySet) -> Result<Normaliser, ConfigError> {
+        Normaliser::new(&self.profiles, &policies.raw_fields).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
+    }
+}
+
+/// What else the rules are made of.
+#[derive(Default)]
+pub struct Tables {
+    /// Databases: file name and bytes.
+    pub databases: Vec<(String, Vec<u8>)>,
+    /// Networks with their kinds.
+    pub networks: Vec<(ipnet::IpNet, Text)>,
+    /// Roles by actor.
+    pub directory: BTreeMap<Text, Text>,
+}
+
+impl Tables {
+    /// Reads what `[enrich]` names.
+    ///
+    /// # Errors
+    /// A file can't be read or is not what it should be.
+    pub fn read(enrich: &written::Enrich) -> Result<Tables, ConfigError> {
+        let mut tables = Tables::default();
+        for path in &enrich.databases {
+            let bytes = std::fs::read(path).map_err(|e| ConfigError::one(format!("database {}: {e}", path.display())))?;
+            tables.databases.push((path.display().to_string(), bytes));
+        }
+        for path in &enrich.network_lists {
+            let list = crate::enrich::parse_networks(&read_text(path)?);
+            tables.networks.extend(list.map_err(|e| ConfigError::one(format!("network list {}: {e}", path.display())))?);
+        }
+        if let Some(path) = &enrich.directory {
+            tables.directory = directory(&read_text(path)?).map_err(|e| ConfigError::one(format!("directory {}:{e}", path.display())))?;
+        }
+        Ok(tables)
+    }
+}
+
+/// Compiles everything into the rules that hold. `profiles` names the profile of each trail.
+///
+/// # Errors
+/// A database is not one, or a trail's profile does not exist.
+pub fn rules(
+    texts: &Texts,
+    tables: Tables,
+    profiles: &[(SourceName, String, Option<String>)],
+    response: Settings,
+    tell: crate::model::Severity,
+    secrets: Secrets,
+) -> Result<Rules, ConfigError> {
+    let policies = Arc::new(texts.policies()?);
+    let mut normaliser = texts.normaliser(&policies)?;
+    let digest = digest(texts, &tables, profiles, &response);
+    let mut trails = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (source, profile, zone) in profiles {
+        let Some(found) = normaliser.profile(profile) else {
+            let known: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
+            faults.push(format!("trail {source}: there is no profile {profile:?}; there are: {}", known.join(", ")));
+            continue;
+        };
+        if let Some(zone) = zone {
+            match jiff::tz::TimeZone::get(zone) {
+                Ok(zone) => normaliser.in_zone(found, zone),
+                Err(e) => faults.push(format!("trail {source}: time_zone {zone:?}: {e}")),
+            }
+        }
+        trails.insert(source.clone(), found);
+    }
+    let enricher = Enricher::new(tables.databases, tables.networks).map_err(|e| ConfigError::one(format!("[enrich] databases: {e}")))?;
+    if !faults.is_empty() {
+        return Err(ConfigError(faults));
+    }
+    Ok(Rules { digest, engine: Engine::new(policies), normaliser, enricher, trails, directory: tables.directory, response, secrets, tell })
+}
+
+/// The gates and modes that the file asks for.
+pub fn response(written: &Written) -> Settings {
+    let r = &written.response;
+    Settings {
+        mode: Some(r.mode),
+        modes: r.modes.clone(),
+        actions: written.actions.keys().cloned().collect(),
+        protected_actors: r.protected_actors.iter().cloned().collect(),
+        protected_networks: r.protected_networks.clone(),
+        limit: r.limit,
+        limit_window: Millis::SECOND.times(r.limit_window_seconds.into()),
+        too_old: Millis::SECOND.times(r.too_old_seconds.into()),
+    }
+}
+
+fn digest(texts: &Texts, tables: &Tables, profiles: &[(SourceName, String, Option<String>)], response: &Settings) -> crate::model::Digest {
+    let mut parts = HashParts::new("rules");
+    for (name, text) in texts.detections.iter().chain(&texts.profiles) {
+        parts = parts.part(name.as_bytes()).part(text.as_bytes());
+    }
+    for (_, bytes) in &tables.databases {
+        parts = parts.part(bytes);
+    }
+    let rest = format!("{:?} {:?} {profiles:?} {response:?}", tables.networks, tables.directory);
+    parts.part(rest.as_bytes()).finish()
+}
+
+/// The product that wrote the files of a trail, by their first lines.
+///
+/// # Errors
+/// There is no file yet, or none of the profiles fits.
+pub fn recognise(normaliser: &Normaliser, paths: &[String], trail: &str) -> Result<crate::normalise::Recognised, ConfigError> {
+    let fault = |what: &str| {
+        let names: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
+        ConfigError::one(format!("trail {trail}: {what}: set `profile` to one of {}", names.join(", ")))
+    };
+    let head = crate::source::head(paths, HEAD_BYTES).map_err(|e| ConfigError::one(format!("trail {trail}: {e}")))?;
+    let Some(head) = head else { return Err(fault("there is no file to recognise its product by yet")) };
+    // the last line may be cut; of a document over several lines the recogniser needs all that is here
+    let whole = head.iter().rposition(|b| *b == b'\n').map_or(&head[..], |end| &head[..end]);
+    let lines: Vec<&[u8]> = whole.split(|b| *b == b'\n').filter(|l| !l.is_empty()).take(1000).collect();
+    normaliser.recognise(&lines).ok_or_else(|| fault("no profile fits its first lines"))
+}
+
+/// How much of a trail its product is recognised by.
+const HEAD_BYTES: usize = 1 << 20;
+
+/// Largest configuration, policy, list or directory file that is read.
+const FILE_BYTES: u64 = 64 << 20;
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let fault = |e: String| ConfigError::one(format!("{}: {e}", path.display()));
+    let size = std::fs::metadata(path).map_err(|e| fault(e.to_string()))?.len();
+    if size > FILE_BYTES {
+        return Err(fault(format!("is {size} bytes long; at most {FILE_BYTES} are read")));
+    }
+    std::fs::read_to_string(path).map_err(|e| fault(e.to_string()))
+}
+
+fn toml_fault(path: &Path, text: &str, e: &toml::de::Error) -> String {
+    let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    format!("{}:{line}: {}", path.display(), e.message().trim_end())
+}
+
+/// Expands `${NAME}` in the file's text, comments left alone. `$${` stands for `${` itself.
+fn expand(text: &str, path: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<String, ConfigError> {
+    let mut out = String::with_capacity(text.len());
+    for (n, line) in text.split_inclusive('\n').enumerate() {
+        let mut rest = line;
+        while let Some(at) = rest.find("${").filter(|_| !line.trim_start().starts_with('#')) {
+            if rest[..at].ends_with('$') {
+                out.push_str(&rest[..at]);
+                out.push('{');
+                rest = &rest[at + 2..];
+                continue;
+            }
+            out.push_str(&rest[..at]);
+            let fault = |what: String| ConfigError::one(format!("{}:{}: {what}", path.display(), n + 1));
+            let end = rest[at..].find('}').ok_or_else(|| fault("`${` without `}`".into()))? + at;
+            let name = &rest[at + 2..end];
+            let value = variable(name).ok_or_else(|| fault(format!("the environment has no variable {name}: set it, or write the value")))?;
+            if value.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
+                return Err(fault(format!("the variable {name} holds a quote, a backslash or a control character")));
+            }
+            out.push_str(&value);
+            rest = &rest[end + 1..];
+        }
+        out.push_str(rest);
+    }
+    Ok(out)
+}
+
+/// `actor,role[,hired]` with that header.
+fn directory(text: &str) -> Result<BTreeMap<Text, Text>, String> {
+    let mut lines = text.lines().enumerate();
+    let header = lines.next().map(|(_, l)| l.trim_start_matches('\u{feff}')).unwrap_or_default();
+    let columns: Vec<&str> = header.split(',').map(str::trim).collect();
+    let column = |name: &str| columns.iter().position(|c| *c == name).ok_or(format!("1: the header lacks the column `{name}`"));
+    let (actor, role) = (column("actor")?, column("role")?);
+    let mut roles = BTreeMap::new();
+    for (n, line) in lines.filter(|(_, l)| !l.trim().is_empty()) {
+        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+        match (cells.get(actor), cells.get(role)) {
+            (Some(actor), Some(role)) => roles.insert((*actor).into(), (*role).into()),
+            _ => return Err(format!("{}: the line has fewer columns than the header", n + 1)),
+        };
+    }
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_expand_and_a_missing_one_is_named_with_its_line() {
+        let set = |name: &str| (name == "WORLD").then(|| "/w".to_owned());
+        let path = Path::new("t.toml");
+        assert_eq!(expand("a = \"${WORLD}/x\" # y\n# ${NOT}\nb = \"$${z}\"", path, set).expect("good"), "a = \"/w/x\" # y\n# ${NOT}\nb = \"${z}\"");
+        let fault = expand("a = 1\nb = \"${GONE}\"", path, set).expect_err("it is not set").to_string();
+        assert!(fault.starts_with("t.toml:2: ") && fault.contains("GONE"), "{fault}");
+    }
+
+    #[test]
+    fn a_quote_in_a_variable_cannot_write_configuration() {
+        assert!(expand("a = \"${X}\"", Path::new("t"), |_| Some("\"\nmode = \"enforce".into())).is_err());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let path = dir.path().join("t.toml");
+        std::fs::write(&path, "state_dir = '/x'\n[[trail]]\nname = 'a'\npaths = ['b']\nprofil = 'c'\n").expect("written");
+        let fault = Config::read(&path).expect_err("misspelt").to_string();
+        assert!(fault.contains("t.toml:5:") && fault.contains("profil"), "{fault}");
+    }
+
+    #[test]
+    fn a_directory_needs_its_columns() {
+        assert_eq!(directory("actor,role,hired\nana,noc,\n").expect("good").get("ana").map(|r| r.as_str()), Some("noc"));
+        assert!(directory("name,role\n").expect_err("no actor").starts_with("1:"));
+        assert!(directory("actor,role\nana\n").expect_err("short").starts_with("2:"));
+    }
+}

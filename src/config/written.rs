@@ -1,0 +1,190 @@
+//! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
+use crate::model::{Mode, Severity};
+use crate::respond::{ActionSpec, RunnerTable, SyslogTarget};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// Where the ledger and the keys lie.
+    #[serde(default = "state_dir")]
+    pub state_dir: PathBuf,
+    /// The control socket.
+    #[serde(default = "control_socket")]
+    pub control_socket: PathBuf,
+    /// The group that may use the control socket; without it: root and the daemon's own user and group.
+    #[serde(default)]
+    pub control_group: Option<String>,
+    /// A directory whose `detections/*.yml` and `profiles/*.toml` are added to the shipped ones, and override them by name.
+    #[serde(default)]
+    pub policies_dir: Option<PathBuf>,
+    /// `[[trail]]`
+    #[serde(default)]
+    pub trail: Vec<Trail>,
+    /// `[enrich]`
+    #[serde(default)]
+    pub enrich: Enrich,
+    /// `[findings]`
+    #[serde(default)]
+    pub findings: Findings,
+    /// `[response]`
+    #[serde(default)]
+    pub response: Response,
+    /// `[actions.NAME]`
+    #[serde(default)]
+    pub actions: BTreeMap<String, ActionSpec>,
+    /// `[syslog.NAME]`
+    #[serde(default)]
+    pub syslog: BTreeMap<String, SyslogTarget>,
+    /// `[runner]`
+    #[serde(default)]
+    pub runner: RunnerTable,
+}
+
+impl Written {
+    /// The control socket and the state directory of a file that names neither.
+    pub fn default_places() -> (PathBuf, PathBuf) {
+        (control_socket(), state_dir())
+    }
+}
+
+/// `[[trail]]`: one logical source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trail {
+    /// Names it in findings and commands; a cursor belongs to this name, so keep it.
+    pub name: String,
+    /// Paths and globs of its files.
+    pub paths: Vec<String>,
+    /// The profile that reads it; without it the product is recognised by its first lines.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// Where a trail never seen starts.
+    #[serde(default)]
+    pub start: Start,
+    /// The time zone of stamps that state none (an IANA name); UTC without it.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// One record a line, or JSON documents over several lines.
+    #[serde(default)]
+    pub framing: Framing,
+}
+
+/// Where a trail never seen starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// At the beginning of its files: baselines are learned from what is there.
+    #[default]
+    Beginning,
+    /// At their end.
+    End,
+}
+
+/// How a trail's bytes are cut into records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Framing {
+    /// A record a line.
+    #[default]
+    Lines,
+    /// JSON documents, which may go over several lines.
+    JsonDocuments,
+}
+
+/// `[enrich]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrich {
+    /// MaxMind databases: City, ASN, or both in one.
+    #[serde(default)]
+    pub databases: Vec<PathBuf>,
+    /// CSV files with the header `network,kind`.
+    #[serde(default)]
+    pub network_lists: Vec<PathBuf>,
+    /// CSV file with the header `actor,role[,hired]`.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+}
+
+/// `[findings]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Findings {
+    /// Findings of at least this severity are told to the outlets; all are recorded.
+    #[serde(default = "medium")]
+    pub tell: Severity,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Findings { tell: medium() }
+    }
+}
+
+/// `[response]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    /// What is done with an order unless `modes` says otherwise.
+    #[serde(default = "observe")]
+    pub mode: Mode,
+    /// The mode by policy name.
+    #[serde(default)]
+    pub modes: BTreeMap<String, Mode>,
+    /// Actors (name or id) to whom nothing is ever done.
+    #[serde(default)]
+    pub protected_actors: Vec<String>,
+    /// Networks from which sessions are never ended.
+    #[serde(default)]
+    pub protected_networks: Vec<ipnet::IpNet>,
+    /// At most so many orders are carried out …
+    #[serde(default = "limit")]
+    pub limit: usize,
+    /// … within so many seconds; those beyond wait for a person.
+    #[serde(default = "hour")]
+    pub limit_window_seconds: u32,
+    /// Orders that rest on something older are refused: a session's longest life.
+    #[serde(default = "day")]
+    pub too_old_seconds: u32,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Response {
+            mode: observe(),
+            modes: BTreeMap::new(),
+            protected_actors: Vec::new(),
+            protected_networks: Vec::new(),
+            limit: limit(),
+            limit_window_seconds: hour(),
+            too_old_seconds: day(),
+        }
+    }
+}
+
+fn state_dir() -> PathBuf {
+    "/var/lib/tripline".into()
+}
+fn control_socket() -> PathBuf {
+    "/run/tripline/control.sock".into()
+}
+const fn medium() -> Severity {
+    Severity::Medium
+}
+const fn observe() -> Mode {
+    Mode::Observe
+}
+/// A handful of people can be locked out by mistake before a person looks, not a shift.
+const fn limit() -> usize {
+    5
+}
+const fn hour() -> u32 {
+    3_600
+}
+const fn day() -> u32 {
+    86_400
+}

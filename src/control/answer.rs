@@ -1,0 +1,130 @@
+//! What is answered from the ledger alone: by the daemon's reading connection, or where it is down by the owner's own.
+use super::wire::Request;
+use crate::incident::{exposure::Exposure, ocsf};
+use crate::ledger::Reader;
+use crate::ledger::read::{Asked, FindingRow};
+use crate::ledger::rows::EventRow;
+use crate::model::{Finding, FindingId, OrderId};
+use serde_json::{Value, json};
+
+/// The rows that answer a question.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> {
+    let said = |e: crate::ledger::Error| e.to_string();
+    match request {
+        Request::Findings { filter } => Ok(reader.findings(filter).map_err(said)?.iter().map(|row| json!(row)).collect()),
+        Request::Finding { id } => {
+            let row = reader.finding(&finding_id(reader, id)?).map_err(said)?.ok_or("the finding has gone")?;
+            Ok(vec![shown(reader, &row).map_err(said)?])
+        }
+        Request::Orders { limit } => Ok(reader.orders(*limit).map_err(said)?.iter().map(|order| json!(order)).collect()),
+        Request::Order { id } => {
+            let id = order_id(reader, id)?;
+            let order = reader.orders(crate::ledger::read::MOST_ROWS).map_err(said)?.into_iter().find(|o| o.id == id);
+            Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
+        }
+        Request::Status => Ok(vec![ledger_status(reader).map_err(said)?]),
+        other => Err(format!("{other:?} needs the daemon, and it is not running: start it with `tripline run`")),
+    }
+}
+
+/// A finding with its events, the orders that it led to, and what its session took.
+fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Error> {
+    let finding = &row.finding;
+    let events = witnesses(reader, finding)?;
+    let orders: Vec<_> =
+        reader.orders(crate::ledger::read::MOST_ROWS)?.into_iter().filter(|o| o.findings.contains(&finding.id)).map(|o| json!(o)).collect();
+    let taken = exposure(reader, finding)?;
+    let (asked, fetched) = taken.records();
+    Ok(json!({
+        "finding": finding,
+        "acknowledged": row.acknowledged,
+        "events": events,
+        "orders": orders,
+        "exposure": {"exports": taken.exports, "records_asked": asked, "records_fetched": fetched, "customers_fetched": taken.customers()},
+    }))
+}
+
+/// The recorded events that a finding rests on, the newest first.
+///
+/// # Errors
+/// The ledger can't be read.
+pub fn witnesses(reader: &Reader, finding: &Finding) -> Result<Vec<EventRow>, crate::ledger::Error> {
+    let mut events = Vec::new();
+    for witness in &finding.witnesses {
+        events.extend(reader.event(&witness.event)?);
+    }
+    Ok(events)
+}
+
+/// What the finding's session took; where it names none, what its actor took within a day of it.
+///
+/// # Errors
+/// The ledger can't be read.
+pub fn exposure(reader: &Reader, finding: &Finding) -> Result<Exposure, crate::ledger::Error> {
+    let session = finding.subject.session.map(|s| crate::model::id::hex(&s.digest));
+    let events = match (&session, &finding.subject.actor) {
+        (Some(session), _) => reader.events_of(Asked::Session, session)?,
+        (None, Some(actor)) => {
+            let day = crate::model::Millis::DAY;
+            let mut events = reader.events_of(Asked::Actor, actor)?;
+            events.retain(|e| e.time >= finding.first.minus(day) && e.time <= finding.time.plus(day));
+            events
+        }
+        (None, None) => Vec::new(),
+    };
+    // a download may have been made by another session: it is found by the export's id
+    let jobs: std::collections::BTreeSet<_> = events.iter().filter_map(|e| e.export.as_ref()?.job.clone()).collect();
+    let mut all = events;
+    for job in jobs {
+        all.extend(reader.events_of(Asked::Export, &job)?);
+    }
+    all.sort_by_key(|e| (e.time, e.id));
+    all.dedup_by_key(|e| e.id);
+    Ok(Exposure::of(&all))
+}
+
+/// A finding as OCSF, with the events that it rests on.
+///
+/// # Errors
+/// The ledger can't be read.
+pub fn as_ocsf(reader: &Reader, finding: &Finding) -> Result<Value, crate::ledger::Error> {
+    Ok(ocsf::finding(finding, &witnesses(reader, finding)?))
+}
+
+fn ledger_status(reader: &Reader) -> Result<Value, crate::ledger::Error> {
+    let (findings, open) = reader.finding_counts()?;
+    Ok(json!({
+        "trails": reader.trails()?,
+        "findings": {"all": findings, "open": open},
+        "orders": reader.order_counts()?.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "outlets": reader.outlets()?,
+        "hold": reader.hold()?,
+    }))
+}
+
+/// The one finding whose id begins so.
+///
+/// # Errors
+/// There is none, or more than one.
+pub fn finding_id(reader: &Reader, id: &str) -> Result<FindingId, String> {
+    one(reader.findings_named(id).map_err(|e| e.to_string())?, "finding", id)
+}
+
+/// The one order whose id begins so.
+///
+/// # Errors
+/// There is none, or more than one.
+pub fn order_id(reader: &Reader, id: &str) -> Result<OrderId, String> {
+    one(reader.orders_named(id).map_err(|e| e.to_string())?, "order", id)
+}
+
+fn one<T: Copy>(found: Vec<T>, what: &str, id: &str) -> Result<T, String> {
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err(format!("there is no {what} {:?}: `tripline {what}s list` shows them", crate::model::Shown(id).to_string())),
+        _ => Err(format!("more than one {what} begins with {:?}: write more of it", crate::model::Shown(id).to_string())),
+    }
+}

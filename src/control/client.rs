@@ -1,0 +1,67 @@
+//! The command line's end of the control socket, and the way round it for the ledger's owner when the daemon is down.
+use super::answer;
+use super::wire::{Line, Request};
+use crate::ledger::Reader;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody answers at the socket, and the ledger can't be read instead.
+    Unreachable(String),
+    /// The answer is that it can't be done.
+    Refused(String),
+}
+
+impl std::fmt::Display for ClientError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ClientError::Unreachable(why) | ClientError::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// Asks the daemon; where none answers and the question changes nothing, reads `ledger` directly.
+/// The flag says whether the daemon answered.
+///
+/// # Errors
+/// See [`ClientError`].
+pub fn ask(socket: &Path, ledger: &Path, request: &Request) -> Result<(Vec<Value>, bool), ClientError> {
+    match UnixStream::connect(socket) {
+        Ok(stream) => converse(stream, request).map(|rows| (rows, true)),
+        Err(e) if request.changes() => Err(ClientError::Unreachable(format!(
+            "no daemon answers at {}: {e}; this needs a running one (`systemctl start tripline`, or `tripline run`)",
+            socket.display()
+        ))),
+        Err(e) => {
+            let unreachable = |why: String| ClientError::Unreachable(format!("no daemon answers at {}: {e}; and the ledger can't be read: {why}", socket.display()));
+            let reader = Reader::open(ledger).map_err(|e| unreachable(e.to_string()))?;
+            answer::answer(&reader, request).map(|rows| (rows, false)).map_err(ClientError::Refused)
+        }
+    }
+}
+
+fn converse(mut stream: UnixStream, request: &Request) -> Result<Vec<Value>, ClientError> {
+    let broken = |e: std::io::Error| ClientError::Unreachable(format!("the daemon hung up: {e}"));
+    stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(broken)?;
+    let mut line = serde_json::to_vec(request).unwrap_or_default();
+    line.push(b'\n');
+    stream.write_all(&line).map_err(broken)?;
+    let mut rows = Vec::new();
+    // ends with the daemon's last line, or when it hangs up
+    for line in BufReader::new(stream).lines() {
+        match serde_json::from_str(&line.map_err(broken)?) {
+            Ok(Line::Row(row)) => rows.push(row),
+            Ok(Line::End) => return Ok(rows),
+            Ok(Line::Error(why)) => return Err(ClientError::Refused(why)),
+            Err(e) => return Err(ClientError::Unreachable(format!("the daemon speaks another version: {e}"))),
+        }
+    }
+    Err(ClientError::Unreachable("the daemon hung up in the middle of its answer".into()))
+}

@@ -1,0 +1,127 @@
+//! The daemon's end of the control socket.
+use super::answer;
+use super::wire::{Line, Request};
+use crate::ledger::Reader;
+use crate::model::{Input, Text, limits};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Connections at once; more wait.
+const CONNECTIONS: usize = 32;
+/// How long a client may take to ask, or to take a line of the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the server needs of the daemon.
+pub trait Daemon: Send + Sync + 'static {
+    /// Has an input committed.
+    fn commit(&self, input: Input<crate::pipeline::Prepared>) -> impl Future<Output = Result<(), String>> + Send;
+    /// What only the running daemon knows, to be added to the status.
+    fn status(&self) -> serde_json::Value;
+}
+
+/// Makes the socket, with mode 0660 and the given group.
+///
+/// # Errors
+/// It can't be made, or somebody listens there already.
+pub fn listen(path: &Path, group: Option<u32>) -> std::io::Result<UnixListener> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let listener = crate::respond::service::listen(path)?;
+    if let Some(group) = group {
+        std::os::unix::fs::chown(path, None, Some(group))?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+/// Answers until the listener fails.
+pub async fn serve(listener: UnixListener, ledger: PathBuf, daemon: Arc<impl Daemon>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (ledger, daemon) = (ledger.clone(), daemon.clone());
+                tokio::spawn(async move {
+                    if let Err(e) = converse(stream, ledger, daemon.as_ref()).await {
+                        tracing::debug!("a control connection ended: {e}");
+                    }
+                    drop(permit);
+                });
+            }
+            Err(e) => {
+                tracing::warn!("control socket: {e}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon) -> std::io::Result<()> {
+    let peer = stream.peer_cred()?;
+    let by = Text::from(format!("uid {}", peer.uid()));
+    let (from, mut to) = stream.into_split();
+    let mut line = Vec::new();
+    let mut from = BufReader::new(from).take(limits::CONTROL_FRAME_BYTES as u64);
+    tokio::time::timeout(PATIENCE, from.read_until(b'\n', &mut line)).await??;
+    let lines = match serde_json::from_slice::<Request>(&line) {
+        Ok(request) => respond(request, &by, ledger, daemon).await,
+        Err(e) => vec![Line::Error(format!("the request can't be read: {e}"))],
+    };
+    for line in lines {
+        let mut bytes = serde_json::to_vec(&line)?;
+        bytes.push(b'\n');
+        tokio::time::timeout(PATIENCE, to.write_all(&bytes)).await??;
+    }
+    Ok(())
+}
+
+async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Daemon) -> Vec<Line> {
+    let changes = request.changes();
+    if changes {
+        tracing::info!("{by} asks: {request:?}");
+    }
+    let is_status = matches!(request, Request::Status);
+    let owned = by.clone();
+    let read = tokio::task::spawn_blocking(move || -> Result<Work, String> {
+        let reader = Reader::open(&ledger).map_err(|e| e.to_string())?;
+        if changes { input(&reader, &request, owned).map(|i| Work::Commit(Box::new(i))) } else { answer::answer(&reader, &request).map(Work::Rows) }
+    });
+    let outcome = match read.await {
+        Ok(Ok(Work::Rows(mut rows))) => {
+            if is_status && let (Some(row), serde_json::Value::Object(more)) = (rows.first_mut().and_then(|r| r.as_object_mut()), daemon.status()) {
+                row.extend(more);
+            }
+            Ok(rows)
+        }
+        Ok(Ok(Work::Commit(input))) => daemon.commit(*input).await.map(|()| Vec::new()),
+        Ok(Err(why)) => Err(why),
+        Err(e) => Err(format!("the question could not be answered: {e}")),
+    };
+    match outcome {
+        Ok(rows) => rows.into_iter().map(Line::Row).chain([Line::End]).collect(),
+        Err(why) => vec![Line::Error(why)],
+    }
+}
+
+enum Work {
+    Rows(Vec<serde_json::Value>),
+    Commit(Box<Input<crate::pipeline::Prepared>>),
+}
+
+fn input(reader: &Reader, request: &Request, by: Text) -> Result<Input<crate::pipeline::Prepared>, String> {
+    let at = crate::model::WallTime(jiff::Timestamp::now().as_millisecond());
+    Ok(match request {
+        Request::Acknowledge { id } => Input::Acknowledge { at, finding: answer::finding_id(reader, id)?, by },
+        Request::Decide { id, release } => Input::Decide { at, order: answer::order_id(reader, id)?, release: *release, by },
+        Request::Hold { on } => Input::Hold { at, on: *on, by },
+        _ => Input::TestFinding { at, by },
+    })
+}

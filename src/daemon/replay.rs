@@ -1,0 +1,181 @@
+//! Replay: the same engine over files from their beginning to their end, merged by event time. It never runs a hook.
+//!
+//! Each trail is read and prepared on a thread of its own. Here the trails meet: up to the time that every trail has
+//! reached, their lines are folded in as one input, so that the order does not depend on how the threads ran.
+use crate::ledger::{CommitError, Error, Ledger};
+use crate::model::{EventTime, Input, WallTime};
+use crate::pipeline::{Core, Prepared, Rules, Scratch};
+use crate::source::{Cursor, Follower, SourceError, TrailSpec};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Batches that a trail's thread may be ahead.
+const AHEAD: usize = 4;
+/// Lines folded in before a commit, at most: a larger transaction costs memory, a smaller one time.
+const LINES_PER_COMMIT: usize = 1 << 17;
+
+/// Why a replay ended early.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// A trail can't be read.
+    Source(SourceError),
+    /// The ledger can't be written.
+    Ledger(Error),
+}
+
+impl std::fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReplayError::Source(e) => e.fmt(f),
+            ReplayError::Ledger(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+impl From<Error> for ReplayError {
+    fn from(e: Error) -> Self {
+        ReplayError::Ledger(e)
+    }
+}
+
+/// Where a replay's time went, each thread's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shares {
+    /// Lines folded in.
+    pub lines: u64,
+    /// Waiting for the trails' threads, which read, decode and match.
+    pub waiting: Duration,
+    /// Loading state and folding lines in.
+    pub advancing: Duration,
+    /// Committing.
+    pub committing: Duration,
+}
+
+/// Folds the trails into the ledger from where it stands. `progress` is told the bytes folded in.
+///
+/// # Errors
+/// A trail can't be read, or the ledger can't be written.
+pub fn replay(
+    rules: &Arc<Rules>,
+    ledger: &mut Ledger,
+    trails: Vec<TrailSpec>,
+    now: WallTime,
+    seed: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Shares, ReplayError> {
+    let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
+    let mut outcome = Core::new(rules.clone(), ledger.recorded()?, true, seed).begin();
+    let mut shares = Shares::default();
+    std::thread::scope(|scope| {
+        let mut heads: Vec<Head> = Vec::new();
+        for spec in trails {
+            let (to, from) = sync_channel(AHEAD);
+            let own: Vec<Cursor> = cursors.iter().filter(|c| c.source == spec.name).cloned().collect();
+            scope.spawn(move || read(rules, spec, own, now, seed, &to));
+            heads.push(Head { from, batch: None, ended: false });
+        }
+        let mut uncommitted = 0;
+        loop {
+            let begun = Instant::now();
+            for head in &mut heads {
+                head.fill()?;
+            }
+            shares.waiting += begun.elapsed();
+            let begun = Instant::now();
+            let batches = take(&mut heads);
+            let ended = batches.is_empty();
+            let lines: usize = batches.iter().map(|b| b.lines.len()).sum();
+            let bytes = batches.iter().map(|b| b.batch.stretch.to.saturating_sub(b.batch.stretch.from)).sum();
+            if !ended {
+                let input = Input::Lines(batches);
+                let needs = outcome.needs(&input);
+                ledger.load(&mut outcome, &needs)?;
+                outcome = outcome.advance(input);
+            }
+            shares.lines += lines as u64;
+            shares.advancing += begun.elapsed();
+            progress(bytes);
+            uncommitted += lines;
+            if uncommitted >= LINES_PER_COMMIT || ended {
+                let begun = Instant::now();
+                outcome = commit(ledger, outcome)?.begin();
+                shares.committing += begun.elapsed();
+                uncommitted = 0;
+            }
+            if ended {
+                return Ok(shares);
+            }
+        }
+    })
+}
+
+/// The next prepared batch of a trail.
+struct Head {
+    from: Receiver<Result<Prepared, SourceError>>,
+    batch: Option<Prepared>,
+    ended: bool,
+}
+
+impl Head {
+    fn fill(&mut self) -> Result<(), ReplayError> {
+        if self.batch.is_none() && !self.ended {
+            match self.from.recv() {
+                Ok(batch) => self.batch = Some(batch.map_err(ReplayError::Source)?),
+                Err(_) => self.ended = true,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What can be folded in now: of each trail the lines up to the time that all have reached.
+fn take(heads: &mut [Head]) -> Vec<Prepared> {
+    let reached = heads.iter().filter_map(|h| h.batch.as_ref().map(|b| b.last_time().unwrap_or(EventTime(i64::MIN)))).min();
+    let Some(reached) = reached else { return Vec::new() };
+    let mut taken = Vec::new();
+    for head in heads {
+        if let Some(batch) = head.batch.take() {
+            let (first, rest) = batch.cut_after(reached);
+            taken.extend(first);
+            head.batch = rest;
+        }
+    }
+    taken
+}
+
+fn read(rules: &Arc<Rules>, spec: TrailSpec, cursors: Vec<Cursor>, now: WallTime, seed: u64, to: &SyncSender<Result<Prepared, SourceError>>) {
+    let mut scratch = Scratch::new(seed);
+    let mut follower = Follower::open(spec, cursors);
+    let mut run = || -> Result<(), SourceError> {
+        if let Some(problem) = follower.reconcile().into_iter().next() {
+            return Err(problem);
+        }
+        while let Some(batch) = follower.next(now)? {
+            if to.send(Ok(rules.prepare(batch, &mut scratch))).is_err() {
+                return Ok(());
+            }
+        }
+        while let Some(batch) = follower.finish(now)? {
+            if to.send(Ok(rules.prepare(batch, &mut scratch))).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    };
+    if let Err(e) = run() {
+        // where nobody listens any more, the replay has ended for another reason
+        let _ = to.send(Err(e));
+    }
+}
+
+fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> Result<Core, ReplayError> {
+    match ledger.commit(outcome) {
+        Ok(receipt) => Ok(receipt.core),
+        Err(e) => match *e {
+            CommitError::Before(_, e) | CommitError::Unknown(_, e) => Err(e.into()),
+        },
+    }
+}

@@ -1,0 +1,325 @@
+//! Start-up and the end: in which order things are opened, given up, and closed.
+use super::delivery::{Delivery, send};
+use super::trails::{Files, Surroundings, Trails};
+use super::writer::{ToWriter, Writer, tick};
+use super::{Progress, wall_now};
+use crate::config::{Config, ConfigError};
+use crate::control::server;
+use crate::health::Health;
+use crate::ledger::{Durability, Error, Keys, Ledger};
+use crate::model::{Input, Millis};
+use crate::pipeline::{Core, Prepared, Rules};
+use crate::respond::service::{Watchdog, notify, status};
+use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
+use crate::source::{Cursor, Until};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the command line says about the daemon.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Whether to ask the kernel for hints that files grew; without it they are looked at every second.
+    pub watch: bool,
+    /// Whether to give up execve and the network. Only tests that count system calls leave it out.
+    pub confine: bool,
+}
+
+/// Why the daemon ended.
+#[derive(Debug)]
+pub enum RunError {
+    /// The configuration can't be used.
+    Config(ConfigError),
+    /// The ledger can't be used.
+    Ledger(Error),
+    /// Something of the operating system can't be had.
+    Io(String),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RunError::Config(e) => e.fmt(f),
+            RunError::Ledger(e) => e.fmt(f),
+            RunError::Io(e) => f.write_str(e),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<ConfigError> for RunError {
+    fn from(e: ConfigError) -> Self {
+        RunError::Config(e)
+    }
+}
+
+impl From<Error> for RunError {
+    fn from(e: Error) -> Self {
+        RunError::Ledger(e)
+    }
+}
+
+fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> RunError {
+    move |e| RunError::Io(format!("{what}: {e}"))
+}
+
+/// Batches that the trails may be ahead of the writer.
+const AHEAD: usize = 8;
+/// How often the core is told the time.
+const TICK: Duration = Duration::from_secs(60);
+/// A writer that has not gone round for so long is stuck, and systemd is not told that all is well.
+const STUCK: Millis = Millis::SECOND.times(20);
+
+/// Runs the daemon until it is told to end (SIGTERM, SIGINT).
+///
+/// # Errors
+/// It can't start, or can't go on.
+pub fn run(settings: &Settings) -> Result<(), RunError> {
+    let config = Config::read(&settings.config)?;
+    let state = &config.written.state_dir;
+    let keys = Arc::new(keys(state)?);
+    let rules = Arc::new(config.rules(keys.secrets())?);
+    // the runner is started before any input is opened, and then nothing can be started any more
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(io("starting the runtime"))?;
+    let (runner, link) = runner(&config, &settings.config)?;
+    confine::forbid_dumps();
+    if settings.confine {
+        confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
+    }
+    let ledger = Ledger::open(state, Durability::Full, keys)?;
+    let outcome = runtime.block_on(serve(settings, config, rules, ledger, link));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    if let Some(mut runner) = runner {
+        // its end of the socket pair is closed: it ends when its hooks have
+        let _ = runner.wait();
+    }
+    outcome
+}
+
+/// The daemon's loops, and what happens to them.
+async fn serve(settings: &Settings, config: Config, rules: Arc<Rules>, ledger: Ledger, link: RunnerLink) -> Result<(), RunError> {
+    let seed = crate::ledger::seal::random_seed().map_err(io("reading randomness"))?;
+    let health = Health::default();
+    let files = Files::default();
+    let progress = Arc::new(Progress::default());
+    let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
+    let path = ledger.path();
+    let core = Core::new(rules.clone(), ledger.recorded()?, false, seed);
+    let (to_writer, from) = sync_channel(AHEAD);
+    let (to_delivery, orders) = mpsc::unbounded_channel();
+    let writer = Writer::new(ledger, from, to_delivery, health.clone(), seed, progress.clone());
+    let (writer_ended, mut writer_end) = oneshot::channel();
+    let writer = std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let outcome = writer.run(core);
+        // the receiver is gone only when the daemon is ending already
+        let _ = writer_ended.send(());
+        outcome
+    });
+    let writer = writer.map_err(io("starting the writer"))?;
+    fact(&to_writer, Input::Rules { at: wall_now(), digest: rules.digest }).await;
+    let (client, events) = RunnerClient::start(link);
+    let delivery = Delivery::new(to_writer.clone(), client, health.clone(), &config.written.syslog);
+    let delivery = tokio::spawn(delivery.run(orders, events));
+    let daemon = Arc::new(Running { to_writer: to_writer.clone(), health: health.clone(), files: files.clone(), progress: progress.clone() });
+    let group = config.written.control_group.as_deref().map(group_id).transpose()?;
+    let socket = config.written.control_socket.clone();
+    let listener = server::listen(&socket, group).map_err(io(format!("control socket {}", socket.display())))?;
+    let control = tokio::spawn(server::serve(listener, path, daemon));
+    let around = Surroundings { rules, to: to_writer.clone(), health: health.clone(), files, seed, watch: settings.watch };
+    let mut running = Following { config, around, trails: None };
+    running.follow(cursors).map_err(io("starting the trails"))?;
+    notify(&["READY=1"]);
+    tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
+    let outcome = running.until_told(settings, &mut writer_end, &progress).await;
+    notify(&["STOPPING=1"]);
+    control.abort();
+    running.stop().await;
+    drop(running);
+    send(&to_writer, ToWriter::Stop).await;
+    drop(to_writer);
+    let written = tokio::task::spawn_blocking(move || writer.join()).await;
+    delivery.abort();
+    // a socket that nobody answers at would only puzzle
+    let _ = std::fs::remove_file(&socket);
+    match written {
+        Ok(Ok(ended)) => ended.map_err(RunError::from).and(outcome),
+        _ => Err(RunError::Io("the writer died: this is a defect; what it said is in the log".into())),
+    }
+}
+
+/// The trails with the configuration that they follow.
+struct Following {
+    config: Config,
+    around: Surroundings,
+    trails: Option<Trails>,
+}
+
+impl Following {
+    fn follow(&mut self, cursors: Vec<Cursor>) -> std::io::Result<()> {
+        self.trails = Some(Trails::start(self.config.trails(Until::Forever), cursors, &self.around)?);
+        Ok(())
+    }
+
+    async fn stop(&mut self) {
+        if let Some(trails) = self.trails.take() {
+            // waits for threads: not on the runtime's own
+            let _ = tokio::task::spawn_blocking(move || trails.stop()).await;
+        }
+    }
+
+    async fn until_told(&mut self, settings: &Settings, writer_end: &mut oneshot::Receiver<()>, progress: &Progress) -> Result<(), RunError> {
+        let signals = || -> std::io::Result<_> { Ok((signal(SignalKind::hangup())?, Box::pin(crate::respond::service::told_to_end()))) };
+        let (mut hangup, mut end) = signals().map_err(io("listening to signals"))?;
+        let mut watchdog = Watchdog::from_env();
+        let mut clock = tokio::time::interval(TICK);
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                ended = &mut end => return ended.map_err(io("listening to signals")),
+                _ = &mut *writer_end => return Ok(()),
+                _ = hangup.recv() => {
+                    notify(&["RELOADING=1"]);
+                    self.reload(settings).await;
+                    notify(&["READY=1"]);
+                }
+                () = watchdog.due() => {
+                    if wall_now().since(progress.last_beat()) < STUCK {
+                        notify(&["WATCHDOG=1"]);
+                    }
+                }
+                _ = clock.tick() => {
+                    send(&self.around.to, tick(wall_now())).await;
+                    let wrong = self.around.health.now().len();
+                    status(&if wrong == 0 { "well".to_owned() } else { format!("{wrong} things are wrong: tripline status") });
+                }
+            }
+        }
+    }
+
+    /// Reads the configuration again. One that can't be used changes nothing and is said.
+    async fn reload(&mut self, settings: &Settings) {
+        let read = || -> Result<(Config, Rules), RunError> {
+            let config = Config::read(&settings.config)?;
+            let keys = keys(&config.written.state_dir)?;
+            let rules = config.rules(keys.secrets())?;
+            Ok((config, rules))
+        };
+        let (config, rules) = match read() {
+            Ok(read) => read,
+            Err(e) => {
+                self.around.health.wrong("configuration", format!("the old one still holds, for the new one can't be used: {e}"));
+                return;
+            }
+        };
+        let (old, new) = (&self.config.written, &config.written);
+        if (&old.state_dir, &old.control_socket, &old.actions, &old.syslog) != (&new.state_dir, &new.control_socket, &new.actions, &new.syslog) {
+            tracing::warn!("state_dir, control_socket, actions and syslog are read at start only: restart for them to change");
+        }
+        self.stop().await;
+        let rules = Arc::new(rules);
+        let (answer, cursors) = oneshot::channel();
+        send(&self.around.to, ToWriter::Rules(rules.clone(), answer)).await;
+        let Ok(cursors) = cursors.await else { return };
+        self.around.rules = rules;
+        self.config = config;
+        self.around.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        match self.follow(cursors) {
+            Ok(()) => {
+                self.around.health.well("configuration");
+                tracing::info!("the configuration was read again");
+            }
+            Err(e) => self.around.health.wrong("configuration", format!("the trails can't be followed: {e}")),
+        }
+    }
+}
+
+/// What questions are answered from beside the ledger.
+struct Running {
+    to_writer: SyncSender<ToWriter>,
+    health: Health,
+    files: Files,
+    progress: Arc<Progress>,
+}
+
+impl server::Daemon for Running {
+    async fn commit(&self, input: Input<Prepared>) -> Result<(), String> {
+        let (answer, committed) = oneshot::channel();
+        send(&self.to_writer, ToWriter::Fact(Box::new(input), Some(answer))).await;
+        committed.await.unwrap_or_else(|_| Err("the daemon is ending".into()))
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = |f: &crate::source::FileStatus| {
+            serde_json::json!({
+                "path": f.path.to_string_lossy(),
+                "state": format!("{:?}", f.state).to_lowercase(),
+                "offset": f.offset,
+                "size": f.size,
+                "lag_bytes": f.size.saturating_sub(f.consumed),
+            })
+        };
+        let files: std::collections::BTreeMap<&String, Vec<_>> = files.iter().map(|(name, files)| (name, files.iter().map(shown).collect())).collect();
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "files": files,
+            "health": self.health.now(),
+            "last_commit": self.progress.last_commit(),
+        })
+    }
+}
+
+async fn fact(to: &SyncSender<ToWriter>, input: Input<Prepared>) {
+    send(to, ToWriter::Fact(Box::new(input), None)).await;
+}
+
+/// The keys: from systemd's credential where there is one, else from the state directory, made on first start.
+///
+/// # Errors
+/// They can't be read or made.
+pub fn keys(state: &Path) -> Result<Keys, RunError> {
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|d| Path::new(&d).join(crate::ledger::seal::KEY_FILE)).filter(|p| p.exists());
+    let path = match credential {
+        Some(path) => path,
+        None => {
+            use std::os::unix::fs::DirBuilderExt;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(io(format!("making the state directory {}", state.display())))?;
+            state.join(crate::ledger::seal::KEY_FILE)
+        }
+    };
+    Keys::read_or_make(&path).map_err(io(format!("key {}", path.display())))
+}
+
+/// The runner: found at its socket, or started here.
+fn runner(config: &Config, path: &Path) -> Result<(Option<RunnerProcess>, RunnerLink), RunError> {
+    let table = &config.written.runner;
+    if let Some(socket) = &table.socket {
+        return Ok((None, RunnerLink::Path(socket.clone())));
+    }
+    let program = std::env::current_exe().map_err(io("finding our own program"))?;
+    let path = std::path::absolute(path).map_err(io("finding the configuration"))?;
+    let arguments: Vec<&std::ffi::OsStr> = vec!["hook-runner".as_ref(), "--stdin-socket".as_ref(), "-c".as_ref(), path.as_os_str()];
+    let (process, stream) = RunnerProcess::spawn(&program, &arguments).map_err(io("starting the runner"))?;
+    Ok((Some(process), RunnerLink::Pair(stream)))
+}
+
+/// The number of a group, from the group file.
+fn group_id(name: &str) -> Result<u32, RunError> {
+    let text = std::fs::read_to_string("/etc/group").map_err(io("/etc/group"))?;
+    let found = text.lines().find_map(|line| {
+        let mut cells = line.split(':');
+        (cells.next() == Some(name)).then(|| cells.nth(1)?.parse().ok()).flatten()
+    });
+    found.ok_or_else(|| RunError::Config(ConfigError(vec![format!("control_group {name:?}: there is no such group")])))
+}

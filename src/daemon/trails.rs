@@ -1,0 +1,130 @@
+//! One thread for each trail: follows its files, prepares what it reads, and hands it to the writer.
+//!
+//! The channel to the writer is bounded: when the writer is behind, the thread waits, and the file is the queue.
+use super::writer::ToWriter;
+use crate::health::Health;
+use crate::pipeline::{Rules, Scratch};
+use crate::source::{Cursor, FileState, FileStatus, Follower, TrailSpec, Watcher};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often files are looked at when nothing hints that they grew. inotify only shortens this.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the trails' files are like now, by trail.
+pub type Files = Arc<Mutex<BTreeMap<String, Vec<FileStatus>>>>;
+
+/// The running threads.
+pub struct Trails {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What every trail's thread is given.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The rules that lines are prepared under.
+    pub rules: Arc<Rules>,
+    /// The writer.
+    pub to: SyncSender<ToWriter>,
+    /// What is wrong.
+    pub health: Health,
+    /// Where the state of the files is shown.
+    pub files: Files,
+    /// Keys in-memory maps.
+    pub seed: u64,
+    /// Whether to ask the kernel for hints.
+    pub watch: bool,
+}
+
+impl Trails {
+    /// Starts following from the committed cursors.
+    pub fn start(specs: Vec<TrailSpec>, cursors: Vec<Cursor>, around: &Surroundings) -> std::io::Result<Trails> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        for spec in specs {
+            let own = cursors.iter().filter(|c| c.source == spec.name).cloned().collect();
+            let (around, stop) = (around.clone(), stop.clone());
+            let name = format!("trail {}", spec.name);
+            threads.push(std::thread::Builder::new().name(name).spawn(move || follow(spec, own, &around, &stop))?);
+        }
+        Ok(Trails { stop, threads })
+    }
+
+    /// Stops following. What the threads have handed over is still in the channel.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        for thread in self.threads {
+            thread.thread().unpark();
+            // a thread that panicked has said so already; the others go on to their end
+            let _ = thread.join();
+        }
+    }
+}
+
+fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &AtomicBool) {
+    let name = spec.name.clone();
+    let what = format!("trail {name}");
+    let me = std::thread::current();
+    let mut watcher = if around.watch { Watcher::new(move || me.unpark()) } else { Watcher::disabled() };
+    let mut follower = Follower::open(spec, cursors);
+    let mut scratch = Scratch::new(around.seed);
+    while !stop.load(Ordering::Acquire) {
+        for problem in follower.reconcile() {
+            around.health.wrong(&what, problem.to_string());
+        }
+        watcher.watch(&follower.directories());
+        let looked = Instant::now();
+        let failed = loop {
+            match follower.next(super::wall_now()) {
+                Ok(Some(batch)) => {
+                    let prepared = around.rules.prepare(batch, &mut scratch);
+                    // a backlog must not keep a rotation from being seen
+                    if !hand_over(prepared, &around.to, stop) || looked.elapsed() >= LOOK {
+                        break None;
+                    }
+                }
+                Ok(None) => break None,
+                Err(e) => break Some(e),
+            }
+        };
+        let files = follower.status();
+        match failed {
+            Some(e) => around.health.wrong(&what, e.to_string()),
+            None if files.iter().any(|f| matches!(f.state, FileState::Denied | FileState::Refused(_) | FileState::Failing(_))) => {}
+            None => around.health.well(&what),
+        }
+        let behind = files.iter().any(|f| f.state == FileState::Following && f.consumed < f.size) && looked.elapsed() >= LOOK;
+        let watching = format!("watching {name}");
+        match watcher.degraded() {
+            Some(why) => around.health.wrong(&watching, format!("{why}: files are looked at every second instead")),
+            None => around.health.well(&watching),
+        }
+        around.files.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), files);
+        if !behind {
+            std::thread::park_timeout(LOOK);
+        }
+    }
+}
+
+/// Waits for room in the channel, but not when we are to stop.
+fn hand_over(prepared: crate::pipeline::Prepared, to: &SyncSender<ToWriter>, stop: &AtomicBool) -> bool {
+    let mut message = ToWriter::Lines(Box::new(prepared));
+    loop {
+        match to.try_send(message) {
+            Ok(()) => return true,
+            Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return false,
+            Err(std::sync::mpsc::TrySendError::Full(back)) if stop.load(Ordering::Acquire) => {
+                // not handed over and not committed: it is read again after the next start
+                drop(back);
+                return false;
+            }
+            Err(std::sync::mpsc::TrySendError::Full(back)) => message = back,
+        }
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,272 @@
+//! The single writer: folds inputs in, commits them, and hands on only what is on disk.
+//!
+//! Lines wait for at most [`limits::COMMIT_AFTER`]; what was found is committed at once. While the disk is full nothing
+//! goes on: the same outcome is tried again until it is written, and the trails wait in their files.
+use crate::health::Health;
+use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, rows::Message};
+use crate::model::{Input, Order, OrderId, OrderState, WallTime, limits};
+use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
+use crate::respond::HookDocument;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// What the writer is told.
+pub enum ToWriter {
+    /// Lines of a trail.
+    Lines(Box<Prepared>),
+    /// Something that happened; answered when it is on disk.
+    Fact(Box<Input<Prepared>>, Option<oneshot::Sender<Result<(), String>>>),
+    /// New rules hold from now on; answered when that is on disk, with the cursors.
+    Rules(Arc<Rules>, oneshot::Sender<Vec<crate::source::Cursor>>),
+    /// The runner is there: tell the delivery every order that it should know of.
+    Resume,
+    /// What has an outlet not been given yet?
+    Undelivered(String, oneshot::Sender<Vec<Message>>),
+    /// An outlet took messages up to a number, or could not, and why.
+    Delivered(String, Option<u64>, Option<String>),
+    /// Commit, and end.
+    Stop,
+}
+
+/// What the delivery loop is told; all of it is on disk.
+#[derive(Debug)]
+pub enum ToDelivery {
+    /// An order that is to be handed over as soon as there is a runner.
+    Pending(Committed<Order>),
+    /// An order whose start is on disk, with what the hook is to be told.
+    Started(Committed<Order>, Box<HookDocument>),
+    /// An order that was started before this process: the runner's journal is to be asked.
+    Ask(OrderId),
+    /// There are new messages in the outbox.
+    Told,
+}
+
+/// How long after a failed commit it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often what is past its time is dropped.
+const PRUNE: Duration = Duration::from_secs(300);
+/// Lines in one input, at most: more wait in the channel, and the trails wait with them.
+const LINES_PER_INPUT: usize = 1 << 15;
+
+/// The writer's loop.
+pub struct Writer {
+    ledger: Ledger,
+    from: Receiver<ToWriter>,
+    to: mpsc::UnboundedSender<ToDelivery>,
+    health: Health,
+    scratch: Scratch,
+    /// When the oldest line that is not on disk was folded in.
+    waiting_since: Option<Instant>,
+    answers: Vec<oneshot::Sender<Result<(), String>>>,
+    pruned: Instant,
+    progress: Arc<super::Progress>,
+}
+
+impl Writer {
+    /// A writer on an open ledger.
+    pub fn new(
+        ledger: Ledger,
+        from: Receiver<ToWriter>,
+        to: mpsc::UnboundedSender<ToDelivery>,
+        health: Health,
+        seed: u64,
+        progress: Arc<super::Progress>,
+    ) -> Writer {
+        Writer {
+            ledger,
+            from,
+            to,
+            health,
+            scratch: Scratch::new(seed),
+            waiting_since: None,
+            answers: Vec::new(),
+            pruned: Instant::now(),
+            progress,
+        }
+    }
+
+    /// Runs until it is told to stop and all is on disk.
+    ///
+    /// # Errors
+    /// The ledger can't be read, or must not be written any more.
+    pub fn run(mut self, core: Core) -> Result<(), Error> {
+        let mut outcome = core.begin();
+        loop {
+            let (next, stop) = self.take(outcome)?;
+            outcome = next;
+            self.progress.beat();
+            if stop || self.is_due(&outcome) {
+                outcome = self.commit(outcome)?;
+            }
+            if stop {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_due(&self, outcome: &Outcome) -> bool {
+        let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
+        !outcome.is_empty() && (outcome.is_urgent() || !self.answers.is_empty() || self.waiting_since.is_none_or(|since| since.elapsed() >= limit))
+    }
+
+    /// Waits for something to do, and does all of it that is there now: the lines of all trails become one input.
+    fn take(&mut self, mut outcome: Outcome) -> Result<(Outcome, bool), Error> {
+        let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
+        let patience = self.waiting_since.map_or(Duration::from_secs(1), |since| limit.saturating_sub(since.elapsed()));
+        let mut next = match self.from.recv_timeout(patience) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => return Ok((outcome, false)),
+            Err(RecvTimeoutError::Disconnected) => return Ok((outcome, true)),
+        };
+        let mut lines: Vec<Prepared> = Vec::new();
+        let mut count = 0;
+        let mut stop = false;
+        while let Some(message) = next.take() {
+            match message {
+                ToWriter::Lines(batch) => {
+                    count += batch.lines.len();
+                    lines.push(self.current(outcome.core(), *batch));
+                }
+                other => {
+                    // what happened keeps its place among the lines
+                    outcome = self.fold(outcome, Input::Lines(std::mem::take(&mut lines)))?;
+                    (outcome, stop) = self.other(outcome, other)?;
+                }
+            }
+            if stop || count >= LINES_PER_INPUT || outcome.is_urgent() {
+                break;
+            }
+            next = match self.from.try_recv() {
+                Ok(message) => Some(message),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+            };
+        }
+        outcome = self.fold(outcome, Input::Lines(lines))?;
+        Ok((outcome, stop))
+    }
+
+    /// The batch as the rules of now prepare it: a thread may have prepared it under the rules before.
+    fn current(&mut self, core: &Core, batch: Prepared) -> Prepared {
+        if batch.rules == core.rules.digest { batch } else { core.rules.prepare(batch.batch, &mut self.scratch) }
+    }
+
+    fn fold(&mut self, mut outcome: Outcome, input: Input<Prepared>) -> Result<Outcome, Error> {
+        if matches!(&input, Input::Lines(batches) if batches.is_empty()) {
+            return Ok(outcome);
+        }
+        let needs = outcome.needs(&input);
+        self.ledger.load(&mut outcome, &needs)?;
+        self.waiting_since.get_or_insert_with(Instant::now);
+        Ok(outcome.advance(input))
+    }
+
+    fn other(&mut self, mut outcome: Outcome, message: ToWriter) -> Result<(Outcome, bool), Error> {
+        match message {
+            ToWriter::Lines(_) => {}
+            ToWriter::Fact(input, answer) => {
+                outcome = self.fold(outcome, *input)?;
+                self.answers.extend(answer);
+            }
+            ToWriter::Rules(rules, answer) => {
+                let input = Input::Rules { at: super::wall_now(), digest: rules.digest };
+                outcome.set_rules(rules);
+                outcome = self.fold(outcome, input)?;
+                outcome = self.commit(outcome)?;
+                let cursors = self.ledger.cursors()?.into_iter().map(super::cursor).collect();
+                // whoever asked is gone only when the daemon ends
+                let _ = answer.send(cursors);
+            }
+            ToWriter::Resume => {
+                outcome = self.commit(outcome)?;
+                for order in outcome.core().book().iter() {
+                    match order.state {
+                        OrderState::Pending => self.tell(ToDelivery::Pending(self.ledger.committed(order))),
+                        OrderState::Started | OrderState::Unknown => self.tell(ToDelivery::Ask(order.id)),
+                        _ => {}
+                    }
+                }
+            }
+            ToWriter::Undelivered(outlet, answer) => {
+                let _ = answer.send(self.ledger.undelivered(&outlet, 64)?);
+            }
+            ToWriter::Delivered(outlet, sequence, error) => self.ledger.delivered(&outlet, sequence, error.as_deref())?,
+            ToWriter::Stop => return Ok((outcome, true)),
+        }
+        Ok((outcome, false))
+    }
+
+    /// Commits, however often it must be tried.
+    fn commit(&mut self, outcome: Outcome) -> Result<Outcome, Error> {
+        if outcome.is_empty() {
+            return Ok(outcome);
+        }
+        let mut attempt = self.ledger.commit(outcome);
+        let receipt = loop {
+            match attempt {
+                Ok(receipt) => break receipt,
+                Err(error) => {
+                    let (outcome, unknown) = match *error {
+                        CommitError::Before(outcome, e) => {
+                            self.health.wrong("ledger", format!("{e}: nothing goes on until it is written; make room on the disk"));
+                            (outcome, false)
+                        }
+                        CommitError::Unknown(outcome, e) => {
+                            self.health.wrong("ledger", format!("{e}: the file is opened again"));
+                            (outcome, true)
+                        }
+                    };
+                    self.progress.beat();
+                    std::thread::sleep(RETRY);
+                    attempt = if unknown { self.ledger.settle(*outcome) } else { self.ledger.commit(*outcome) };
+                }
+            }
+        };
+        self.health.well("ledger");
+        self.after(receipt)
+    }
+
+    /// What is on disk is handed on.
+    fn after(&mut self, receipt: Receipt) -> Result<Outcome, Error> {
+        self.waiting_since = None;
+        self.progress.committed();
+        for answer in self.answers.drain(..) {
+            let _ = answer.send(Ok(()));
+        }
+        if receipt.told {
+            self.tell(ToDelivery::Told);
+        }
+        for order in receipt.pending {
+            self.tell(ToDelivery::Pending(order));
+        }
+        for order in receipt.started {
+            match self.document(order.get())? {
+                Some(document) => self.tell(ToDelivery::Started(order, Box::new(document))),
+                None => self.health.wrong("orders", format!("order {} rests on a finding that is not there: it stays started", order.get().id)),
+            }
+        }
+        if self.pruned.elapsed() >= PRUNE {
+            self.pruned = Instant::now();
+            let newest = receipt.core.trails().filter_map(|(_, row)| row.newest).max().unwrap_or_default();
+            self.ledger.prune(super::wall_now(), newest)?;
+        }
+        Ok(receipt.core.begin())
+    }
+
+    fn document(&self, order: &Order) -> Result<Option<HookDocument>, Error> {
+        let Some(finding) = order.findings.first().map(|id| self.ledger.finding(id)).transpose()?.flatten() else { return Ok(None) };
+        let session = order.session.map(|s| self.ledger.unseal(&s.digest)).transpose()?.flatten();
+        Ok(Some(HookDocument::new(order, &finding, session, 1)))
+    }
+
+    fn tell(&self, what: ToDelivery) {
+        // the delivery loop is gone only when the daemon ends; what is on disk is taken up at the next start
+        let _ = self.to.send(what);
+    }
+}
+
+/// The wall clock's time of a tick.
+pub fn tick(at: WallTime) -> ToWriter {
+    ToWriter::Fact(Box::new(Input::Tick(at)), None)
+}

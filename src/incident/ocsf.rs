@@ -1,0 +1,162 @@
+//! Findings and orders as OCSF 1.8 objects: Detection Finding (class 2004) and Remediation Activity (class 7001).
+//!
+//! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
+use crate::ledger::rows::EventRow;
+use crate::model::{Finding, Order, OrderState, Severity};
+use serde_json::{Map, Value, json};
+
+/// A finding, with the recorded events that it rests on, the newest first.
+pub fn finding(finding: &Finding, events: &[EventRow]) -> Value {
+    let s = &finding.subject;
+    let session = s.session.map(|r| crate::model::id::hex(&r.digest));
+    let mut user = Map::new();
+    put(&mut user, "name", s.actor.as_deref());
+    put(&mut user, "uid", s.actor_uid.as_deref());
+    let mut evidences = vec![strip(json!({
+        "actor": { "user": user, "session": { "uid": session } },
+        "src_endpoint": { "ip": s.ip },
+    }))];
+    evidences.extend(events.iter().map(evidence));
+    strip(json!({
+        "class_uid": 2004,
+        "class_name": "Detection Finding",
+        "category_uid": 2,
+        "activity_id": 1,
+        "type_uid": 200_401,
+        "time": finding.time.0,
+        "severity_id": finding.severity.ocsf(),
+        "severity": severity_name(finding.severity),
+        "status_id": 1,
+        "is_alert": finding.severity >= Severity::High,
+        "message": finding.title,
+        "metadata": {
+            "version": "1.8.0",
+            "product": { "name": "tripline", "version": env!("CARGO_PKG_VERSION") },
+            "uid": finding.id.to_string(),
+            "logged_time": finding.observed.0,
+            "labels": if finding.test { json!(["test"]) } else { Value::Null },
+        },
+        "finding_info": {
+            "uid": finding.id.to_string(),
+            "title": finding.title,
+            "analytic": { "name": finding.policy, "type_id": 1, "type": "Rule" },
+            "created_time": finding.observed.0,
+            "first_seen_time": finding.first.0,
+            "last_seen_time": finding.time.0,
+            "related_events_count": finding.witnesses.len(),
+            "attacks": attacks(finding),
+        },
+        "evidences": evidences,
+        "unmapped": {
+            "entity": finding.entity,
+            "measures": finding.measures,
+            "place": s.place,
+            "customer": s.customer,
+            "role": s.role,
+            "witnesses": finding.witnesses.iter().map(|w| json!({"event": w.event.to_string(), "time": w.time.0, "matched": w.what})).collect::<Vec<_>>(),
+        },
+    }))
+}
+
+/// An order: given, or in a replay the one that would have been.
+pub fn order(order: &Order) -> Value {
+    let (status_id, status) = match order.state {
+        OrderState::Done => (1, "Success"),
+        OrderState::Failed => (2, "Failure"),
+        _ => (99, order.state.name()),
+    };
+    let session = order.session.map(|r| crate::model::id::hex(&r.digest));
+    let observable = |name: &str, type_id: u8, value: Option<String>| value.map(|v| json!({"name": name, "type_id": type_id, "value": v}));
+    let observables: Vec<Value> = [
+        observable("actor.user.name", 4, order.actor.as_ref().map(ToString::to_string)),
+        observable("actor.user.uid", 31, order.actor_uid.as_ref().map(ToString::to_string)),
+        observable("actor.session.uid", 99, session),
+        observable("src_endpoint.ip", 2, order.ip.map(|ip| ip.to_string())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    strip(json!({
+        "class_uid": 7001,
+        "class_name": "Remediation Activity",
+        "category_uid": 7,
+        "activity_id": 2,
+        "activity_name": "Evict",
+        "type_uid": 700_102,
+        "time": order.time.0,
+        "severity_id": 1,
+        "status_id": status_id,
+        "status": status,
+        "status_detail": order.refusal.map(|r| r.name()).or(order.note.as_deref()),
+        "command_uid": order.id.to_string(),
+        "message": format!("{} on the {} of {}", order.action, order.target.name(), order.actor.as_deref().unwrap_or("nobody named")),
+        "metadata": {
+            "version": "1.8.0",
+            "product": { "name": "tripline", "version": env!("CARGO_PKG_VERSION") },
+            "logged_time": order.changed.0,
+        },
+        "countermeasures": [{ "name": order.action, "d3f_tactic": { "uid": "D3-Evict", "name": "Evict" } }],
+        "observables": observables,
+        "unmapped": { "mode": order.mode.name(), "findings": order.findings.iter().map(ToString::to_string).collect::<Vec<_>>() },
+    }))
+}
+
+fn evidence(event: &EventRow) -> Value {
+    let e = event;
+    strip(json!({
+        "actor": {
+            "user": e.actor.as_ref().map(|a| json!({"name": a.name, "uid": a.uid, "type": a.kind.name()})),
+            "session": { "uid": e.session },
+        },
+        "src_endpoint": {
+            "ip": e.origin.ip,
+            "location": { "country": e.origin.country, "city": e.origin.city },
+            "autonomous_system": { "number": e.origin.as_number, "name": e.origin.as_name },
+        },
+        "http_request": { "user_agent": e.origin.user_agent },
+        "data": {
+            "event": e.id.to_string(),
+            "time": e.time.0,
+            "activity": e.activity.name(),
+            "status": e.outcome.name(),
+            "customer": e.customer,
+            "export": e.export,
+            "source": e.source,
+            "bytes": [e.from, e.to],
+            "digest": e.digest,
+        },
+    }))
+}
+
+fn attacks(finding: &Finding) -> Vec<Value> {
+    let id = |tag: &str| tag.strip_prefix("attack.t").map(|t| format!("T{}", t.to_ascii_uppercase()));
+    finding.tags.iter().filter_map(|tag| id(tag)).map(|uid| json!({"technique": {"uid": uid}, "version": "18.1"})).collect()
+}
+
+/// OCSF's caption of a severity.
+pub fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Informational => "Informational",
+        Severity::Low => "Low",
+        Severity::Medium => "Medium",
+        Severity::High => "High",
+        Severity::Critical => "Critical",
+    }
+}
+
+fn put(map: &mut Map<String, Value>, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        map.insert(key.into(), value.into());
+    }
+}
+
+/// Without what is null or empty: an attribute that is absent says less wrongly than one that is null.
+fn strip(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(k, v)| (k, strip(v))).filter(|(_, v)| !v.is_null() && *v != json!({}) && *v != json!([])).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(strip).collect()),
+        other => other,
+    }
+}

@@ -1,0 +1,289 @@
+//! The one transaction.
+use super::rows::EventRow;
+use super::{Error, Ledger, block, sql_error};
+use crate::model::{HashParts, Order, OrderState, Session, Vouched, WallTime, limits};
+use crate::pipeline::{Changes, Core, Outcome};
+use rusqlite::{Connection, params};
+use std::os::unix::ffi::OsStrExt;
+
+/// Something that is on disk. Made by a commit and by nothing else, so that nothing can act on less.
+#[derive(Clone, Debug)]
+pub struct Committed<T>(T);
+
+impl<T> Committed<T> {
+    /// What is on disk.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    pub(super) fn read_back(value: T) -> Committed<T> {
+        Committed(value)
+    }
+}
+
+/// What a commit gives back.
+pub struct Receipt {
+    /// The core, to fold further inputs into.
+    pub core: Core,
+    /// Orders that are to be handed to the runner now.
+    pub pending: Vec<Committed<Order>>,
+    /// Orders that have just been handed over, with the step on disk.
+    pub started: Vec<Committed<Order>>,
+    /// Whether there is something to tell.
+    pub told: bool,
+}
+
+/// Why a commit failed, and what to do.
+pub enum CommitError {
+    /// Nothing was written: try the same outcome again later.
+    Before(Box<Outcome>, Error),
+    /// Nobody knows: call [`Ledger::settle`] with the outcome.
+    Unknown(Box<Outcome>, Error),
+}
+
+impl Ledger {
+    /// Writes everything that the outcome changed in one transaction.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub fn commit(&mut self, mut outcome: Outcome) -> Result<Receipt, Box<CommitError>> {
+        outcome.seal();
+        let path = self.path();
+        match self.write(&outcome) {
+            Ok(()) => {}
+            Err(source) => {
+                self.rollback();
+                let error = sql_error("writing (the disk may be full)", &path)(source);
+                return Err(Box::new(CommitError::Before(Box::new(outcome), error)));
+            }
+        }
+        let end = self.connection.as_ref().map_or(Err(rusqlite::Error::InvalidQuery), |c| c.execute_batch("COMMIT"));
+        if let Err(source) = end {
+            self.connection = None;
+            return Err(Box::new(CommitError::Unknown(Box::new(outcome), sql_error("committing", &path)(source))));
+        }
+        Ok(self.receipt(outcome))
+    }
+
+    /// After an error at COMMIT: reopens the file, and gives the receipt where the outcome is on disk, or the outcome to be tried again.
+    ///
+    /// # Errors
+    /// The file can't be opened again; the outcome is given back.
+    pub fn settle(&mut self, outcome: Outcome) -> Result<Receipt, Box<CommitError>> {
+        let last = outcome.changes().inputs.last().map_or(0, |i| i.sequence);
+        match self.reopen().and_then(|()| self.last_sequence()) {
+            Ok(on_disk) if on_disk >= last => Ok(self.receipt(outcome)),
+            Ok(_) => self.commit(outcome),
+            Err(error) => Err(Box::new(CommitError::Unknown(Box::new(outcome), error))),
+        }
+    }
+
+    fn rollback(&mut self) {
+        if let Some(c) = &self.connection
+            && !c.is_autocommit()
+        {
+            // an error that already ended the transaction leaves nothing to roll back
+            let _ = c.execute_batch("ROLLBACK");
+        }
+        self.sealed.clear();
+        self.tail = u64::MAX;
+    }
+
+    fn receipt(&mut self, outcome: Outcome) -> Receipt {
+        let changes = outcome.changes();
+        let last = |state: OrderState| {
+            let mut orders: Vec<Committed<Order>> = Vec::new();
+            for (i, order) in changes.orders.iter().enumerate() {
+                let final_here = !changes.orders[i + 1..].iter().any(|later| later.id == order.id);
+                if final_here && order.state == state {
+                    orders.push(Committed(order.clone()));
+                }
+            }
+            orders
+        };
+        let (pending, started) = (last(OrderState::Pending), last(OrderState::Started));
+        let told = !changes.findings.is_empty() || !changes.orders.is_empty();
+        Receipt { pending, started, told, core: outcome.committed() }
+    }
+
+    fn write(&mut self, outcome: &Outcome) -> rusqlite::Result<()> {
+        let changes = outcome.changes();
+        let now = changes.inputs.iter().map(|i| i.at).max().unwrap_or_default();
+        let mut leaves: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        let keys = self.keys.clone();
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        c.execute_batch("BEGIN IMMEDIATE")?;
+        write_inputs(c, changes, &mut leaves)?;
+        write_trails(c, changes)?;
+        {
+            let mut put = c.prepare_cached("INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET slice = excluded.slice, expires = excluded.expires")?;
+            for (key, slice, expires) in &changes.slices {
+                put.execute(params![&key.0[..], slice, expires.0])?;
+            }
+        }
+        write_findings(c, outcome, now, &mut leaves)?;
+        write_orders(c, changes, now, &mut leaves)?;
+        self.write_events(changes)?;
+        self.cut_seen(changes)?;
+        self.compact(&mut leaves)?;
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        let mut put = c.prepare_cached("INSERT INTO leaves (kind, digest) VALUES (?, ?)")?;
+        for (kind, body) in leaves {
+            // salted, so that a body can go while its proof stays and nobody can guess it from the digest
+            let content = HashParts::new("leaf").part(kind.as_bytes()).part(&body).finish();
+            put.execute(params![kind, &keys.salted(&content.0)[..]])?;
+        }
+        Ok(())
+    }
+
+    fn write_events(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        let mut tail = c.prepare_cached("INSERT INTO tail (id, time, body) VALUES (?, ?, ?)")?;
+        let mut session = c.prepare_cached("INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)")?;
+        for event in &changes.events {
+            let digest = event.session.as_ref().map(|s| self.keys.session_digest(&s.id));
+            let body = serde_json::to_string(&EventRow::new(event, digest)).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+            tail.execute(params![&event.id.0[..], event.time.0, body])?;
+            if let (Some(Session { id, vouched: Vouched::Server }), Some(digest)) = (&event.session, digest)
+                && !self.sealed.contains(&digest)
+            {
+                if self.sealed.len() >= SEALED_REMEMBERED {
+                    self.sealed.clear();
+                }
+                self.sealed.insert(digest);
+                let expires = event.observed.plus(limits::SESSION_LIFE.times(2));
+                session.execute(params![&digest[..], self.keys.seal(&digest, id), expires.0])?;
+            }
+        }
+        self.tail = self.tail.saturating_add(changes.events.len() as u64);
+        Ok(())
+    }
+
+    /// Cuts the remembered ids of a trail off at the old end.
+    fn cut_seen(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        for (source, _, seen) in &changes.trails {
+            let count = self.seen.entry(source.clone()).or_default();
+            *count += seen.ids.len() as u64;
+            if *count > 2 * limits::REMEMBERED_IDS as u64 {
+                let sql = "DELETE FROM seen WHERE source = ?1 AND sequence <= (SELECT sequence FROM (SELECT sequence, \
+                           sum(ids) OVER (ORDER BY sequence DESC) AS newer FROM seen WHERE source = ?1) WHERE newer >= ?2 LIMIT 1) \
+                           AND sequence < (SELECT max(sequence) FROM seen WHERE source = ?1)";
+                c.execute(sql, params![source.as_str(), 2 * limits::REMEMBERED_IDS as i64])?;
+                *count = c.query_row("SELECT coalesce(sum(ids), 0) FROM seen WHERE source = ?", [source.as_str()], |r| r.get(0))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns a full tail into compressed blocks.
+    fn compact(&mut self, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        if self.tail == u64::MAX {
+            self.tail = c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
+        }
+        while self.tail >= 2 * block::EVENTS {
+            let digest = block::make(c)?;
+            leaves.push(("block", digest.0.to_vec()));
+            self.tail -= block::EVENTS;
+        }
+        Ok(())
+    }
+}
+
+/// How many sealed sessions are remembered in memory, to spare their sealing anew.
+const SEALED_REMEMBERED: usize = 100_000;
+
+fn write_inputs(c: &Connection, changes: &Changes, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+    let mut put = c.prepare_cached("INSERT INTO inputs VALUES (?, ?, ?, ?)")?;
+    for input in &changes.inputs {
+        put.execute(params![input.sequence, input.at.0, input.kind, input.body])?;
+        leaves.push(("input", input.body.clone().into_bytes()));
+    }
+    let mut put = c.prepare_cached(
+        "INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET path = ?5, \"offset\" = ?6, witness = ?7, size = ?8, sequence = ?9",
+    )?;
+    let sequence = changes.inputs.last().map_or(0, |i| i.sequence);
+    for row in changes.cursors.values() {
+        put.execute(params![
+            row.source.as_str(),
+            row.file.device as i64,
+            row.file.inode as i64,
+            row.file.born_ns,
+            row.path.as_os_str().as_bytes(),
+            row.offset,
+            &row.witness.0[..],
+            row.size,
+            sequence
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
+    let mut trail = c.prepare_cached("INSERT INTO trails VALUES (?1, ?2) ON CONFLICT DO UPDATE SET body = ?2")?;
+    let mut seen = c.prepare_cached("INSERT INTO seen (source, ids, body) VALUES (?, ?, ?)")?;
+    for (source, row, ids) in &changes.trails {
+        let body = serde_json::to_string(row).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        trail.execute(params![source.as_str(), body])?;
+        if *ids != Default::default() {
+            let body = postcard::to_stdvec(ids).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+            seen.execute(params![source.as_str(), ids.ids.len() as i64, body])?;
+        }
+    }
+    let mut meta = c.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?;
+    if let Some(on) = changes.hold {
+        meta.execute(["hold", if on { "on" } else { "off" }])?;
+    }
+    if let Some(flood) = &changes.flood {
+        meta.execute(["flood", flood])?;
+    }
+    Ok(())
+}
+
+fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+    let changes = outcome.changes();
+    let sequence = changes.inputs.last().map_or(0, |i| i.sequence);
+    // an id that is there already is the same decision on the same entity in the same episode: as first seen, it stays
+    let mut put = c.prepare_cached("INSERT OR IGNORE INTO findings (id, sequence, time, policy, severity, actor, session, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut tell = c.prepare_cached("INSERT INTO outbox (made, kind, body) VALUES (?, 'finding', ?)")?;
+    for finding in &changes.findings {
+        let body = serde_json::to_string(finding).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        let subject = &finding.subject;
+        let new = put.execute(params![
+            &finding.id.0[..],
+            sequence,
+            finding.time.0,
+            &*finding.policy,
+            finding.severity.ocsf(),
+            subject.actor.as_deref(),
+            subject.session.map(|s| s.digest.to_vec()),
+            body
+        ])?;
+        if new == 1 {
+            if finding.severity >= outcome.core().rules.tell || finding.test {
+                tell.execute(params![now.0, body])?;
+            }
+            leaves.push(("finding", body.into_bytes()));
+        }
+    }
+    let mut acknowledge = c.prepare_cached("UPDATE findings SET acknowledged_at = ?2, acknowledged_by = ?3 WHERE id = ?1 AND acknowledged_at IS NULL")?;
+    for (id, at, by) in &changes.acknowledged {
+        acknowledge.execute(params![&id.0[..], at.0, by.as_str()])?;
+    }
+    Ok(())
+}
+
+fn write_orders(c: &Connection, changes: &Changes, now: WallTime, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+    let mut put = c.prepare_cached("INSERT INTO orders VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET state = ?3, body = ?4")?;
+    let mut step = c.prepare_cached("INSERT INTO order_steps (id, at, state, refusal, note) VALUES (?, ?, ?, ?, ?)")?;
+    let mut tell = c.prepare_cached("INSERT INTO outbox (made, kind, body) VALUES (?, 'order', ?)")?;
+    for order in &changes.orders {
+        let body = serde_json::to_string(order).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        put.execute(params![&order.id.0[..], order.made.0, order.state.name(), body])?;
+        step.execute(params![&order.id.0[..], order.changed.0, order.state.name(), order.refusal.map(|r| r.name()), order.note.as_deref()])?;
+        tell.execute(params![now.0, body])?;
+        leaves.push(("order", body.into_bytes()));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The canonical dump: what a ledger holds, without what depends on when and in how many pieces it came.
+//!
+//! Two ledgers made from the same lines under the same rules give the same text, however the lines were cut into batches,
+//! however often the daemon was killed, and however the trails were interleaved. Left out are therefore wall-clock times,
+//! sequence numbers, batch boundaries, file identities, salts and seals, the numbers "as first seen" of a finding, and
+//! expired state that has not been pruned yet.
+use super::read::Reader;
+use super::{Error, rows::EventRow};
+use crate::model::{Digest, EventTime, Millis, limits};
+use std::io::Write;
+
+impl Reader {
+    /// Writes the canonical dump, a line for each record, sorted within each kind.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn dump(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let mut lines = Vec::new();
+        self.dump_trails(&mut lines)?;
+        self.dump_state(&mut lines)?;
+        self.each_event(|event| lines.push(format!("event {} {}", event.id, canonical(&event))))?;
+        for row in self.findings(&Default::default())? {
+            let f = row.finding;
+            let asks: Vec<&str> = f.asks.iter().map(|a| &*a.action).collect();
+            lines.push(format!(
+                "finding {} time={} policy={} severity={} entity={:?} asks={}",
+                f.id, f.time.0, f.policy, f.severity.name(), f.entity, asks.join(",")
+            ));
+        }
+        for order in self.orders(super::read::MOST_ROWS)? {
+            let target = order.actor.as_deref().unwrap_or("-");
+            lines.push(format!("order action={} target={} actor={target:?} episode={}", order.action, order.target.name(), order.time.episode(Millis::DAY)));
+        }
+        lines.sort();
+        for line in lines {
+            // whoever reads the dump has gone away: nothing is left to do for them
+            if writeln!(out, "{line}").is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn dump_trails(&self, lines: &mut Vec<String>) -> Result<(), Error> {
+        let trails: Vec<(String, String)> =
+            self.read("reading trails", |c| c.prepare("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())?;
+        lines.extend(trails.into_iter().map(|(source, body)| format!("trail {source} {body}")));
+        let cursors: Vec<(String, i64)> = self.read("reading cursors", |c| {
+            c.prepare("SELECT source, sum(\"offset\") FROM cursors GROUP BY source")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+        })?;
+        lines.extend(cursors.into_iter().map(|(source, offset)| format!("cursor {source} bytes={offset}")));
+        Ok(())
+    }
+
+    fn dump_state(&self, lines: &mut Vec<String>) -> Result<(), Error> {
+        let newest: EventTime = self.newest()?;
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = self.read("reading state", |c| {
+            c.prepare("SELECT key, slice FROM state WHERE expires >= ?")?
+                .query_map([newest.minus(limits::LATENESS).0], |r| Ok((r.get(0)?, r.get(1)?)))?
+                .collect()
+        })?;
+        lines.extend(rows.into_iter().map(|(key, slice)| format!("state {} {}", crate::model::id::hex(&key), Digest::of(&slice))));
+        Ok(())
+    }
+}
+
+fn canonical(event: &EventRow) -> String {
+    let mut event = event.clone();
+    event.observed = Default::default();
+    event.file = crate::model::FileId { device: 0, inode: 0, born_ns: 0 };
+    // what stands for the session depends on the installation's key
+    event.session = event.session.map(|_| "-".into());
+    serde_json::to_string(&event).unwrap_or_default()
+}

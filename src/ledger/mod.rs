@@ -1,0 +1,418 @@
+//! The only SQL: one SQLite file, and the one transaction in which everything that a batch changed is committed.
+//!
+//! [`Ledger::commit`] takes an outcome by value. An error before COMMIT gives the outcome back to be tried again: a full
+//! disk is waited out, and nothing goes on without it. An error at COMMIT means that nobody knows: the connection is
+//! closed, [`Ledger::settle`] reopens it, compares the last input's number, and either tries again or goes on.
+//! Only success gives the core back, with [`Committed`] orders, which nothing else can make; what acts takes only those.
+
+mod block;
+mod commit;
+pub mod dump;
+pub mod read;
+pub mod rows;
+pub mod seal;
+
+use crate::model::{FileId, Order, SourceName, WallTime, limits};
+use crate::pipeline::trail::{SeenRow, TrailRow};
+use crate::pipeline::{CursorRow, Recorded};
+pub use commit::{CommitError, Committed, Receipt};
+pub use read::Reader;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig, params};
+pub use seal::Keys;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file's name in the state directory.
+pub const FILE: &str = "ledger.sqlite";
+/// Marks the file as ours: "TRIP".
+const APPLICATION_ID: i32 = 0x5452_4950;
+/// The schema's version. A newer one is refused.
+const VERSION: i32 = 1;
+
+/// What went wrong with the ledger.
+#[derive(Debug)]
+pub enum Error {
+    /// SQLite said no.
+    Sql {
+        /// What we were doing.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: rusqlite::Error,
+    },
+    /// The file system said no.
+    Io {
+        /// What we were doing.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// Another daemon has the state directory.
+    Locked(PathBuf),
+    /// The file is not ours, or from a newer version.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Sql { operation, path, source } => write!(f, "{operation} in {}: {source}", path.display()),
+            Error::Io { operation, path, source } => write!(f, "{operation} {}: {source}", path.display()),
+            Error::Locked(path) => write!(f, "{} is in use by another tripline: stop that one first, or name another state directory", path.display()),
+            Error::Foreign { path, why } => write!(f, "{} {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How a commit is made to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on disk when it returns.
+    Full,
+    /// For throw-away ledgers: the operating system writes it when it likes.
+    None,
+}
+
+/// The open ledger, with the lock on its directory.
+pub struct Ledger {
+    directory: PathBuf,
+    connection: Option<Connection>,
+    durability: Durability,
+    keys: Arc<Keys>,
+    sealed: HashSet<[u8; 16]>,
+    tail: u64,
+    seen: std::collections::BTreeMap<SourceName, u64>,
+    /// Held as long as the ledger is open.
+    _lock: std::fs::File,
+}
+
+impl Ledger {
+    /// Opens the ledger of `directory`, making both where they are missing.
+    ///
+    /// # Errors
+    /// The directory can't be made or locked, or the file is damaged, not ours, or from a newer version.
+    pub fn open(directory: &Path, durability: Durability, keys: Arc<Keys>) -> Result<Ledger, Error> {
+        let lock = lock(directory)?;
+        let mut ledger = Ledger {
+            directory: directory.to_owned(),
+            connection: None,
+            durability,
+            keys,
+            sealed: HashSet::new(),
+            tail: 0,
+            seen: Default::default(),
+            _lock: lock,
+        };
+        ledger.reopen()?;
+        Ok(ledger)
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+
+    /// The keys of this installation.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    fn reopen(&mut self) -> Result<(), Error> {
+        self.connection = None;
+        let path = self.path();
+        let connection = open_file(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let sql = |operation| sql_error(operation, &path);
+        connection.pragma_update(None, "journal_mode", "wal").map_err(sql("setting WAL mode"))?;
+        let synchronous = if self.durability == Durability::Full { "full" } else { "off" };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(sql("setting synchronous"))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        migrate(&connection, &path)?;
+        self.tail = connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
+        self.connection = Some(connection);
+        self.count_seen()
+    }
+
+    fn count_seen(&mut self) -> Result<(), Error> {
+        let rows = self.rows("counting remembered ids", "SELECT source, sum(ids) FROM seen GROUP BY source", |r| {
+            Ok((SourceName(r.get::<_, String>(0)?.into()), r.get::<_, u64>(1)?))
+        })?;
+        self.seen = rows.into_iter().collect();
+        Ok(())
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// It was closed by an error at COMMIT and [`Ledger::settle`] has not been called.
+    fn connection(&self) -> Result<&Connection, Error> {
+        let closed = || Error::Sql { operation: "using a closed connection", path: self.path(), source: rusqlite::Error::InvalidQuery };
+        self.connection.as_ref().ok_or_else(closed)
+    }
+
+    fn rows<T>(&self, operation: &'static str, sql: &str, row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, Error> {
+        let run = || -> rusqlite::Result<Vec<T>> {
+            let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+            connection.prepare(sql)?.query_map([], row)?.collect()
+        };
+        run().map_err(sql_error(operation, &self.path()))
+    }
+
+    /// What a core is made from.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn recorded(&self) -> Result<Recorded, Error> {
+        let path = self.path();
+        let connection = self.connection()?;
+        let mut trails = Vec::new();
+        let names = self.rows("reading trails", "SELECT source, body FROM trails ORDER BY source", |r| {
+            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?))
+        })?;
+        for (name, body) in names {
+            let row: TrailRow = serde_json::from_str(&body).map_err(|e| foreign(&path, format!("holds an unreadable trail row: {e}")))?;
+            let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+                connection.prepare_cached("SELECT body FROM seen WHERE source = ? ORDER BY sequence")?.query_map([&name], |r| r.get(0))?.collect()
+            };
+            let seen: Vec<SeenRow> = read()
+                .map_err(sql_error("reading remembered ids", &path))?
+                .iter()
+                .map(|bytes| postcard::from_bytes(bytes).map_err(|e| foreign(&path, format!("holds an unreadable row of ids: {e}"))))
+                .collect::<Result<_, _>>()?;
+            trails.push((SourceName(name.into()), row, seen));
+        }
+        let orders = self.rows("reading orders", "SELECT body FROM orders", |r| r.get::<_, String>(0))?;
+        let orders: Vec<Order> = orders
+            .iter()
+            .map(|body| serde_json::from_str(body).map_err(|e| foreign(&path, format!("holds an unreadable order: {e}"))))
+            .collect::<Result<_, _>>()?;
+        let newest = orders.iter().map(|o| o.made).max().unwrap_or_default();
+        let open = orders.into_iter().filter(|o| {
+            use crate::model::OrderState::{Held, Pending, Started, Unknown, Waiting};
+            o.made >= newest.minus(crate::orders::REMEMBERED) || matches!(o.state, Held | Pending | Started | Unknown | Waiting)
+        });
+        Ok(Recorded {
+            last_sequence: self.last_sequence()?,
+            orders: open.collect(),
+            hold: self.meta("hold")?.as_deref() == Some("on"),
+            trails,
+            flood: self.meta("flood")?,
+        })
+    }
+
+    /// The cursors of a trail, the one last moved first.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn cursors(&self) -> Result<Vec<CursorRow>, Error> {
+        let sql = "SELECT source, path, device, inode, born, \"offset\", witness, size FROM cursors ORDER BY source, sequence DESC, inode";
+        self.rows("reading cursors", sql, |r| {
+            Ok(CursorRow {
+                source: SourceName(r.get::<_, String>(0)?.into()),
+                path: Path::new(OsStr::from_bytes(&r.get::<_, Vec<u8>>(1)?)).into(),
+                file: FileId { device: r.get::<_, i64>(2)? as u64, inode: r.get::<_, i64>(3)? as u64, born_ns: r.get(4)? },
+                offset: r.get(5)?,
+                witness: crate::model::Digest(r.get(6)?),
+                size: r.get(7)?,
+            })
+        })
+    }
+
+    /// The number of the last committed input, 0 for none.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn last_sequence(&self) -> Result<u64, Error> {
+        self.connection()?
+            .query_row("SELECT coalesce(max(sequence), 0) FROM inputs", [], |r| r.get(0))
+            .map_err(sql_error("reading the last input", &self.path()))
+    }
+
+    /// Loads the slices that an outcome needs.
+    ///
+    /// # Errors
+    /// The file can't be read, or a slice is not one that this version reads.
+    pub fn load(&self, outcome: &mut crate::pipeline::Outcome, keys: &[crate::detect::StateKey]) -> Result<(), Error> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let path = self.path();
+        let mut statement = self
+            .connection()?
+            .prepare_cached("SELECT slice FROM state WHERE key = ?")
+            .map_err(sql_error("reading state", &path))?;
+        for key in keys {
+            let slice: Option<Vec<u8>> =
+                statement.query_row([&key.0[..]], |r| r.get(0)).optional().map_err(sql_error("reading state", &path))?;
+            outcome.load(*key, slice.as_deref()).map_err(|_| foreign(&path, "holds a state row that this version can't read".into()))?;
+        }
+        Ok(())
+    }
+
+    /// A session's id, where it is still sealed here: for the document that a hook gets, and for nothing else.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn unseal(&self, digest: &[u8; 16]) -> Result<Option<String>, Error> {
+        let sealed: Option<Vec<u8>> = self
+            .connection()?
+            .query_row("SELECT sealed FROM sessions WHERE digest = ?", [&digest[..]], |r| r.get(0))
+            .optional()
+            .map_err(sql_error("reading a sealed session", &self.path()))?;
+        Ok(sealed.and_then(|sealed| self.keys.open(digest, &sealed)))
+    }
+
+    /// A recorded finding.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn finding(&self, id: &crate::model::FindingId) -> Result<Option<crate::model::Finding>, Error> {
+        let body: Option<String> = self
+            .connection()?
+            .query_row("SELECT body FROM findings WHERE id = ?", [&id.0[..]], |r| r.get(0))
+            .optional()
+            .map_err(sql_error("reading a finding", &self.path()))?;
+        Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    }
+
+    /// An order of the book of a core that was made from this ledger: its last change is on disk.
+    pub fn committed(&self, order: &Order) -> Committed<Order> {
+        Committed::read_back(order.clone())
+    }
+
+    /// Drops what is past its time: expired state, sealed sessions, delivered messages. Never changes a result.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn prune(&mut self, now: WallTime, newest_event: crate::model::EventTime) -> Result<(), Error> {
+        let path = self.path();
+        let run = |c: &Connection| -> rusqlite::Result<()> {
+            c.execute("DELETE FROM sessions WHERE expires < ?", [now.0])?;
+            c.execute("DELETE FROM state WHERE expires < ?", [newest_event.minus(limits::LATENESS).0])?;
+            c.execute("DELETE FROM outbox WHERE sequence <= (SELECT min(delivered) FROM outlets)", [])?;
+            Ok(())
+        };
+        run(self.connection()?).map_err(sql_error("pruning", &path))
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, Error> {
+        self.connection()?
+            .query_row("SELECT value FROM meta WHERE key = ?", [key], |r| r.get(0))
+            .optional()
+            .map_err(sql_error("reading a setting", &self.path()))
+    }
+
+    /// The messages that an outlet has not been given, oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// The file can't be read or written.
+    pub fn undelivered(&self, outlet: &str, most: usize) -> Result<Vec<rows::Message>, Error> {
+        let run = |c: &Connection| -> rusqlite::Result<Vec<rows::Message>> {
+            c.execute("INSERT OR IGNORE INTO outlets VALUES (?, 0, NULL)", [outlet])?;
+            c.prepare_cached(
+                "SELECT sequence, made, kind, body FROM outbox WHERE sequence > (SELECT delivered FROM outlets WHERE name = ?) ORDER BY sequence LIMIT ?",
+            )?
+            .query_map(params![outlet, most as i64], |r| {
+                Ok(rows::Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
+            })?
+            .collect()
+        };
+        run(self.connection()?).map_err(sql_error("reading the outbox", &self.path()))
+    }
+
+    /// An outlet took every message up to `sequence`, or could not, and why.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn delivered(&self, outlet: &str, sequence: Option<u64>, error: Option<&str>) -> Result<(), Error> {
+        let sql = "INSERT INTO outlets VALUES (?1, coalesce(?2, 0), ?3) ON CONFLICT DO UPDATE SET delivered = coalesce(?2, delivered), error = ?3";
+        self.connection()?.execute(sql, params![outlet, sequence, error]).map_err(sql_error("writing the outbox", &self.path()))?;
+        Ok(())
+    }
+}
+
+fn lock(directory: &Path) -> Result<std::fs::File, Error> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let io = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { operation, path, source }
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("making the state directory", directory))?;
+    let path = directory.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(io("opening the lock", &path))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
+        Err(e) => Err(io("locking", &path)(e.into())),
+    }
+}
+
+fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    if std::fs::symlink_metadata(path).is_ok_and(|m| !m.is_file()) {
+        return Err(foreign(path, "is not a regular file: tripline follows no link to its ledger".into()));
+    }
+    let open = || -> rusqlite::Result<Connection> {
+        let c = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        c.busy_timeout(std::time::Duration::from_secs(5))?;
+        c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        c.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        c.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        c.set_limit(Limit::SQLITE_LIMIT_LENGTH, 64 << 20)?;
+        c.pragma_update(None, "cell_size_check", true)?;
+        c.pragma_update(None, "mmap_size", 0)?;
+        c.pragma_update(None, "cache_size", -32_768)?;
+        Ok(c)
+    };
+    open().map_err(sql_error("opening", path))
+}
+
+fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
+    let sql = |operation| sql_error(operation, path);
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    match (application, version) {
+        (APPLICATION_ID, VERSION) => {
+            let check: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(sql("checking"))?;
+            if check == "ok" { Ok(()) } else { Err(foreign(path, format!("is damaged ({check}): move it aside and start again; the trails are read anew"))) }
+        }
+        (0, 0) => {
+            let make = format!(
+                "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;",
+                include_str!("schema.sql")
+            );
+            connection.execute_batch(&make).map_err(sql("making the schema"))
+        }
+        (APPLICATION_ID, newer) if newer > VERSION => {
+            Err(foreign(path, format!("was written by a newer tripline (schema {newer}, this one knows {VERSION}): install that one")))
+        }
+        _ => Err(foreign(path, "is not a tripline ledger: name another state directory".into())),
+    }
+}
+
+fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Sql { operation, path, source }
+}
+
+fn foreign(path: &Path, why: String) -> Error {
+    Error::Foreign { path: path.to_owned(), why }
+}

@@ -1,0 +1,346 @@
+//! The reading connection: answers questions, and can change nothing.
+use super::rows::EventRow;
+use super::{Error, block, foreign, open_file, sql_error};
+use crate::model::{EventId, EventTime, Finding, FindingId, Order, OrderId, Severity, WallTime};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A connection that only reads.
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// Which findings are asked for; all that is `None` does not narrow.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingFilter {
+    /// Event time at or after, in milliseconds since 1970.
+    #[serde(default)]
+    pub since: Option<i64>,
+    /// Event time before, in milliseconds since 1970.
+    #[serde(default)]
+    pub until: Option<i64>,
+    /// The actor's name.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// The policy's name.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// At least this severity.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    /// Only those nobody has acknowledged.
+    #[serde(default)]
+    pub open: bool,
+    /// At most so many, the newest first.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// A finding with what people did about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingRow {
+    /// The finding.
+    pub finding: Finding,
+    /// When and by whom it was acknowledged.
+    pub acknowledged: Option<(WallTime, String)>,
+}
+
+/// One step of an order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// When.
+    pub at: WallTime,
+    /// What state it came into.
+    pub state: String,
+    /// Why it was refused or held.
+    pub refusal: Option<String>,
+    /// What was said.
+    pub note: Option<String>,
+}
+
+/// How far an outlet has got.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutletRow {
+    /// Its name.
+    pub name: String,
+    /// Messages that it has not been given.
+    pub waiting: u64,
+    /// What kept it from taking the next one.
+    pub error: Option<String>,
+}
+
+/// Rows that one question may give, at most.
+pub const MOST_ROWS: u32 = 10_000;
+
+impl Reader {
+    /// Opens the ledger file for reading.
+    ///
+    /// # Errors
+    /// It is not there, can't be read, or is not ours.
+    pub fn open(path: &Path) -> Result<Reader, Error> {
+        let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "query_only", true).map_err(sql_error("opening for reading", path))?;
+        let version: i32 = connection.pragma_query_value(None, "user_version", |r| r.get(0)).map_err(sql_error("opening for reading", path))?;
+        if version != super::VERSION {
+            return Err(foreign(path, format!("has schema {version}, and this tripline reads {}", super::VERSION)));
+        }
+        Ok(Reader { connection, path: path.to_owned() })
+    }
+
+    /// The findings asked for, the newest first.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn findings(&self, filter: &FindingFilter) -> Result<Vec<FindingRow>, Error> {
+        let sql = "SELECT body, acknowledged_at, acknowledged_by FROM findings WHERE time >= ?1 AND time < ?2 \
+                   AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) \
+                   ORDER BY time DESC, id LIMIT ?7";
+        let values = params![
+            filter.since.unwrap_or(i64::MIN),
+            filter.until.unwrap_or(i64::MAX),
+            filter.actor,
+            filter.policy,
+            filter.severity.map_or(0, Severity::ocsf),
+            filter.open,
+            filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
+        ];
+        self.read("reading findings", |c| c.prepare_cached(sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>())?
+            .into_iter()
+            .map(|row| row.map_err(|why| foreign(&self.path, why)))
+            .collect()
+    }
+
+    /// One finding, by the beginning of its id.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn finding(&self, id: &FindingId) -> Result<Option<FindingRow>, Error> {
+        let sql = "SELECT body, acknowledged_at, acknowledged_by FROM findings WHERE id = ?";
+        self.read("reading a finding", |c| c.prepare_cached(sql)?.query_row([&id.0[..]], finding_row).optional())?
+            .transpose()
+            .map_err(|why| foreign(&self.path, why))
+    }
+
+    /// The ids of findings that begin with `prefix` (hexadecimal), at most two.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn findings_named(&self, prefix: &str) -> Result<Vec<FindingId>, Error> {
+        Ok(self.named("findings", prefix)?.into_iter().map(FindingId).collect())
+    }
+
+    /// The ids of orders that begin with `prefix` (hexadecimal), at most two.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn orders_named(&self, prefix: &str) -> Result<Vec<OrderId>, Error> {
+        Ok(self.named("orders", prefix)?.into_iter().map(OrderId).collect())
+    }
+
+    fn named(&self, table: &'static str, prefix: &str) -> Result<Vec<[u8; 16]>, Error> {
+        let sql = format!("SELECT id FROM {table} WHERE substr(lower(hex(id)), 1, length(?1)) = lower(?1) LIMIT 2");
+        self.read("looking an id up", |c| c.prepare_cached(&sql)?.query_map([prefix], |r| r.get(0))?.collect())
+    }
+
+    /// All orders, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn orders(&self, limit: u32) -> Result<Vec<Order>, Error> {
+        let sql = "SELECT body FROM orders ORDER BY made DESC, id LIMIT ?";
+        self.read("reading orders", |c| {
+            c.prepare_cached(sql)?.query_map([limit.min(MOST_ROWS)], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        })?
+        .iter()
+        .map(|body| serde_json::from_str(body).map_err(|e| foreign(&self.path, format!("holds an unreadable order: {e}"))))
+        .collect()
+    }
+
+    /// The steps of an order, the first one first.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn steps(&self, id: &OrderId) -> Result<Vec<Step>, Error> {
+        let sql = "SELECT at, state, refusal, note FROM order_steps WHERE id = ? ORDER BY sequence";
+        self.read("reading an order's steps", |c| {
+            c.prepare_cached(sql)?
+                .query_map([&id.0[..]], |r| Ok(Step { at: WallTime(r.get(0)?), state: r.get(1)?, refusal: r.get(2)?, note: r.get(3)? }))?
+                .collect()
+        })
+    }
+
+    /// How many orders are in each state.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn order_counts(&self) -> Result<Vec<(String, u64)>, Error> {
+        let sql = "SELECT state, count(*) FROM orders GROUP BY state ORDER BY state";
+        self.read("counting orders", |c| c.prepare_cached(sql)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+    }
+
+    /// How many findings there are, and how many of them nobody has acknowledged.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn finding_counts(&self) -> Result<(u64, u64), Error> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE acknowledged_at IS NULL) FROM findings";
+        self.read("counting findings", |c| c.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?))))
+    }
+
+    /// How far the outlets have got.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn outlets(&self) -> Result<Vec<OutletRow>, Error> {
+        let sql = "SELECT name, (SELECT count(*) FROM outbox WHERE sequence > delivered), error FROM outlets ORDER BY name";
+        self.read("reading the outlets", |c| {
+            c.prepare_cached(sql)?.query_map([], |r| Ok(OutletRow { name: r.get(0)?, waiting: r.get(1)?, error: r.get(2)? }))?.collect()
+        })
+    }
+
+    /// The trails' counters.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn trails(&self) -> Result<std::collections::BTreeMap<String, crate::pipeline::trail::TrailRow>, Error> {
+        let rows: Vec<(String, String)> =
+            self.read("reading trails", |c| c.prepare_cached("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())?;
+        rows.into_iter()
+            .map(|(source, body)| Ok((source, serde_json::from_str(&body).map_err(|e| foreign(&self.path, format!("holds an unreadable trail row: {e}")))?)))
+            .collect()
+    }
+
+    /// Whether orders are on hold.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn hold(&self) -> Result<bool, Error> {
+        let sql = "SELECT count(*) FROM meta WHERE key = 'hold' AND value = 'on'";
+        self.read("reading the hold", |c| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n > 0))
+    }
+
+    /// The recorded event of that id.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn event(&self, id: &EventId) -> Result<Option<EventRow>, Error> {
+        Ok(self.events("event", &id.to_string(), |row| row.id == *id)?.pop())
+    }
+
+    /// The recorded events of an actor, a session (by what stands for it), an address, a customer or an export, in order of time.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn events_of(&self, kind: Asked, value: &str) -> Result<Vec<EventRow>, Error> {
+        let fits = |row: &EventRow| match kind {
+            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value),
+            Asked::Session => row.session.as_deref() == Some(value),
+            Asked::Address => row.origin.ip.is_some_and(|ip| ip.to_string() == value),
+            Asked::Customer => row.customer.as_deref() == Some(value),
+            Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
+        };
+        self.events(kind.name(), value, fits)
+    }
+
+    /// Every recorded event, in the order of recording.
+    ///
+    /// # Errors
+    /// The file can't be read, or `each` says so.
+    pub fn each_event(&self, mut each: impl FnMut(EventRow)) -> Result<(), Error> {
+        let mut bodies = |c: &Connection| -> rusqlite::Result<()> {
+            let mut blocks = c.prepare("SELECT body FROM blocks ORDER BY id")?;
+            let mut rows = blocks.query([])?;
+            while let Some(row) = rows.next()? {
+                block::events(&row.get::<_, Vec<u8>>(0)?).for_each(&mut each);
+            }
+            let mut tail = c.prepare("SELECT body FROM tail ORDER BY sequence")?;
+            let mut rows = tail.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Ok(event) = serde_json::from_str(&row.get::<_, String>(0)?) {
+                    each(event);
+                }
+            }
+            Ok(())
+        };
+        bodies(&self.connection).map_err(sql_error("reading events", &self.path))
+    }
+
+    fn events(&self, kind: &str, value: &str, fits: impl Fn(&EventRow) -> bool) -> Result<Vec<EventRow>, Error> {
+        let read = |c: &Connection| -> rusqlite::Result<Vec<EventRow>> {
+            let mut found = Vec::new();
+            let mut blocks = c.prepare_cached("SELECT id, keys FROM blocks ORDER BY id")?;
+            let mut body = c.prepare_cached("SELECT body FROM blocks WHERE id = ?")?;
+            let mut rows = blocks.query([])?;
+            while let Some(row) = rows.next()? {
+                if block::may_hold(row.get_ref(1)?.as_blob()?, kind, value) {
+                    let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |r| r.get(0))?;
+                    found.extend(block::events(&body).filter(&fits));
+                }
+            }
+            let mut tail = c.prepare_cached("SELECT body FROM tail ORDER BY sequence")?;
+            let mut rows = tail.query([])?;
+            while let Some(row) = rows.next()? {
+                // most rows of the tail are not asked for: look before reading one whole
+                let text = row.get_ref(0)?.as_str()?;
+                if (kind == "event" || text.contains(value)) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
+                    found.push(event);
+                }
+            }
+            found.sort_by_key(|e| (e.time, e.id));
+            Ok(found)
+        };
+        self.read("reading events", read)
+    }
+
+    /// The newest event time that any trail has reached.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn newest(&self) -> Result<EventTime, Error> {
+        let sql = "SELECT coalesce(max(json_extract(body, '$.newest')), 0) FROM trails";
+        self.read("reading trails", |c| c.query_row(sql, [], |r| r.get(0).map(EventTime)))
+    }
+
+    pub(super) fn read<T>(&self, operation: &'static str, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        run(&self.connection).map_err(sql_error(operation, &self.path))
+    }
+}
+
+/// By what recorded events can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The actor's name.
+    Actor,
+    /// What stands for the session, in hexadecimal.
+    Session,
+    /// The address.
+    Address,
+    /// The customer account.
+    Customer,
+    /// The export's id.
+    Export,
+}
+
+impl Asked {
+    fn name(self) -> &'static str {
+        match self {
+            Asked::Actor => "actor",
+            Asked::Session => "session",
+            Asked::Address => "ip",
+            Asked::Customer => "customer",
+            Asked::Export => "export",
+        }
+    }
+}
+
+fn finding_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<FindingRow, String>> {
+    let body: String = r.get(0)?;
+    let acknowledged = match (r.get::<_, Option<i64>>(1)?, r.get::<_, Option<String>>(2)?) {
+        (Some(at), Some(by)) => Some((WallTime(at), by)),
+        _ => None,
+    };
+    Ok(serde_json::from_str(&body).map(|finding| FindingRow { finding, acknowledged }).map_err(|e| format!("holds an unreadable finding: {e}")))
+}

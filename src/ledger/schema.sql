@@ -1,0 +1,41 @@
+-- The ledger. Every table is STRICT; times are milliseconds since 1970.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+-- Everything that could change a result, in the order in which it was folded in.
+CREATE TABLE inputs (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+-- Up to where each file of each trail has been processed.
+CREATE TABLE cursors (
+    source TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, born INTEGER NOT NULL, path BLOB NOT NULL,
+    "offset" INTEGER NOT NULL, witness BLOB NOT NULL, size INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (source, device, inode, born)
+) STRICT, WITHOUT ROWID;
+-- Counters and the clock of each trail (JSON).
+CREATE TABLE trails (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+-- Ids of the events that each trail has shown lately; appended to, and cut off at the old end.
+CREATE TABLE seen (sequence INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, ids INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+-- One slice of detection state for one entity of one policy.
+CREATE TABLE state (key BLOB PRIMARY KEY, slice BLOB NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Recorded events that are not yet in a block (JSON).
+CREATE TABLE tail (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+-- Recorded events, compressed (zlib, a JSON object a line). `keys` is a sorted list of big-endian 32-bit hashes of what can be
+-- asked for: event ids, actors, sessions, addresses, customers, exports.
+CREATE TABLE blocks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL, last INTEGER NOT NULL, from_time INTEGER NOT NULL,
+    to_time INTEGER NOT NULL, events INTEGER NOT NULL, keys BLOB NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE TABLE findings (
+    id BLOB PRIMARY KEY, sequence INTEGER NOT NULL, time INTEGER NOT NULL, policy TEXT NOT NULL, severity INTEGER NOT NULL,
+    actor TEXT, session BLOB, body TEXT NOT NULL, acknowledged_at INTEGER, acknowledged_by TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX findings_by_time ON findings (time);
+CREATE TABLE orders (id BLOB PRIMARY KEY, made INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+-- Every step of every order, with its time and cause.
+CREATE TABLE order_steps (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, refusal TEXT, note TEXT
+) STRICT;
+-- Session ids, sealed (AES-256-GCM), until the session's longest life is over.
+CREATE TABLE sessions (digest BLOB PRIMARY KEY, sealed BLOB NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- What is to be told, in order; each outlet has got as far as its row in `outlets` says.
+CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE outlets (name TEXT PRIMARY KEY, delivered INTEGER NOT NULL, error TEXT) STRICT, WITHOUT ROWID;
+-- The append-only list that an evidence tree can be built over: salted digests of inputs, findings, order steps and blocks.
+CREATE TABLE leaves (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, digest BLOB NOT NULL) STRICT;

@@ -1,0 +1,155 @@
+//! Findings: from a policy's firing, and the few that tripline makes about itself and its trails.
+use super::Rules;
+use crate::detect::Firing;
+use crate::model::finding::Witness;
+use crate::model::{
+    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Severity, SourceName, Subject, Text, WallTime,
+};
+use std::sync::Arc;
+
+/// The finding of a policy that fired at `event`.
+pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Finding {
+    let policy = &rules.engine.policies().rules[usize::from(firing.policy)];
+    let id = HashParts::new("finding").part(&policy.decision.0).part(&firing.entity).number(firing.episode).finish();
+    Finding {
+        id: FindingId(id.short()),
+        policy: policy.name.clone(),
+        title: policy.title.clone(),
+        severity: policy.severity,
+        time: firing.time,
+        observed: event.observed,
+        first: firing.first,
+        entity: firing.label,
+        subject: subject(rules, event),
+        measures: firing.measures,
+        witnesses: firing.witnesses.into_iter().map(|(event, time, what)| Witness { event, time, what }).collect(),
+        tags: policy.tags.clone(),
+        asks: policy.asks.clone(),
+        test: false,
+    }
+}
+
+fn subject(rules: &Rules, event: &Event) -> Subject {
+    let origin = &event.origin;
+    let place: Vec<String> = [
+        origin.city.as_ref().map(ToString::to_string),
+        origin.country.as_ref().map(ToString::to_string),
+        origin.as_number.map(|n| format!("AS{n}")),
+        origin.as_name.as_ref().map(ToString::to_string),
+        origin.listed.as_ref().map(|kind| format!("listed as {kind}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    Subject {
+        actor: event.actor.as_ref().map(|a| a.name.clone()),
+        actor_uid: event.actor.as_ref().and_then(|a| a.uid.clone()),
+        role: event.actor.as_ref().and_then(|a| a.role.clone()),
+        session: event.session.as_ref().map(|s| rules.secrets.session_ref(s)),
+        ip: origin.ip,
+        place: (!place.is_empty()).then(|| place.join(", ").into()),
+        customer: event.customer.clone(),
+    }
+}
+
+/// One marked finding, to see that it arrives.
+pub(super) fn test(at: WallTime, by: &str) -> Finding {
+    let id = HashParts::new("test finding").number(at.0).part(by.as_bytes()).finish();
+    Finding { test: true, ..own(id.short(), "test", "A test: nothing happened", Severity::Informational, EventTime(at.0), at, by.into()) }
+}
+
+/// Said in place of the finding that is one too many.
+pub(super) fn flood(last: &Finding) -> Finding {
+    let hour = last.time.episode(Millis::HOUR);
+    let id = HashParts::new("flood").part(last.policy.as_bytes()).number(hour).finish();
+    let mut finding = own(
+        id.short(),
+        "findings_capped",
+        "A policy fired so often that its further findings of this hour are not recorded singly",
+        Severity::Medium,
+        last.time,
+        last.observed,
+        format!("policy={}", last.policy).into(),
+    );
+    finding.measures.push(Measure {
+        what: "findings of the policy in one hour".into(),
+        value: format!("more than {}", crate::model::limits::FINDINGS_PER_POLICY_HOUR).into(),
+        against: format!("<= {}", crate::model::limits::FINDINGS_PER_POLICY_HOUR).into(),
+    });
+    finding
+}
+
+/// What is said of a discontinuity: nothing where nothing was lost.
+pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<EventTime>) -> Option<Finding> {
+    let (policy, title, value): (_, _, Text) = match what {
+        Discontinuity::StartedAtEnd | Discontinuity::NextFile => return None,
+        Discontinuity::Truncated => (
+            "trail_truncated",
+            "A trail was cut short or rewritten under us: it is read again from its start, and what was written between our last look and the cut is lost",
+            "unknown: at most what was written between two looks".into(),
+        ),
+        Discontinuity::Lost { read_to, known_size } => (
+            "trail_gap",
+            "A file of a trail is gone with an unread rest",
+            match known_size {
+                Some(size) => format!("bytes {read_to} to {size}").into(),
+                None => format!("from byte {read_to} on, unknown how far").into(),
+            },
+        ),
+    };
+    let time = newest.unwrap_or(EventTime(batch.observed.0));
+    let id = HashParts::new(policy)
+        .part(batch.source.as_str().as_bytes())
+        .number(batch.stretch.file.inode as i64)
+        .number(batch.stretch.file.born_ns)
+        .number(time.episode(Millis::HOUR))
+        .finish();
+    let entity: Text = format!("trail={}", batch.source).into();
+    let mut finding = own(id.short(), policy, title, Severity::Medium, time, batch.observed, entity);
+    finding.measures.push(Measure { what: "not read".into(), value, against: "nothing".into() });
+    Some(finding)
+}
+
+/// Under which name the hour of the last such finding of a trail is remembered.
+pub(super) fn unreadable_key(source: &SourceName) -> Arc<str> {
+    format!("trail_unreadable {source}").into()
+}
+
+/// Many of a trail's lines can't be read: its format changed, or somebody hides in it.
+pub(super) fn unreadable(source: &SourceName, newest: EventTime, lines: u64, rejects: u64) -> Finding {
+    let id = HashParts::new("trail_unreadable").part(source.as_str().as_bytes()).number(newest.episode(Millis::HOUR)).finish();
+    let mut finding = own(
+        id.short(),
+        "trail_unreadable",
+        "Many lines of a trail can't be read: its format changed, or somebody hides in it",
+        Severity::Medium,
+        newest,
+        WallTime(newest.0),
+        format!("trail={source}").into(),
+    );
+    finding.measures.push(Measure {
+        what: "unreadable lines in one hour".into(),
+        value: format!("{rejects} of {lines}").into(),
+        against: "fewer than one in twenty".into(),
+    });
+    finding
+}
+
+fn own(id: [u8; 16], policy: &str, title: &str, severity: Severity, time: EventTime, observed: WallTime, entity: Text) -> Finding {
+    Finding {
+        id: FindingId(id),
+        policy: policy.into(),
+        title: title.into(),
+        severity,
+        time,
+        observed,
+        first: time,
+        entity,
+        subject: Subject::default(),
+        measures: Vec::new(),
+        witnesses: Vec::new(),
+        tags: Vec::new(),
+        asks: Vec::new(),
+        test: false,
+    }
+}

@@ -1,0 +1,432 @@
+//! The only door into the core: `advance(state, input) -> outcome`, composed of the pure stages.
+//!
+//! [`Rules::prepare`] does what depends on a batch alone, on any thread. An [`Outcome`] holds the state and the changes
+//! since the last commit; [`Outcome::advance`] folds one more input in. The ledger takes an outcome by value and gives the
+//! core back only when it is on disk.
+
+mod findings;
+pub mod prepare;
+pub mod secrets;
+pub mod trail;
+
+use crate::detect::{Engine, State, StateKey};
+use crate::enrich::Enricher;
+use crate::model::{
+    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Order, SourceName, Text, WallTime, limits,
+};
+use crate::normalise::Normaliser;
+use crate::orders::{self, Book, Clock};
+pub use prepare::{Line, Prepared, Scratch};
+pub use secrets::Secrets;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use trail::{SeenRow, Trail, TrailRow};
+
+/// Everything that holds until the configuration is read again. Immutable and shared by all threads.
+pub struct Rules {
+    /// Digest of all that was read; recorded as an input.
+    pub digest: Digest,
+    /// Policies.
+    pub engine: Engine,
+    /// Product profiles.
+    pub normaliser: Normaliser,
+    /// Databases and lists.
+    pub enricher: Enricher,
+    /// The profile of each trail.
+    pub trails: BTreeMap<SourceName, crate::normalise::ProfileRef>,
+    /// Roles by actor name, from the staff directory.
+    pub directory: BTreeMap<Text, Text>,
+    /// Modes, gates, limits.
+    pub response: orders::Settings,
+    /// Keys of this installation.
+    pub secrets: Secrets,
+    /// Findings of this severity and above are told to the outlets.
+    pub tell: crate::model::Severity,
+}
+
+/// How many findings of a policy an hour of event time has had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Flood {
+    hour: i64,
+    findings: u32,
+}
+
+/// The whole state of detection and response, as of the last input.
+pub struct Core {
+    /// What holds now.
+    pub rules: Arc<Rules>,
+    state: State,
+    book: Book,
+    trails: BTreeMap<SourceName, Trail>,
+    flood: BTreeMap<Arc<str>, Flood>,
+    next_sequence: u64,
+    replaying: bool,
+    seed: u64,
+}
+
+/// What the ledger knows when a core is made from it.
+#[derive(Default)]
+pub struct Recorded {
+    /// Sequence number of the last input.
+    pub last_sequence: u64,
+    /// Orders that can still change.
+    pub orders: Vec<Order>,
+    /// Whether orders are on hold.
+    pub hold: bool,
+    /// Trails with their remembered ids.
+    pub trails: Vec<(SourceName, TrailRow, Vec<SeenRow>)>,
+    /// JSON of the findings' flood counters, as [`Changes::flood`] gave it.
+    pub flood: Option<String>,
+}
+
+/// One recorded input, as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputRow {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was observed.
+    pub at: WallTime,
+    /// `lines`, `tick`, …
+    pub kind: &'static str,
+    /// JSON of it; for lines the stretches and their digests, not the lines.
+    pub body: String,
+}
+
+/// A cursor: up to where a file of a trail has been processed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorRow {
+    /// The trail.
+    pub source: SourceName,
+    /// Where the file lay.
+    pub path: Arc<std::path::Path>,
+    /// Which generation.
+    pub file: crate::model::FileId,
+    /// Bytes processed.
+    pub offset: u64,
+    /// Digest of the bytes before the offset.
+    pub witness: Digest,
+    /// Size of the file when it was read.
+    pub size: u64,
+}
+
+/// Everything that changed since the last commit.
+#[derive(Default)]
+pub struct Changes {
+    /// The inputs that were folded in.
+    pub inputs: Vec<InputRow>,
+    /// Cursors, the last for each file of a trail.
+    pub cursors: BTreeMap<(SourceName, crate::model::FileId), CursorRow>,
+    /// Events to keep.
+    pub events: Vec<Event>,
+    /// New findings.
+    pub findings: Vec<Finding>,
+    /// Orders made or changed, in order: every step.
+    pub orders: Vec<Order>,
+    /// Acknowledgements.
+    pub acknowledged: Vec<(FindingId, WallTime, Text)>,
+    /// The hold was switched.
+    pub hold: Option<bool>,
+    /// JSON of the flood counters, where they changed.
+    pub flood: Option<String>,
+    /// Trails with their new rows and ids; filled by [`Outcome::seal`].
+    pub trails: Vec<(SourceName, TrailRow, SeenRow)>,
+    /// State rows; filled by [`Outcome::seal`].
+    pub slices: Vec<(StateKey, Vec<u8>, EventTime)>,
+}
+
+/// The core after some inputs, with what they changed.
+pub struct Outcome {
+    core: Core,
+    changes: Changes,
+}
+
+impl Core {
+    /// The core as the ledger has it. `seed` keys in-memory maps and never changes a result.
+    pub fn new(rules: Arc<Rules>, recorded: Recorded, replaying: bool, seed: u64) -> Core {
+        let flood = recorded.flood.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let trail = |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
+        Core {
+            rules,
+            state: State::new(seed),
+            book: Book::new(recorded.orders, recorded.hold),
+            trails: recorded.trails.into_iter().map(trail).collect(),
+            flood,
+            next_sequence: recorded.last_sequence + 1,
+            replaying,
+            seed,
+        }
+    }
+
+    /// An outcome without changes, to fold inputs into.
+    pub fn begin(self) -> Outcome {
+        Outcome { core: self, changes: Changes::default() }
+    }
+
+    /// The orders that can still change.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The rows of the trails.
+    pub fn trails(&self) -> impl Iterator<Item = (&SourceName, &TrailRow)> {
+        self.trails.iter().map(|(name, trail)| (name, &trail.row))
+    }
+
+    /// How many state slices are at hand.
+    pub fn slices(&self) -> usize {
+        self.state.len()
+    }
+
+    fn trail(&mut self, name: &SourceName) -> &mut Trail {
+        let seed = self.seed;
+        self.trails.entry(name.clone()).or_insert_with(|| Trail::new(name.clone(), TrailRow::default(), [], seed))
+    }
+
+    fn clock(&self, now: WallTime) -> Clock {
+        if self.replaying { Clock::Replay(now) } else { Clock::Live(now) }
+    }
+}
+
+impl Outcome {
+    /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
+    pub fn needs(&self, input: &Input<Prepared>) -> Vec<StateKey> {
+        let Input::Lines(batches) = input else { return Vec::new() };
+        let touched = batches.iter().flat_map(|b| &b.lines).filter_map(|l| l.events.as_ref().ok()).flatten();
+        let mut keys: Vec<StateKey> = touched.flat_map(|(_, t)| &t.touches).map(|t| t.key).filter(|k| !self.core.state.has(k)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Takes in a slice as it is stored, or that none is.
+    ///
+    /// # Errors
+    /// The row is not one that this version reads.
+    pub fn load(&mut self, key: StateKey, stored: Option<&[u8]>) -> Result<(), crate::detect::state::Unreadable> {
+        self.core.state.load(key, stored)
+    }
+
+    /// Folds one input in.
+    #[must_use]
+    pub fn advance(mut self, input: Input<Prepared>) -> Outcome {
+        let sequence = self.core.next_sequence;
+        self.core.next_sequence += 1;
+        let at = observed(&input);
+        let (kind, body) = describe(&input);
+        self.changes.inputs.push(InputRow { sequence, at, kind, body });
+        match input {
+            Input::Lines(batches) => self.lines(batches),
+            fact => self.fact(fact),
+        }
+        self
+    }
+
+    /// New policies, profiles, tables or settings hold from now on.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.core.rules = rules;
+    }
+
+    /// Whether it must be committed at once: somebody is waiting for what it found.
+    pub fn is_urgent(&self) -> bool {
+        !self.changes.findings.is_empty() || !self.changes.orders.is_empty()
+    }
+
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.changes.inputs.is_empty()
+    }
+
+    /// The core inside, for questions.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// What changed.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Gathers what is written once a batch. To be called by the ledger before it writes; calling it again adds nothing.
+    pub fn seal(&mut self) {
+        self.changes.slices.extend(self.core.state.take_dirty());
+        for trail in self.core.trails.values_mut() {
+            if let Some((row, seen)) = trail.take_changes() {
+                self.changes.trails.push((trail.name.clone(), row, seen));
+            }
+        }
+    }
+
+    /// The core, after the ledger has committed the changes.
+    pub fn committed(mut self) -> Core {
+        self.core.state.shrink(limits::CACHED_ROWS);
+        self.core
+    }
+
+    fn lines(&mut self, batches: Vec<Prepared>) {
+        for batch in &batches {
+            self.discontinuity(batch);
+            self.changes.cursors.insert((batch.source().clone(), batch.batch.stretch.file), batch.cursor());
+            let covered = batch.batch.stretch.to.saturating_sub(batch.batch.stretch.from);
+            self.core.trail(batch.source()).touch().bytes += covered;
+        }
+        let mut heads: Vec<_> = batches.into_iter().map(Prepared::into_lines).collect();
+        // each trail keeps its own order; between trails the earlier event goes first, and the first named on a tie
+        while let Some(next) = (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i)) {
+            if let Some((source, line)) = heads[next].take() {
+                self.line(&source, line);
+            }
+        }
+    }
+
+    fn line(&mut self, source: &SourceName, line: Line) {
+        let trail = self.core.trail(source);
+        if line.flags.clipped {
+            trail.touch().clipped += 1;
+        }
+        if line.flags.unterminated {
+            trail.touch().unterminated += 1;
+        }
+        let reason = line.events.as_ref().err().copied();
+        if trail.count_line(reason) {
+            self.unreadable(source);
+        }
+        for (event, touched) in line.events.into_iter().flatten() {
+            self.event(source, event, &touched);
+        }
+    }
+
+    fn event(&mut self, source: &SourceName, mut event: Event, touched: &crate::detect::Touched) {
+        let trail = self.core.trail(source);
+        let at = trail.place(&mut event);
+        if !trail.first_sight(&mut event) {
+            return;
+        }
+        trail.row.events += 1;
+        trail.row.ambiguous += u64::from(event.marks.ambiguous);
+        let mut keep = recorded(event.activity);
+        if !touched.is_empty() {
+            let rules = self.core.rules.clone();
+            let found = rules.engine.advance(&mut self.core.state, &event, at, touched);
+            keep |= found.contributed;
+            for firing in found.firings {
+                let finding = findings::from_firing(&rules, &event, firing);
+                self.found(finding);
+            }
+        }
+        if keep {
+            self.changes.events.push(event);
+        }
+    }
+
+    fn fact(&mut self, input: Input<Prepared>) {
+        match input {
+            Input::Lines(_) => {}
+            Input::Tick(at) => self.core.book.forget(at.minus(orders::REMEMBERED)),
+            Input::Rules { .. } => {}
+            Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),
+            Input::Hold { at, on, by } => {
+                self.changes.hold = Some(on);
+                self.changes.orders.extend(self.core.book.hold(on, at, &by));
+            }
+            Input::Decide { at, order, release, by } => self.changes.orders.extend(self.core.book.decide(order, release, at, &by)),
+            Input::TestFinding { at, by } => {
+                let finding = findings::test(at, &by);
+                self.found(finding);
+            }
+            Input::Started { at, order } => self.changes.orders.extend(self.core.book.start(order, at)),
+            Input::Ended { at, order, verdict } => self.changes.orders.extend(self.core.book.end(order, &verdict, at)),
+        }
+    }
+
+    /// Takes up a finding and the orders that it leads to, unless its policy has had too many this hour.
+    fn found(&mut self, finding: Finding) {
+        let hour = finding.time.episode(crate::model::Millis::HOUR);
+        let flood = self.core.flood.entry(finding.policy.clone()).or_default();
+        if flood.hour != hour {
+            *flood = Flood { hour, findings: 0 };
+        }
+        flood.findings += 1;
+        let count = flood.findings;
+        self.changes.flood = serde_json::to_string(&self.core.flood).ok();
+        let finding = match count.cmp(&(limits::FINDINGS_PER_POLICY_HOUR + 1)) {
+            std::cmp::Ordering::Less => finding,
+            std::cmp::Ordering::Equal => findings::flood(&finding),
+            std::cmp::Ordering::Greater => return,
+        };
+        let now = if self.core.replaying { WallTime(finding.time.0) } else { finding.observed };
+        let clock = self.core.clock(now);
+        let rules = self.core.rules.clone();
+        self.changes.orders.extend(self.core.book.consider(&rules.response, &finding, clock));
+        self.changes.findings.push(finding);
+    }
+
+    fn discontinuity(&mut self, batch: &Prepared) {
+        let Some(what) = &batch.batch.discontinuity else { return };
+        let trail = self.core.trail(batch.source());
+        if let Some(finding) = findings::discontinuity(&batch.batch, what, trail.row.newest) {
+            trail.touch().gaps += 1;
+            self.found(finding);
+        }
+        if *what == crate::model::Discontinuity::Truncated {
+            self.core.trail(batch.source()).read_again();
+        }
+    }
+
+    fn unreadable(&mut self, source: &SourceName) {
+        let trail = self.core.trail(source);
+        let (hour, lines, rejects) = trail.row.hour;
+        // once an hour: the count passes the line at which it is said in one step only when it is met exactly
+        let newest = trail.row.newest.unwrap_or_default();
+        if self.core.flood.get(&findings::unreadable_key(source)).is_some_and(|f| f.hour == hour) {
+            return;
+        }
+        self.core.flood.insert(findings::unreadable_key(source), Flood { hour, findings: 1 });
+        let finding = findings::unreadable(source, newest, lines, rejects);
+        self.found(finding);
+    }
+}
+
+/// What a question may be asked about later: who logged in, with which credentials, what was exported, what was administered.
+fn recorded(activity: Activity) -> bool {
+    !matches!(activity, Activity::View | Activity::Query | Activity::ApiCall | Activity::Other)
+}
+
+fn observed(input: &Input<Prepared>) -> WallTime {
+    match input {
+        Input::Lines(batches) => batches.iter().map(|b| b.batch.observed).max().unwrap_or_default(),
+        Input::Tick(at)
+        | Input::Rules { at, .. }
+        | Input::Acknowledge { at, .. }
+        | Input::Hold { at, .. }
+        | Input::Decide { at, .. }
+        | Input::TestFinding { at, .. }
+        | Input::Started { at, .. }
+        | Input::Ended { at, .. } => *at,
+    }
+}
+
+/// The recorded form of an input.
+fn describe(input: &Input<Prepared>) -> (&'static str, String) {
+    use serde_json::json;
+    let (kind, body) = match input {
+        Input::Lines(batches) => ("lines", json!(batches.iter().map(Prepared::record).collect::<Vec<_>>())),
+        Input::Tick(_) => ("tick", json!({})),
+        Input::Rules { digest, .. } => ("rules", json!({"digest": digest.to_string()})),
+        Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
+        Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
+        Input::Decide { order, release, by, .. } => ("decide", json!({"order": order.to_string(), "release": release, "by": by})),
+        Input::TestFinding { by, .. } => ("test-finding", json!({"by": by})),
+        Input::Started { order, .. } => ("started", json!({"order": order.to_string()})),
+        Input::Ended { order, verdict, .. } => {
+            let (word, note) = match verdict {
+                crate::model::Verdict::Done(note) => ("done", note.as_str()),
+                crate::model::Verdict::Failed(note) => ("failed", note.as_str()),
+                crate::model::Verdict::Unknown(note) => ("unknown", note.as_str()),
+                crate::model::Verdict::NeverSeen => ("never-seen", ""),
+            };
+            ("ended", json!({"order": order.to_string(), "verdict": word, "note": note}))
+        }
+    };
+    (kind, body.to_string())
+}

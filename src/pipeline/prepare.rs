@@ -1,0 +1,171 @@
+//! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
+use super::{CursorRow, Rules, recorded};
+use crate::detect::Touched;
+use crate::model::{Batch, Digest, Event, EventTime, FileId, FrameFlags, SourceName, limits};
+
+/// Per-thread memory for preparing: caches of what addresses and user agents mean.
+pub struct Scratch {
+    normalise: crate::normalise::Scratch,
+    enrich: crate::enrich::Cache,
+}
+
+impl Scratch {
+    /// Empty. `seed` keys the caches and never changes a result.
+    pub fn new(seed: u64) -> Scratch {
+        Scratch { normalise: crate::normalise::Scratch::default(), enrich: crate::enrich::Cache::new(seed) }
+    }
+}
+
+/// One frame, ready to be folded in.
+#[derive(Debug)]
+pub struct Line {
+    /// The event time of its first event; of an unreadable line, that of the line before.
+    pub time: EventTime,
+    /// What the reader saw.
+    pub flags: FrameFlags,
+    /// Its events with what they mean for the policies, or why it can't be read.
+    pub events: Result<Vec<(Event, Touched)>, &'static str>,
+}
+
+/// A batch, ready to be folded in.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What was read.
+    pub batch: Batch,
+    /// Digest of the rules that it was prepared under: under others it must be prepared anew.
+    pub rules: Digest,
+    /// Its frames, one line each.
+    pub lines: Vec<Line>,
+}
+
+impl Rules {
+    /// Prepares a batch. Depends on nothing but the batch and the rules, so any thread may do it.
+    pub fn prepare(&self, batch: Batch, scratch: &mut Scratch) -> Prepared {
+        let mut lines = Vec::with_capacity(batch.frames.len());
+        let mut time = None;
+        let mut events = Vec::new();
+        for frame in &batch.frames {
+            let outcome = match self.trails.get(&batch.source) {
+                Some(profile) => {
+                    self.normaliser.normalise(*profile, &batch, frame, &mut scratch.normalise, &mut events).map_err(|r| r.reason)
+                }
+                None => Err("no profile is set for this trail"),
+            };
+            let stamp = events.first().map(|e| e.time);
+            let prepared = events.drain(..).map(|event| self.prepare_event(event, batch.bytes(frame), scratch)).collect();
+            // a stamp from the future must not keep the other trails' lines before this one
+            time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0)).or(time);
+            lines.push((time, Line { time: EventTime::default(), flags: frame.flags, events: outcome.map(|()| prepared) }));
+        }
+        // unreadable lines before the first readable one go with it
+        let first = lines.iter().find_map(|(t, _)| *t).unwrap_or(EventTime(i64::MIN));
+        let lines = lines.into_iter().map(|(t, line)| Line { time: t.unwrap_or(first), ..line }).collect();
+        Prepared { batch, rules: self.digest, lines }
+    }
+
+    fn prepare_event(&self, mut event: Event, line: &[u8], scratch: &mut Scratch) -> (Event, Touched) {
+        self.enricher.enrich(&mut event.origin, &mut scratch.enrich);
+        if let Some(actor) = &mut event.actor
+            && actor.role.is_none()
+        {
+            actor.role = self.directory.get(&actor.name).cloned();
+        }
+        let touched = self.engine.touch(&event);
+        if (recorded(event.activity) || !touched.is_empty())
+            && let Some(profile) = self.trails.get(&event.evidence.source)
+        {
+            let mut kept = self.normaliser.redact(*profile, line);
+            let mut end = kept.len().min(limits::KEPT_LINE_BYTES);
+            while !kept.is_char_boundary(end) {
+                end -= 1;
+            }
+            kept.truncate(end);
+            event.evidence.redacted = kept.into();
+        }
+        (event, touched)
+    }
+}
+
+impl Prepared {
+    /// Its trail.
+    pub fn source(&self) -> &SourceName {
+        &self.batch.source
+    }
+
+    /// The time of its last line, if it has any.
+    pub fn last_time(&self) -> Option<EventTime> {
+        self.lines.last().map(|l| l.time)
+    }
+
+    /// Cuts off the lines before the first one that is later than `time`; the rest is given back, unless nothing is left.
+    pub fn cut_after(mut self, time: EventTime) -> (Option<Prepared>, Option<Prepared>) {
+        let n = self.lines.iter().position(|l| l.time > time).unwrap_or(self.lines.len());
+        if n == self.lines.len() {
+            return (Some(self), None);
+        }
+        if n == 0 {
+            return (None, Some(self));
+        }
+        let rest = self.lines.split_off(n);
+        let (first, second) = self.batch.cut(n);
+        let rules = self.rules;
+        (Some(Prepared { batch: first, rules, lines: self.lines }), Some(Prepared { batch: second, rules, lines: rest }))
+    }
+
+    pub(super) fn cursor(&self) -> CursorRow {
+        CursorRow {
+            source: self.batch.source.clone(),
+            path: self.batch.path.clone(),
+            file: self.batch.stretch.file,
+            offset: self.batch.stretch.to,
+            witness: self.batch.witness,
+            size: self.batch.size,
+        }
+    }
+
+    pub(super) fn record(&self) -> serde_json::Value {
+        let batch = &self.batch;
+        let FileId { device, inode, born_ns } = batch.stretch.file;
+        serde_json::json!({
+            "source": batch.source.as_str(),
+            "path": batch.path.to_string_lossy(),
+            "file": [device, inode, born_ns],
+            "from": batch.stretch.from,
+            "to": batch.stretch.to,
+            "discontinuity": batch.discontinuity,
+            "observed": batch.observed,
+            "digest": digest(batch).to_string(),
+        })
+    }
+
+    pub(super) fn into_lines(self) -> Lines {
+        Lines { source: self.batch.source, lines: self.lines.into_iter() }
+    }
+}
+
+/// The lines of one batch that are still to be folded in.
+pub(super) struct Lines {
+    source: SourceName,
+    lines: std::vec::IntoIter<Line>,
+}
+
+impl Lines {
+    pub(super) fn time(&self) -> Option<EventTime> {
+        self.lines.as_slice().first().map(|l| l.time)
+    }
+
+    pub(super) fn take(&mut self) -> Option<(SourceName, Line)> {
+        Some((self.source.clone(), self.lines.next()?))
+    }
+}
+
+fn digest(batch: &Batch) -> Digest {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    for frame in &batch.frames {
+        context.update(batch.bytes(frame));
+        context.update(b"\n");
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    Digest(out)
+}

@@ -1,0 +1,221 @@
+//! What is remembered of a trail: how far its time has come, which events it has shown, and what could not be read.
+use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, SourceName, Text, limits};
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The counters and the clock of one trail; this is also the row that is stored and shown by `tripline status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrailRow {
+    /// The newest event time that was believed.
+    pub newest: Option<EventTime>,
+    /// Frames read.
+    pub lines: u64,
+    /// Bytes covered.
+    pub bytes: u64,
+    /// Events made of them, repetitions left out.
+    pub events: u64,
+    /// Lines sent twice.
+    pub repeated: u64,
+    /// Lines that could not be read, by reason.
+    pub rejects: BTreeMap<Text, u64>,
+    /// Lines longer than the limit.
+    pub clipped: u64,
+    /// Last lines of files whose writer died in the middle.
+    pub unterminated: u64,
+    /// Events without a readable time.
+    pub undated: u64,
+    /// Events from the future.
+    pub clamped: u64,
+    /// Events later than the lateness bound.
+    pub late: u64,
+    /// Events in which a field of meaning occurred twice.
+    pub ambiguous: u64,
+    /// Places where the trail was discontinuous.
+    pub gaps: u64,
+    /// Rejects of the current hour of event time: its number, lines, rejects.
+    pub hour: (i64, u64, u64),
+}
+
+impl TrailRow {
+    /// All rejects together.
+    pub fn rejected(&self) -> u64 {
+        self.rejects.values().sum()
+    }
+}
+
+/// Event ids that were new in one input, as a row that is only ever appended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SeenRow {
+    /// The trail was read again from its start: ordinals among equal lines count from zero again.
+    pub again: bool,
+    /// First eight bytes of each id, in order.
+    pub ids: Vec<u64>,
+    /// For lines without an id of their own: first eight bytes of each content digest, in order.
+    pub contents: Vec<u64>,
+}
+
+/// A trail, with the memory that recognises a line sent twice.
+pub struct Trail {
+    /// Its name.
+    pub name: SourceName,
+    /// Its row.
+    pub row: TrailRow,
+    ids: VecDeque<u64>,
+    known: HashSet<u64, FixedState>,
+    contents: VecDeque<u64>,
+    counts: HashMap<u64, u32, FixedState>,
+    fresh: SeenRow,
+    changed: bool,
+}
+
+impl Trail {
+    /// A trail as the ledger has it. `seed` keys its maps.
+    pub fn new(name: SourceName, row: TrailRow, seen: impl IntoIterator<Item = SeenRow>, seed: u64) -> Trail {
+        let hasher = FixedState::with_seed(seed);
+        let mut trail = Trail {
+            name,
+            row,
+            ids: VecDeque::new(),
+            known: HashSet::with_hasher(hasher.clone()),
+            contents: VecDeque::new(),
+            counts: HashMap::with_hasher(hasher),
+            fresh: SeenRow::default(),
+            changed: false,
+        };
+        for row in seen {
+            if row.again {
+                trail.read_again();
+            }
+            row.ids.into_iter().for_each(|id| trail.remember(id));
+            row.contents.into_iter().for_each(|content| {
+                trail.count(content);
+            });
+        }
+        trail.fresh = SeenRow::default();
+        trail
+    }
+
+    /// The file is read again from its start.
+    pub fn read_again(&mut self) {
+        self.counts.clear();
+        self.contents.clear();
+        self.fresh.again = true;
+        self.fresh.contents.clear();
+    }
+
+    /// Gives the event its final id; `false` where the trail has shown it before.
+    pub fn first_sight(&mut self, event: &mut Event) -> bool {
+        if !event.evidence.own_id {
+            let ordinal = self.count(first_eight(&event.evidence.digest_of_record()));
+            if ordinal > 0 {
+                event.id = EventId(HashParts::new("ordinal").part(&event.id.0).number(i64::from(ordinal)).finish().short());
+            }
+        }
+        let id = first_eight(&event.id.0);
+        self.changed = true;
+        if self.known.contains(&id) {
+            self.row.repeated += 1;
+            return false;
+        }
+        self.remember(id);
+        true
+    }
+
+    /// Sets the event's time right where it can't be true, marks it, and says at which time windows count it.
+    pub fn place(&mut self, event: &mut Event) -> EventTime {
+        self.changed = true;
+        if event.marks.time_missing {
+            self.row.undated += 1;
+            event.time = self.row.newest.unwrap_or(event.time);
+        } else if event.time.0 > event.observed.0.saturating_add(limits::FUTURE_SKEW.0) {
+            self.row.clamped += 1;
+            event.marks.time_clamped = true;
+            // it must neither empty a window nor become the time by which others are late
+            let limit = EventTime(event.observed.0).plus(limits::FUTURE_SKEW);
+            event.time = self.row.newest.map_or(limit, |newest| newest.plus(limits::FUTURE_SKEW)).min(limit);
+            return event.time;
+        }
+        let newest = self.row.newest.map_or(event.time, |newest| newest.max(event.time));
+        self.row.newest = Some(newest);
+        if event.time < newest.minus(limits::LATENESS) {
+            self.row.late += 1;
+            event.marks.late = true;
+            return newest;
+        }
+        event.time
+    }
+
+    /// Counts a frame; `true` when so many of the hour's lines are unreadable that it must be said.
+    pub fn count_line(&mut self, reject: Option<&str>) -> bool {
+        self.changed = true;
+        self.row.lines += 1;
+        let hour = self.row.newest.unwrap_or_default().episode(Millis::HOUR);
+        if self.row.hour.0 != hour {
+            self.row.hour = (hour, 0, 0);
+        }
+        self.row.hour.1 += 1;
+        let Some(reason) = reject else { return false };
+        if self.row.rejects.len() < 32 || self.row.rejects.contains_key(reason) {
+            *self.row.rejects.entry(reason.into()).or_default() += 1;
+        } else {
+            *self.row.rejects.entry("other".into()).or_default() += 1;
+        }
+        self.row.hour.2 += 1;
+        let (_, lines, rejects) = self.row.hour;
+        rejects >= UNREADABLE_AT_LEAST && rejects * UNREADABLE_SHARE >= lines
+    }
+
+    /// The row, and the ids to append, where anything changed since the last call.
+    pub fn take_changes(&mut self) -> Option<(TrailRow, SeenRow)> {
+        std::mem::take(&mut self.changed).then(|| (self.row.clone(), std::mem::take(&mut self.fresh)))
+    }
+
+    /// The row changed outside of these methods.
+    pub fn touch(&mut self) -> &mut TrailRow {
+        self.changed = true;
+        &mut self.row
+    }
+
+    fn remember(&mut self, id: u64) {
+        self.fresh.ids.push(id);
+        self.known.insert(id);
+        self.ids.push_back(id);
+        if self.ids.len() > limits::REMEMBERED_IDS
+            && let Some(old) = self.ids.pop_front()
+        {
+            self.known.remove(&old);
+        }
+    }
+
+    /// How many equal contents came before this one.
+    fn count(&mut self, content: u64) -> u32 {
+        self.fresh.contents.push(content);
+        let count = self.counts.entry(content).or_default();
+        let before = *count;
+        *count += 1;
+        self.contents.push_back(content);
+        if self.contents.len() > limits::REMEMBERED_IDS
+            && let Some(old) = self.contents.pop_front()
+            && let Some(n) = self.counts.get_mut(&old)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.counts.remove(&old);
+            }
+        }
+        before
+    }
+}
+
+/// Fewer unreadable lines than this in an hour are counted but not reported: a writer that died mid-line is no news.
+const UNREADABLE_AT_LEAST: u64 = 20;
+/// One line in so many must be unreadable for it to be reported.
+const UNREADABLE_SHARE: u64 = 20;
+
+fn first_eight(digest: &ContentDigest) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(bytes)
+}
