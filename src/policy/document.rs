@@ -1,7 +1,7 @@
 //! One YAML document into its parts: which keys there are, and what stands in those that all kinds of policy share.
 use super::error::{Fault, did_you_mean, quoted};
 use super::field::Taxonomy;
-use super::yaml::{Key, Node};
+use super::yaml::{Node, Word};
 use crate::model::Severity;
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ fn allowed(sort: Sort) -> Vec<&'static str> {
 }
 
 /// Refuses the keys of `map` that are not among `known`.
-pub(super) fn only(map: &[(Key, Node)], known: &[&str], place: &str) -> Result<(), Fault> {
+pub(super) fn only(map: &[(Word, Node)], known: &[&str], place: &str) -> Result<(), Fault> {
     match map.iter().find(|(k, _)| !known.contains(&k.text.as_str())) {
         None => Ok(()),
         Some((key, _)) => Err(Fault::at(
@@ -166,8 +166,8 @@ fn body(node: &Node) -> Result<(Sort, &Node), Fault> {
         )),
         (None, _) => {
             let keys = node.map("a policy")?.iter();
-            let near = keys.map(|(k, _)| did_you_mean(&k.text, kinds.map(|(_, k)| k)));
-            let near = near.filter(|n| !n.is_empty()).next().unwrap_or_default();
+            let mut near = keys.map(|(k, _)| did_you_mean(&k.text, kinds.map(|(_, k)| k)));
+            let near = near.find(|n| !n.is_empty()).unwrap_or_default();
             Err(Fault::at(
                 node.line,
                 format!("the policy has no `detection`, `correlation` or `filter`{near}"),
@@ -235,7 +235,7 @@ fn level(node: &Node) -> Result<Option<Severity>, Fault> {
 
 fn listed(node: &Node, key: &str) -> Result<Vec<String>, Fault> {
     let texts = node.get(key).map_or(Ok(Vec::new()), |n| n.texts(key))?;
-    Ok(texts.into_iter().map(|(_, text)| text).collect())
+    Ok(texts.into_iter().map(|word| word.text).collect())
 }
 
 fn logsource(node: Option<&Node>) -> Result<LogSource, Fault> {

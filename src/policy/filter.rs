@@ -9,13 +9,14 @@ use super::document::{Document, Sort};
 use super::error::{Fault, quoted};
 use super::item::Scope;
 use super::matcher::{Expression, detection};
+use super::yaml::Word;
 
 /// A filter.
 pub(super) struct Filter {
     /// Its document's number.
     pub(super) document: usize,
     /// The rules it is for, by name or id; empty: all that its logsource covers (`rules: any`).
-    pub(super) rules: Vec<(u32, String)>,
+    pub(super) rules: Vec<Word>,
     /// What passes.
     passes: Expression,
 }
@@ -34,7 +35,8 @@ pub(super) fn read(
         Ok(word) if word == "any" => Vec::new(),
         _ => rules.texts("rules")?,
     };
-    let (condition, expression, _) = detection(body, "filter", &["rules"], scope)?;
+    let read = detection(body, "filter", &["rules"], scope)?;
+    let (condition, expression) = (read.condition, read.expression);
     let passes = match (condition.positive(), only_refusals(&condition)) {
         (true, _) => Expression::Not(Box::new(expression)),
         (false, true) => expression,
@@ -101,7 +103,7 @@ impl Filter {
     pub(super) fn covers(&self, rule: &Document, documents: &[Document]) -> bool {
         match self.rules.is_empty() {
             true => covers(&documents[self.document], rule),
-            false => self.rules.iter().any(|(_, name)| {
+            false => self.rules.iter().any(|Word { text: name, .. }| {
                 rule.name.as_deref() == Some(name) || rule.id.as_deref() == Some(name)
             }),
         }

@@ -15,6 +15,7 @@
 //!   `product: ocsf`, it is for the events of all.
 //! - **Identity**: findings are named by [`Policy::decision`], which has the policy's `name` (without one its `id`, without
 //!   either its title) in it: retitling a policy that has a name or an id changes no finding's id.
+mod compile;
 mod condition;
 mod correlation;
 mod digest;
@@ -23,12 +24,14 @@ mod error;
 mod field;
 mod filter;
 mod item;
+mod link;
 mod lint;
 mod load;
 mod matcher;
 mod modifier;
 mod ours;
 mod pattern;
+mod relate;
 mod timeline;
 mod yaml;
 
