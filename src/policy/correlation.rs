@@ -200,18 +200,18 @@ impl std::fmt::Display for Range {
 /// A length as policies write it: `90m`, one number and one of `s m h d`.
 pub(super) fn length(node: &Node, key: &str) -> Result<Millis, Fault> {
     let text = node.text(key)?;
-    let unit = match text.chars().last() {
-        Some('s') => Millis::SECOND,
-        Some('m') => Millis::MINUTE,
-        Some('h') => Millis::HOUR,
-        Some('d') => Millis::DAY,
-        _ => Millis(0),
-    };
-    let digits = &text[..text.len().saturating_sub(1)];
-    let number = digits
-        .parse::<u32>()
-        .ok()
-        .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+    let units = [
+        ("s", Millis::SECOND),
+        ("m", Millis::MINUTE),
+        ("h", Millis::HOUR),
+        ("d", Millis::DAY),
+    ];
+    let parts = units
+        .iter()
+        .find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, *unit)));
+    let (digits, unit) = parts.unwrap_or(("", Millis(0)));
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    let number = digits.parse::<u32>().ok().filter(|_| plain);
     match number.map(|n| unit.times(n.into())) {
         Some(length) if unit.0 > 0 && length <= LONGEST => Ok(length),
         Some(_) if unit.0 > 0 => Err(Fault::at(

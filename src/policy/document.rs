@@ -265,10 +265,12 @@ fn taxonomy(node: &Node, logsource: &LogSource) -> Result<Taxonomy, Fault> {
         .category
         .as_deref()
         .is_some_and(|c| matches!(c, "webserver" | "proxy"));
+    let product = logsource.product.as_deref().is_some_and(|p| p != "ocsf");
     Ok(match named.as_deref() {
         Some("ecs") => Taxonomy::Ecs,
         Some("ocsf") => Taxonomy::Sigma,
         _ if web => Taxonomy::SigmaWeb,
+        _ if product => Taxonomy::SigmaProduct,
         _ => Taxonomy::Sigma,
     })
 }

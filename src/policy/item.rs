@@ -14,6 +14,8 @@ use std::net::IpAddr;
 const REGEX_BYTES: usize = 1 << 20;
 /// The longest regular expression, in bytes of text.
 const REGEX_TEXT: usize = 8 << 10;
+/// The most regular expressions in a policy set: all of SigmaHQ's 4,000 rules have some 600.
+const REGEXES: usize = 1000;
 
 /// What reading selections needs beside their text.
 pub(super) struct Scope<'a> {
@@ -172,11 +174,15 @@ fn value(
 ) -> Result<Vec<Test>, Fault> {
     match chain.kind() {
         Some(M::Exists) => Ok(vec![Test::Exists(node.bool("exists")?)]),
-        Some(M::Re) => Ok(vec![Test::Regex(expression(
-            &node.text("re")?,
-            chain,
+        Some(M::Re) if scope.resolver.expressions == REGEXES => Err(Fault::at(
             node.line,
-        )?)]),
+            format!("all policies together may have {REGEXES} regular expressions"),
+        )),
+        Some(M::Re) => {
+            scope.resolver.expressions += 1;
+            let regex = expression(&node.text("re")?, chain, node.line)?;
+            Ok(vec![Test::Regex(regex)])
+        }
         Some(M::Cidr) => texts(node, chain, scope, network),
         Some(M::FieldRef) => {
             let name = node.text("fieldref")?;
@@ -253,8 +259,16 @@ fn expression(text: &str, chain: &Chain, line: u32) -> Result<Regex, Fault> {
         .build()
         .map_err(|error| {
             let text = error.to_string();
-            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            Fault::at(line, format!("regular expression not supported: {why} (matching is linear in time: no look-around, no back-references)"))
+            let why = text
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            let linear = "matching is linear in time: no look-around, no back-references";
+            Fault::at(
+                line,
+                format!("regular expression not supported: {why} ({linear})"),
+            )
         })
 }
 

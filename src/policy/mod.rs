@@ -9,7 +9,8 @@
 //! - **Keywords** are looked for in the kept line of the event ([`crate::model::Evidence::redacted`]); where nothing is
 //!   kept, or a secret was cut out, they are not found. [`Matcher::needs_line`] says that a policy relies on it.
 //! - **Fields** are the paths of [`crate::model::Field`]; any other name, or `unmapped.` and a name, is a field of the
-//!   record as its product writes it. In rules for `webserver` and `proxy` Sigma's own names mean ours, and so do those of
+//!   record as its product writes it. In a rule whose `logsource` names a product, `status`, `time` and `duration` are that
+//!   product's own, unless it says `taxonomy: ocsf`. In rules for `webserver` and `proxy` Sigma's own names mean ours, and so do those of
 //!   ECS with `taxonomy: ecs`.
 //! - **`logsource`** restricts a rule to the events of the profiles that fit it ([`Site::profiles`]); without one, or with
 //!   `product: ocsf`, it is for the events of all.
@@ -152,11 +153,14 @@ pub struct Profile {
 
 impl Site {
     /// The profiles whose events a rule of that logsource is for; nothing where it is for all events. A profile fits
-    /// where one of its sources has every value that the rule gives. A product that no profile has is taken for the name
-    /// of a profile that is not there.
+    /// where one of its sources has every value that the rule gives. Where no profiles
+    /// are told, the product is taken for a profile's name, and category and service restrict nothing.
     fn products(&self, rule: &LogSource) -> Option<Vec<Arc<str>>> {
         if *rule == LogSource::default() || rule.product.as_deref() == Some("ocsf") {
             return None;
+        }
+        if self.profiles.is_empty() {
+            return rule.product.as_deref().map(|product| vec![product.into()]);
         }
         let given = |rule: &Option<String>, of: &Option<String>| rule.is_none() || rule == of;
         let fits = |s: &LogSource| {
@@ -169,13 +173,7 @@ impl Site {
             .profiles
             .iter()
             .filter(|p| by_name(p) || p.sources.iter().any(fits));
-        let mut names: Vec<Arc<str>> = fitting.map(|p| p.name.as_str().into()).collect();
-        if let Some(product) = &rule.product
-            && self.profiles.is_empty()
-        {
-            names.push(product.as_str().into());
-        }
-        Some(names)
+        Some(fitting.map(|p| p.name.as_str().into()).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 mod language;
 mod linking;
 mod samples;
+mod sigmahq;
 
 use super::*;
 use crate::model::Event;
