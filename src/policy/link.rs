@@ -11,6 +11,8 @@ use crate::model::{HashParts, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Among how many names a near one is looked for.
+const NEAR: usize = 1000;
 /// How deep correlations of correlations may be chained.
 const CHAINED: usize = 32;
 
@@ -253,7 +255,7 @@ pub(super) fn lookup(
     line: u32,
 ) -> Result<usize, Fault> {
     index.get(name).copied().ok_or_else(|| {
-        let near = did_you_mean(name, index.keys().map(|k| &**k));
+        let near = did_you_mean(name, index.keys().take(NEAR).map(|k| &**k));
         Fault::at(
             line,
             format!(

@@ -75,6 +75,12 @@ fn options() -> serde_saphyr::Options {
 fn one_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or_default();
+    // The place stands before the message already, and the crate's options are nothing to an operator.
+    let line = line.split(" at line ").next().unwrap_or_default();
+    let line = line
+        .split(", set DuplicateKeyPolicy")
+        .next()
+        .unwrap_or_default();
     line.chars().take(300).filter(|c| !c.is_control()).collect()
 }
 
