@@ -93,6 +93,13 @@ impl Linker<'_> {
         accumulation: Digest,
         side: &Side,
     ) -> Result<Policy, Fault> {
+        if let Some(status @ ("deprecated" | "unsupported")) = document.status.as_deref() {
+            self.warn(
+                document,
+                document.line,
+                format!("the policy says that it is {status}"),
+            );
+        }
         let product = match &body {
             Body::Detection(matcher) => matcher
                 .products()

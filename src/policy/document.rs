@@ -25,6 +25,8 @@ pub(super) struct Document {
     pub(super) id: Option<Arc<str>>,
     pub(super) name: Option<Arc<str>>,
     pub(super) description: String,
+    /// Sigma's word for how far it may be trusted.
+    pub(super) status: Option<String>,
     pub(super) level: Option<Severity>,
     pub(super) tags: Vec<Arc<str>>,
     pub(super) false_positives: Vec<String>,
@@ -137,6 +139,7 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
         id: identity(node, "id")?,
         name: identity(node, "name")?,
         description,
+        status: text("status")?,
         level: level(node)?,
         tags: listed(node, "tags")?.into_iter().map(Arc::from).collect(),
         false_positives: listed(node, "falsepositives")?,

@@ -1,6 +1,7 @@
 //! One line of a selection: a field, its modifiers and its values, made ready to be held against events.
 use super::error::{Fault, quoted};
 use super::field::{FieldRef, Resolver, Taxonomy};
+use super::literals::Literals;
 use super::modifier::{Chain, Modifier as M, Placeholders, alternatives, split};
 use super::pattern::{Part, Pattern, push_text};
 use super::yaml::{Kind, Node};
@@ -36,6 +37,8 @@ pub(super) struct Item {
     pub(super) negated: bool,
     /// For each value its alternatives.
     values: Vec<Vec<Test>>,
+    /// The same as `values`, where one of many texts is looked for.
+    literals: Option<Literals>,
 }
 
 /// What the values are held against.
@@ -147,7 +150,7 @@ fn build(
         ));
     }
     let listed = matches!(values.kind, Kind::List(_));
-    let tests = nodes
+    let tests: Vec<Vec<Test>> = nodes
         .iter()
         .map(|node| match node.kind {
             Kind::Null if listed => Err(Fault::at(
@@ -162,8 +165,20 @@ fn build(
         time: chain.time(),
         all: chain.has(M::All),
         negated: chain.has(M::Neq),
+        literals: if chain.has(M::All) {
+            None
+        } else {
+            literals(&tests)
+        },
         values: tests,
     })
+}
+
+/// The tests as one, where they are texts of which one has to be in the field.
+fn literals(tests: &[Vec<Test>]) -> Option<Literals> {
+    let patterns = tests.iter().flatten();
+    let patterns: Option<Vec<&Pattern>> = patterns.map(Test::pattern).collect();
+    Literals::of(&patterns?)
 }
 
 fn value(
@@ -349,6 +364,11 @@ impl Item {
         if self.negated && self.refers() && self.blind(event, value) {
             return false;
         }
+        if let (Some(literals), Value::Text(text)) = (&self.literals, value)
+            && let Some(held) = literals.within(text)
+        {
+            return held != self.negated;
+        }
         let one = |alternatives: &Vec<Test>| alternatives.iter().any(|t| t.holds(value, event));
         let held = match self.all {
             true => self.values.iter().all(one),
@@ -407,6 +427,13 @@ impl Item {
 }
 
 impl Test {
+    fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Test::Text(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
     fn holds(&self, value: Value<'_>, event: &Event) -> bool {
         match self {
             Test::Null => value == Value::Absent,

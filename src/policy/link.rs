@@ -7,7 +7,7 @@ use super::filter::{self, Filter};
 use super::item::Scope;
 use super::yaml::Word;
 use super::{Body, Policy, PolicySet, Site, Warning, lint};
-use crate::model::{HashParts, Millis};
+use crate::model::{Digest, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -95,14 +95,10 @@ impl<'a> Linker<'a> {
         }
         self.name_all();
         self.decide_alerts();
-        let parts = HashParts::new("tripline policy set 1");
-        let digest = self.rules.iter().fold(parts, |parts, rule| {
-            parts.part(rule.name.as_bytes()).part(&rule.decision.0)
-        });
         let mut set = PolicySet {
             rules: self.rules,
             raw_fields: self.resolver.raw_fields,
-            digest: digest.finish(),
+            digest: Digest::of(b""),
             warnings: self.warnings,
         };
         let more = lint::lint(&set);

@@ -3,6 +3,7 @@ use super::document::{Document, read};
 use super::error::LoadError;
 use super::link::Linker;
 use super::{PolicySet, Site, yaml};
+use crate::model::{Digest, HashParts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,13 +29,39 @@ pub fn load(files: &[(&str, &str)], site: &Site) -> Result<PolicySet, Vec<LoadEr
         });
         return Err(errors);
     }
-    let (set, more) = Linker::new(documents, site).link();
+    let (mut set, more) = Linker::new(documents, site).link();
+    set.digest = digest(&latest, site);
     errors.extend(more);
     errors.truncate(ERRORS);
     match errors.is_empty() {
         true => Ok(set),
         false => Err(errors),
     }
+}
+
+fn digest(files: &BTreeMap<&str, &str>, site: &Site) -> Digest {
+    let mut parts = HashParts::new("tripline policy set 1").number(files.len() as i64);
+    for (name, text) in files {
+        parts = parts.part(name.as_bytes()).part(text.as_bytes());
+    }
+    parts = parts.number(site.placeholders.len() as i64);
+    for (name, values) in &site.placeholders {
+        parts = parts.part(name.as_bytes()).number(values.len() as i64);
+        parts = values
+            .iter()
+            .fold(parts, |parts, v| parts.part(v.as_bytes()));
+    }
+    for profile in &site.profiles {
+        parts = parts
+            .part(profile.name.as_bytes())
+            .number(profile.sources.len() as i64);
+        for source in &profile.sources {
+            for text in [&source.category, &source.product, &source.service] {
+                parts = parts.part(text.as_deref().unwrap_or_default().as_bytes());
+            }
+        }
+    }
+    parts.finish()
 }
 
 fn read_all(files: &BTreeMap<&str, &str>, errors: &mut Vec<LoadError>) -> Vec<Document> {

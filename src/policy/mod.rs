@@ -27,6 +27,7 @@ mod filter;
 mod item;
 mod link;
 mod lint;
+mod literals;
 mod load;
 mod matcher;
 mod modifier;
@@ -59,7 +60,7 @@ pub struct PolicySet {
     pub rules: Vec<Policy>,
     /// The raw fields that some policy names: the normaliser fills [`crate::model::Event::unmapped`] in this order.
     pub raw_fields: Vec<String>,
-    /// The same for two sets that find the same, whatever their titles, levels and tests.
+    /// Digest of the files and of what the site adds: the same digest, the same set.
     pub digest: Digest,
     /// What is allowed and yet hardly meant.
     pub warnings: Vec<Warning>,
