@@ -1,4 +1,5 @@
 //! The language as data: policies and events in, matches and errors out.
+mod conditions;
 mod digests;
 mod language;
 mod linking;

@@ -231,6 +231,7 @@ fn what_is_hardly_meant_is_warned_of() {
     };
     assert!(warned(&rule("", "{x: 1}")).contains("test.yml:1: the rule is of no use"));
     assert!(warned(&rule("level: low\n", "{x: 1}")).contains("no tests"));
+    assert!(warned(&rule("status: deprecated\n", "{x: 1}")).contains("says that it is deprecated"));
     assert!(warned(&rule("level: low\n", "{activity_name: [logon]}")).contains("never match"));
     assert!(
         warned(&rule("level: low\n", "{actor.user.nmae: 1}"))
