@@ -128,6 +128,12 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
     longest(node, "title", &title, 256)?;
     let description = text("description")?.unwrap_or_default();
     longest(node, "description", &description, 65_535)?;
+    if sort == Sort::Filter && node.get("logsource").is_none() {
+        return Err(Fault::at(
+            node.line,
+            "the filter has no `logsource`, which says how far it reaches",
+        ));
+    }
     let logsource = logsource(node.get("logsource"))?;
     known_word(node, "status", STATUSES)?;
     Ok(Document {

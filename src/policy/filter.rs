@@ -15,7 +15,7 @@ use super::yaml::Word;
 pub(super) struct Filter {
     /// Its document's number.
     pub(super) document: usize,
-    /// The rules it is for, by name or id; empty: all that its logsource covers (`rules: any`).
+    /// The rules it is for, by name or id; empty: all that its logsource covers (`rules: any` or `all`).
     pub(super) rules: Vec<Word>,
     /// What passes.
     passes: Expression,
@@ -32,8 +32,14 @@ pub(super) fn read(
         .get("rules")
         .ok_or_else(|| Fault::at(body.line, "the filter has no `rules`"))?;
     let rules = match rules.text("rules") {
-        Ok(word) if word == "any" => Vec::new(),
-        _ => rules.texts("rules")?,
+        Ok(word) if word == "any" || word == "all" => Vec::new(),
+        _ => match rules.texts("rules")? {
+            none if none.is_empty() => {
+                let message = "`rules` is empty: name rules, or write `any` for all that the `logsource` covers";
+                return Err(Fault::at(rules.line, message));
+            }
+            rules => rules,
+        },
     };
     let read = detection(body, "filter", &["rules"], scope)?;
     let (condition, expression) = (read.condition, read.expression);
@@ -43,7 +49,8 @@ pub(super) fn read(
         (false, false) => {
             return Err(Fault::at(
                 body.line,
-                "the condition of this filter could mean what is suppressed or what passes: write what is suppressed, without `not`",
+                "the condition of this filter could mean what is suppressed or what passes: \
+                 write what is suppressed, without `not`",
             ));
         }
     };

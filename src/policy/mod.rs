@@ -10,8 +10,10 @@
 //!   kept, or a secret was cut out, they are not found. [`Matcher::needs_line`] says that a policy relies on it.
 //! - **Fields** are the paths of [`crate::model::Field`]; any other name, or `unmapped.` and a name, is a field of the
 //!   record as its product writes it. In a rule whose `logsource` names a product, `status`, `time` and `duration` are that
-//!   product's own, unless it says `taxonomy: ocsf`. In rules for `webserver` and `proxy` Sigma's own names mean ours, and so do those of
-//!   ECS with `taxonomy: ecs`.
+//!   product's own, unless it says `taxonomy: ocsf`. In rules for `webserver` and `proxy` Sigma's own names mean ours, and
+//!   so do those of ECS with `taxonomy: ecs`.
+//! - **Filters** suppress what their selections describe, whether they say `selection` or `not selection` (see
+//!   `policy/filter.rs`).
 //! - **`logsource`** restricts a rule to the events of the profiles that fit it ([`Site::profiles`]); without one, or with
 //!   `product: ocsf`, it is for the events of all.
 //! - **Identity**: findings are named by [`Policy::decision`], which has the policy's `name` (without one its `id`, without

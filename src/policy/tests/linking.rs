@@ -399,6 +399,7 @@ fn filters_suppress_what_they_describe_in_both_ways_of_writing() {
     );
     assert_eq!(passes(&body("[t]", "not 1 of them")), [false, true]);
     assert_eq!(passes(&body("any", "selection")), [false, true]);
+    assert_eq!(passes(&body("all", "selection")), [false, true]);
     assert_eq!(
         passes(&body("any", "selection").replace("okta", "github")),
         [true, true]
@@ -415,6 +416,11 @@ fn filters_suppress_what_they_describe_in_both_ways_of_writing() {
         (
             body("[t]", "selection").replace("okta", "github"),
             "does not cover that of `t`",
+        ),
+        (body("[]", "selection"), "`rules` is empty"),
+        (
+            body("[t]", "selection").replace("logsource: {product: okta}", ""),
+            "the filter has no `logsource`",
         ),
         (
             body("[t]", "selection").replace("rules: [t], ", ""),
