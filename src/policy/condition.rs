@@ -56,7 +56,8 @@ fn tokens(text: &str, line: u32) -> Result<Vec<String>, Fault> {
             '|' => {
                 return Err(Fault::at(
                     line,
-                    "aggregations behind `|` are Sigma's old form and not supported: write a correlation (`event_count`, `value_count`, …)",
+                    "aggregations behind `|` are Sigma's old form and not supported: \
+                     write a correlation (`event_count`, `value_count`, …)",
                 ));
             }
             c if c.is_whitespace() => {}

@@ -2,7 +2,7 @@
 use super::document::only;
 use super::error::{Fault, did_you_mean, quoted};
 use super::field::FieldRef;
-use super::yaml::Node;
+use super::yaml::{Node, Word};
 use crate::model::Millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -200,18 +200,18 @@ impl std::fmt::Display for Range {
 /// A length as policies write it: `90m`, one number and one of `s m h d`.
 pub(super) fn length(node: &Node, key: &str) -> Result<Millis, Fault> {
     let text = node.text(key)?;
-    let unit = match text.chars().last() {
-        Some('s') => Millis::SECOND,
-        Some('m') => Millis::MINUTE,
-        Some('h') => Millis::HOUR,
-        Some('d') => Millis::DAY,
-        _ => Millis(0),
-    };
-    let digits = &text[..text.len().saturating_sub(1)];
-    let number = digits
-        .parse::<u32>()
-        .ok()
-        .filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+    let units = [
+        ("s", Millis::SECOND),
+        ("m", Millis::MINUTE),
+        ("h", Millis::HOUR),
+        ("d", Millis::DAY),
+    ];
+    let parts = units
+        .iter()
+        .find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, *unit)));
+    let (digits, unit) = parts.unwrap_or(("", Millis(0)));
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    let number = digits.parse::<u32>().ok().filter(|_| plain);
     match number.map(|n| unit.times(n.into())) {
         Some(length) if unit.0 > 0 && length <= LONGEST => Ok(length),
         Some(_) if unit.0 > 0 => Err(Fault::at(
@@ -229,11 +229,14 @@ pub(super) fn length(node: &Node, key: &str) -> Result<Millis, Fault> {
     }
 }
 
+/// For each alias the rules that it names, each with its field.
+pub(super) type Aliases = BTreeMap<String, Vec<(Word, String)>>;
+
 /// The parts of a correlation, its rules and fields still by name.
 pub(super) struct Written {
-    pub(super) rules: Vec<(u32, String)>,
-    pub(super) aliases: BTreeMap<String, Vec<(u32, String, String)>>,
-    pub(super) group_by: Vec<(u32, String)>,
+    pub(super) rules: Vec<Word>,
+    pub(super) aliases: Aliases,
+    pub(super) group_by: Vec<Word>,
     pub(super) timespan: Millis,
     pub(super) kind: WrittenKind,
 }
@@ -242,7 +245,7 @@ pub(super) enum WrittenKind {
     EventCount(Range),
     Values {
         sort: ValueSort,
-        fields: Vec<(u32, String)>,
+        fields: Vec<Word>,
         range: Range,
         percentile: Option<f64>,
     },
@@ -251,7 +254,7 @@ pub(super) enum WrittenKind {
         range: Option<Range>,
     },
     NewValue {
-        fields: Vec<(u32, String)>,
+        fields: Vec<Word>,
         days: u32,
         observations: u32,
         new_for: Millis,
@@ -442,7 +445,7 @@ fn new_value(node: &Node) -> Result<WrittenKind, Fault> {
     })
 }
 
-fn tuple(node: &Node, key: &str) -> Result<Vec<(u32, String)>, Fault> {
+fn tuple(node: &Node, key: &str) -> Result<Vec<Word>, Fault> {
     let fields = unique(node, key, 1)?;
     match fields.len() > TUPLE {
         true => Err(Fault::at(
@@ -453,7 +456,7 @@ fn tuple(node: &Node, key: &str) -> Result<Vec<(u32, String)>, Fault> {
     }
 }
 
-fn unique(node: &Node, key: &str, least: usize) -> Result<Vec<(u32, String)>, Fault> {
+fn unique(node: &Node, key: &str, least: usize) -> Result<Vec<Word>, Fault> {
     let texts = node.texts(key)?;
     if texts.len() < least || texts.len() > MOST {
         return Err(Fault::at(
@@ -461,23 +464,23 @@ fn unique(node: &Node, key: &str, least: usize) -> Result<Vec<(u32, String)>, Fa
             format!("{} must have {least} to {MOST} entries", quoted(key)),
         ));
     }
-    for (i, (line, text)) in texts.iter().enumerate() {
-        if texts[..i].iter().any(|(_, before)| before == text) {
+    for (i, word) in texts.iter().enumerate() {
+        if texts[..i].iter().any(|before| before.text == word.text) {
             return Err(Fault::at(
-                *line,
-                format!("{} stands twice in {}", quoted(text), quoted(key)),
+                word.line,
+                format!("{} stands twice in {}", quoted(&word.text), quoted(key)),
             ));
         }
     }
     Ok(texts)
 }
 
-fn aliases(node: Option<&Node>) -> Result<BTreeMap<String, Vec<(u32, String, String)>>, Fault> {
+fn aliases(node: Option<&Node>) -> Result<Aliases, Fault> {
     let mut out = BTreeMap::new();
     for (alias, fields) in node.map_or(Ok(&[][..]), |n| n.map("aliases"))? {
         let mut of_rule = Vec::new();
         for (rule, field) in fields.map(&alias.text)? {
-            of_rule.push((rule.line, rule.text.clone(), field.text(&rule.text)?));
+            of_rule.push((rule.clone(), field.text(&rule.text)?));
         }
         out.insert(alias.text.clone(), of_rule);
     }

@@ -1,7 +1,7 @@
 //! One YAML document into its parts: which keys there are, and what stands in those that all kinds of policy share.
 use super::error::{Fault, did_you_mean, quoted};
 use super::field::Taxonomy;
-use super::yaml::{Key, Node};
+use super::yaml::{Node, Word};
 use crate::model::Severity;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(super) struct Document {
     pub(super) id: Option<Arc<str>>,
     pub(super) name: Option<Arc<str>>,
     pub(super) description: String,
+    /// Sigma's word for how far it may be trusted.
+    pub(super) status: Option<String>,
     pub(super) level: Option<Severity>,
     pub(super) tags: Vec<Arc<str>>,
     pub(super) false_positives: Vec<String>,
@@ -91,7 +93,7 @@ fn allowed(sort: Sort) -> Vec<&'static str> {
 }
 
 /// Refuses the keys of `map` that are not among `known`.
-pub(super) fn only(map: &[(Key, Node)], known: &[&str], place: &str) -> Result<(), Fault> {
+pub(super) fn only(map: &[(Word, Node)], known: &[&str], place: &str) -> Result<(), Fault> {
     match map.iter().find(|(k, _)| !known.contains(&k.text.as_str())) {
         None => Ok(()),
         Some((key, _)) => Err(Fault::at(
@@ -126,6 +128,12 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
     longest(node, "title", &title, 256)?;
     let description = text("description")?.unwrap_or_default();
     longest(node, "description", &description, 65_535)?;
+    if sort == Sort::Filter && node.get("logsource").is_none() {
+        return Err(Fault::at(
+            node.line,
+            "the filter has no `logsource`, which says how far it reaches",
+        ));
+    }
     let logsource = logsource(node.get("logsource"))?;
     known_word(node, "status", STATUSES)?;
     Ok(Document {
@@ -137,6 +145,7 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
         id: identity(node, "id")?,
         name: identity(node, "name")?,
         description,
+        status: text("status")?,
         level: level(node)?,
         tags: listed(node, "tags")?.into_iter().map(Arc::from).collect(),
         false_positives: listed(node, "falsepositives")?,
@@ -166,8 +175,8 @@ fn body(node: &Node) -> Result<(Sort, &Node), Fault> {
         )),
         (None, _) => {
             let keys = node.map("a policy")?.iter();
-            let near = keys.map(|(k, _)| did_you_mean(&k.text, kinds.map(|(_, k)| k)));
-            let near = near.filter(|n| !n.is_empty()).next().unwrap_or_default();
+            let mut near = keys.map(|(k, _)| did_you_mean(&k.text, kinds.map(|(_, k)| k)));
+            let near = near.find(|n| !n.is_empty()).unwrap_or_default();
             Err(Fault::at(
                 node.line,
                 format!("the policy has no `detection`, `correlation` or `filter`{near}"),
@@ -235,7 +244,7 @@ fn level(node: &Node) -> Result<Option<Severity>, Fault> {
 
 fn listed(node: &Node, key: &str) -> Result<Vec<String>, Fault> {
     let texts = node.get(key).map_or(Ok(Vec::new()), |n| n.texts(key))?;
-    Ok(texts.into_iter().map(|(_, text)| text).collect())
+    Ok(texts.into_iter().map(|word| word.text).collect())
 }
 
 fn logsource(node: Option<&Node>) -> Result<LogSource, Fault> {
@@ -265,10 +274,12 @@ fn taxonomy(node: &Node, logsource: &LogSource) -> Result<Taxonomy, Fault> {
         .category
         .as_deref()
         .is_some_and(|c| matches!(c, "webserver" | "proxy"));
+    let product = logsource.product.as_deref().is_some_and(|p| p != "ocsf");
     Ok(match named.as_deref() {
         Some("ecs") => Taxonomy::Ecs,
         Some("ocsf") => Taxonomy::Sigma,
         _ if web => Taxonomy::SigmaWeb,
+        _ if product => Taxonomy::SigmaProduct,
         _ => Taxonomy::Sigma,
     })
 }

@@ -37,11 +37,17 @@ impl FieldRef {
 pub(super) enum Taxonomy {
     /// OCSF paths, and beside them the product's own names: Sigma's default for what its appendix does not list.
     Sigma,
+    /// The same in a rule for one product: there [`EVERYDAY`] words are the product's own fields.
+    SigmaProduct,
     /// Sigma's names for web servers and proxies (W3C extended log format).
     SigmaWeb,
     /// Elastic Common Schema.
     Ecs,
 }
+
+/// Paths of ours that are everyday words: a rule for one product means that product's field by them, whose values are its
+/// own. `taxonomy: ocsf` makes them ours again.
+const EVERYDAY: &[&str] = &["status", "time", "duration"];
 
 /// Sigma's names in the categories `webserver` and `proxy`. A query string is no part of the normalised path, so
 /// `cs-uri-query` and `c-uri` stay raw.
@@ -78,26 +84,32 @@ const ECS: &[(&str, Field)] = &[
     ("http.response.status_code", Field::Status),
 ];
 
-/// Resolves names and gathers the raw fields of a whole policy set.
+/// Resolves names, and counts what is bounded over a whole policy set.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
     pub(super) raw_fields: Vec<String>,
+    /// How many regular expressions were compiled.
+    pub(super) expressions: usize,
 }
 
 impl Resolver {
     /// What `name` means. What is no field of the event is a raw field; `unmapped.` says so expressly.
     pub(super) fn resolve(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
         let table = match taxonomy {
-            Taxonomy::Sigma => &[][..],
+            Taxonomy::Sigma | Taxonomy::SigmaProduct => &[][..],
             Taxonomy::SigmaWeb => WEB,
             Taxonomy::Ecs => ECS,
         };
         if let Some((_, field)) = table.iter().find(|(n, _)| *n == name) {
             return FieldRef::Known(*field);
         }
-        // In ECS `user.name` and the like do not mean what OCSF means by them: only its own table counts.
-        let ocsf = (taxonomy != Taxonomy::Ecs).then(|| Field::from_path(name));
-        match ocsf.flatten() {
+        let ours = match taxonomy {
+            Taxonomy::Sigma | Taxonomy::SigmaWeb => true,
+            Taxonomy::SigmaProduct => !EVERYDAY.contains(&name),
+            // In ECS `user.name` and the like do not mean what OCSF means by them: only its own table counts.
+            Taxonomy::Ecs => false,
+        };
+        match ours.then(|| Field::from_path(name)).flatten() {
             Some(field) => FieldRef::Known(field),
             None => FieldRef::Raw(self.raw(name.strip_prefix("unmapped.").unwrap_or(name))),
         }
@@ -141,6 +153,11 @@ mod tests {
         assert_eq!(
             of("user.name", Taxonomy::Sigma),
             FieldRef::Known(Field::Target)
+        );
+        assert_eq!(of("status", Taxonomy::SigmaProduct), FieldRef::Raw(1));
+        assert_eq!(
+            of("src_endpoint.ip", Taxonomy::SigmaProduct),
+            FieldRef::Known(Field::Ip)
         );
         assert_eq!(resolver.raw_fields, ["eventType", "status", "c-ip"]);
     }

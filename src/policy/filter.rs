@@ -9,13 +9,14 @@ use super::document::{Document, Sort};
 use super::error::{Fault, quoted};
 use super::item::Scope;
 use super::matcher::{Expression, detection};
+use super::yaml::Word;
 
 /// A filter.
 pub(super) struct Filter {
     /// Its document's number.
     pub(super) document: usize,
-    /// The rules it is for, by name or id; empty: all that its logsource covers (`rules: any`).
-    pub(super) rules: Vec<(u32, String)>,
+    /// The rules it is for, by name or id; empty: all that its logsource covers (`rules: any` or `all`).
+    pub(super) rules: Vec<Word>,
     /// What passes.
     passes: Expression,
 }
@@ -31,17 +32,25 @@ pub(super) fn read(
         .get("rules")
         .ok_or_else(|| Fault::at(body.line, "the filter has no `rules`"))?;
     let rules = match rules.text("rules") {
-        Ok(word) if word == "any" => Vec::new(),
-        _ => rules.texts("rules")?,
+        Ok(word) if word == "any" || word == "all" => Vec::new(),
+        _ => match rules.texts("rules")? {
+            none if none.is_empty() => {
+                let message = "`rules` is empty: name rules, or write `any` for all that the `logsource` covers";
+                return Err(Fault::at(rules.line, message));
+            }
+            rules => rules,
+        },
     };
-    let (condition, expression, _) = detection(body, "filter", &["rules"], scope)?;
+    let read = detection(body, "filter", &["rules"], scope)?;
+    let (condition, expression) = (read.condition, read.expression);
     let passes = match (condition.positive(), only_refusals(&condition)) {
         (true, _) => Expression::Not(Box::new(expression)),
         (false, true) => expression,
         (false, false) => {
             return Err(Fault::at(
                 body.line,
-                "the condition of this filter could mean what is suppressed or what passes: write what is suppressed, without `not`",
+                "the condition of this filter could mean what is suppressed or what passes: \
+                 write what is suppressed, without `not`",
             ));
         }
     };
@@ -101,7 +110,7 @@ impl Filter {
     pub(super) fn covers(&self, rule: &Document, documents: &[Document]) -> bool {
         match self.rules.is_empty() {
             true => covers(&documents[self.document], rule),
-            false => self.rules.iter().any(|(_, name)| {
+            false => self.rules.iter().any(|Word { text: name, .. }| {
                 rule.name.as_deref() == Some(name) || rule.id.as_deref() == Some(name)
             }),
         }

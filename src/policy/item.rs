@@ -1,6 +1,7 @@
 //! One line of a selection: a field, its modifiers and its values, made ready to be held against events.
 use super::error::{Fault, quoted};
 use super::field::{FieldRef, Resolver, Taxonomy};
+use super::literals::Literals;
 use super::modifier::{Chain, Modifier as M, Placeholders, alternatives, split};
 use super::pattern::{Part, Pattern, push_text};
 use super::yaml::{Kind, Node};
@@ -14,6 +15,8 @@ use std::net::IpAddr;
 const REGEX_BYTES: usize = 1 << 20;
 /// The longest regular expression, in bytes of text.
 const REGEX_TEXT: usize = 8 << 10;
+/// The most regular expressions in a policy set: all of SigmaHQ's 4,000 rules have some 600.
+const REGEXES: usize = 1000;
 
 /// What reading selections needs beside their text.
 pub(super) struct Scope<'a> {
@@ -34,6 +37,8 @@ pub(super) struct Item {
     pub(super) negated: bool,
     /// For each value its alternatives.
     values: Vec<Vec<Test>>,
+    /// The same as `values`, where one of many texts is looked for.
+    literals: Option<Literals>,
 }
 
 /// What the values are held against.
@@ -145,7 +150,7 @@ fn build(
         ));
     }
     let listed = matches!(values.kind, Kind::List(_));
-    let tests = nodes
+    let tests: Vec<Vec<Test>> = nodes
         .iter()
         .map(|node| match node.kind {
             Kind::Null if listed => Err(Fault::at(
@@ -160,8 +165,20 @@ fn build(
         time: chain.time(),
         all: chain.has(M::All),
         negated: chain.has(M::Neq),
+        literals: if chain.has(M::All) {
+            None
+        } else {
+            literals(&tests)
+        },
         values: tests,
     })
+}
+
+/// The tests as one, where they are texts of which one has to be in the field.
+fn literals(tests: &[Vec<Test>]) -> Option<Literals> {
+    let patterns = tests.iter().flatten();
+    let patterns: Option<Vec<&Pattern>> = patterns.map(Test::pattern).collect();
+    Literals::of(&patterns?)
 }
 
 fn value(
@@ -172,11 +189,15 @@ fn value(
 ) -> Result<Vec<Test>, Fault> {
     match chain.kind() {
         Some(M::Exists) => Ok(vec![Test::Exists(node.bool("exists")?)]),
-        Some(M::Re) => Ok(vec![Test::Regex(expression(
-            &node.text("re")?,
-            chain,
+        Some(M::Re) if scope.resolver.expressions == REGEXES => Err(Fault::at(
             node.line,
-        )?)]),
+            format!("all policies together may have {REGEXES} regular expressions"),
+        )),
+        Some(M::Re) => {
+            scope.resolver.expressions += 1;
+            let regex = expression(&node.text("re")?, chain, node.line)?;
+            Ok(vec![Test::Regex(regex)])
+        }
         Some(M::Cidr) => texts(node, chain, scope, network),
         Some(M::FieldRef) => {
             let name = node.text("fieldref")?;
@@ -253,8 +274,16 @@ fn expression(text: &str, chain: &Chain, line: u32) -> Result<Regex, Fault> {
         .build()
         .map_err(|error| {
             let text = error.to_string();
-            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            Fault::at(line, format!("regular expression not supported: {why} (matching is linear in time: no look-around, no back-references)"))
+            let why = text
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            let linear = "matching is linear in time: no look-around, no back-references";
+            Fault::at(
+                line,
+                format!("regular expression not supported: {why} ({linear})"),
+            )
         })
 }
 
@@ -335,6 +364,11 @@ impl Item {
         if self.negated && self.refers() && self.blind(event, value) {
             return false;
         }
+        if let (Some(literals), Value::Text(text)) = (&self.literals, value)
+            && let Some(held) = literals.within(text)
+        {
+            return held != self.negated;
+        }
         let one = |alternatives: &Vec<Test>| alternatives.iter().any(|t| t.holds(value, event));
         let held = match self.all {
             true => self.values.iter().all(one),
@@ -393,6 +427,13 @@ impl Item {
 }
 
 impl Test {
+    fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Test::Text(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
     fn holds(&self, value: Value<'_>, event: &Event) -> bool {
         match self {
             Test::Null => value == Value::Absent,

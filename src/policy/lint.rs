@@ -1,10 +1,10 @@
 //! What is allowed in a policy and yet hardly meant.
-use super::{Body, LoadError, Policy, PolicySet, Warning};
+use super::{ActivitySet, Body, CorrelationKind, LoadError, PolicySet, Warning};
 
 /// Warnings about a whole set.
 pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
     let mut out = Vec::new();
-    for rule in &set.rules {
+    for (rule, never) in set.rules.iter().zip(never(set)) {
         let mut warn = |message: &str| {
             out.push(Warning(LoadError {
                 file: rule.file.clone(),
@@ -15,7 +15,7 @@ pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
         if !rule.alerts && !rule.referred {
             warn("the rule is of no use: it has no `level`, and no correlation refers to it");
         }
-        if never(set, rule) {
+        if never {
             warn("the policy can never match: no activity, or no known product, fits it");
         }
         if rule.alerts && rule.tests.is_empty() {
@@ -37,13 +37,21 @@ pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
     out
 }
 
-/// Whether the rule can be told never to match: a detection for no product or activity, a correlation over such.
-fn never(set: &PolicySet, rule: &Policy) -> bool {
-    match &rule.body {
-        Body::Detection(m) => {
-            m.products().is_some_and(<[_]>::is_empty)
-                || m.activities().is_some_and(|a| a.is_empty())
-        }
-        Body::Correlation(c) => c.rules.iter().any(|r| never(set, &set.rules[*r])),
+/// For each rule whether it can be told never to match: a detection for no product or activity, a correlation over such.
+fn never(set: &PolicySet) -> Vec<bool> {
+    let mut never: Vec<bool> = Vec::new();
+    for rule in &set.rules {
+        let nothing = match &rule.body {
+            Body::Detection(m) => {
+                m.products().is_some_and(<[_]>::is_empty)
+                    || m.activities().is_some_and(ActivitySet::is_empty)
+            }
+            Body::Correlation(c) => match &c.kind {
+                CorrelationKind::Temporal { range: None, .. } => c.rules.iter().any(|r| never[*r]),
+                _ => c.rules.iter().all(|r| never[*r]),
+            },
+        };
+        never.push(nothing);
     }
+    never
 }

@@ -3,7 +3,7 @@ use super::condition::{Condition, parse};
 use super::error::{Fault, quoted};
 use super::field::FieldRef;
 use super::item::{Item, Scope, Target, keywords, read};
-use super::yaml::{Kind, Node};
+use super::yaml::{Kind, Node, Word};
 use crate::model::{Activity, Event, Field};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Matcher {
             && self
                 .products
                 .as_ref()
-                .is_none_or(|p| p.iter().any(|name| *name == event.product))
+                .is_none_or(|p| p.contains(&event.product))
             && self.expression.matches(event)
     }
 
@@ -185,14 +185,21 @@ pub(super) fn in_common(sets: impl Iterator<Item = BTreeSet<FieldRef>>) -> BTree
     sets.reduce(|a, b| &a & &b).unwrap_or_default()
 }
 
+/// A detection as read.
+pub(super) struct Detection {
+    pub(super) condition: Condition,
+    pub(super) expression: Expression,
+    /// The selections that no condition uses.
+    pub(super) unused: Vec<Word>,
+}
+
 /// Reads the search identifiers and the condition of `detection` or `filter`; `skip` are the keys that are neither.
-/// Returns the expression and the names of selections that no condition uses.
 pub(super) fn detection(
     node: &Node,
     section: &str,
     skip: &[&str],
     scope: &mut Scope<'_>,
-) -> Result<(Condition, Expression, Vec<(u32, String)>), Fault> {
+) -> Result<Detection, Fault> {
     let map = node.map(section)?;
     let mut names = Vec::new();
     let mut selections = Vec::new();
@@ -206,17 +213,17 @@ pub(super) fn detection(
                 "`timeframe` is Sigma's old form and not supported: write a correlation with a `timespan`",
             ));
         }
-        names.push((key.line, key.text.as_str()));
+        names.push(key);
         selections.push(selection(&key.text, value, scope)?);
     }
     let texts = node
         .get("condition")
         .ok_or_else(|| Fault::at(node.line, format!("{} has no `condition`", quoted(section))))?
         .texts("condition")?;
-    let words: Vec<&str> = names.iter().map(|(_, n)| *n).collect();
+    let words: Vec<&str> = names.iter().map(|n| n.text.as_str()).collect();
     let mut conditions = texts
         .iter()
-        .map(|(line, text)| parse(text, &words, *line))
+        .map(|word| parse(&word.text, &words, word.line))
         .collect::<Result<Vec<_>, _>>()?;
     let condition = match conditions.len() {
         0 => return Err(Fault::at(node.line, "`condition` is an empty list")),
@@ -226,11 +233,11 @@ pub(super) fn detection(
     let mut used = vec![false; names.len()];
     condition.mark_used(&mut used);
     let unused = names.iter().zip(&used).filter(|(_, used)| !**used);
-    let unused = unused
-        .map(|((line, name), _)| (*line, (*name).to_owned()))
-        .collect();
-    let expression = lower(&condition, &selections);
-    Ok((condition, expression, unused))
+    Ok(Detection {
+        expression: lower(&condition, &selections),
+        condition,
+        unused: unused.map(|(name, _)| (*name).clone()).collect(),
+    })
 }
 
 fn lower(condition: &Condition, selections: &[Expression]) -> Expression {

@@ -9,12 +9,16 @@
 //! - **Keywords** are looked for in the kept line of the event ([`crate::model::Evidence::redacted`]); where nothing is
 //!   kept, or a secret was cut out, they are not found. [`Matcher::needs_line`] says that a policy relies on it.
 //! - **Fields** are the paths of [`crate::model::Field`]; any other name, or `unmapped.` and a name, is a field of the
-//!   record as its product writes it. In rules for `webserver` and `proxy` Sigma's own names mean ours, and so do those of
-//!   ECS with `taxonomy: ecs`.
+//!   record as its product writes it. In a rule whose `logsource` names a product, `status`, `time` and `duration` are that
+//!   product's own, unless it says `taxonomy: ocsf`. In rules for `webserver` and `proxy` Sigma's own names mean ours, and
+//!   so do those of ECS with `taxonomy: ecs`.
+//! - **Filters** suppress what their selections describe, whether they say `selection` or `not selection` (see
+//!   `policy/filter.rs`).
 //! - **`logsource`** restricts a rule to the events of the profiles that fit it ([`Site::profiles`]); without one, or with
 //!   `product: ocsf`, it is for the events of all.
 //! - **Identity**: findings are named by [`Policy::decision`], which has the policy's `name` (without one its `id`, without
 //!   either its title) in it: retitling a policy that has a name or an id changes no finding's id.
+mod compile;
 mod condition;
 mod correlation;
 mod digest;
@@ -23,12 +27,15 @@ mod error;
 mod field;
 mod filter;
 mod item;
+mod link;
 mod lint;
+mod literals;
 mod load;
 mod matcher;
 mod modifier;
 mod ours;
 mod pattern;
+mod relate;
 mod timeline;
 mod yaml;
 
@@ -55,7 +62,7 @@ pub struct PolicySet {
     pub rules: Vec<Policy>,
     /// The raw fields that some policy names: the normaliser fills [`crate::model::Event::unmapped`] in this order.
     pub raw_fields: Vec<String>,
-    /// The same for two sets that find the same, whatever their titles, levels and tests.
+    /// Digest of the files and of what the site adds: the same digest, the same set.
     pub digest: Digest,
     /// What is allowed and yet hardly meant.
     pub warnings: Vec<Warning>,
@@ -149,11 +156,14 @@ pub struct Profile {
 
 impl Site {
     /// The profiles whose events a rule of that logsource is for; nothing where it is for all events. A profile fits
-    /// where one of its sources has every value that the rule gives. A product that no profile has is taken for the name
-    /// of a profile that is not there.
+    /// where one of its sources has every value that the rule gives. Where no profiles
+    /// are told, the product is taken for a profile's name, and category and service restrict nothing.
     fn products(&self, rule: &LogSource) -> Option<Vec<Arc<str>>> {
         if *rule == LogSource::default() || rule.product.as_deref() == Some("ocsf") {
             return None;
+        }
+        if self.profiles.is_empty() {
+            return rule.product.as_deref().map(|product| vec![product.into()]);
         }
         let given = |rule: &Option<String>, of: &Option<String>| rule.is_none() || rule == of;
         let fits = |s: &LogSource| {
@@ -166,13 +176,7 @@ impl Site {
             .profiles
             .iter()
             .filter(|p| by_name(p) || p.sources.iter().any(fits));
-        let mut names: Vec<Arc<str>> = fitting.map(|p| p.name.as_str().into()).collect();
-        if let Some(product) = &rule.product
-            && self.profiles.is_empty()
-        {
-            names.push(product.as_str().into());
-        }
-        Some(names)
+        Some(fitting.map(|p| p.name.as_str().into()).collect())
     }
 }
 

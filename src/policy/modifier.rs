@@ -358,7 +358,10 @@ fn bytes_of(text: &str) -> Vec<u8> {
 
 fn plain_bytes(value: &[Part], by: Modifier, line: u32) -> Result<Vec<u8>, Fault> {
     match value {
-        [] => Ok(Vec::new()),
+        [] => Err(Fault::at(
+            line,
+            format!("an empty value has no {}", quoted(by.name())),
+        )),
         [Part::Text(text)] => Ok(bytes_of(text)),
         _ => Err(Fault::at(
             line,

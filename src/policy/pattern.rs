@@ -101,6 +101,14 @@ impl Pattern {
         Pattern { shape, cased }
     }
 
+    /// The text that it looks for anywhere in a field, without regard to case, where it is that and in ASCII.
+    pub(super) fn contained(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Contains(text) if !self.cased && text.is_ascii() => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether all of `text` is what the pattern describes.
     pub(super) fn matches(&self, text: &str) -> bool {
         if !self.cased && text.is_ascii() {

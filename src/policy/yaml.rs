@@ -30,12 +30,12 @@ pub(super) enum Kind {
     Float(f64),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(Word, Node)>),
 }
 
-/// A key of a map.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Key {
+/// A key of a map, or a text of a list, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
     pub(super) line: u32,
     pub(super) text: String,
 }
@@ -75,6 +75,12 @@ fn options() -> serde_saphyr::Options {
 fn one_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or_default();
+    // The place stands before the message already, and the crate's options are nothing to an operator.
+    let line = line.split(" at line ").next().unwrap_or_default();
+    let line = line
+        .split(", set DuplicateKeyPolicy")
+        .next()
+        .unwrap_or_default();
     line.chars().take(300).filter(|c| !c.is_control()).collect()
 }
 
@@ -154,7 +160,7 @@ impl<'de> Visitor<'de> for KindVisitor {
                 de::Error::custom("the key of a map must be a word, not a list or a map")
             })?;
             map.push((
-                Key {
+                Word {
                     line: key.line,
                     text,
                 },
@@ -249,14 +255,20 @@ impl Node {
     }
 
     /// A list of texts, or one text alone.
-    pub(super) fn texts(&self, key: &str) -> Result<Vec<(u32, String)>, Fault> {
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<Word>, Fault> {
+        let word = |node: &Node| {
+            Ok(Word {
+                line: node.line,
+                text: node.text(key)?,
+            })
+        };
         match &self.kind {
-            Kind::List(list) => list.iter().map(|n| Ok((n.line, n.text(key)?))).collect(),
-            _ => Ok(vec![(self.line, self.text(key)?)]),
+            Kind::List(list) => list.iter().map(word).collect(),
+            _ => Ok(vec![word(self)?]),
         }
     }
 
-    pub(super) fn map(&self, key: &str) -> Result<&[(Key, Node)], Fault> {
+    pub(super) fn map(&self, key: &str) -> Result<&[(Word, Node)], Fault> {
         match &self.kind {
             Kind::Map(map) => Ok(map),
             _ => Err(self.wrong(key, "a map")),

@@ -510,3 +510,33 @@ fn activities_that_cannot_match_are_known_before_matching() {
         None
     );
 }
+
+#[test]
+fn a_long_list_is_the_same_as_its_values() {
+    let many = "[k0, k1, k2, k3, k4, k5, k6, k7, k8]";
+    check(
+        &format!("x|contains: {many}"),
+        &["{x: aK7b}", "{x: éK7}"],
+        &["{x: k9}", "{x: é}", "{}"],
+    );
+    check(
+        &format!("x|contains|neq: {many}"),
+        &["{x: k9}", "{}"],
+        &["{x: k8}"],
+    );
+    check(
+        &format!("x|contains|all: {many}"),
+        &["{x: k0k1k2k3k4k5k6k7k8}"],
+        &["{x: k0}"],
+    );
+    check(
+        &format!("x|contains|cased: {many}"),
+        &["{x: k0}"],
+        &["{x: K0}"],
+    );
+    check(
+        "src_endpoint.ip|contains: [a, b, c, d, e, f, g, '.7.']",
+        &["{src_endpoint.ip: 10.7.1.1}"],
+        &["{src_endpoint.ip: 10.8.1.1}"],
+    );
+}

@@ -1,7 +1,11 @@
 //! The language as data: policies and events in, matches and errors out.
+mod conditions;
+mod digests;
 mod language;
 mod linking;
+mod refusals;
 mod samples;
+mod sigmahq;
 
 use super::*;
 use crate::model::Event;
@@ -46,4 +50,30 @@ fn hits(detection_body: &str, fields: &str, line: &str, site: &Site) -> bool {
         Body::Detection(matcher) => matcher.matches(event),
         Body::Correlation(_) => panic!("not a detection"),
     }
+}
+
+const COUNT: &str = "
+title: Base
+name: base
+detection:
+  selection: {activity_name: login, status: failure}
+  condition: selection
+---
+title: Guessing
+name: t
+level: high
+correlation:
+  type: event_count
+  rules: [base]
+  group-by: [actor.user.name]
+  timespan: 1h
+  condition: {gte: 10}
+";
+
+fn correlation(body: &str) -> String {
+    let body: String = body.lines().map(|l| format!("  {l}\n")).collect();
+    format!(
+        "{}---\ntitle: t\nname: t\ncorrelation:\n{body}",
+        COUNT.split("---\n").next().unwrap()
+    )
 }

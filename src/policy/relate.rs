@@ -1,0 +1,247 @@
+//! One correlation into a policy: its rules, keys and fields from names into places.
+use super::correlation::{
+    Correlation, CorrelationKind, GroupKey, NewValue, ValueSort, Written, WrittenKind,
+};
+use super::document::Document;
+use super::error::{Fault, did_you_mean, quoted};
+use super::field::{FieldRef, Taxonomy};
+use super::link::{Linker, Side, lookup};
+use super::matcher::in_common;
+use super::yaml::Word;
+use super::{Body, Policy, digest};
+use crate::model::{Digest, Millis};
+use std::collections::BTreeSet;
+
+impl Linker<'_> {
+    /// Compiles a correlation, all that it refers to being compiled; nothing where something of that is broken.
+    pub(super) fn correlation(
+        &mut self,
+        document: &Document,
+        written: Written,
+    ) -> Result<Option<(Policy, Side)>, Fault> {
+        let mut rules = Vec::new();
+        for Word { line, text } in &written.rules {
+            match self.places[lookup(&self.index, text, *line)?] {
+                Some(place) if rules.contains(&place) => {
+                    let message =
+                        format!("{} is referred to twice, by name and by id", quoted(text));
+                    return Err(Fault::at(*line, message));
+                }
+                Some(place) => rules.push(place),
+                None => return Ok(None),
+            }
+        }
+        let taxonomies: Vec<Taxonomy> = rules.iter().map(|r| self.sides[*r].taxonomy).collect();
+        check_aliases(&written)?;
+        let correlation = Correlation {
+            group_by: self.group_by(&written, &taxonomies)?,
+            kind: self.kind(&written, &taxonomies)?,
+            timespan: written.timespan,
+            rules,
+        };
+        let of_rules = correlation
+            .rules
+            .iter()
+            .map(|r| self.rules[*r].accumulation);
+        let of_rules: Vec<Digest> = of_rules.collect();
+        let accumulation = digest::accumulation(&correlation, &of_rules, &self.resolver.raw_fields);
+        let side = Side {
+            taxonomy: taxonomies[0],
+            needs: self.needs(&correlation),
+            has_level: document.level.is_some(),
+            generates: document.generate,
+            monotone: self.monotone(&correlation),
+            episode: correlation.timespan.clamp(Millis::HOUR, Millis::DAY),
+        };
+        let policy = self.policy(
+            document,
+            Body::Correlation(correlation),
+            accumulation,
+            &side,
+        )?;
+        Ok(Some((policy, side)))
+    }
+
+    /// Resolves the keys to group by: an alias names a field for each rule, a field is the same for all.
+    fn group_by(
+        &mut self,
+        written: &Written,
+        taxonomies: &[Taxonomy],
+    ) -> Result<Vec<GroupKey>, Fault> {
+        let mut keys = Vec::new();
+        for key in &written.group_by {
+            let mut fields = Vec::new();
+            for (rule, taxonomy) in written.rules.iter().zip(taxonomies) {
+                let field = aliased(written, key, &rule.text)?;
+                fields.push(self.resolver.resolve(field, *taxonomy));
+            }
+            keys.push(GroupKey {
+                name: key.text.as_str().into(),
+                fields,
+            });
+        }
+        Ok(keys)
+    }
+
+    fn kind(
+        &mut self,
+        written: &Written,
+        taxonomies: &[Taxonomy],
+    ) -> Result<CorrelationKind, Fault> {
+        let mut resolve = |fields: &[Word]| {
+            let fields = fields.iter().map(|f| self.field(f, written, taxonomies));
+            fields.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match &written.kind {
+            WrittenKind::EventCount(range) => CorrelationKind::EventCount(range.clone()),
+            WrittenKind::Values {
+                sort,
+                fields,
+                range,
+                percentile,
+            } => {
+                let (fields, range) = (resolve(fields)?, range.clone());
+                let field = fields[0];
+                match sort {
+                    ValueSort::Count => CorrelationKind::ValueCount { fields, range },
+                    ValueSort::Sum => CorrelationKind::ValueSum { field, range },
+                    ValueSort::Avg => CorrelationKind::ValueAvg { field, range },
+                    ValueSort::Percentile => CorrelationKind::ValuePercentile {
+                        field,
+                        percentile: *percentile,
+                        range,
+                    },
+                }
+            }
+            WrittenKind::Temporal { ordered, range } => CorrelationKind::Temporal {
+                ordered: *ordered,
+                range: range.clone(),
+            },
+            WrittenKind::NewValue {
+                fields,
+                days,
+                observations,
+                new_for,
+            } => CorrelationKind::NewValue(NewValue {
+                fields: resolve(fields)?,
+                learning_days: *days,
+                learning_observations: *observations,
+                new_for: *new_for,
+            }),
+        })
+    }
+
+    /// A field whose values are looked at: the same one in all rules.
+    fn field(
+        &mut self,
+        name: &Word,
+        written: &Written,
+        taxonomies: &[Taxonomy],
+    ) -> Result<FieldRef, Fault> {
+        let fault = |why: &str| {
+            Err(Fault::at(
+                name.line,
+                format!("{} {why}", quoted(&name.text)),
+            ))
+        };
+        if written.aliases.contains_key(&name.text) {
+            return fault(
+                "is an alias, which has a meaning in `group-by` only (Sigma, field name aliases)",
+            );
+        }
+        let resolved = taxonomies
+            .iter()
+            .map(|t| self.resolver.resolve(&name.text, *t));
+        let resolved: BTreeSet<FieldRef> = resolved.collect();
+        match resolved.first() {
+            Some(field) if resolved.len() == 1 => Ok(*field),
+            _ => fault("means different fields in the rules referred to, which differ in taxonomy"),
+        }
+    }
+
+    fn needs(&self, correlation: &Correlation) -> BTreeSet<FieldRef> {
+        let of_rules = || {
+            correlation.rules.iter().enumerate().map(|(i, rule)| {
+                let keys = correlation.group_by.iter().map(|k| k.fields[i]);
+                &self.sides[*rule].needs | &keys.collect()
+            })
+        };
+        let all_needed = matches!(
+            &correlation.kind,
+            CorrelationKind::Temporal { range: None, .. }
+        );
+        let mut needs: BTreeSet<FieldRef> = match all_needed {
+            true => of_rules().flatten().collect(),
+            false => in_common(of_rules()),
+        };
+        needs.extend(correlation.kind.fields());
+        needs
+    }
+
+    fn monotone(&self, correlation: &Correlation) -> bool {
+        correlation.rules.iter().all(|r| self.rules[*r].monotone)
+            && match &correlation.kind {
+                CorrelationKind::EventCount(range) | CorrelationKind::ValueCount { range, .. } => {
+                    range.only_from_below()
+                }
+                // The amounts of our own fields are never negative; what a raw field holds is not known.
+                CorrelationKind::ValueSum { field, range } => {
+                    matches!(field, FieldRef::Known(_)) && range.only_from_below()
+                }
+                CorrelationKind::Temporal { range, .. } => {
+                    range.as_ref().is_none_or(|r| r.only_from_below())
+                }
+                CorrelationKind::ValueAvg { .. }
+                | CorrelationKind::ValuePercentile { .. }
+                | CorrelationKind::NewValue(_) => false,
+            }
+    }
+}
+
+/// Refuses aliases that say nothing.
+fn check_aliases(written: &Written) -> Result<(), Fault> {
+    for (alias, of_rules) in &written.aliases {
+        for (rule, _) in of_rules {
+            if !written.rules.iter().any(|r| r.text == rule.text) {
+                let near = did_you_mean(&rule.text, written.rules.iter().map(|r| r.text.as_str()));
+                return Err(Fault::at(
+                    rule.line,
+                    format!(
+                        "alias {} names {}, which this correlation does not refer to{near}",
+                        quoted(alias),
+                        quoted(&rule.text)
+                    ),
+                ));
+            }
+        }
+        if !written.group_by.iter().any(|g| g.text == *alias) {
+            return Err(Fault::at(
+                of_rules.first().map_or(0, |(rule, _)| rule.line),
+                format!(
+                    "alias {} is not in `group-by`, the only place where it has a meaning",
+                    quoted(alias)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The field that `key` is in the events of `rule`.
+fn aliased<'a>(written: &'a Written, key: &'a Word, rule: &str) -> Result<&'a str, Fault> {
+    let Some(of_rules) = written.aliases.get(&key.text) else {
+        return Ok(&key.text);
+    };
+    let field = of_rules
+        .iter()
+        .find(|(r, _)| r.text == rule)
+        .map(|(_, field)| field.as_str());
+    field.ok_or_else(|| {
+        let message = format!(
+            "alias {} names no field for {}",
+            quoted(&key.text),
+            quoted(rule)
+        );
+        Fault::at(key.line, message)
+    })
+}
