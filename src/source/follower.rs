@@ -58,7 +58,9 @@ struct Entry {
 enum Stage {
     /// Its name leads to it.
     Following,
-    /// Its name does not; it is read to a stable end, and what took its name waits.
+    /// It was renamed while nobody looked: its writer has had its time, what took its name waits for its present end.
+    CatchingUp,
+    /// Its name does not lead to it any more; it is read to a stable end, and what took its name waits.
     Draining { quiet: u32, rounds: u32 },
     /// At its stable end, kept for a late writer.
     Lingering { quiet: u32 },
@@ -168,6 +170,7 @@ impl Follower {
                 problems.push(problem);
             }
         }
+        self.hurry();
         self.close_idle(MAX_OPEN);
         self.directories = self.watchable(look.directories);
         self.looked = true;
@@ -234,7 +237,7 @@ impl Follower {
             state: match (&entry.trouble, entry.stage) {
                 (Some(trouble), _) => trouble.clone(),
                 (None, Stage::Following) => FileState::Following,
-                (None, Stage::Draining { .. } | Stage::Lingering { .. }) => FileState::Draining,
+                (None, _) => FileState::Draining,
             },
             file: Some(entry.file.id),
             offset: entry.file.offset,
@@ -276,7 +279,8 @@ impl Follower {
     /// The generations that must be read to their end before a later one of the same name.
     fn blockers(&self) -> Vec<(usize, std::sync::Arc<Path>)> {
         let blocks = |entry: &Entry| match entry.stage {
-            Stage::Draining { quiet, .. } => quiet < STABLE || !entry.file.is_caught_up(),
+            Stage::CatchingUp => !entry.file.is_caught_up(),
+            Stage::Draining { .. } => true,
             Stage::Following | Stage::Lingering { .. } => false,
         };
         let entries = self.chain.iter().enumerate();
@@ -313,11 +317,7 @@ impl Follower {
         for (file, path) in placed {
             let stage = match path == *file.path {
                 true => Stage::Following,
-                // It was renamed while we were down: its writer has had its time, its present end will do.
-                false => Stage::Draining {
-                    quiet: STABLE,
-                    rounds: 0,
-                },
+                false => Stage::CatchingUp,
             };
             self.add(file, stage);
         }
@@ -372,6 +372,19 @@ impl Follower {
         }
         if entry.stage == (Stage::Lingering { quiet: LINGER }) {
             entry.file.finalise();
+        }
+    }
+
+    /// A renamed file whose successor was renamed too is no longer waited for: where files are rotated as often as we
+    /// look, waiting for each to rest would fall behind for ever.
+    fn hurry(&mut self) {
+        let mut later: BTreeMap<std::sync::Arc<Path>, u32> = BTreeMap::new();
+        for entry in self.chain.iter_mut().rev() {
+            let count = later.entry(entry.file.path.clone()).or_default();
+            if *count >= 2 && matches!(entry.stage, Stage::Draining { .. }) {
+                entry.stage = Stage::CatchingUp;
+            }
+            *count += 1;
         }
     }
 
@@ -462,11 +475,7 @@ impl Follower {
             if again.id == found.id {
                 let mut file = Generation::new(path, opened, again);
                 file.declares = self.next_file(&mut declares);
-                let stage = Stage::Draining {
-                    quiet: STABLE,
-                    rounds: 0,
-                };
-                self.add(file, stage);
+                self.add(file, Stage::CatchingUp);
             }
         }
         let mut file = Generation::new(path, opened, now);
@@ -607,11 +616,13 @@ impl Entry {
                 quiet: 0,
                 rounds: 0,
             },
+            Stage::CatchingUp if still => Stage::Lingering { quiet: 0 },
+            Stage::CatchingUp => Stage::CatchingUp,
             Stage::Draining { quiet, rounds } => {
                 let quiet = if still { quiet + 1 } else { 0 };
                 match quiet >= STABLE || rounds >= PATIENCE {
-                    true if still || rounds >= PATIENCE => Stage::Lingering { quiet: 0 },
-                    _ => Stage::Draining {
+                    true => Stage::Lingering { quiet: 0 },
+                    false => Stage::Draining {
                         quiet,
                         rounds: rounds + 1,
                     },
@@ -640,7 +651,7 @@ impl Entry {
         };
         let (opened, stat) = OpenFile::open(&path)?;
         if stat.id == self.file.disk {
-            self.file.open = Some(opened);
+            self.file.reopen(opened);
         }
         Ok(())
     }

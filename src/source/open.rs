@@ -121,10 +121,10 @@ impl OpenFile {
     }
 
     /// Why the content ends before the file does: a damaged gzip stream.
-    pub fn take_damage(&mut self) -> Option<io::Error> {
-        match &mut self.content {
+    pub fn damage(&self) -> Option<&io::Error> {
+        match &self.content {
             Content::Plain(_) => None,
-            Content::Gzip(stream) => stream.broken.take(),
+            Content::Gzip(stream) => stream.broken.as_ref(),
         }
     }
 

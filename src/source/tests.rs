@@ -66,8 +66,22 @@ impl Trail {
         file.write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Renames, and waits until the file system's clock has moved on: generations born within one of its ticks have no order.
     fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
+        let scratch = tempfile::tempdir_in(self.dir.path()).unwrap();
+        let born = |name: &str| {
+            let path = scratch.path().join(name);
+            fs::write(&path, "").unwrap();
+            open::stat(&path).unwrap().id.born_ns
+        };
+        let first = born("first");
+        // Ends: the clock moves every few milliseconds; where there are no birth times there is nothing to wait for.
+        for n in 0.. {
+            if first == 0 || born(&n.to_string()) > first {
+                break;
+            }
+        }
     }
 
     /// A new process, with what was committed.
