@@ -96,6 +96,7 @@ impl Generation {
         this.offset = stat.size - unfinished as u64;
         this.tail = this.before(this.offset)?;
         this.declares = Some(Discontinuity::StartedAtEnd);
+        this.caught_up = Some((stat.size, stat.modified_ns));
         Ok(this)
     }
 
@@ -162,7 +163,8 @@ impl Generation {
         scratch: &mut Vec<u8>,
     ) -> Result<Option<Batch>, SourceError> {
         let Some(stat) = self.open.as_ref().map(OpenFile::stat) else {
-            return Ok(None);
+            let says = self.declares == Some(Discontinuity::StartedAtEnd);
+            return Ok(says.then(|| self.declare(reading)));
         };
         let stat = stat.map_err(|e| self.failed(e))?;
         self.note(&stat, reading.now);
@@ -213,7 +215,12 @@ impl Generation {
                 if self.is_damaged() {
                     self.caught_up = None;
                 }
-                return Ok(Some(self.batch(reading, &scratch[..count], frames, covered)));
+                return Ok(Some(self.batch(
+                    reading,
+                    &scratch[..count],
+                    frames,
+                    covered,
+                )));
             }
             match open {
                 Open::Held if !ended && want < DOCUMENT_BYTES => want *= 2,

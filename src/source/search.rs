@@ -1,10 +1,11 @@
 //! Finds a trail's files: those its patterns name, and those that a rotation renamed.
+use super::cursor::Cursor;
 use super::open::{Stat, is_compressed, stat};
 use super::paths::{directory_of, expand};
 use super::{MAX_FILES, SourceError};
 use crate::model::FileId;
 use rustix::fs::FileType;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -61,6 +62,42 @@ pub fn look(patterns: &[String]) -> Look {
         look.problems.push(SourceError::TooMany { found });
     }
     look
+}
+
+/// What is known of names in one reconcile, for looking things up.
+#[derive(Debug)]
+pub struct Names<'a> {
+    /// Which file a name leads to.
+    pub by_path: BTreeMap<&'a Path, FileId>,
+    /// A name that leads to a file.
+    pub by_id: BTreeMap<FileId, &'a Path>,
+}
+
+impl<'a> Names<'a> {
+    /// Of `named`.
+    pub fn of(named: &'a [Named]) -> Names<'a> {
+        let there = || {
+            named
+                .iter()
+                .filter_map(|n| Some((n.path.as_path(), n.found.as_ref().ok()?.id)))
+        };
+        Names {
+            by_path: there().collect(),
+            by_id: there().map(|(path, id)| (id, path)).collect(),
+        }
+    }
+}
+
+/// Whether `named` leads to the file of `cursor`. Device numbers may change when the machine starts again: under the same
+/// name, inode and birth time are enough, and the witness has the last word.
+pub fn is_file_of(cursor: &Cursor, named: &Named) -> bool {
+    let Ok(stat) = &named.found else { return false };
+    let moved = FileId {
+        device: stat.id.device,
+        ..cursor.file
+    };
+    stat.id == cursor.file
+        || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
 }
 
 /// Where the file `id` lies now, in the directory of `path`, where it was known.

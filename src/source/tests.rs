@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-mod catalogue;
+mod encoding;
+mod filesystem;
 mod model;
+mod rotation;
 
 /// A scratch directory, a follower of files in it, and what it has handed on so far.
 struct Trail {
@@ -93,8 +95,7 @@ impl Trail {
     /// One reconcile, and everything that can be read after it.
     fn look(&mut self) {
         let problems = self.follower.reconcile();
-        self.problems
-            .extend(problems.iter().map(|p| p.to_string()));
+        self.problems.extend(problems.iter().map(|p| p.to_string()));
         self.read();
     }
 
@@ -185,12 +186,12 @@ fn check(batch: &Batch) {
         assert_eq!(first.stretch.to, second.stretch.from);
         assert_eq!(second.stretch.to, batch.stretch.to);
         assert_eq!((first.frames.len(), &second.witness), (cut, &batch.witness));
-        if let Some(last) = first.frames.last() {
-            if cut < batch.frames.len() {
-                // A cut of the second part knows the same witness, from the other side.
-                assert_eq!(second.clone().cut(0).0.witness, first.witness);
-                assert_eq!(last.to, first.stretch.to);
-            }
+        if let Some(last) = first.frames.last()
+            && cut < batch.frames.len()
+        {
+            // A cut of the second part knows the same witness, from the other side.
+            assert_eq!(second.clone().cut(0).0.witness, first.witness);
+            assert_eq!(last.to, first.stretch.to);
         }
     }
 }

@@ -35,8 +35,25 @@ fn taken(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Vec<(Vec<u8>, u64,
 
 fn soup() -> impl Strategy<Value = Vec<u8>> {
     let token = prop::sample::select(vec![
-        "\n", "\r", "\0", "a", "{", "}", "[", "]", "\"", "\\", ",", ":", " ", "\u{feff}", "{\"k\":1}",
-        "\"v\"", "x\r\n", "\n\n", "é",
+        "\n",
+        "\r",
+        "\0",
+        "a",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        ",",
+        ":",
+        " ",
+        "\u{feff}",
+        "{\"k\":1}",
+        "\"v\"",
+        "x\r\n",
+        "\n\n",
+        "é",
     ]);
     prop::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat().into_bytes())
 }
