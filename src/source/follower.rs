@@ -436,8 +436,8 @@ impl Follower {
             self.add(file, Stage::Following);
             return Ok(());
         }
-        let mut declares = self.take_lost(path);
-        for (renamed, found) in self.between(path, now.id) {
+        let (gone, mut declares) = self.take_lost(path).unzip();
+        for (renamed, found) in self.between(path, now.id, gone) {
             let (opened, again) = self.open_file(&renamed)?;
             if again.id == found.id {
                 let mut file = Generation::new(path, opened, again);
@@ -457,14 +457,15 @@ impl Follower {
             .or_else(|| known.then_some(Discontinuity::NextFile))
     }
 
-    /// The generations of `path` that came and went since the last one that is known.
-    fn between(&self, path: &Path, before: FileId) -> Vec<(PathBuf, Stat)> {
+    /// The generations of `path` that came and went since the last one that is known, be it `gone` since.
+    fn between(&self, path: &Path, before: FileId, gone: Option<FileId>) -> Vec<(PathBuf, Stat)> {
         let reading = self.chain.iter().map(|e| (&*e.file.path, e.file.disk));
         let done = self.retired.iter().map(|c| (c.path.as_path(), c.file));
         let known: BTreeMap<FileId, &Path> =
             reading.chain(done).map(|(path, id)| (id, path)).collect();
         let ours = known.iter().filter(|(_, at)| **at == path);
-        let Some(newest) = ours.map(|(id, _)| *id).max_by_key(|id| id.born_ns) else {
+        let ours = ours.map(|(id, _)| *id).chain(gone);
+        let Some(newest) = ours.max_by_key(|id| id.born_ns) else {
             return Vec::new();
         };
         let mut found = search::between(path, newest, before);
@@ -473,7 +474,7 @@ impl Follower {
     }
 
     /// The cursor whose file is gone and whose place the new file at `path` takes.
-    fn take_lost(&mut self, path: &Path) -> Option<Discontinuity> {
+    fn take_lost(&mut self, path: &Path) -> Option<(FileId, Discontinuity)> {
         let literal = |cursor: &Cursor| self.spec.paths.iter().any(|p| Path::new(p) == cursor.path);
         let beside = |cursor: &Cursor| !literal(cursor) && cursor.path.parent() == path.parent();
         let candidates = self.missing.iter().enumerate();
@@ -482,10 +483,11 @@ impl Follower {
             .max_by_key(|(_, lost)| (lost.cursor.path == path, lost.cursor.file.born_ns))?;
         let lost = self.missing.remove(index);
         self.forgettable.push(lost.cursor.file);
-        Some(Discontinuity::Lost {
+        let declared = Discontinuity::Lost {
             read_to: lost.cursor.offset,
             known_size: lost.known_size,
-        })
+        };
+        Some((lost.cursor.file, declared))
     }
 
     fn add(&mut self, mut file: Generation, stage: Stage) {

@@ -224,3 +224,36 @@ fn r35_hourly_files_are_taken_up_as_they_come() {
     trail.look();
     assert_eq!(trail.lines, lines(0..6));
 }
+
+#[test]
+fn r25_what_came_between_a_lost_file_and_the_present_one_is_read() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    trail.rename("log", "log.1");
+    fs::remove_file(trail.path("log.1")).unwrap();
+    trail.append("log", text(3..5));
+    trail.append("log.ssl", "of another trail\n");
+    trail.rename("log", "log.1");
+    trail.append("log", text(5..6));
+    trail.restart();
+    trail.look();
+    assert_eq!(trail.lines, lines(0..6));
+    assert!(matches!(trail.declared[0], Discontinuity::Lost { .. }));
+    assert_eq!(trail.declared[1..], [Discontinuity::NextFile]);
+}
+
+#[test]
+fn r28_a_device_number_that_changes_with_a_restart_of_the_machine_makes_no_other_file() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    let (_, mut cursor) = trail.cursors.pop_first().unwrap();
+    cursor.file.device += 1;
+    trail.cursors.insert(cursor.file, cursor);
+    trail.restart();
+    trail.append("log", text(3..4));
+    trail.settle();
+    assert_eq!(trail.lines, lines(0..4));
+    assert_eq!(trail.declared, []);
+}
