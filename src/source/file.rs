@@ -96,6 +96,7 @@ impl Generation {
         this.offset = stat.size - unfinished as u64;
         this.tail = this.before(this.offset)?;
         this.declares = Some(Discontinuity::StartedAtEnd);
+        this.caught_up = Some((stat.size, stat.modified_ns));
         Ok(this)
     }
 
@@ -125,7 +126,8 @@ impl Generation {
 
     /// Whether all that was there when it was last read has been handed on, but for an unfinished frame.
     pub fn is_caught_up(&self) -> bool {
-        self.caught_up.is_some() && self.declares.is_none()
+        let to_say = !matches!(self.declares, None | Some(Discontinuity::NextFile));
+        self.caught_up.is_some() && !to_say
     }
 
     /// Whether it looks as it did when it was last read to its end.
@@ -142,6 +144,12 @@ impl Generation {
         }
     }
 
+    /// Takes a descriptor again.
+    pub fn reopen(&mut self, open: OpenFile) {
+        self.open = Some(open);
+        self.caught_up = None;
+    }
+
     /// Gives up the descriptor; what was read of an unfinished frame is read again later.
     pub fn close(&mut self) {
         self.open = None;
@@ -155,7 +163,8 @@ impl Generation {
         scratch: &mut Vec<u8>,
     ) -> Result<Option<Batch>, SourceError> {
         let Some(stat) = self.open.as_ref().map(OpenFile::stat) else {
-            return Ok(None);
+            let says = self.declares == Some(Discontinuity::StartedAtEnd);
+            return Ok(says.then(|| self.declare(reading)));
         };
         let stat = stat.map_err(|e| self.failed(e))?;
         self.note(&stat, reading.now);
@@ -199,10 +208,19 @@ impl Generation {
             } = frame::frames(reading.framing, bytes, self.offset, self.last && ended);
             let all = open == Open::Held || (open == Open::Nothing && covered == bytes.len());
             if ended && all {
-                self.end_reached(stat)?;
+                self.caught_up = Some((stat.size, stat.modified_ns));
             }
             if covered > 0 {
-                return Ok(Some(self.batch(reading, &scratch[..count], frames, covered)));
+                // What was read is handed on before it is said that no more can be.
+                if self.is_damaged() {
+                    self.caught_up = None;
+                }
+                return Ok(Some(self.batch(
+                    reading,
+                    &scratch[..count],
+                    frames,
+                    covered,
+                )));
             }
             match open {
                 Open::Held if !ended && want < DOCUMENT_BYTES => want *= 2,
@@ -215,7 +233,7 @@ impl Generation {
                     });
                     return self.pass_over(reading, stat, scratch);
                 }
-                _ => return Ok(None),
+                _ => return self.damage().map_or(Ok(None), Err),
             }
         }
     }
@@ -270,7 +288,7 @@ impl Generation {
                 return Ok(Some(self.clipped(reading, long, end.is_none())));
             }
             if ended {
-                self.end_reached(stat)?;
+                self.caught_up = Some((stat.size, stat.modified_ns));
                 break;
             }
         }
@@ -354,12 +372,15 @@ impl Generation {
         }
     }
 
-    fn end_reached(&mut self, stat: &Stat) -> Result<(), SourceError> {
-        self.caught_up = Some((stat.size, stat.modified_ns));
-        match self.open.as_mut().and_then(OpenFile::take_damage) {
-            Some(damage) => Err(self.failed(damage)),
-            None => Ok(()),
-        }
+    fn is_damaged(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.damage().is_some())
+    }
+
+    /// Why a compressed file's content ends before it does.
+    fn damage(&self) -> Option<SourceError> {
+        let damage = self.open.as_ref()?.damage()?;
+        let error = std::io::Error::new(damage.kind(), damage.to_string());
+        Some(self.failed(error))
     }
 
     /// Goes back to the beginning, for the file is no longer the one that was read.

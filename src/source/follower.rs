@@ -2,20 +2,16 @@
 use super::cursor::Cursor;
 use super::file::{Generation, Reading};
 use super::open::{self, OpenFile, Stat};
-use super::search::{self, Named};
+use super::search::{self, Named, Names, is_file_of};
+use super::stage::{Entry, LINGER, Stage};
+use super::status::{FileState, FileStatus, Reported, state_of};
 use super::{MAX_OPEN, SourceError, Start, TrailSpec, Until};
+use crate::model::limits::BATCH_BYTES;
 use crate::model::{Batch, Discontinuity, FileId, WallTime};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How many reconciles without growth make the end of a renamed file stable.
-const STABLE: u32 = 2;
-/// After how many reconciles a renamed file that still grows no longer holds up the one that took its name: two writers are
-/// then at work, and neither may wait for the other.
-const PATIENCE: u32 = 30;
-/// How many further reconciles without growth a renamed file is kept open for a writer that has not reopened its file.
-const LINGER: u32 = 30;
 /// How many finished generations are remembered, so that a file that is renamed back is recognised.
 const RETIRED: usize = 64;
 /// How many batches one file may give in a row while others wait.
@@ -41,89 +37,18 @@ pub struct Follower {
     in_a_row: u32,
     scratch: Vec<u8>,
     /// What has been reported and still holds.
-    reported: BTreeSet<String>,
+    reported: Reported,
     forgettable: Vec<FileId>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    file: Generation,
-    stage: Stage,
-    /// Why it is not read before the next reconcile.
-    trouble: Option<FileState>,
-}
-
-/// Where a generation stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Its name leads to it.
-    Following,
-    /// Its name does not; it is read to a stable end, and what took its name waits.
-    Draining { quiet: u32, rounds: u32 },
-    /// At its stable end, kept for a late writer.
-    Lingering { quiet: u32 },
+    /// How many files wait for a descriptor.
+    waiting: usize,
+    /// Problems found by a reconcile that nobody asked for.
+    unsaid: Vec<SourceError>,
 }
 
 #[derive(Debug)]
 struct Missing {
     cursor: Cursor,
     known_size: Option<u64>,
-}
-
-/// What a name of a trail stands for now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileState {
-    /// It is read as it grows.
-    Following,
-    /// There is no such file yet.
-    Absent,
-    /// It was renamed or deleted, and its rest is read.
-    Draining,
-    /// We may not read it.
-    Denied,
-    /// It is no trail; why.
-    Refused(String),
-    /// Reading it fails, and is tried again; why.
-    Failing(String),
-}
-
-/// What `tripline status` shows of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileStatus {
-    /// The name under which it was taken up.
-    pub path: PathBuf,
-    /// What it stands for.
-    pub state: FileState,
-    /// Which file, where there is one.
-    pub file: Option<FileId>,
-    /// How far it was handed on, in bytes of its decompressed content.
-    pub offset: u64,
-    /// How many stored bytes that took; the share of `size` that is done.
-    pub consumed: u64,
-    /// Its stored size in bytes, when last looked at.
-    pub size: u64,
-    /// When it was last seen to have grown.
-    pub grown: Option<WallTime>,
-}
-
-/// What is known of names in one reconcile, for looking things up.
-struct Names<'a> {
-    by_path: BTreeMap<&'a Path, FileId>,
-    by_id: BTreeMap<FileId, &'a Path>,
-}
-
-impl<'a> Names<'a> {
-    fn of(named: &'a [Named]) -> Names<'a> {
-        let there = || {
-            named
-                .iter()
-                .filter_map(|n| Some((n.path.as_path(), n.found.as_ref().ok()?.id)))
-        };
-        Names {
-            by_path: there().collect(),
-            by_id: there().map(|(path, id)| (id, path)).collect(),
-        }
-    }
 }
 
 impl Follower {
@@ -145,8 +70,10 @@ impl Follower {
             turn: 0,
             in_a_row: 0,
             scratch: Vec::new(),
-            reported: BTreeSet::new(),
+            reported: Reported::default(),
             forgettable: Vec::new(),
+            waiting: 0,
+            unsaid: Vec::new(),
         }
     }
 
@@ -155,6 +82,7 @@ impl Follower {
     pub fn reconcile(&mut self) -> Vec<SourceError> {
         let look = search::look(&self.spec.paths);
         let mut problems = look.problems;
+        self.waiting = 0;
         let names = Names::of(&look.named);
         self.unread.clear();
         self.place_missing(&look.named, &mut problems);
@@ -168,10 +96,13 @@ impl Follower {
                 problems.push(problem);
             }
         }
+        self.hurry();
         self.close_idle(MAX_OPEN);
         self.directories = self.watchable(look.directories);
         self.looked = true;
-        self.only_new(problems)
+        let mut new = std::mem::take(&mut self.unsaid);
+        new.extend(self.reported.only_new(problems));
+        new
     }
 
     /// The next batch of what can be read now; none if there is nothing new. Never waits. After an error the file that
@@ -180,6 +111,21 @@ impl Follower {
     /// # Errors
     /// What failed, and for which file.
     pub fn next(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
+        // Ends: files that waited for a descriptor get those of files that are read to their end, until no more wait.
+        loop {
+            let before = self.waiting;
+            let batch = self.next_of_open(now)?;
+            if batch.is_some() || before == 0 {
+                return Ok(batch);
+            }
+            self.unsaid = self.reconcile();
+            if self.waiting >= before {
+                return self.next_of_open(now);
+            }
+        }
+    }
+
+    fn next_of_open(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
         let blockers = self.blockers();
         for _ in 0..self.chain.len() {
             let index = self.turn % self.chain.len();
@@ -197,6 +143,10 @@ impl Follower {
             match entry.file.read(reading, &mut self.scratch) {
                 Ok(Some(batch)) => {
                     self.known = true;
+                    if self.scratch.len() > 2 * BATCH_BYTES {
+                        // Grown for one large document.
+                        self.scratch = Vec::new();
+                    }
                     self.in_a_row += 1;
                     if self.in_a_row >= IN_A_ROW {
                         self.pass();
@@ -206,7 +156,7 @@ impl Follower {
                 Ok(None) => self.pass(),
                 Err(problem) => {
                     entry.trouble = Some(state_of(&problem));
-                    let new = self.reported.insert(problem.to_string());
+                    let new = self.reported.is_new(&problem);
                     self.pass();
                     if new {
                         return Err(problem);
@@ -234,7 +184,7 @@ impl Follower {
             state: match (&entry.trouble, entry.stage) {
                 (Some(trouble), _) => trouble.clone(),
                 (None, Stage::Following) => FileState::Following,
-                (None, Stage::Draining { .. } | Stage::Lingering { .. }) => FileState::Draining,
+                (None, _) => FileState::Draining,
             },
             file: Some(entry.file.id),
             offset: entry.file.offset,
@@ -276,7 +226,8 @@ impl Follower {
     /// The generations that must be read to their end before a later one of the same name.
     fn blockers(&self) -> Vec<(usize, std::sync::Arc<Path>)> {
         let blocks = |entry: &Entry| match entry.stage {
-            Stage::Draining { quiet, .. } => quiet < STABLE || !entry.file.is_caught_up(),
+            Stage::CatchingUp => !entry.file.is_caught_up(),
+            Stage::Draining { .. } => true,
             Stage::Following | Stage::Lingering { .. } => false,
         };
         let entries = self.chain.iter().enumerate();
@@ -290,12 +241,17 @@ impl Follower {
     fn place_missing(&mut self, named: &[Named], problems: &mut Vec<SourceError>) {
         let mut placed = Vec::new();
         let mut missing = Vec::new();
+        let taken = |cursor: &Cursor| {
+            let held = |n: &Named| n.path == cursor.path && n.found.is_ok();
+            named.iter().any(held)
+        };
         for lost in std::mem::take(&mut self.missing) {
             let cursor = &lost.cursor;
             let here = named.iter().find(|n| is_file_of(cursor, n));
             let place = match here {
                 Some(named) => Some(named.path.clone()),
-                None if !self.looked => {
+                // Looked for where it matters: at first, and when another file has its name.
+                None if !self.looked || taken(cursor) => {
                     search::renamed(&cursor.path, cursor.file).map(|(path, _)| path)
                 }
                 None => None,
@@ -313,11 +269,7 @@ impl Follower {
         for (file, path) in placed {
             let stage = match path == *file.path {
                 true => Stage::Following,
-                // It was renamed while we were down: its writer has had its time, its present end will do.
-                false => Stage::Draining {
-                    quiet: STABLE,
-                    rounds: 0,
-                },
+                false => Stage::CatchingUp,
             };
             self.add(file, stage);
         }
@@ -330,17 +282,16 @@ impl Follower {
         let born_later = |lost: &Missing, path: &Path, id: FileId| {
             lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns
         };
-        let (gone, missing): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.missing)
-                .into_iter()
-                .partition(|lost| {
-                    let reading = self.chain.iter();
-                    let done = self.retired.iter();
-                    reading
-                        .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
-                        .chain(done.map(|c| (c.path.as_path(), c.file, false)))
-                        .any(|(path, id, new)| !new && born_later(lost, path, id))
-                });
+        let (gone, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut self.missing)
+            .into_iter()
+            .partition(|lost| {
+                let reading = self.chain.iter();
+                let done = self.retired.iter();
+                reading
+                    .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
+                    .chain(done.map(|c| (c.path.as_path(), c.file, false)))
+                    .any(|(path, id, new)| !new && born_later(lost, path, id))
+            });
         self.missing = missing;
         let gone = gone.into_iter().map(|lost| lost.cursor.file);
         self.forgettable.extend(gone);
@@ -364,14 +315,35 @@ impl Follower {
             _ => entry.without_name(),
         };
         entry.stage = stage;
-        if entry.file.open.is_none()
-            && let Err(problem) = entry.reopen()
-        {
+        if entry.stage == (Stage::Lingering { quiet: LINGER }) {
+            entry.file.finalise();
+        }
+        let rests = entry.stage == Stage::Following
+            && open::stat(&entry.file.path).is_ok_and(|stat| entry.file.is_unchanged(&stat));
+        if entry.file.open.is_some() || rests {
+            return;
+        }
+        // One that lost its name is opened at once: later it might not be found.
+        if entry.stage == Stage::Following && !self.has_room() {
+            return;
+        }
+        let entry = &mut self.chain[index];
+        if let Err(problem) = entry.reopen() {
             entry.trouble = Some(state_of(&problem));
             problems.push(problem);
         }
-        if entry.stage == (Stage::Lingering { quiet: LINGER }) {
-            entry.file.finalise();
+    }
+
+    /// A renamed file whose successor was renamed too is no longer waited for: where files are rotated as often as we
+    /// look, waiting for each to rest would fall behind for ever.
+    fn hurry(&mut self) {
+        let mut later: BTreeMap<std::sync::Arc<Path>, u32> = BTreeMap::new();
+        for entry in self.chain.iter_mut().rev() {
+            let count = later.entry(entry.file.path.clone()).or_default();
+            if *count >= 2 && matches!(entry.stage, Stage::Draining { .. }) {
+                entry.stage = Stage::CatchingUp;
+            }
+            *count += 1;
         }
     }
 
@@ -446,27 +418,31 @@ impl Follower {
                 reason: "it is compressed; only a replay reads compressed files".into(),
             });
         }
+        let at_end = !self.known && !self.looked && self.spec.start == Start::End;
+        let room = self.has_room();
+        if !room && !at_end {
+            return Ok(());
+        }
         let (opened, now) = self.open_file(path)?;
         if now.id != stat.id {
             // It was rotated between two looks; the next reconcile sees both.
             return Ok(());
         }
-        if !self.known && !self.looked && self.spec.start == Start::End {
-            let file = Generation::at_end(path, opened, now)?;
+        if at_end {
+            let mut file = Generation::at_end(path, opened, now)?;
+            if !room {
+                file.close();
+            }
             self.add(file, Stage::Following);
             return Ok(());
         }
-        let mut declares = self.take_lost(path);
-        for (renamed, found) in self.between(path, now.id) {
+        let (gone, mut declares) = self.take_lost(path).unzip();
+        for (renamed, found) in self.between(path, now.id, gone) {
             let (opened, again) = self.open_file(&renamed)?;
             if again.id == found.id {
                 let mut file = Generation::new(path, opened, again);
                 file.declares = self.next_file(&mut declares);
-                let stage = Stage::Draining {
-                    quiet: STABLE,
-                    rounds: 0,
-                };
-                self.add(file, stage);
+                self.add(file, Stage::CatchingUp);
             }
         }
         let mut file = Generation::new(path, opened, now);
@@ -481,14 +457,15 @@ impl Follower {
             .or_else(|| known.then_some(Discontinuity::NextFile))
     }
 
-    /// The generations of `path` that came and went since the last one that is known.
-    fn between(&self, path: &Path, before: FileId) -> Vec<(PathBuf, Stat)> {
+    /// The generations of `path` that came and went since the last one that is known, be it `gone` since.
+    fn between(&self, path: &Path, before: FileId, gone: Option<FileId>) -> Vec<(PathBuf, Stat)> {
         let reading = self.chain.iter().map(|e| (&*e.file.path, e.file.disk));
         let done = self.retired.iter().map(|c| (c.path.as_path(), c.file));
         let known: BTreeMap<FileId, &Path> =
             reading.chain(done).map(|(path, id)| (id, path)).collect();
         let ours = known.iter().filter(|(_, at)| **at == path);
-        let Some(newest) = ours.map(|(id, _)| *id).max_by_key(|id| id.born_ns) else {
+        let ours = ours.map(|(id, _)| *id).chain(gone);
+        let Some(newest) = ours.max_by_key(|id| id.born_ns) else {
             return Vec::new();
         };
         let mut found = search::between(path, newest, before);
@@ -497,7 +474,7 @@ impl Follower {
     }
 
     /// The cursor whose file is gone and whose place the new file at `path` takes.
-    fn take_lost(&mut self, path: &Path) -> Option<Discontinuity> {
+    fn take_lost(&mut self, path: &Path) -> Option<(FileId, Discontinuity)> {
         let literal = |cursor: &Cursor| self.spec.paths.iter().any(|p| Path::new(p) == cursor.path);
         let beside = |cursor: &Cursor| !literal(cursor) && cursor.path.parent() == path.parent();
         let candidates = self.missing.iter().enumerate();
@@ -506,10 +483,11 @@ impl Follower {
             .max_by_key(|(_, lost)| (lost.cursor.path == path, lost.cursor.file.born_ns))?;
         let lost = self.missing.remove(index);
         self.forgettable.push(lost.cursor.file);
-        Some(Discontinuity::Lost {
+        let declared = Discontinuity::Lost {
             read_to: lost.cursor.offset,
             known_size: lost.known_size,
-        })
+        };
+        Some((lost.cursor.file, declared))
     }
 
     fn add(&mut self, mut file: Generation, stage: Stage) {
@@ -521,6 +499,17 @@ impl Follower {
             stage,
             trouble: None,
         });
+    }
+
+    /// Whether one more descriptor may be taken, after giving up idle ones; counts who must wait.
+    fn has_room(&mut self) -> bool {
+        let count = |chain: &[Entry]| chain.iter().filter(|e| e.file.open.is_some()).count();
+        if count(&self.chain) >= MAX_OPEN {
+            self.close_idle(MAX_OPEN / 2);
+        }
+        let room = count(&self.chain) < MAX_OPEN;
+        self.waiting += usize::from(!room);
+        room
     }
 
     /// Opens a file; where descriptors are used up, idle ones are given up and it is tried again at the next reconcile.
@@ -550,12 +539,10 @@ impl Follower {
             .chain
             .iter_mut()
             .filter(|e| e.file.open.is_some() && e.file.is_caught_up())
-            .filter(|e| !e.file.last && matches!(e.stage, Stage::Following))
+            .filter(|e| e.stage == Stage::Following)
             .collect();
         idle.sort_by_key(|e| e.file.grown);
-        idle.into_iter()
-            .take(excess)
-            .for_each(|e| e.file.close());
+        idle.into_iter().take(excess).for_each(|e| e.file.close());
     }
 
     /// The searched directories, and those that links lead to.
@@ -572,90 +559,6 @@ impl Follower {
     fn note_unread(&mut self, path: &Path, problem: &SourceError) {
         self.unread.insert(path.to_path_buf(), state_of(problem));
     }
-
-    /// Keeps the problems that were not there the last time.
-    fn only_new(&mut self, problems: Vec<SourceError>) -> Vec<SourceError> {
-        let before = std::mem::take(&mut self.reported);
-        let mut new = Vec::new();
-        for problem in problems {
-            let text = problem.to_string();
-            if !before.contains(&text) && !self.reported.contains(&text) {
-                new.push(problem);
-            }
-            self.reported.insert(text);
-        }
-        // What `next` reported is found again by `next`; it is forgotten once its file reads well.
-        let failing = |text: &String| text.starts_with("cannot read");
-        self.reported.extend(before.into_iter().filter(failing));
-        self.reported = std::mem::take(&mut self.reported)
-            .into_iter()
-            .take(4 * super::MAX_FILES)
-            .collect();
-        new
-    }
-}
-
-impl Entry {
-    /// The next stage of a generation whose name leads elsewhere.
-    fn without_name(&self) -> Stage {
-        let still = match &self.file.open {
-            Some(open) => open.stat().is_ok_and(|stat| self.file.is_unchanged(&stat)),
-            None => true,
-        } && self.file.is_caught_up();
-        match self.stage {
-            Stage::Following => Stage::Draining {
-                quiet: 0,
-                rounds: 0,
-            },
-            Stage::Draining { quiet, rounds } => {
-                let quiet = if still { quiet + 1 } else { 0 };
-                match quiet >= STABLE || rounds >= PATIENCE {
-                    true if still || rounds >= PATIENCE => Stage::Lingering { quiet: 0 },
-                    _ => Stage::Draining {
-                        quiet,
-                        rounds: rounds + 1,
-                    },
-                }
-            }
-            Stage::Lingering { quiet } => Stage::Lingering {
-                quiet: match still {
-                    true => (quiet + 1).min(LINGER),
-                    false => 0,
-                },
-            },
-        }
-    }
-
-    /// Opens a closed file again where it has changed, or has lost its name.
-    fn reopen(&mut self) -> Result<(), SourceError> {
-        let path = match self.stage {
-            Stage::Following => match open::stat(&self.file.path) {
-                Ok(stat) if self.file.is_unchanged(&stat) => return Ok(()),
-                _ => self.file.path.to_path_buf(),
-            },
-            _ => match search::renamed(&self.file.path, self.file.disk) {
-                Some((path, _)) => path,
-                None => return Ok(()),
-            },
-        };
-        let (opened, stat) = OpenFile::open(&path)?;
-        if stat.id == self.file.disk {
-            self.file.open = Some(opened);
-        }
-        Ok(())
-    }
-}
-
-/// Whether `named` leads to the file of `cursor`. Device numbers may change when the machine starts again: under the same
-/// name, inode and birth time are enough, and the witness has the last word.
-fn is_file_of(cursor: &Cursor, named: &Named) -> bool {
-    let Ok(stat) = &named.found else { return false };
-    let moved = FileId {
-        device: stat.id.device,
-        ..cursor.file
-    };
-    stat.id == cursor.file
-        || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
 }
 
 fn resume(cursor: &Cursor, path: &Path) -> Result<Generation, SourceError> {
@@ -667,16 +570,6 @@ fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let full = [Errno::MFILE, Errno::NFILE].map(|e| Some(e.raw_os_error()));
     full.contains(&error.raw_os_error())
-}
-
-fn state_of(problem: &SourceError) -> FileState {
-    match problem {
-        SourceError::Refused { reason, .. } => FileState::Refused(reason.clone()),
-        SourceError::Open { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
-            FileState::Denied
-        }
-        other => FileState::Failing(other.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -36,14 +36,17 @@ mod json;
 mod open;
 mod paths;
 mod search;
+mod stage;
+mod status;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use cursor::Cursor;
-pub use follower::{FileState, FileStatus, Follower};
+pub use follower::Follower;
 pub use frame::{DOCUMENT_BYTES, Framing};
+pub use status::{FileState, FileStatus};
 pub use watch::Watcher;
 
 use crate::model::SourceName;
@@ -173,7 +176,9 @@ impl std::fmt::Display for SourceError {
                 f,
                 "cannot list {path:?}: {error}; files in it are not found, it is tried again"
             ),
-            SourceError::Refused { path, reason } => write!(f, "{path:?} is not followed: {reason}"),
+            SourceError::Refused { path, reason } => {
+                write!(f, "{path:?} is not followed: {reason}")
+            }
             SourceError::TooMany { found } => write!(
                 f,
                 "{found} files match, {MAX_FILES} are followed (the most recently written); use a narrower pattern"

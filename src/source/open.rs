@@ -37,8 +37,7 @@ fn mask() -> StatxFlags {
 
 impl From<Statx> for Stat {
     fn from(found: Statx) -> Stat {
-        let ns =
-            |at: rustix::fs::StatxTimestamp| at.tv_sec * 1_000_000_000 + i64::from(at.tv_nsec);
+        let ns = |at: rustix::fs::StatxTimestamp| at.tv_sec * 1_000_000_000 + i64::from(at.tv_nsec);
         // Where the file system keeps no birth time, the field holds nothing of meaning.
         let has_birth = found.stx_mask & StatxFlags::BTIME.bits() != 0;
         Stat {
@@ -69,7 +68,7 @@ pub struct OpenFile {
 #[derive(Debug)]
 enum Content {
     Plain(File),
-    Gzip(GzipStream),
+    Gzip(Box<GzipStream>),
 }
 
 impl OpenFile {
@@ -80,13 +79,12 @@ impl OpenFile {
         // lead elsewhere by then. O_NONBLOCK keeps a pipe put there in between from holding us up.
         refuse_special(path, stat(path).map_err(failed)?)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = File::from(
-            rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?,
-        );
+        let file =
+            File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
         let found = stat_open(&file).map_err(failed)?;
         refuse_special(path, found)?;
         let content = match is_compressed(path) {
-            true => Content::Gzip(GzipStream::new(file)),
+            true => Content::Gzip(Box::new(GzipStream::new(file))),
             false => Content::Plain(file),
         };
         Ok((OpenFile { content }, found))
@@ -114,17 +112,15 @@ impl OpenFile {
     pub fn consumed(&self, offset: u64) -> u64 {
         match &self.content {
             Content::Plain(_) => offset,
-            Content::Gzip(stream) => (&mut stream.file())
-                .stream_position()
-                .unwrap_or_default(),
+            Content::Gzip(stream) => (&mut stream.file()).stream_position().unwrap_or_default(),
         }
     }
 
     /// Why the content ends before the file does: a damaged gzip stream.
-    pub fn take_damage(&mut self) -> Option<io::Error> {
-        match &mut self.content {
+    pub fn damage(&self) -> Option<&io::Error> {
+        match &self.content {
             Content::Plain(_) => None,
-            Content::Gzip(stream) => stream.broken.take(),
+            Content::Gzip(stream) => stream.broken.as_ref(),
         }
     }
 

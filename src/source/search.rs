@@ -1,10 +1,11 @@
 //! Finds a trail's files: those its patterns name, and those that a rotation renamed.
+use super::cursor::Cursor;
 use super::open::{Stat, is_compressed, stat};
 use super::paths::{directory_of, expand};
 use super::{MAX_FILES, SourceError};
 use crate::model::FileId;
 use rustix::fs::FileType;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -63,6 +64,42 @@ pub fn look(patterns: &[String]) -> Look {
     look
 }
 
+/// What is known of names in one reconcile, for looking things up.
+#[derive(Debug)]
+pub struct Names<'a> {
+    /// Which file a name leads to.
+    pub by_path: BTreeMap<&'a Path, FileId>,
+    /// A name that leads to a file.
+    pub by_id: BTreeMap<FileId, &'a Path>,
+}
+
+impl<'a> Names<'a> {
+    /// Of `named`.
+    pub fn of(named: &'a [Named]) -> Names<'a> {
+        let there = || {
+            named
+                .iter()
+                .filter_map(|n| Some((n.path.as_path(), n.found.as_ref().ok()?.id)))
+        };
+        Names {
+            by_path: there().collect(),
+            by_id: there().map(|(path, id)| (id, path)).collect(),
+        }
+    }
+}
+
+/// Whether `named` leads to the file of `cursor`. Device numbers may change when the machine starts again: under the same
+/// name, inode and birth time are enough, and the witness has the last word.
+pub fn is_file_of(cursor: &Cursor, named: &Named) -> bool {
+    let Ok(stat) = &named.found else { return false };
+    let moved = FileId {
+        device: stat.id.device,
+        ..cursor.file
+    };
+    stat.id == cursor.file
+        || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
+}
+
 /// Where the file `id` lies now, in the directory of `path`, where it was known.
 pub fn renamed(path: &Path, id: FileId) -> Option<(PathBuf, Stat)> {
     let name = path.file_name()?;
@@ -77,8 +114,8 @@ pub fn renamed(path: &Path, id: FileId) -> Option<(PathBuf, Stat)> {
         .next()
 }
 
-/// Generations of `path` that came and were renamed while nobody looked: files beside it whose names begin with its name,
-/// born after `after` and before `before`, oldest first. Needs birth times.
+/// Generations of `path` that came and were renamed while nobody looked: files beside it whose names are its name with a
+/// number or a date, born after `after` and before `before`, oldest first. Needs birth times.
 pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat)> {
     let (Some(name), Some(entries)) = (path.file_name(), siblings(path)) else {
         return Vec::new();
@@ -87,7 +124,7 @@ pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat
         return Vec::new();
     }
     let mut found: Vec<_> = entries
-        .filter(|(entry, _)| begins_with(entry, name) && entry != name)
+        .filter(|(entry, _)| is_rotated_name(entry, name))
         .map(|(entry, _)| path.with_file_name(entry))
         .filter(|path| !is_compressed(path))
         .filter_map(|path| {
@@ -117,4 +154,37 @@ fn siblings(path: &Path) -> Option<impl Iterator<Item = (std::ffi::OsString, u64
 
 fn begins_with(entry: &OsStr, name: &OsStr) -> bool {
     entry.as_bytes().starts_with(name.as_bytes())
+}
+
+/// Whether `entry` is how a rotation renames `name`: with a number or a date behind it, or `.old`. Anything else that
+/// begins alike (`access.log` and `access.log.ssl`) may be another trail.
+fn is_rotated_name(entry: &OsStr, name: &OsStr) -> bool {
+    let Some(rest) = entry.as_bytes().strip_prefix(name.as_bytes()) else {
+        return false;
+    };
+    let dated = |b: &u8| b.is_ascii_digit() || b".-_:TZ".contains(b);
+    rest == b".old" || (rest.iter().any(u8::is_ascii_digit) && rest.iter().all(dated))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotated_name_is_told_from_another_trail() {
+        for (entry, rotated) in [
+            ("log.1", true),
+            ("log-20261123", true),
+            ("log.2026-11-23T01:00:00Z", true),
+            ("log.old", true),
+            ("log", false),
+            ("log.ssl", false),
+            ("log.ssl.1", false),
+            ("login.1", false),
+            ("log-", false),
+        ] {
+            let said = is_rotated_name(entry.as_ref(), "log".as_ref());
+            assert_eq!(said, rotated, "{entry}");
+        }
+    }
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-mod catalogue;
+mod encoding;
+mod filesystem;
 mod model;
+mod rotation;
 
 /// A scratch directory, a follower of files in it, and what it has handed on so far.
 struct Trail {
@@ -66,8 +68,22 @@ impl Trail {
         file.write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Renames, and waits until the file system's clock has moved on: generations born within one of its ticks have no order.
     fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
+        let scratch = tempfile::tempdir_in(self.dir.path()).unwrap();
+        let born = |name: &str| {
+            let path = scratch.path().join(name);
+            fs::write(&path, "").unwrap();
+            open::stat(&path).unwrap().id.born_ns
+        };
+        let first = born("first");
+        // Ends: the clock moves every few milliseconds; where there are no birth times there is nothing to wait for.
+        for n in 0.. {
+            if first == 0 || born(&n.to_string()) > first {
+                break;
+            }
+        }
     }
 
     /// A new process, with what was committed.
@@ -79,8 +95,7 @@ impl Trail {
     /// One reconcile, and everything that can be read after it.
     fn look(&mut self) {
         let problems = self.follower.reconcile();
-        self.problems
-            .extend(problems.iter().map(|p| p.to_string()));
+        self.problems.extend(problems.iter().map(|p| p.to_string()));
         self.read();
     }
 
@@ -171,12 +186,12 @@ fn check(batch: &Batch) {
         assert_eq!(first.stretch.to, second.stretch.from);
         assert_eq!(second.stretch.to, batch.stretch.to);
         assert_eq!((first.frames.len(), &second.witness), (cut, &batch.witness));
-        if let Some(last) = first.frames.last() {
-            if cut < batch.frames.len() {
-                // A cut of the second part knows the same witness, from the other side.
-                assert_eq!(second.clone().cut(0).0.witness, first.witness);
-                assert_eq!(last.to, first.stretch.to);
-            }
+        if let Some(last) = first.frames.last()
+            && cut < batch.frames.len()
+        {
+            // A cut of the second part knows the same witness, from the other side.
+            assert_eq!(second.clone().cut(0).0.witness, first.witness);
+            assert_eq!(last.to, first.stretch.to);
         }
     }
 }

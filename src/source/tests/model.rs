@@ -35,8 +35,25 @@ fn taken(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Vec<(Vec<u8>, u64,
 
 fn soup() -> impl Strategy<Value = Vec<u8>> {
     let token = prop::sample::select(vec![
-        "\n", "\r", "\0", "a", "{", "}", "[", "]", "\"", "\\", ",", ":", " ", "\u{feff}", "{\"k\":1}",
-        "\"v\"", "x\r\n", "\n\n", "é",
+        "\n",
+        "\r",
+        "\0",
+        "a",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        ",",
+        ":",
+        " ",
+        "\u{feff}",
+        "{\"k\":1}",
+        "\"v\"",
+        "x\r\n",
+        "\n\n",
+        "é",
     ]);
     prop::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat().into_bytes())
 }
@@ -137,7 +154,9 @@ fn live(actions: &[Action], pattern: &str) -> (Trail, u32) {
         rotations: 0,
         pending: false,
     };
-    trail.append("log", "");
+    trail.append("log", "line 0\n");
+    writer.number = 1;
+    trail.look();
     for action in actions {
         match action {
             Action::Write(size) => writer.write(&trail, *size),
@@ -158,26 +177,18 @@ fn live(actions: &[Action], pattern: &str) -> (Trail, u32) {
     }
     let rest = std::mem::take(&mut writer.rest);
     trail.append("log", rest);
-    trail.settle();
+    trail.settle_for_good();
     (trail, writer.number)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
     #[test]
     fn whatever_happens_every_line_comes_exactly_once_and_in_order(
         actions in prop::collection::vec(action(), 1..60),
     ) {
         let (trail, number) = live(&actions, "log");
-        // Before anything was committed, only the file that has the name is the trail.
-        let first = trail.lines.first().and_then(|l| l[5..].parse().ok()).unwrap_or(number);
-        prop_assert_eq!(&trail.lines, &lines(first..number));
-        let begun = actions.iter().position(|a| matches!(a, Action::Look(n) if *n > 0));
-        let rotated = actions.iter().position(|a| matches!(a, Action::Rotate));
-        if begun.is_some() && begun < rotated {
-            let seen = actions[..begun.unwrap_or(0)].iter().any(|a| matches!(a, Action::Write(n) if *n > 6));
-            prop_assert!(!seen || first == 0);
-        }
+        prop_assert_eq!(&trail.lines, &lines(0..number));
     }
 
     #[test]

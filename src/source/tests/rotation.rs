@@ -1,0 +1,259 @@
+//! The cases R of the fault catalogue, by their numbers.
+use super::*;
+
+#[test]
+fn r21_rename_and_create() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    trail.append("log", text(3..4));
+    trail.rename("log", "log.1");
+    trail.append("log", text(6..8));
+    trail.look();
+    trail.append("log.1", text(4..5));
+    trail.look();
+    trail.append("log.1", text(5..6));
+    assert_eq!(trail.lines, lines(0..5), "the new file waits for the old");
+    trail.settle();
+    assert_eq!(trail.lines, lines(0..8));
+    assert_eq!(trail.declared, [Discontinuity::NextFile]);
+}
+
+#[test]
+fn r22_rename_and_create_while_down() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    trail.append("log", text(3..5));
+    trail.rename("log", "log.1");
+    trail.append("log", text(5..8));
+    trail.restart();
+    trail.look();
+    assert_eq!(trail.lines, lines(0..8));
+    assert_eq!(trail.declared, [Discontinuity::NextFile]);
+}
+
+#[test]
+fn r23_several_rotations_while_down_are_read_oldest_first() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    trail.append("log", text(3..4));
+    trail.rename("log", "log.1");
+    trail.append("log", text(4..6));
+    trail.rename("log.1", "log.2");
+    trail.rename("log", "log.1");
+    trail.append("log", text(6..8));
+    trail.restart();
+    trail.look();
+    assert_eq!(trail.lines, lines(0..8));
+    assert_eq!(
+        trail.declared,
+        [Discontinuity::NextFile, Discontinuity::NextFile]
+    );
+}
+
+#[test]
+fn r25_a_file_deleted_while_down_is_said_to_be_lost() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    fs::remove_file(trail.path("log")).unwrap();
+    trail.restart();
+    trail.look();
+    assert_eq!(trail.declared, []);
+    trail.append("log", text(3..5));
+    trail.look();
+    let lost = Discontinuity::Lost {
+        read_to: 21,
+        known_size: None,
+    };
+    assert_eq!(trail.declared, [lost]);
+    assert_eq!(trail.lines, lines(0..5));
+    // It is said once, whether or not its cursor is still there.
+    trail.restart();
+    trail.look();
+    assert_eq!(trail.declared.len(), 1);
+    trail.forget();
+    assert_eq!(trail.cursors.len(), 1);
+}
+
+#[test]
+fn r26_copytruncate_is_declared_and_read_from_the_beginning() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    fs::write(trail.path("log"), "").unwrap();
+    trail.look();
+    trail.append("log", text(3..5));
+    trail.look();
+    assert_eq!(trail.lines, lines(0..5));
+    assert_eq!(trail.declared, [Discontinuity::Truncated]);
+}
+
+#[test]
+fn r27_copytruncate_that_grew_past_the_cursor_is_seen_by_its_witness() {
+    for down in [false, true] {
+        let mut trail = Trail::new(&["log"]);
+        trail.append("log", text(0..3));
+        trail.look();
+        fs::write(trail.path("log"), text(3..90)).unwrap();
+        if down {
+            trail.restart();
+        }
+        trail.look();
+        assert_eq!(trail.lines, lines(0..90));
+        assert_eq!(trail.declared, [Discontinuity::Truncated]);
+    }
+}
+
+#[test]
+fn r28_a_file_made_anew_is_another_even_where_its_inode_is_reused() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    trail.restart();
+    fs::remove_file(trail.path("log")).unwrap();
+    trail.append("log", text(3..6));
+    trail.look();
+    assert_eq!(trail.lines, lines(0..6));
+    assert_eq!(trail.declared.len(), 1);
+}
+
+#[test]
+fn r29_a_file_renamed_back_and_forth_is_one_file() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..2));
+    trail.look();
+    for round in 0..3 {
+        trail.rename("log", "log.1");
+        match round {
+            0 => trail.look(),
+            1 => trail.settle(),
+            _ => trail.settle_for_good(),
+        }
+        trail.rename("log.1", "log");
+        trail.append("log", text(2 + round..3 + round));
+        trail.settle();
+    }
+    assert_eq!(trail.lines, lines(0..5));
+    assert_eq!(trail.declared, []);
+}
+
+#[test]
+fn r30_rotations_faster_than_we_look_lose_nothing() {
+    let mut trail = Trail::new(&["log"]);
+    let mut number = 0;
+    for round in 0..60 {
+        trail.append("log", text(number..number + 2));
+        number += 2;
+        if round % 3 == 0 {
+            trail.look();
+        }
+        trail.rename("log", &format!("log.{round}"));
+    }
+    trail.append("log", text(number..number + 1));
+    trail.settle();
+    assert_eq!(trail.lines, lines(0..number + 1));
+}
+
+#[test]
+fn r31_short_files_and_files_with_equal_beginnings_are_all_read() {
+    let mut trail = Trail::new(&["*.log"]);
+    for name in ["a.log", "b.log", "c.log"] {
+        trail.append(name, "x\n");
+    }
+    trail.look();
+    assert_eq!(trail.lines, ["x", "x", "x"]);
+}
+
+#[test]
+fn r32_a_writer_that_stays_with_the_renamed_file_is_heard() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..1));
+    trail.look();
+    trail.rename("log", "log.1");
+    trail.append("log", "new\n");
+    // It never comes to rest: the new file must not wait for ever.
+    for n in 1..40 {
+        trail.append("log.1", text(n..n + 1));
+        trail.look();
+    }
+    let new = trail.lines.iter().position(|l| l == "new").unwrap();
+    assert!((20..39).contains(&new), "{new}");
+    let mut old = trail.lines.clone();
+    old.remove(new);
+    assert_eq!(old, lines(0..40));
+}
+
+#[test]
+fn r33_a_file_replaced_by_an_editor_is_a_new_one() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..2));
+    trail.look();
+    trail.append(".tmp", text(0..3));
+    trail.rename(".tmp", "log");
+    trail.settle();
+    assert_eq!(trail.lines[2..], lines(0..3));
+    assert_eq!(trail.declared, [Discontinuity::NextFile]);
+}
+
+#[test]
+fn r34_a_restored_older_version_is_read_from_its_beginning() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..30));
+    trail.look();
+    fs::write(trail.path("log"), text(0..9)).unwrap();
+    trail.look();
+    assert_eq!(trail.lines[30..], lines(0..9));
+    assert_eq!(trail.declared, [Discontinuity::Truncated]);
+}
+
+#[test]
+fn r35_hourly_files_are_taken_up_as_they_come() {
+    let mut trail = Trail::new(&["[0-9]*.log"]);
+    trail.append("2026112300.log", text(0..2));
+    trail.look();
+    trail.append("2026112301.log", text(2..4));
+    trail.append("notes.txt", "no\n");
+    trail.look();
+    trail.append("2026112305.log", text(4..5));
+    trail.look();
+    trail.restart();
+    trail.append("2026112305.log", text(5..6));
+    trail.look();
+    assert_eq!(trail.lines, lines(0..6));
+}
+
+#[test]
+fn r25_what_came_between_a_lost_file_and_the_present_one_is_read() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    trail.rename("log", "log.1");
+    fs::remove_file(trail.path("log.1")).unwrap();
+    trail.append("log", text(3..5));
+    trail.append("log.ssl", "of another trail\n");
+    trail.rename("log", "log.1");
+    trail.append("log", text(5..6));
+    trail.restart();
+    trail.look();
+    assert_eq!(trail.lines, lines(0..6));
+    assert!(matches!(trail.declared[0], Discontinuity::Lost { .. }));
+    assert_eq!(trail.declared[1..], [Discontinuity::NextFile]);
+}
+
+#[test]
+fn r28_a_device_number_that_changes_with_a_restart_of_the_machine_makes_no_other_file() {
+    let mut trail = Trail::new(&["log"]);
+    trail.append("log", text(0..3));
+    trail.look();
+    let (_, mut cursor) = trail.cursors.pop_first().unwrap();
+    cursor.file.device += 1;
+    trail.cursors.insert(cursor.file, cursor);
+    trail.restart();
+    trail.append("log", text(3..4));
+    trail.settle();
+    assert_eq!(trail.lines, lines(0..4));
+    assert_eq!(trail.declared, []);
+}
