@@ -145,7 +145,7 @@ impl Linker<'_> {
             logsource: document.logsource.clone(),
             product,
             body,
-            alerts: false,
+            alerts: ours.generate, // until it is known what refers to it
             referred: false,
             asks: ours.asks,
             episode,

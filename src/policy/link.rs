@@ -216,7 +216,7 @@ impl<'a> Linker<'a> {
     }
 
     /// A correlation alerts unless another one refers to it; a detection needs a level too. `generate: true` lets what
-    /// it refers to alert as well.
+    /// it refers to alert as well, and `generate` under `tripline` the policy that it stands in.
     fn decide_alerts(&mut self) {
         let mut referred: BTreeMap<usize, bool> = BTreeMap::new();
         for (rule, side) in self.rules.iter().zip(&self.sides) {
@@ -227,7 +227,7 @@ impl<'a> Linker<'a> {
             }
         }
         for (i, rule) in self.rules.iter_mut().enumerate() {
-            rule.alerts = match referred.get(&i) {
+            rule.alerts |= match referred.get(&i) {
                 Some(generated) => *generated,
                 None => self.sides[i].has_level || matches!(rule.body, Body::Correlation(_)),
             };

@@ -13,6 +13,8 @@ use crate::model::{Millis, TargetKind};
 pub(super) struct Ours {
     pub(super) episode: Option<Millis>,
     pub(super) runbook: Option<String>,
+    /// It makes findings of its own although a correlation refers to it. Sigma's `generate` says so of all that one refers to.
+    pub(super) generate: bool,
     pub(super) asks: Vec<Ask>,
     pub(super) tests: Vec<PolicyTest>,
 }
@@ -29,7 +31,7 @@ pub(super) fn read(
     };
     only(
         node.map("tripline")?,
-        &["episode", "response", "runbook", "tests"],
+        &["episode", "generate", "response", "runbook", "tests"],
         "`tripline`",
     )?;
     let tests = node
@@ -38,6 +40,7 @@ pub(super) fn read(
     Ok(Ours {
         episode: node.get("episode").map(episode).transpose()?,
         runbook: node.get("runbook").map(|n| n.text("runbook")).transpose()?,
+        generate: node.get("generate").map_or(Ok(false), |n| n.bool("generate"))?,
         asks: node.get("response").map_or(Ok(Vec::new()), asks)?,
         tests: tests.unwrap_or(Ok(Vec::new()))?,
     })
