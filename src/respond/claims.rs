@@ -52,7 +52,7 @@ struct Book {
 
 /// An order that may be run once.
 pub struct Task {
-    document: HookDocument,
+    document: Box<HookDocument>,
 }
 
 impl Orders {
@@ -100,7 +100,7 @@ impl Orders {
 
     /// Decides whether an order is to be run. If it is, it is in hand from here on, and nobody else is told to run it;
     /// if not, the answer is said.
-    pub fn decide(&self, document: HookDocument, retry: bool) -> Option<Task> {
+    pub fn decide(&self, document: Box<HookDocument>, retry: bool) -> Option<Task> {
         let order = document.order;
         let mut book = self.book();
         let answer = match (self.fault(&document, retry), book.tell(order)) {
@@ -162,7 +162,7 @@ impl Orders {
             (Claim::Made, Ok((spec, program, text))) => exec::run(spec, &program, order, &text),
         };
         let note = cut(&ended.note, REPLY_NOTE_BYTES);
-        tracing::info!(%order, ending = ?ended.ending, note = ended.note, "order ended");
+        tracing::info!(%order, ending = ?ended.ending, note, "order ended");
         self.end(order, ended.ending, note);
     }
 

@@ -31,6 +31,10 @@ pub const MOST_KEYS: usize = 100_000;
 /// The longest note that is kept with an outcome, in bytes.
 pub const NOTE_BYTES: usize = 2048;
 
+/// How often the lock is tried, and the pause in between.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -301,13 +305,18 @@ fn open(path: &Path, flags: OFlags) -> Result<File, JournalError> {
         .map_err(|e| failed("open", path)(e.into()))
 }
 
+/// A runner that was killed while it started a hook leaves a child that holds the lock until its exec closes it: an
+/// instant, for which it is worth waiting. Ends after [`LOCK_TRIES`].
 fn lock(path: &Path) -> Result<File, JournalError> {
     let file = open(path, OFlags::RDWR | OFlags::CREATE)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(JournalError::Taken { path: path.into() }),
-        Err(e) => Err(failed("lock", path)(e.into())),
+    for _ in 0..LOCK_TRIES {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(e) => return Err(failed("lock", path)(e.into())),
+        }
     }
+    Err(JournalError::Taken { path: path.into() })
 }
 
 fn sync_directory(directory: &Path) -> Result<(), JournalError> {

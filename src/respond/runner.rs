@@ -10,6 +10,7 @@ use super::service;
 use super::settings::RunnerSettings;
 use super::wire::{self, Reply, Request, VERSION, WireError};
 use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
@@ -83,13 +84,18 @@ fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunnerErro
 }
 
 /// Runs until SIGTERM or SIGINT, or until the daemon that started us is gone; hooks that run then are waited for.
-/// `state` is a directory that exists and is ours alone.
+/// `state` is where the journal lies: made with mode 0700 where it does not exist. Call it before any thread is started.
 pub fn run(
     settings: RunnerSettings,
     state: &std::path::Path,
     meeting: Meeting,
 ) -> Result<(), RunnerError> {
     harden();
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .map_err(io(format!("make {}", state.display())))?;
     let journal = Journal::open(state, now()).map_err(RunnerError::Journal)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -34,7 +34,7 @@ pub enum Request {
         /// Try once more although the journal knows the key. Refused unless the action is idempotent.
         retry: bool,
         /// What the hook is told; names the action and the order.
-        document: HookDocument,
+        document: Box<HookDocument>,
     },
     /// What does the journal know of an order?
     Ask {
