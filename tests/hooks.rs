@@ -290,7 +290,11 @@ fn group_is_gone(group: &str) -> bool {
 #[test]
 fn h86_a_grandchild_that_holds_the_output_does_not_hold_up_the_answer() {
     let stand = Stand::new();
-    stand.hook("group", "echo out; sleep 1000 & exit 0", "");
+    stand.hook(
+        "group",
+        "echo out; echo $$ > $DIR/leader; sleep 1000 & exit 0",
+        "",
+    );
     stand.hook("session", "echo out; setsid sleep 20 & exit 0", "");
     let mut daemon = stand.start();
     let begun = Instant::now();
@@ -304,6 +308,10 @@ fn h86_a_grandchild_that_holds_the_output_does_not_hold_up_the_answer() {
         begun.elapsed() < Duration::from_secs(9),
         "it waited for the grandchild"
     );
+    let leader = std::fs::read_to_string(stand.path("leader")).unwrap();
+    until("what stayed in the group is gone", || {
+        group_is_gone(leader.trim())
+    });
 }
 
 #[test]
@@ -435,6 +443,8 @@ fn h95_the_hook_sees_three_descriptors_and_nothing_to_inherit() {
     let stand = Stand::new();
     stand.action("binary", &["/bin/ls", "-l", "/proc/self/fd"], "");
     stand.hook("script", "umask; pwd; ulimit -c; ls /proc/$$/fd", "");
+    // What the operator's shell left open; it has no close-on-exec mark.
+    let _inherited = rustix::pipe::pipe().unwrap();
     let mut daemon = stand.start();
     let (ending, note) = daemon.run("binary", 1);
     assert_eq!(ending, Ending::Done, "{note}");

@@ -371,6 +371,12 @@ fn o99_what_a_reset_may_have_lost_is_said_to_have_failed_and_arrives_when_sent_a
     send(&mut daemon, "siem", 2);
     send(&mut daemon, "siem", 3);
     first.get_ref().peek(&mut [0]).unwrap();
+    // Written is not sent: for a while nothing is said about them.
+    let written = Instant::now();
+    while written.elapsed() < Duration::from_millis(50) {
+        let reply = daemon.ask(9);
+        assert!(matches!(reply, Reply::Ended { .. }), "too early: {reply:?}");
+    }
     rustix::net::sockopt::set_socket_linger(first.get_ref(), Some(Duration::ZERO)).unwrap();
     drop(first);
     for seq in [2, 3] {
