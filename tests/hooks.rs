@@ -229,7 +229,7 @@ fn h84_an_executable_that_changed_is_refused_and_runs_again_after_a_new_start() 
     let (ending, note) = daemon.run("end", 2);
     assert_eq!(ending, Ending::Refused);
     assert!(
-        note.contains("was changed since the runner started"),
+        note.contains("was changed since the runner read its configuration"),
         "{note}"
     );
     daemon.close();

@@ -139,6 +139,28 @@ fn a_runner_told_to_end_lets_its_hooks_finish_and_starts_no_more() {
     assert_eq!(done, 4, "the others were never seen");
 }
 
+#[test]
+fn what_the_file_says_at_a_hangup_holds_and_a_broken_file_keeps_the_old() {
+    let stand = Stand::new();
+    let script = stand.hook("end", "exit 0", "");
+    let mut daemon = stand.start();
+    let pid = rustix::process::Pid::from_child(daemon.runner.as_ref().unwrap());
+    let hang_up = || rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    std::fs::write(&script, "#!/bin/sh\nexit 3\n").unwrap();
+    assert_eq!(daemon.run("end", 1).0, Ending::Refused, "changed");
+    stand.hook("other", "exit 4", "");
+    hang_up();
+    let Reply::Hello { actions, .. } = daemon.hear() else {
+        panic!()
+    };
+    assert_eq!(actions, ["end", "other"]);
+    assert_eq!(daemon.run("end", 1), (Ending::Failed, "exit 3".into()));
+    stand.configure("[actions.broken");
+    hang_up();
+    // Nothing is said, and everything goes on.
+    assert_eq!(daemon.run("other", 2), (Ending::Failed, "exit 4".into()));
+}
+
 async fn next(events: &mut Receiver<RunnerEvent>) -> RunnerEvent {
     tokio::time::timeout(PATIENCE, events.recv())
         .await

@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Keys are remembered at least so long. Orders older than a session's life are refused anyway; a month leaves room for a
@@ -139,7 +139,7 @@ impl Journal {
         let (known, length) = replay(&text, &path)?;
         // A torn last line was never flushed, so that nothing was done on its account.
         file.set_len(length).map_err(failed("truncate", &path))?;
-        file.seek(std::io::SeekFrom::End(0))
+        file.seek(SeekFrom::End(0))
             .map_err(failed("seek in", &path))?;
         file.sync_data().map_err(failed("flush", &path))?;
         sync_directory(directory)?;
@@ -187,14 +187,16 @@ impl Journal {
         at: WallTime,
     ) -> Result<(), JournalError> {
         let note = crate::model::cut(note, NOTE_BYTES).to_owned();
+        // It is so, whether or not the disk takes it: who asks before the next start is told.
+        self.known
+            .insert(order, (at, Known::Ended(ending, note.clone())));
+        let ended = Some(ending);
         self.append(&Fact {
             order,
             at: at.0,
-            ended: Some(ending),
-            note: note.clone(),
-        })?;
-        self.known.insert(order, (at, Known::Ended(ending, note)));
-        Ok(())
+            ended,
+            note,
+        })
     }
 
     fn append(&mut self, fact: &Fact) -> Result<(), JournalError> {
@@ -202,12 +204,17 @@ impl Journal {
             return Err(JournalError::Poisoned);
         }
         let line = line(fact);
-        let written = (self.file.write_all(&line)).and_then(|()| self.file.sync_data());
-        if let Err(source) = written {
-            // Half a line may be there; the next fact must not be glued to it. After a failed flush the kernel may have
-            // dropped the page and will not say so again, so that nothing but a new start tells what is on disk.
-            self.poisoned = true;
+        if let Err(source) = self.file.write_all(&line) {
+            // The disk is full, as a rule. Half a line may be there, and the next fact must not be glued to it.
+            let undone = self.file.set_len(self.length);
+            let undone = undone.and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            self.poisoned = undone.is_err();
             return Err(failed("write", &self.path)(source));
+        }
+        if let Err(source) = self.file.sync_data() {
+            // The kernel may have dropped the page and will not say so again: only a new start tells what is on disk.
+            self.poisoned = true;
+            return Err(failed("flush", &self.path)(source));
         }
         self.length += line.len() as u64;
         Ok(())
@@ -409,6 +416,36 @@ mod tests {
         let on_disk = std::fs::read(dir.path().join("journal.jsonl")).unwrap();
         assert_eq!(on_disk.len() as u64, j.length);
         assert!(!String::from_utf8(on_disk).unwrap().contains(&A.to_string()));
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_out_and_what_cannot_be_undone_is_not_written_over() {
+        use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+        let dir = tempfile::tempdir().unwrap();
+        let mut j = journal(dir.path());
+        let full = File::from(memfd_create("full", MemfdFlags::ALLOW_SEALING).unwrap());
+        fcntl_add_seals(&full, SealFlags::GROW).unwrap();
+        let disk = std::mem::replace(&mut j.file, full);
+        assert!(matches!(j.started(A, NOW), Err(JournalError::Io { .. })));
+        assert_eq!(
+            j.known(A),
+            None,
+            "nothing was recorded, so that nothing may be run"
+        );
+        j.file = disk;
+        j.started(A, NOW).unwrap();
+        let device = File::options().write(true).open("/dev/full").unwrap();
+        let disk = std::mem::replace(&mut j.file, device);
+        assert!(j.ended(A, Ending::Done, "exit 0", NOW).is_err());
+        assert_eq!(
+            j.known(A),
+            Some(&Known::Ended(Ending::Done, "exit 0".into()))
+        );
+        j.file = disk;
+        assert!(matches!(j.started(B, NOW), Err(JournalError::Poisoned)));
+        drop(j);
+        let j = journal(dir.path());
+        assert_eq!((j.known(A), j.known(B)), (Some(&Known::Started), None));
     }
 
     #[test]

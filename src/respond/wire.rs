@@ -57,7 +57,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "re", rename_all = "snake_case")]
 pub enum Reply {
-    /// Answers `hello`.
+    /// Answers `hello`, and is said again when the runner has read its configuration again.
     Hello {
         /// [`VERSION`].
         version: u32,

@@ -27,15 +27,17 @@ pub fn be_the_runner() {
     let Some(dir) = std::env::var_os("TRIPLINE_TEST_RUNNER").map(PathBuf::from) else {
         return;
     };
-    let text = std::fs::read_to_string(dir.join("tripline.toml")).unwrap();
-    let settings: RunnerSettings = toml::from_str(&text).unwrap();
+    let load = || -> Result<RunnerSettings, String> {
+        let text = std::fs::read_to_string(dir.join("tripline.toml")).map_err(|e| e.to_string())?;
+        toml::from_str(&text).map_err(|e| e.to_string())
+    };
     let meeting = match std::env::var("TRIPLINE_TEST_MEETING").as_deref() {
         Ok("stdin") => Meeting::Stdin,
         Ok("activated") => Meeting::Activated,
         Ok(path) => Meeting::Path(path.into()),
         Err(e) => panic!("{e}"),
     };
-    runner::run(settings, &dir.join("state"), meeting).unwrap();
+    runner::run(load, &dir.join("state"), meeting).unwrap();
 }
 
 /// The command that starts this test binary as a runner.
