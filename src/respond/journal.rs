@@ -123,6 +123,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     length: u64,
+    compact_at: u64,
     poisoned: bool,
     known: BTreeMap<OrderId, (WallTime, Known)>,
     _lock: File,
@@ -147,6 +148,7 @@ impl Journal {
             path,
             file,
             length,
+            compact_at: COMPACT_BYTES,
             poisoned: false,
             known,
             _lock: lock,
@@ -162,7 +164,7 @@ impl Journal {
 
     /// Records that `order` is about to be run. Only when this has returned may anything be run.
     pub fn started(&mut self, order: OrderId, at: WallTime) -> Result<(), JournalError> {
-        if self.length > COMPACT_BYTES || self.known.len() >= MOST_KEYS {
+        if self.length > self.compact_at || self.known.len() >= MOST_KEYS {
             self.forget(at)?;
         }
         if self.known.len() >= MOST_KEYS && !self.known.contains_key(&order) {
@@ -223,7 +225,7 @@ impl Journal {
     /// Writes the journal anew without the keys that are older than [`KEPT`], if there are any.
     fn forget(&mut self, now: WallTime) -> Result<(), JournalError> {
         let oldest = now.minus(KEPT);
-        if self.length <= COMPACT_BYTES && self.known.values().all(|(at, _)| *at >= oldest) {
+        if self.length <= self.compact_at && self.known.values().all(|(at, _)| *at >= oldest) {
             return Ok(());
         }
         self.known.retain(|_, (at, _)| *at >= oldest);
@@ -238,6 +240,8 @@ impl Journal {
         // From here on the new file is the journal; an error leaves a journal that must not be written any more.
         self.poisoned = true;
         (self.file, self.length) = (file, text.len() as u64);
+        // What is young stays, however long it is: to compact is worth it again when there is twice as much.
+        self.compact_at = COMPACT_BYTES.max(self.length.saturating_mul(2));
         sync_directory(self.path.parent().unwrap_or(Path::new("/")))?;
         self.poisoned = false;
         Ok(())
