@@ -18,7 +18,6 @@ pub mod wire;
 mod claims;
 mod exec;
 mod executable;
-
 mod relay;
 
 pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
