@@ -7,7 +7,7 @@ use super::{document::HookDocument, exec};
 use crate::model::{OrderId, WallTime, cut};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many hooks run at once.
@@ -18,15 +18,15 @@ pub const ORDERS_WAITING: usize = 64;
 /// The longest note of a reply, in bytes: even if JSON writes each byte as six, the frame stays within its limit.
 const REPLY_NOTE_BYTES: usize = 8 << 10;
 
-/// An action as it was found when the runner started.
-pub struct Action {
+/// An action as it was found when the configuration was read.
+struct Action {
     spec: ActionSpec,
     executable: Result<Executable, String>,
 }
 
 impl Action {
     /// Opens what `spec` names. An action that cannot be run is kept, so that its orders are refused with the reason.
-    pub fn open(spec: ActionSpec) -> Action {
+    fn open(spec: ActionSpec) -> Action {
         let executable = match spec.fault() {
             Some(fault) => Err(fault),
             None => Executable::open(&spec.command).map_err(|unfit: Unfit| unfit.to_string()),
@@ -37,7 +37,7 @@ impl Action {
 
 /// The journal, the actions, and what is in hand.
 pub struct Orders {
-    actions: BTreeMap<String, Action>,
+    actions: RwLock<BTreeMap<String, Arc<Action>>>,
     book: Mutex<Book>,
     say: Box<dyn Fn(Reply) + Send + Sync>,
 }
@@ -52,13 +52,13 @@ struct Book {
 
 /// An order that may be run once.
 pub struct Task {
-    document: HookDocument,
+    document: Box<HookDocument>,
 }
 
 impl Orders {
     /// `say` is called with each reply, from any thread, in the order in which things came about; it must not block.
     pub fn new(
-        actions: BTreeMap<String, Action>,
+        actions: BTreeMap<String, ActionSpec>,
         journal: Journal,
         say: impl Fn(Reply) + Send + Sync + 'static,
     ) -> Arc<Orders> {
@@ -68,17 +68,39 @@ impl Orders {
             waiting: 0,
             stopping: false,
         });
-        Arc::new(Orders {
-            actions,
+        let orders = Orders {
+            actions: RwLock::default(),
             book,
             say: Box::new(say),
-        })
+        };
+        orders.set_actions(actions);
+        Arc::new(orders)
+    }
+
+    /// Opens and checks the executables of `actions`, which hold from now on. Hooks that run are not touched.
+    pub fn set_actions(&self, actions: BTreeMap<String, ActionSpec>) {
+        let open = |(name, spec)| (name, Arc::new(Action::open(spec)));
+        let opened = actions.into_iter().map(open).collect();
+        *self.actions.write().unwrap_or_else(PoisonError::into_inner) = opened;
+        for (name, why) in self.actions().1 {
+            tracing::error!(
+                action = name,
+                "cannot be run, its orders are refused: {why}"
+            );
+        }
+    }
+
+    fn action(&self, name: &str) -> Result<Arc<Action>, String> {
+        let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
+        let action = actions.get(name).cloned();
+        action.ok_or_else(|| format!("no action {name:?} is configured for the runner"))
     }
 
     /// The names that can be run, and those that cannot, with the reason.
     pub fn actions(&self) -> (Vec<String>, Vec<(String, String)>) {
         let (mut fit, mut refused) = (Vec::new(), Vec::new());
-        for (name, action) in &self.actions {
+        let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
+        for (name, action) in actions.iter() {
             match &action.executable {
                 Ok(_) => fit.push(name.clone()),
                 Err(fault) => refused.push((name.clone(), cut(fault, 512).to_owned())),
@@ -100,7 +122,7 @@ impl Orders {
 
     /// Decides whether an order is to be run. If it is, it is in hand from here on, and nobody else is told to run it;
     /// if not, the answer is said.
-    pub fn decide(&self, document: HookDocument, retry: bool) -> Option<Task> {
+    pub fn decide(&self, document: Box<HookDocument>, retry: bool) -> Option<Task> {
         let order = document.order;
         let mut book = self.book();
         let answer = match (self.fault(&document, retry), book.tell(order)) {
@@ -135,11 +157,9 @@ impl Orders {
         if document.idempotency_key != document.order {
             return Some("the document's key is not its order's id".into());
         }
-        let Some(action) = self.actions.get(&document.action) else {
-            return Some(format!(
-                "no action {:?} is configured for the runner",
-                document.action
-            ));
+        let action = match self.action(&document.action) {
+            Ok(action) => action,
+            Err(fault) => return Some(fault),
         };
         (retry && !action.spec.idempotent).then(|| {
             format!(
@@ -159,24 +179,23 @@ impl Orders {
             (Claim::Failed(e), _) => {
                 exec::Ended::refused(format!("it could not be recorded and was not run: {e}"))
             }
-            (Claim::Made, Ok((spec, program, text))) => exec::run(spec, &program, order, &text),
+            (Claim::Made, Ok((action, program, text))) => {
+                exec::run(&action.spec, &program, order, &text)
+            }
         };
         let note = cut(&ended.note, REPLY_NOTE_BYTES);
-        tracing::info!(%order, ending = ?ended.ending, note = ended.note, "order ended");
+        tracing::info!(%order, ending = ?ended.ending, note, "order ended");
         self.end(order, ended.ending, note);
     }
 
     /// What is needed to run the hook of `document`, or why it is not run.
-    fn fit(&self, document: &HookDocument) -> Result<(&ActionSpec, PathBuf, Vec<u8>), String> {
-        let action = self
-            .actions
-            .get(&document.action)
-            .ok_or("no such action is configured")?;
+    fn fit(&self, document: &HookDocument) -> Result<(Arc<Action>, PathBuf, Vec<u8>), String> {
+        let action = self.action(&document.action)?;
         let executable = action.executable.as_ref().map_err(Clone::clone)?;
         let program = executable.recheck().map_err(|unfit| unfit.to_string())?;
         let mut text = serde_json::to_vec(document).map_err(|e| e.to_string())?;
         text.push(b'\n');
-        Ok((&action.spec, program, text))
+        Ok((action, program, text))
     }
 
     /// Takes `order` from the waiting ones, and where it is to be `run`, records that.

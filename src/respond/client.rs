@@ -32,7 +32,7 @@ pub enum RunnerLink {
 /// What the daemon learns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunnerEvent {
-    /// There is a runner, and it speaks our version.
+    /// There is a runner, and it speaks our version. Said again when it has read its configuration again.
     Connected {
         /// The actions that it can run.
         actions: Vec<String>,
@@ -205,6 +205,10 @@ impl Connection {
                 },
                 reply = wire::next_frame::<Reply>(from, part) => match reply {
                     Ok(Some(Reply::Error { message })) => return Ok(refused(message)),
+                    // Its configuration was read again.
+                    Ok(Some(Reply::Hello { actions, refused, targets, .. })) => {
+                        self.say(RunnerEvent::Connected { actions, refused, targets }).await?;
+                    }
                     Ok(Some(reply)) => self.say(RunnerEvent::Reply(reply)).await?,
                     Ok(None) => return Ok(WireError::Broken(std::io::ErrorKind::UnexpectedEof.into())),
                     Err(e) => return Ok(e),
@@ -297,6 +301,15 @@ impl RunnerProcess {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Has it read its configuration again (SIGHUP); [`RunnerEvent::Connected`] says what it can run then.
+    pub fn reload(&self) -> std::io::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        Ok(rustix::process::kill_process(
+            pid,
+            rustix::process::Signal::HUP,
+        )?)
     }
 
     /// Waits until it has ended. Close the socket first.

@@ -101,7 +101,7 @@ impl std::fmt::Display for Unfit {
             }
             Unfit::Changed(path) => write!(
                 f,
-                "{} was changed since the runner started: look at it, then start the runner again",
+                "{} was changed since the runner read its configuration: look at it, then reload the runner (SIGHUP)",
                 path.display()
             ),
         }

@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Keys are remembered at least so long. Orders older than a session's life are refused anyway; a month leaves room for a
@@ -30,6 +30,10 @@ pub const COMPACT_BYTES: u64 = 16 << 20;
 pub const MOST_KEYS: usize = 100_000;
 /// The longest note that is kept with an outcome, in bytes.
 pub const NOTE_BYTES: usize = 2048;
+
+/// How often the lock is tried, and the pause in between.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +123,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     length: u64,
+    compact_at: u64,
     poisoned: bool,
     known: BTreeMap<OrderId, (WallTime, Known)>,
     _lock: File,
@@ -135,7 +140,7 @@ impl Journal {
         let (known, length) = replay(&text, &path)?;
         // A torn last line was never flushed, so that nothing was done on its account.
         file.set_len(length).map_err(failed("truncate", &path))?;
-        file.seek(std::io::SeekFrom::End(0))
+        file.seek(SeekFrom::End(0))
             .map_err(failed("seek in", &path))?;
         file.sync_data().map_err(failed("flush", &path))?;
         sync_directory(directory)?;
@@ -143,6 +148,7 @@ impl Journal {
             path,
             file,
             length,
+            compact_at: COMPACT_BYTES,
             poisoned: false,
             known,
             _lock: lock,
@@ -158,7 +164,7 @@ impl Journal {
 
     /// Records that `order` is about to be run. Only when this has returned may anything be run.
     pub fn started(&mut self, order: OrderId, at: WallTime) -> Result<(), JournalError> {
-        if self.length > COMPACT_BYTES || self.known.len() >= MOST_KEYS {
+        if self.length > self.compact_at || self.known.len() >= MOST_KEYS {
             self.forget(at)?;
         }
         if self.known.len() >= MOST_KEYS && !self.known.contains_key(&order) {
@@ -183,14 +189,16 @@ impl Journal {
         at: WallTime,
     ) -> Result<(), JournalError> {
         let note = crate::model::cut(note, NOTE_BYTES).to_owned();
+        // It is so, whether or not the disk takes it: who asks before the next start is told.
+        self.known
+            .insert(order, (at, Known::Ended(ending, note.clone())));
+        let ended = Some(ending);
         self.append(&Fact {
             order,
             at: at.0,
-            ended: Some(ending),
-            note: note.clone(),
-        })?;
-        self.known.insert(order, (at, Known::Ended(ending, note)));
-        Ok(())
+            ended,
+            note,
+        })
     }
 
     fn append(&mut self, fact: &Fact) -> Result<(), JournalError> {
@@ -198,12 +206,17 @@ impl Journal {
             return Err(JournalError::Poisoned);
         }
         let line = line(fact);
-        let written = (self.file.write_all(&line)).and_then(|()| self.file.sync_data());
-        if let Err(source) = written {
-            // Half a line may be there; the next fact must not be glued to it. After a failed flush the kernel may have
-            // dropped the page and will not say so again, so that nothing but a new start tells what is on disk.
-            self.poisoned = true;
+        if let Err(source) = self.file.write_all(&line) {
+            // The disk is full, as a rule. Half a line may be there, and the next fact must not be glued to it.
+            let undone = self.file.set_len(self.length);
+            let undone = undone.and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            self.poisoned = undone.is_err();
             return Err(failed("write", &self.path)(source));
+        }
+        if let Err(source) = self.file.sync_data() {
+            // The kernel may have dropped the page and will not say so again: only a new start tells what is on disk.
+            self.poisoned = true;
+            return Err(failed("flush", &self.path)(source));
         }
         self.length += line.len() as u64;
         Ok(())
@@ -212,7 +225,7 @@ impl Journal {
     /// Writes the journal anew without the keys that are older than [`KEPT`], if there are any.
     fn forget(&mut self, now: WallTime) -> Result<(), JournalError> {
         let oldest = now.minus(KEPT);
-        if self.length <= COMPACT_BYTES && self.known.values().all(|(at, _)| *at >= oldest) {
+        if self.length <= self.compact_at && self.known.values().all(|(at, _)| *at >= oldest) {
             return Ok(());
         }
         self.known.retain(|_, (at, _)| *at >= oldest);
@@ -227,6 +240,8 @@ impl Journal {
         // From here on the new file is the journal; an error leaves a journal that must not be written any more.
         self.poisoned = true;
         (self.file, self.length) = (file, text.len() as u64);
+        // What is young stays, however long it is: to compact is worth it again when there is twice as much.
+        self.compact_at = COMPACT_BYTES.max(self.length.saturating_mul(2));
         sync_directory(self.path.parent().unwrap_or(Path::new("/")))?;
         self.poisoned = false;
         Ok(())
@@ -301,13 +316,18 @@ fn open(path: &Path, flags: OFlags) -> Result<File, JournalError> {
         .map_err(|e| failed("open", path)(e.into()))
 }
 
+/// A runner that was killed while it started a hook leaves a child that holds the lock until its exec closes it: an
+/// instant, for which it is worth waiting. Ends after [`LOCK_TRIES`].
 fn lock(path: &Path) -> Result<File, JournalError> {
     let file = open(path, OFlags::RDWR | OFlags::CREATE)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(JournalError::Taken { path: path.into() }),
-        Err(e) => Err(failed("lock", path)(e.into())),
+    for _ in 0..LOCK_TRIES {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(e) => return Err(failed("lock", path)(e.into())),
+        }
     }
+    Err(JournalError::Taken { path: path.into() })
 }
 
 fn sync_directory(directory: &Path) -> Result<(), JournalError> {
@@ -400,6 +420,36 @@ mod tests {
         let on_disk = std::fs::read(dir.path().join("journal.jsonl")).unwrap();
         assert_eq!(on_disk.len() as u64, j.length);
         assert!(!String::from_utf8(on_disk).unwrap().contains(&A.to_string()));
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_out_and_what_cannot_be_undone_is_not_written_over() {
+        use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+        let dir = tempfile::tempdir().unwrap();
+        let mut j = journal(dir.path());
+        let full = File::from(memfd_create("full", MemfdFlags::ALLOW_SEALING).unwrap());
+        fcntl_add_seals(&full, SealFlags::GROW).unwrap();
+        let disk = std::mem::replace(&mut j.file, full);
+        assert!(matches!(j.started(A, NOW), Err(JournalError::Io { .. })));
+        assert_eq!(
+            j.known(A),
+            None,
+            "nothing was recorded, so that nothing may be run"
+        );
+        j.file = disk;
+        j.started(A, NOW).unwrap();
+        let device = File::options().write(true).open("/dev/full").unwrap();
+        let disk = std::mem::replace(&mut j.file, device);
+        assert!(j.ended(A, Ending::Done, "exit 0", NOW).is_err());
+        assert_eq!(
+            j.known(A),
+            Some(&Known::Ended(Ending::Done, "exit 0".into()))
+        );
+        j.file = disk;
+        assert!(matches!(j.started(B, NOW), Err(JournalError::Poisoned)));
+        drop(j);
+        let j = journal(dir.path());
+        assert_eq!((j.known(A), j.known(B)), (Some(&Known::Started), None));
     }
 
     #[test]

@@ -144,3 +144,63 @@ impl LocalSyslog {
         sent.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Order, OrderId, OrderState, Severity, TargetKind, WallTime};
+
+    #[tokio::test]
+    async fn o97_a_socket_that_takes_less_gets_less() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        let mut target =
+            LocalSyslog::new(&path, syslog::Facility::LOG_USER, Sender::new("host", 1));
+        let small = UnixDatagram::unbound().unwrap();
+        // The kernel raises this to its least, 4,608 bytes, and takes datagrams somewhat shorter than that.
+        rustix::net::sockopt::set_socket_send_buffer_size(&small, 1).unwrap();
+        small.connect(&path).unwrap();
+        target.socket = Some(small);
+        let message = Message::order(&order("n".repeat(20_000)), Severity::High);
+        assert!(
+            message
+                .render(&target.sender, target.facility, SYSLOG_BYTES)
+                .len()
+                > 4608
+        );
+        target.send(&message).await.unwrap();
+        let mut buffer = [0; 9000];
+        let n = receiver.recv(&mut buffer).await.unwrap();
+        let text = std::str::from_utf8(&buffer[..n]).unwrap();
+        assert!(
+            (SYSLOG_UDP_BYTES / 2..=SYSLOG_UDP_BYTES).contains(&n),
+            "{n}"
+        );
+        assert!(
+            text.contains("id=\"0d0d")
+                && text.contains("severity=\"high\"")
+                && text.contains("truncated=\"true\"")
+        );
+    }
+
+    fn order(note: String) -> Order {
+        Order {
+            id: OrderId([0x0d; 16]),
+            action: "end-session".into(),
+            target: TargetKind::Session,
+            actor: None,
+            actor_uid: None,
+            session: None,
+            ip: None,
+            findings: vec![],
+            mode: crate::model::Mode::Enforce,
+            state: OrderState::Failed,
+            refusal: None,
+            time: crate::model::EventTime(0),
+            made: WallTime(0),
+            changed: WallTime(0),
+            note: Some(note.into()),
+        }
+    }
+}

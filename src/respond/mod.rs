@@ -2,11 +2,12 @@
 //!
 //! In the daemon: [`client`] talks to the runner in the words of [`wire`], [`syslog`] writes messages and [`local`] sends
 //! them to a socket of this machine, [`confine`] gives up everything that only the runner may do. In the runner: [`runner`]
-//! serves the socket, [`claims`] decides what may be run at all, [`journal`] remembers it, [`executable`] says whether the
-//! file may be trusted, [`exec`] runs it, [`relay`] speaks to the network. [`service`] is what both have to say to systemd.
+//! serves the socket, `claims` decides what may be run at all, [`journal`] remembers it, `executable` says whether the
+//! file may be trusted, `exec` runs it, `relay` speaks to the network. [`service`] is what both have to say to systemd.
 pub mod client;
 pub mod confine;
 pub mod document;
+pub mod journal;
 pub mod local;
 pub mod runner;
 pub mod service;
@@ -17,7 +18,6 @@ pub mod wire;
 mod claims;
 mod exec;
 mod executable;
-mod journal;
 mod relay;
 
 pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};

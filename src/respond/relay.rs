@@ -144,7 +144,9 @@ async fn tcp(address: &str, mut messages: mpsc::Receiver<(u64, String)>, says: S
                 Some(e.to_string())
             }
         };
-        let Some(why) = why else { return };
+        let ended = why.is_none();
+        let why =
+            why.unwrap_or_else(|| "its settings changed before it was sure to have arrived".into());
         let why = format!("syslog receiver at {address}: {why}");
         for (seq, _) in flight.unsettled {
             says.say(seq, Some(why.clone()));
@@ -152,6 +154,9 @@ async fn tcp(address: &str, mut messages: mpsc::Receiver<(u64, String)>, says: S
         // What waited for this connection waits no longer: the daemon knows best what to send first after the pause.
         while let Ok((seq, _)) = messages.try_recv() {
             says.say(seq, Some(why.clone()));
+        }
+        if ended {
+            return;
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -3,18 +3,20 @@
 //! It reads no trail and has no ledger. It takes requests over one unix socket from the daemon, which is the only one that
 //! can reach it, and it believes nothing of them that its own configuration does not say: a request names an action, and
 //! what is then executed stands in the file.
-use super::claims::{Action, HOOKS_AT_ONCE, ORDERS_WAITING, Orders, Task, now};
+use super::claims::{HOOKS_AT_ONCE, ORDERS_WAITING, Orders, Task, now};
 use super::journal::{Journal, JournalError};
 use super::relay::Relays;
 use super::service;
 use super::settings::RunnerSettings;
 use super::wire::{self, Reply, Request, VERSION, WireError};
 use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 
 /// How many daemons may be connected at once: one, and one that is just being replaced, and some to spare.
@@ -47,6 +49,8 @@ pub enum RunnerError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The configuration cannot be used.
+    Settings(String),
     /// Started as if by systemd, but no socket was passed.
     NoSocket,
 }
@@ -56,6 +60,7 @@ impl std::fmt::Display for RunnerError {
         match self {
             RunnerError::Journal(e) => write!(f, "the runner's journal: {e}"),
             RunnerError::Io { operation, source } => write!(f, "cannot {operation}: {source}"),
+            RunnerError::Settings(why) => f.write_str(why),
             RunnerError::NoSocket => f.write_str(
                 "no socket was passed: start the runner by tripline-hook-runner.socket, or give it --socket PATH",
             ),
@@ -69,7 +74,9 @@ impl RunnerError {
     /// The exit code: 78 (EX_CONFIG) where starting again does not help, 75 (EX_TEMPFAIL) where it may.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunnerError::Journal(JournalError::Damaged { .. }) | RunnerError::NoSocket => 78,
+            RunnerError::Journal(JournalError::Damaged { .. })
+            | RunnerError::Settings(_)
+            | RunnerError::NoSocket => 78,
             RunnerError::Journal(_) | RunnerError::Io { .. } => 75,
         }
     }
@@ -83,19 +90,27 @@ fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunnerErro
 }
 
 /// Runs until SIGTERM or SIGINT, or until the daemon that started us is gone; hooks that run then are waited for.
-/// `state` is a directory that exists and is ours alone.
+/// `state` is where the journal lies: made with mode 0700 where it does not exist. Call it before any thread is started.
+///
+/// `load` reads the configuration, once at the start and again at SIGHUP; at SIGHUP an error keeps the old one.
 pub fn run(
-    settings: RunnerSettings,
+    load: impl Fn() -> Result<RunnerSettings, String>,
     state: &std::path::Path,
     meeting: Meeting,
 ) -> Result<(), RunnerError> {
     harden();
+    let settings = load().map_err(RunnerError::Settings)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .map_err(io(format!("make {}", state.display())))?;
     let journal = Journal::open(state, now()).map_err(RunnerError::Journal)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(io("start the runtime"))?;
-    runtime.block_on(serve(settings, journal, meeting))
+    runtime.block_on(serve(load, settings, journal, meeting))
 }
 
 /// What every hook inherits, and what nobody may learn from our memory. Failure of these is no reason not to end a session.
@@ -114,47 +129,85 @@ fn harden() {
 struct Shared {
     orders: Arc<Orders>,
     tasks: std_mpsc::SyncSender<Task>,
-    relays: Relays,
+    relays: Mutex<Relays>,
     replies: broadcast::Sender<Reply>,
 }
 
+impl Shared {
+    fn hello(&self) -> Reply {
+        let (actions, refused) = self.orders.actions();
+        let targets = self.relays().names();
+        Reply::Hello {
+            version: VERSION,
+            actions,
+            refused,
+            targets,
+        }
+    }
+
+    fn relays(&self) -> MutexGuard<'_, Relays> {
+        // The map behind it is replaced whole or not at all.
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets new settings hold, and tells whoever is connected what can be run now.
+    fn adopt(&self, settings: RunnerSettings) {
+        self.orders.set_actions(settings.actions);
+        *self.relays() = Relays::start(settings.syslog, self.replies.clone());
+        // Nobody connected is nobody told: who comes next is greeted.
+        let _ = self.replies.send(self.hello());
+    }
+}
+
 async fn serve(
+    load: impl Fn() -> Result<RunnerSettings, String>,
     settings: RunnerSettings,
     journal: Journal,
     meeting: Meeting,
 ) -> Result<(), RunnerError> {
     let (replies, _) = broadcast::channel(REPLIES_BEHIND);
-    let actions = settings
-        .actions
-        .into_iter()
-        .map(|(name, spec)| (name, Action::open(spec)))
-        .collect();
-    let orders = Orders::new(actions, journal, {
+    let orders = Orders::new(settings.actions, journal, {
         let replies = replies.clone();
         // Nobody connected is nobody told: who comes next asks.
         move |reply| drop(replies.send(reply))
     });
-    for (name, why) in orders.actions().1 {
-        tracing::error!(
-            action = name,
-            "cannot be run, its orders are refused: {why}"
-        );
-    }
     let (tasks, finished) = workers(&orders)?;
-    let relays = Relays::start(settings.syslog, replies.clone());
+    let relays = Mutex::new(Relays::start(settings.syslog, replies.clone()));
     let shared = Arc::new(Shared {
         orders,
         tasks,
         relays,
         replies,
     });
-    meet(shared.clone(), meeting).await?;
+    tokio::select! {
+        met = meet(shared.clone(), meeting) => met?,
+        reloading = reload(&shared, load) => reloading?,
+    }
     shared.orders.stop();
     drop(shared);
     // The last sender of tasks is gone, so that the workers end when what they have in hand has ended.
     service::notify(&["STOPPING=1"]);
     let _ = tokio::task::spawn_blocking(move || finished.recv()).await;
     Ok(())
+}
+
+/// Reads the configuration again at each SIGHUP. Never ends by itself but with an error.
+async fn reload(
+    shared: &Shared,
+    load: impl Fn() -> Result<RunnerSettings, String>,
+) -> Result<(), RunnerError> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(io("wait for signals"))?;
+    loop {
+        hangup.recv().await;
+        service::notify(&["RELOADING=1"]);
+        match load() {
+            Ok(settings) => shared.adopt(settings),
+            Err(why) => {
+                tracing::error!("the configuration was not read again, the old one holds: {why}")
+            }
+        }
+        service::notify(&["READY=1"]);
+    }
 }
 
 /// The threads that run hooks. The receiver learns, by its closing, that all of them have ended.
@@ -323,15 +376,7 @@ async fn drop_and_wait(own: mpsc::Sender<Reply>, error: WireError) -> Result<(),
 
 fn answer(shared: &Shared, request: Request) -> Option<Reply> {
     match request {
-        Request::Hello { version } if version == VERSION => {
-            let (actions, refused) = shared.orders.actions();
-            Some(Reply::Hello {
-                version: VERSION,
-                actions,
-                refused,
-                targets: shared.relays.names(),
-            })
-        }
+        Request::Hello { version } if version == VERSION => Some(shared.hello()),
         Request::Hello { version } => Some(Reply::Error {
             message: format!(
                 "the daemon speaks version {version}, the runner {VERSION}: restart the one that is older"
@@ -352,7 +397,7 @@ fn answer(shared: &Shared, request: Request) -> Option<Reply> {
             target,
             seq,
             message,
-        } => shared.relays.send(target, seq, message),
+        } => shared.relays().send(target, seq, message),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a service and systemd say to each other: readiness, watchdog, status, and the sockets that systemd passes.
 use rustix::fs::Mode;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -84,6 +85,14 @@ pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
     let listener = UnixListener::bind(path);
     rustix::process::umask(before);
     listener
+}
+
+/// The directory that systemd made for this service's state (`StateDirectory=`).
+pub fn state_directory() -> Option<PathBuf> {
+    let paths = std::env::var_os("STATE_DIRECTORY")?;
+    // Where a unit names several, they are separated by colons.
+    let first = paths.as_encoded_bytes().split(|b| *b == b':').next()?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(first)))
 }
 
 /// Returns at SIGTERM or SIGINT. Needs a tokio runtime.

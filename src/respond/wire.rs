@@ -34,7 +34,7 @@ pub enum Request {
         /// Try once more although the journal knows the key. Refused unless the action is idempotent.
         retry: bool,
         /// What the hook is told; names the action and the order.
-        document: HookDocument,
+        document: Box<HookDocument>,
     },
     /// What does the journal know of an order?
     Ask {
@@ -57,7 +57,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "re", rename_all = "snake_case")]
 pub enum Reply {
-    /// Answers `hello`.
+    /// Answers `hello`, and is said again when the runner has read its configuration again.
     Hello {
         /// [`VERSION`].
         version: u32,

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tripline::model::{FindingId, OrderId, Severity, TargetKind};
 use tripline::respond::runner::{self, Meeting};
@@ -27,15 +27,17 @@ pub fn be_the_runner() {
     let Some(dir) = std::env::var_os("TRIPLINE_TEST_RUNNER").map(PathBuf::from) else {
         return;
     };
-    let text = std::fs::read_to_string(dir.join("tripline.toml")).unwrap();
-    let settings: RunnerSettings = toml::from_str(&text).unwrap();
+    let load = || -> Result<RunnerSettings, String> {
+        let text = std::fs::read_to_string(dir.join("tripline.toml")).map_err(|e| e.to_string())?;
+        toml::from_str(&text).map_err(|e| e.to_string())
+    };
     let meeting = match std::env::var("TRIPLINE_TEST_MEETING").as_deref() {
         Ok("stdin") => Meeting::Stdin,
         Ok("activated") => Meeting::Activated,
         Ok(path) => Meeting::Path(path.into()),
         Err(e) => panic!("{e}"),
     };
-    runner::run(settings, &dir.join("state"), meeting).unwrap();
+    runner::run(load, &dir.join("state"), meeting).unwrap();
 }
 
 /// The command that starts this test binary as a runner.
@@ -57,7 +59,6 @@ pub struct Stand {
 impl Stand {
     pub fn new() -> Stand {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("state")).unwrap();
         std::fs::write(dir.path().join("tripline.toml"), "").unwrap();
         Stand { dir }
     }
@@ -71,7 +72,7 @@ impl Stand {
         let path = self.path(name);
         let dir = self.dir.path().to_str().unwrap();
         let text = format!("#!/bin/sh\n{}\n", script.replace("$DIR", dir));
-        let _writing = WRITING.lock().unwrap();
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         self.action(name, &[path.to_str().unwrap()], more);
@@ -91,7 +92,7 @@ impl Stand {
     }
 
     pub fn start(&self) -> Daemon {
-        let _writing = WRITING.lock().unwrap();
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let (ours, theirs) = UnixStream::pair().unwrap();
         let runner = runner_command(self.dir.path(), "stdin")
             .stdin(OwnedFd::from(theirs))
@@ -213,8 +214,8 @@ pub fn id(order: u8) -> OrderId {
     OrderId([order; 16])
 }
 
-pub fn document(action: &str, order: u8) -> HookDocument {
-    HookDocument {
+pub fn document(action: &str, order: u8) -> Box<HookDocument> {
+    Box::new(HookDocument {
         schema: 1,
         order: id(order),
         idempotency_key: id(order),
@@ -235,7 +236,7 @@ pub fn document(action: &str, order: u8) -> HookDocument {
             severity: Severity::High,
             time: "2024-04-01T09:00:00.000Z".into(),
         },
-    }
+    })
 }
 
 /// Waits until `condition` holds.
