@@ -204,11 +204,14 @@ fn hook_runner(args: &RunnerArgs) -> Result<Exit, Failure> {
         (Some(path), _) => Meeting::Path(path.clone()),
         (None, false) => Meeting::Activated,
     };
-    let systemd = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|_| !args.stdin_socket);
+    let systemd = crate::respond::service::state_directory().filter(|_| !args.stdin_socket);
     let beside = config.written.state_dir.join("runner");
     let state = config.written.runner.state_dir.clone().or(systemd).unwrap_or(beside);
-    let settings = crate::respond::RunnerSettings { actions: config.written.actions, syslog: config.written.syslog };
-    run(settings, &state, meeting).map_err(|e| Failure { exit: Exit::from_code(e.exit_code()), said: e.to_string() })?;
+    let load = || {
+        let config = crate::config::Config::read(&args.config.config).map_err(|e| e.to_string())?;
+        Ok(crate::respond::RunnerSettings { actions: config.written.actions, syslog: config.written.syslog })
+    };
+    run(load, &state, meeting).map_err(|e| Failure { exit: Exit::from_code(e.exit_code()), said: e.to_string() })?;
     Ok(Exit::Done)
 }
 

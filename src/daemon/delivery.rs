@@ -90,7 +90,7 @@ impl Delivery {
             ToDelivery::Pending(_) => {}
             ToDelivery::Started(order, document) => {
                 let id = order.get().id;
-                match self.runner.send(&Request::Run { retry: false, document: *document }) {
+                match self.runner.send(&Request::Run { retry: false, document }) {
                     Ok(()) => {}
                     // the journal is asked when the runner is back: it never saw the order, and it becomes pending again
                     Err(NotTaken::Disconnected) => {}
