@@ -92,7 +92,7 @@ impl Run<'_> {
         walk.begin(self.fields, may_wrap);
         let result = walk.value(0, DEPTH);
         let (end, partial) = (walk.at, result.is_err());
-        if !walk.records.is_empty() {
+        if walk.wrapped {
             for at in std::mem::take(&mut walk.records) {
                 walk.at = at;
                 self.object(walk, false)?;
@@ -144,6 +144,8 @@ struct Walk<'t> {
     cells: &'t mut Cells,
     ambiguous: bool,
     may_wrap: bool,
+    /// The object holds an array of whole records, perhaps an empty one: it is no record itself.
+    wrapped: bool,
     /// Where the elements of an array of whole records begin.
     records: Vec<usize>,
     /// Where the elements of the splitting array begin, and their node.
@@ -161,6 +163,7 @@ impl<'t> Walk<'t> {
             cells,
             ambiguous: false,
             may_wrap: true,
+            wrapped: false,
             records: Vec::new(),
             split: Vec::new(),
         }
@@ -170,6 +173,7 @@ impl<'t> Walk<'t> {
         self.cells.clear(fields);
         self.ambiguous = false;
         self.may_wrap = may_wrap;
+        self.wrapped = false;
         self.split.clear();
     }
 
@@ -272,6 +276,7 @@ impl<'t> Walk<'t> {
     fn array(&mut self, node: usize, depth: usize) -> Result<(), Reject> {
         let here = &self.tree.nodes[node];
         if here.records && self.may_wrap {
+            self.wrapped = true;
             let (spans, result) = self.elements();
             self.records
                 .extend(spans.into_iter().filter(|at| self.bytes[*at] == b'{'));
