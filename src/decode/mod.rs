@@ -7,7 +7,8 @@
 
 pub mod access;
 pub mod json;
-pub mod json_path;
+mod json_path;
+mod json_text;
 pub mod keycloak;
 
 /// The formats. To add one: a file beside this one, and a line here.

@@ -216,10 +216,7 @@ fn access_lines_are_read() {
             ],
             COMBINED
         ),
-        [
-            "192.0.2.1 key-1 01/Mar/2026:00:00:20 +0000 GET /api/v1/AC1/messages.csv 200 8804"
-                .replace("200 8804", "200 8804")
-        ]
+        ["192.0.2.1 key-1 01/Mar/2026:00:00:20 +0000 GET /api/v1/AC1/messages.csv 200 8804"]
     );
     assert_eq!(
         read(
@@ -344,7 +341,7 @@ proptest! {
     fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), clipped in any::<bool>()) {
         for format in FORMATS {
             let all = Wish { records: vec!["r".into()], split: Some("s".into()), inside: vec!["i".into()], ..wish(&["a", "a.b[0]", "c[name=x].v", "path", "query.q", "k"]) };
-            read(format, &all, &bytes, clipped);
+            let _ = read(format, &all, &bytes, clipped);
         }
     }
 
@@ -355,7 +352,7 @@ proptest! {
             let changed = format!("{}{put}{}", &line[..at], &line[at..]);
             for text in [&changed, &changed[..at + put.len()]] {
                 let all = Wish { records: vec!["r".into()], split: Some("s".into()), inside: vec!["i".into()], ..wish(&["a", "a.b[0]", "c[name=x].v", "s[].c", "path", "query.type", "rt"]) };
-                read(format, &all, text.as_bytes(), clipped);
+                let _ = read(format, &all, text.as_bytes(), clipped);
             }
         }
     }

@@ -180,6 +180,8 @@ impl Conditions {
     }
 }
 
+// `Cow`, for what a capture takes lives as long as what it was taken from.
+#[allow(clippy::ptr_arg)]
 fn fits<'r>(patterns: &[Pattern], value: &Cow<'r, str>, taken: &mut Taken<'r>) -> bool {
     patterns.iter().any(|pattern| match pattern {
         Pattern::Exact(text) => **text == **value,
@@ -202,6 +204,8 @@ pub(super) struct Taken<'r> {
 }
 
 impl<'r> Taken<'r> {
+    // `Cow`, for what is kept lives as long as what it was taken from.
+    #[allow(clippy::ptr_arg)]
     fn keep(&mut self, value: &Cow<'r, str>) {
         for (n, bounds) in self.bounds.iter().enumerate() {
             let Some((at, end)) = bounds else { continue };
