@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tripline::model::*;
-use tripline::normalise::{Normaliser, Recognised, Scratch};
+use tripline::normalise::{Normaliser, ProfileRef, Recognised, Scratch};
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
@@ -119,7 +119,7 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
     let mut normaliser = Normaliser::new(&[], &[]).unwrap();
     // Keycloak states no zone; the peer's test was told this one.
     let keycloak = normaliser.profile("keycloak").unwrap();
-    normaliser.in_zone(keycloak, jiff::tz::TimeZone::fixed(jiff::tz::offset(-5)));
+    let zoned = normaliser.in_zone(keycloak, jiff::tz::TimeZone::fixed(jiff::tz::offset(-5)));
     let mut failed = Vec::new();
     for (product, profiles, folders) in PRODUCTS {
         let (mut lines, mut right) = (0, 0);
@@ -127,7 +127,7 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
             .iter()
             .flat_map(|folder| inputs(&Path::new(SAMPLES).join(folder)))
         {
-            for (n, problems) in compare(&normaliser, profiles, &input)
+            for (n, problems) in compare(&normaliser, zoned, profiles, &input)
                 .into_iter()
                 .enumerate()
             {
@@ -174,7 +174,12 @@ fn expected_path(input: &Path) -> PathBuf {
 }
 
 /// The problems of each line of `input`.
-fn compare(normaliser: &Normaliser, profiles: &[&str], input: &Path) -> Vec<Vec<String>> {
+fn compare(
+    normaliser: &Normaliser,
+    zoned: ProfileRef,
+    profiles: &[&str],
+    input: &Path,
+) -> Vec<Vec<String>> {
     let bytes = std::fs::read(input).unwrap();
     let expected: Json =
         serde_json::from_slice(&std::fs::read(expected_path(input)).unwrap()).unwrap();
@@ -188,7 +193,7 @@ fn compare(normaliser: &Normaliser, profiles: &[&str], input: &Path) -> Vec<Vec<
         events,
         rejects,
         lines,
-    }) = read(normaliser, &bytes)
+    }) = read(normaliser, Some(zoned), &bytes)
     else {
         if expected.iter().all(Json::is_null) {
             return Vec::new();
@@ -239,18 +244,20 @@ fn bytes_of(lines: &Batch, event: &Event) -> Vec<u8> {
 }
 
 /// Reads a file as a first look at it would.
-fn read(normaliser: &Normaliser, bytes: &[u8]) -> Option<Read> {
+fn read(normaliser: &Normaliser, zoned: Option<ProfileRef>, bytes: &[u8]) -> Option<Read> {
     let lines: Vec<&[u8]> = bytes
         .split(|b| *b == b'\n')
         .filter(|l| !l.iter().all(u8::is_ascii_whitespace))
         .collect();
     let found = normaliser.recognise(&lines[..lines.len().min(10_000)])?;
     let frames = if found.documents { vec![bytes] } else { lines };
+    let profile = zoned
+        .filter(|z| normaliser.name(*z) == normaliser.name(found.profile))
+        .unwrap_or(found.profile);
     let batch = batch(&frames);
     let (mut events, mut rejects, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
     for frame in &batch.frames {
-        if let Err(reject) =
-            normaliser.normalise(found.profile, &batch, frame, &mut scratch, &mut events)
+        if let Err(reject) = normaliser.normalise(profile, &batch, frame, &mut scratch, &mut events)
         {
             rejects.push(reject.to_string());
         }
@@ -458,7 +465,7 @@ fn larger_samples_are_read() {
         events,
         rejects,
         ..
-    } = read(&normaliser, &bytes).unwrap();
+    } = read(&normaliser, None, &bytes).unwrap();
     assert_eq!(normaliser.name(found.profile), "access");
     println!(
         "apache_logs: {} events, {} rejects {:?}",
@@ -483,7 +490,7 @@ fn larger_samples_are_read() {
         events,
         rejects,
         ..
-    } = read(&normaliser, &bytes).unwrap();
+    } = read(&normaliser, None, &bytes).unwrap();
     assert_eq!(normaliser.name(found.profile), "aws-cloudtrail");
     let mut kinds = BTreeMap::<&str, usize>::new();
     events

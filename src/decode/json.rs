@@ -125,6 +125,9 @@ impl Run<'_> {
     }
 
     fn emit(&mut self, walk: &mut Walk<'_>, partial: bool) {
+        for (first, second) in &walk.tree.same {
+            walk.cells.cells[*second] = walk.cells.cells[*first];
+        }
         (self.each)(&Record {
             text: walk.text,
             arena: &walk.cells.arena,

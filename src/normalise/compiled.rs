@@ -169,14 +169,12 @@ impl Compiler {
             .iter()
             .cloned()
             .chain(session.iter().map(leaf))
+            .map(|key| super::redact::plain_key(&key))
             .collect();
         let wanted = raw_fields
             .iter()
             .map(|name| self.names.cell(name))
             .collect();
-        if !written.time.is_empty() {
-            self.provides.insert(Field::Activity);
-        }
         let wish = Wish {
             fields: self.names.0,
             records: written.records,
