@@ -480,11 +480,46 @@ fn larger_samples_are_read() {
             && e.outcome != Outcome::Unknown)
     );
 
-    let gz = std::fs::read(Path::new(SAMPLES).join("sans504-cloudtrail/sans504_events.ndjson.gz"))
-        .unwrap();
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(&gz[..]), &mut bytes)
-        .unwrap();
+    for (folder, profile, refused) in [
+        ("apache2-logs", "access", 2),
+        ("nginx_http-logs", "access", 1),
+        ("keycloak-logs", "keycloak", 0),
+        ("aws-cloudtrail", "aws-cloudtrail", 0),
+    ] {
+        // What is refused are lines of error logs in the same file.
+        let path = Path::new(SAMPLES).join(format!("crowdsec-hub/{folder}/{folder}.log"));
+        let Read {
+            found,
+            events,
+            rejects,
+            ..
+        } = read(&normaliser, None, &std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(
+            (normaliser.name(found.profile), rejects.len()),
+            (profile, refused),
+            "{rejects:?}"
+        );
+        assert!(events.iter().all(|e| e.origin.ip.is_some()), "{folder}");
+    }
+
+    let office = gunzip("invictus-o365/auditdata_sorted.ndjson.gz");
+    let Read {
+        found,
+        events,
+        rejects,
+        ..
+    } = read(&normaliser, None, &office).unwrap();
+    assert_eq!(
+        (normaliser.name(found.profile), rejects.len()),
+        ("microsoft-365", 0)
+    );
+    assert!(
+        events
+            .iter()
+            .all(|e| !e.marks.time_missing && e.actor.is_some() && e.evidence.own_id)
+    );
+
+    let bytes = gunzip("sans504-cloudtrail/sans504_events.ndjson.gz");
     let Read {
         found,
         events,
@@ -506,4 +541,12 @@ fn larger_samples_are_read() {
         && e.actor.is_some()
         && e.evidence.own_id
         && e.outcome != Outcome::Unknown));
+}
+
+fn gunzip(name: &str) -> Vec<u8> {
+    let gz = std::fs::read(Path::new(SAMPLES).join(name)).unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(&gz[..]), &mut bytes)
+        .unwrap();
+    bytes
 }

@@ -201,9 +201,11 @@ impl Line {
         let mut line = Line::default();
         line.set(Column::TimeLocal, (1, close));
         let (addr, at) = word(text, close + 1);
+        let (protocol, at) = word(text, at);
         let (_, at) = word(text, at);
-        let (_, at) = word(text, at);
-        let Some((request, at)) = quoted(text, at) else {
+        let protocol = &text[protocol.0..protocol.1];
+        let right = protocol.starts_with("TLS") || protocol.starts_with("SSL") || protocol == "-";
+        let Some((request, at)) = quoted(text, at).filter(|_| right) else {
             return Err(Reject {
                 reason: "not [time] address, protocol, cipher and request",
                 at: close,
@@ -242,7 +244,7 @@ impl Line {
             Some(n) => n + 1,
             None => 1,
         };
-        let (Some(ident_at), Some(user)) = (words.get(ident), words.get(ident + 1)) else {
+        let Some(ident_at) = words.get(ident) else {
             return false;
         };
         let list = |b: &Bounds| text[b.0..b.1].contains(", ") || text[..b.0].ends_with('"');
@@ -253,8 +255,11 @@ impl Line {
         }
         self.set(Column::RemoteAddr, addr);
         self.set(Column::Ident, *ident_at);
-        let user_end = user.0 + text[user.0..end].trim_end().len();
-        self.set(Column::RemoteUser, (user.0, user_end));
+        // Some formats leave the user out.
+        if let Some(user) = words.get(ident + 1) {
+            let user_end = user.0 + text[user.0..end].trim_end().len();
+            self.set(Column::RemoteUser, (user.0, user_end));
+        }
         true
     }
 

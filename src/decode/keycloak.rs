@@ -27,8 +27,8 @@ struct Keycloak {
 /// Byte ranges of time, level, logger, thread, message.
 type Columns = [(usize, usize); 5];
 
-/// The loggers whose messages are pairs.
-const EVENTS: &str = "org.keycloak.events";
+/// How the event logger's messages begin (`org.keycloak.events`, or what an operator called it).
+const EVENTS: [&str; 2] = ["type=", "operationType="];
 
 impl Plan for Keycloak {
     fn decode(
@@ -50,7 +50,11 @@ impl Plan for Keycloak {
         };
         cells.clear(self.wanted.len());
         let (logger, message) = (columns[2], columns[4]);
-        let pairs = if text[logger.0..logger.1] == *EVENTS {
+        let is_event = text[logger.0..logger.1].ends_with(".events")
+            && EVENTS
+                .iter()
+                .any(|start| text[message.0..].starts_with(start));
+        let pairs = if is_event {
             pairs(text, message)
         } else {
             Vec::new()

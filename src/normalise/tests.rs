@@ -331,7 +331,7 @@ fn a_source_in_another_zone_has_a_profile_of_its_own() {
     let there = normaliser.in_zone(utc, jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));
     let line = br#"{"event_type":"USER_LOGIN","created_at":"2018-07-04T11:41:32","account_id":"a","source_ip":"192.0.2.1"}"#;
     let batch = batch(&[line], FrameFlags::default());
-    let mut time = |profile| {
+    let time = |profile| {
         let mut out = Vec::new();
         normaliser
             .normalise(
