@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(super) struct Profile {
     pub name: Arc<str>,
     pub title: String,
+    pub log_sources: Vec<written::LogSource>,
     pub format: &'static Format,
     pub plan: Box<dyn Plan>,
     pub zone: TimeZone,
@@ -185,6 +186,7 @@ impl Compiler {
             plan: about("", (format.plan)(&wish))?,
             name: written.name.into(),
             title: written.title,
+            log_sources: written.log_sources,
             format,
             zone,
             id,

@@ -296,6 +296,16 @@ fn an_operators_profile_replaces_one_and_mistakes_name_their_line() {
 }
 
 #[test]
+fn sigma_names_of_a_trail_are_told() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let sources = normaliser.log_sources(normaliser.profile("aws-cloudtrail").unwrap());
+    assert_eq!(
+        (sources[0].product.as_deref(), sources[0].service.as_deref()),
+        (Some("aws"), Some("cloudtrail"))
+    );
+}
+
+#[test]
 fn what_a_profile_lacks_is_said() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let access = normaliser.profile("access").unwrap();
