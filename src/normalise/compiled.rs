@@ -119,6 +119,11 @@ impl Compiler {
                 ),
             )
         })?;
+        if written.split.is_some() && !written.id.as_slice().is_empty() {
+            let message =
+                "a profile with `split` has no `id`: the acts of one record would share it";
+            return Err(("id".to_owned(), message.to_owned()));
+        }
         let zone = about("zone", zone(written.zone.as_deref()))?;
         let id = self.getters(&written.id)?;
         let recognise = written

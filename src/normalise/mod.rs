@@ -403,14 +403,18 @@ fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option
     }
 }
 
-/// Digest of the source and the product's own id of the act; else of the source and the content. Never of an offset.
+/// Digest of the source and the product's own id of the act, wherever in its line it stood; else of the source, the content and the
+/// place in the line. Never of an offset.
 fn identity(at: &Place<'_>, index: u32, own: Option<&str>) -> EventId {
     let source = at.batch.source.as_str().as_bytes();
     let parts = match own {
         Some(own) => HashParts::new("event").part(source).part(own.as_bytes()),
-        None => HashParts::new("line").part(source).part(&at.digest),
+        None => HashParts::new("line")
+            .part(source)
+            .part(&at.digest)
+            .number(i64::from(index)),
     };
-    EventId(parts.number(i64::from(index)).finish().short())
+    EventId(parts.finish().short())
 }
 
 #[cfg(test)]

@@ -389,6 +389,29 @@ fn an_answer_with_several_records_gives_several_events() {
 }
 
 #[test]
+fn an_own_id_is_the_same_in_whatever_wrapping_it_comes() {
+    let record = |id: &str| {
+        format!(
+            r#"{{"eventVersion":"1","eventTime":"2026-03-01T00:00:00Z","eventID":"{id}","eventName":"GetObject"}}"#
+        )
+    };
+    let wrapped = events_of(
+        "aws-cloudtrail",
+        &format!(r#"{{"Records":[{},{}]}}"#, record("a"), record("b")),
+    );
+    assert_eq!(
+        wrapped.iter().map(|e| e.evidence.index).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert_eq!(wrapped[1].id, event_of("aws-cloudtrail", &record("b")).id);
+    let bridged = format!(
+        r#"{{"version":"0","id":"x","detail-type":"AWS API Call","detail":{}}}"#,
+        record("b")
+    );
+    assert_eq!(wrapped[1].id, event_of("aws-cloudtrail", &bridged).id);
+}
+
+#[test]
 fn equal_lines_share_an_id_and_other_lines_do_not() {
     let line = r#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET / HTTP/1.1" 200 5"#;
     let id = |line: &str| event_of("access", line).id;
