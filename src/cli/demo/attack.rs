@@ -6,9 +6,8 @@ use super::screen::Screen;
 use super::stage::Told;
 use crate::cli::Failure;
 use crate::control::wire::Request;
-use crate::model::{Order, OrderState};
+use crate::model::{Finding, Order, OrderState, Severity};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long a file takes to be sent.
@@ -39,8 +38,10 @@ pub struct Tally {
 pub struct Found {
     /// The order, with the hook's answer.
     pub order: Order,
-    /// The finding: `finding`, `events`, `orders`, `exposure`.
-    pub finding: Value,
+    /// The finding that first asked for it.
+    pub finding: Finding,
+    /// What was found of the same actor on the way there, each too little to act upon.
+    pub signs: Vec<Finding>,
 }
 
 /// Asks for the last month of every one of `customers`, one after the other, until all are through.
@@ -63,7 +64,9 @@ pub fn run(portal: &Portal, visit: &Visit, customers: &[Customer], daemon: &Daem
                 if tally.ended_after.is_none() && !portal.knows(visit) {
                     tally.ended_after = Some(first.elapsed());
                     tally.found = found(daemon, visit, told)?;
-                    screen.found(&tally);
+                    if let (Some(found), Some(after)) = (&tally.found, tally.ended_after) {
+                        screen.found(found, after);
+                    }
                 }
                 told.pause(Duration::from_millis(1))?;
             }
@@ -95,15 +98,17 @@ fn add(to: &mut (usize, u64), export: &Export) {
 /// What the daemon says about why it ended the session, once it has heard from the hook.
 fn found(daemon: &Daemon, visit: &Visit, told: &Told) -> Result<Option<Found>, Failure> {
     let login = visit.person.login();
+    let waits = [OrderState::Pending, OrderState::Started];
     let asked = Instant::now();
     loop {
         let rows = daemon.ask(&Request::Orders { limit: 10 })?;
         let mut orders = rows.into_iter().filter_map(|row| serde_json::from_value::<Order>(row).ok());
-        let order = orders.find(|o| o.actor.as_deref() == Some(login.as_str()) && o.state != OrderState::Started && o.state != OrderState::Pending);
+        let order = orders.find(|o| o.actor.as_deref() == Some(login.as_str()) && !waits.contains(&o.state));
         if let Some(order) = order {
-            let id = order.findings.first().map(ToString::to_string).unwrap_or_default();
-            let finding = daemon.ask(&Request::Finding { id })?.into_iter().next().unwrap_or_default();
-            return Ok(Some(Found { order, finding }));
+            let mut signs = daemon.findings(&login)?;
+            let finding = signs.iter().find(|f| order.findings.first() == Some(&f.id)).cloned();
+            signs.retain(|f| f.severity < Severity::Medium);
+            return Ok(finding.map(|finding| Found { order, finding, signs }));
         }
         if asked.elapsed() > DEADLINE {
             return Ok(None);

@@ -3,6 +3,8 @@ use super::portal::{DOWNLOAD_TRAIL, PORTAL_TRAIL};
 use crate::cli::Failure;
 use crate::control::client;
 use crate::control::wire::Request;
+use crate::ledger::read::{FindingFilter, FindingRow};
+use crate::model::Finding;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -91,6 +93,17 @@ impl Daemon {
     pub fn ask(&self, request: &Request) -> Result<Vec<Value>, Failure> {
         let ledger = self.dir.join("state").join(crate::ledger::FILE);
         Ok(client::ask(&self.dir.join("control.sock"), &ledger, request)?.0)
+    }
+
+    /// What it found about an actor, the first thing first.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn findings(&self, actor: &str) -> Result<Vec<Finding>, Failure> {
+        let filter = FindingFilter { actor: Some(actor.to_owned()), ..FindingFilter::default() };
+        let rows = self.ask(&Request::Findings { filter })?;
+        let read = |row| serde_json::from_value::<FindingRow>(row).map(|row| row.finding).map_err(Failure::new);
+        rows.into_iter().rev().map(read).collect()
     }
 
     /// How many lines the daemon has read and committed; none before it answers.

@@ -1,7 +1,7 @@
 //! `tripline demo`: a throw-away provider, the real daemon following it, and the break-in of April 2024, in 20 seconds.
 //!
-//! Everything that detects and acts is `tripline run` as it is: this process only plays the provider (its portal, its staff, its
-//! trails), the intruder, and the narrator.
+//! Everything that detects and acts is `tripline run` as it is: this process only plays the provider (its portal, its
+//! staff, its trails) and the intruder, and tells what happens.
 
 mod attack;
 mod daemon;
@@ -13,12 +13,16 @@ mod stage;
 mod work;
 
 use super::{Exit, Failure};
+use crate::control::wire::Request;
+use crate::ledger::read::FindingFilter;
+use crate::model::Severity;
 use attack::Tally;
 use daemon::Daemon;
 use people::{Customer, Dice, Person};
 use portal::{Portal, Visit};
 use screen::{Screen, grouped};
 use stage::{Directory, Told};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,57 +30,168 @@ use std::time::{Duration, Instant};
 const WANTED: usize = 36;
 /// How long the daemon may take to have read what was written.
 const READ_IN: Duration = Duration::from_secs(20);
+/// Pauses for whoever reads along.
+const READING: Duration = Duration::from_millis(1_500);
 
-/// Shows it.
+/// Shows it. With `keep` its directory is left behind, to be looked into.
 ///
 /// # Errors
-/// It could not be shown, or the session was not ended.
+/// It could not be shown, or tripline did not do its job.
 pub fn run(keep: bool) -> Result<Exit, Failure> {
     let told = Told::listen()?;
     let directory = Directory::new(keep)?;
-    let shown = play(&directory, keep, &told);
-    match shown {
-        Err(_) if told.is() => Err(Failure::new("the demo was stopped; its processes are ended and its files removed")),
-        other => other.map(|()| Exit::Done),
+    let screen = Screen::default();
+    match play(directory.path(), &screen, &told) {
+        Err(_) if told.is() => return Err(Failure::new("the demo was stopped; its processes are ended")),
+        other => other?,
     }
+    if keep {
+        further(directory.path(), &screen);
+    } else {
+        screen.line("To look into what it recorded: tripline demo --keep");
+    }
+    Ok(Exit::Done)
 }
 
-fn play(directory: &Directory, keep: bool, told: &Told) -> Result<(), Failure> {
-    let screen = Screen::default();
-    let mut dice = Dice(2024);
-    let staff = people::staff();
-    let customers = people::customers(&mut dice);
-    let portal = Portal::new(directory.path())?;
-    work::past(&portal, &staff, &customers, &mut dice)?;
-    daemon::configure(directory.path(), portal.sessions())?;
+fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<(), Failure> {
     let began = Instant::now();
-    let mut daemon = Daemon::start(directory.path())?;
+    let mut dice = Dice(2024);
+    let (staff, customers) = (people::staff(), people::customers(&mut dice));
+    prologue(screen);
+    screen.part("1. The provider");
+    let portal = Portal::new(dir)?;
+    work::past(&portal, &staff, &customers, &mut dice)?;
+    let lines = grouped(portal.lines());
+    screen.text("   ", &format!("{} members of staff, {} customers, and four weeks of ordinary work: {lines} lines in two log files.", staff.len(), customers.len()));
+    daemon::configure(dir, portal.sessions())?;
+    let started = Instant::now();
+    let mut daemon = Daemon::start(dir)?;
     caught_up(&mut daemon, &portal, told)?;
-    screen.line(&format!("{} lines in {:?}", portal.lines(), began.elapsed()));
-    let victim = &staff[staff.len() - 1];
-    let intruder = people::intruder(victim);
+    let took = started.elapsed().as_secs_f64();
+    screen.text("   ", &format!("`tripline run` was started, has read them in {took:.1} seconds, and now knows what is usual for each person. It is allowed to end a session by itself."));
+    told.pause(READING)?;
+    let tally = day(&portal, &staff, &customers, &mut dice, &daemon, screen, told)?;
+    caught_up(&mut daemon, &portal, told)?;
+    epilogue(&tally, &daemon, screen)?;
+    screen.line("");
+    screen.line(&format!("That took {:.0} seconds.", began.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+fn prologue(screen: &Screen) {
+    screen.text(
+        "",
+        "In April 2024 somebody phished an employee of a company that sends passcode messages (\"your code is 123456\") for others, \
+         signed in with the stolen password, and downloaded its logs: which number got a code from whom, when and where. \
+         Here is that day again, at a company made up for this demo, with tripline following its log files.",
+    );
+}
+
+/// The day of the break-in: ordinary work goes on from its beginning to its end.
+fn day(portal: &Portal, staff: &[Person], customers: &[Customer], dice: &mut Dice, daemon: &Daemon, screen: &Screen, told: &Told) -> Result<Tally, Failure> {
     let visits: Vec<Visit> = staff.iter().map(|person| Visit { person, session: dice.session() }).collect();
-    let visit = Visit { person: &intruder, session: dice.session() };
+    for visit in &visits {
+        portal.login(visit)?;
+    }
+    screen.part("2. An ordinary day");
+    screen.shift.store(true, Ordering::Release);
     let stop = AtomicBool::new(false);
-    let mut shift_dice = Dice(4);
     let tally = std::thread::scope(|scope| {
-        let shift = scope.spawn(|| work::shift(&portal, &visits, &customers, &mut shift_dice, &stop, |p, w| screen.work(p, w)));
-        let tally = || -> Result<Tally, Failure> {
-            for visit in &visits { portal.login(visit)?; }
-            told.pause(Duration::from_secs(2))?;
-            portal.login(&visit)?;
-            attack::run(&portal, &visit, &customers[24..24 + WANTED], &daemon, &screen, told)
-        };
-        let tally = tally();
+        let mut shift_dice = Dice(7);
+        let (stop, visits) = (&stop, &visits);
+        let shift = scope.spawn(move || work::shift(portal, visits, customers, &mut shift_dice, stop, |who, what| screen.work(who, what)));
+        let tally = told.pause(READING * 2).and_then(|()| {
+            screen.shift.store(false, Ordering::Release);
+            screen.line("   (this goes on, behind all that follows)");
+            break_in(portal, staff, customers, dice, daemon, screen, told)
+        });
         stop.store(true, Ordering::Release);
         shift.thread().unpark();
-        let _ = shift.join();
-        tally
+        let worked = shift.join().unwrap_or_else(|_| Err(Failure::new("the shift died: this is a defect")));
+        // why the shift ended matters only where the story did not fail already
+        tally.and_then(|tally| worked.map(|()| tally))
     })?;
-    caught_up(&mut daemon, &portal, told)?;
-    screen.line(&format!("{:?} {:?} {:?} {:?}", tally.asked, tally.left, tally.refused, tally.ended_after));
-    let _ = (keep, grouped(1));
+    let disturbed = visits.iter().filter(|visit| !portal.knows(visit)).count();
+    if disturbed > 0 {
+        return Err(Failure::new(format!("{disturbed} members of staff were signed out, and should not have been")));
+    }
+    Ok(tally)
+}
+
+fn break_in(portal: &Portal, staff: &[Person], customers: &[Customer], dice: &mut Dice, daemon: &Daemon, screen: &Screen, told: &Told) -> Result<Tally, Failure> {
+    let victim = &staff[staff.len() - 1];
+    let intruder = people::intruder(victim);
+    let visit = Visit { person: &intruder, session: dice.session() };
+    let others: Vec<Customer> = customers.iter().skip(staff.iter().map(|p| p.serves.len()).sum()).take(WANTED).cloned().collect();
+    screen.part(&format!("3. Somebody has {}'s password", victim.name));
+    portal.login(&visit)?;
+    screen.act(&format!("\"{}\" signs in from {}, an address in another country", victim.name, intruder.address));
+    told.pause(READING / 2)?;
+    for finding in daemon.findings(&victim.login())? {
+        screen.noted(&finding);
+    }
+    screen.line("             That may be a new laptop: nothing is done yet.");
+    told.pause(READING)?;
+    screen.line("");
+    screen.text("   ", &format!("Now a script asks for last month's passcode log of one customer after another. {} customers are on its list, none of them {}'s.", others.len(), victim.name));
+    screen.line("");
+    told.pause(READING)?;
+    let tally = attack::run(portal, &visit, &others, daemon, screen, told)?;
+    if tally.ended_after.is_none() || tally.found.is_none() {
+        return Err(not_stopped(&tally, daemon, &victim.login()));
+    }
+    Ok(tally)
+}
+
+/// What there is to say where tripline did not do its job.
+fn not_stopped(tally: &Tally, daemon: &Daemon, actor: &str) -> Failure {
+    let what = match tally.ended_after {
+        None => format!("the intruder's session was not ended: {} records of {} customers left", grouped(tally.left.1), tally.left.0),
+        Some(_) => "the session ended, but tripline does not say that it ended it".to_owned(),
+    };
+    let found = daemon.findings(actor).unwrap_or_default();
+    let found: Vec<String> = found.iter().map(|f| format!("{} {}", f.severity.name(), f.policy)).collect();
+    let orders = daemon.ask(&Request::Orders { limit: 10 }).unwrap_or_default();
+    let orders: Vec<String> = orders.iter().map(|o| format!("{} {} ({} {})", o["action"], o["state"], o["refusal"], o["note"])).collect();
+    let list = |of: &[String]| if of.is_empty() { "none".to_owned() } else { of.join(", ") };
+    Failure::new(format!("{what}\nfindings: {}\norders: {}\nthe daemon's log:\n{}", list(&found), list(&orders), daemon.said()))
+}
+
+/// The numbers, as tripline has them from the trails alone, held against the provider's own.
+fn epilogue(tally: &Tally, daemon: &Daemon, screen: &Screen) -> Result<(), Failure> {
+    let Some(found) = &tally.found else { return Ok(()) };
+    screen.part("4. What it came to");
+    screen.sum(tally);
+    let rows = daemon.ask(&Request::Finding { id: found.finding.id.to_string() })?;
+    let exposure = rows.first().map(|row| &row["exposure"]);
+    let number = |key: &str| exposure.and_then(|e| e[key].as_u64()).unwrap_or(0);
+    let recorded = (number("records_asked"), number("records_fetched"), number("customers_fetched"));
+    if recorded != (tally.asked.1, tally.left.1, tally.left.0 as u64) {
+        return Err(Failure::new(format!(
+            "tripline's own account differs: {} records asked for, {} left, of {} customers",
+            grouped(recorded.0),
+            grouped(recorded.1),
+            recorded.2
+        )));
+    }
+    let exports = exposure.and_then(|e| e["exports"].as_object()).into_iter().flatten();
+    let left: Vec<&str> = exports.filter(|(_, row)| row["downloads"].as_u64() > Some(0)).filter_map(|(_, row)| row["customer"].as_str()).collect();
+    screen.text("   ", &format!("tripline counts the same, from the log files alone, and knows whose records left: {}. They can be warned today.", crate::cli::show::shown(&left.join(", "))));
+    let filter = FindingFilter { severity: Some(Severity::Medium), ..FindingFilter::default() };
+    let login = found.finding.subject.actor.clone();
+    let others = daemon.ask(&Request::Findings { filter })?.iter().filter(|row| row["finding"]["subject"]["actor"].as_str() != login.as_deref()).count();
+    let alarms = if others == 0 { "no false alarm".to_owned() } else { format!("{others} false alarms") };
+    screen.text("   ", &format!("Everybody else, and the real {}, is still signed in; {alarms}.", people::staff().last().map_or("user", |p| p.name)));
     Ok(())
+}
+
+fn further(dir: &Path, screen: &Screen) {
+    let config = dir.join(daemon::CONFIG);
+    let config = crate::cli::show::shown(&config.display().to_string());
+    screen.line(&format!("Its files are in {}. To look into them:", crate::cli::show::shown(&dir.display().to_string())));
+    screen.line(&format!("   tripline findings list -c {config}"));
+    screen.line(&format!("   tripline orders list -c {config}"));
+    screen.line(&format!("   tripline status -c {config}"));
 }
 
 /// Waits until the daemon has read and committed every line that was written.
