@@ -15,8 +15,8 @@ mod work;
 use super::{Exit, Failure};
 use crate::control::wire::Request;
 use crate::ledger::read::FindingFilter;
-use crate::model::Severity;
-use attack::Tally;
+use crate::model::{FindingId, Severity};
+use attack::{Found, Tally};
 use daemon::Daemon;
 use people::{Customer, Dice, Person};
 use portal::{Portal, Visit};
@@ -41,19 +41,16 @@ pub fn run(keep: bool) -> Result<Exit, Failure> {
     let told = Told::listen()?;
     let directory = Directory::new(keep)?;
     let screen = Screen::default();
-    match play(directory.path(), &screen, &told) {
+    let finding = match play(directory.path(), &screen, &told) {
         Err(_) if told.is() => return Err(Failure::new("the demo was stopped; its processes are ended")),
         other => other?,
-    }
-    if keep {
-        further(directory.path(), &screen);
-    } else {
-        screen.line("To look into what it recorded: tripline demo --keep");
-    }
+    };
+    further(keep.then_some(directory.path()), &finding, &screen);
     Ok(Exit::Done)
 }
 
-fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<(), Failure> {
+/// The whole story; gives the id of the finding that ended the session.
+fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<FindingId, Failure> {
     let began = Instant::now();
     let mut dice = Dice(2024);
     let (staff, customers) = (people::staff(), people::customers(&mut dice));
@@ -68,21 +65,22 @@ fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<(), Failure> {
     let mut daemon = Daemon::start(dir)?;
     caught_up(&mut daemon, &portal, told)?;
     let took = started.elapsed().as_secs_f64();
-    screen.text("   ", &format!("`tripline run` was started, has read them in {took:.1} seconds, and now knows what is usual for each person. It is allowed to end a session by itself."));
+    screen.text("   ", &format!("`tripline run` was started, has read them in {took:.1} seconds, and now knows what is usual for each of them. Here it may end a session by itself; unless it is told so, it only says what it would do."));
     told.pause(READING)?;
     let tally = day(&portal, &staff, &customers, &mut dice, &daemon, screen, told)?;
     caught_up(&mut daemon, &portal, told)?;
-    epilogue(&tally, &daemon, screen)?;
+    let Some(found) = &tally.found else { return Err(not_stopped(&tally, &daemon, "")) };
+    epilogue(&tally, found, &daemon, screen)?;
     screen.line("");
-    screen.line(&format!("That took {:.0} seconds.", began.elapsed().as_secs_f64()));
-    Ok(())
+    screen.line(&format!("This took {:.0} seconds.", began.elapsed().as_secs_f64()));
+    Ok(found.finding.id)
 }
 
 fn prologue(screen: &Screen) {
     screen.text(
         "",
         "In April 2024 somebody phished an employee of a company that sends passcode messages (\"your code is 123456\") for others, \
-         signed in with the stolen password, and downloaded its logs: which number got a code from whom, when and where. \
+         signed in with the stolen password, and downloaded its logs: for every message the number, the carrier, the place and the time. \
          Here is that day again, at a company made up for this demo, with tripline following its log files.",
     );
 }
@@ -125,12 +123,12 @@ fn break_in(portal: &Portal, staff: &[Person], customers: &[Customer], dice: &mu
     let others: Vec<Customer> = customers.iter().skip(staff.iter().map(|p| p.serves.len()).sum()).take(WANTED).cloned().collect();
     screen.part(&format!("3. Somebody has {}'s password", victim.name));
     portal.login(&visit)?;
-    screen.act(&format!("\"{}\" signs in from {}, an address in another country", victim.name, intruder.address));
+    screen.act(&format!("\"{}\" signs in from {}, a rented server", victim.name, intruder.address));
     told.pause(READING / 2)?;
     for finding in daemon.findings(&victim.login())? {
         screen.noted(&finding);
     }
-    screen.line("             That may be a new laptop: nothing is done yet.");
+    screen.line("             It may be a new laptop: nothing is done yet.");
     told.pause(READING)?;
     screen.line("");
     screen.text("   ", &format!("Now a script asks for last month's passcode log of one customer after another. {} customers are on its list, none of them {}'s.", others.len(), victim.name));
@@ -158,8 +156,7 @@ fn not_stopped(tally: &Tally, daemon: &Daemon, actor: &str) -> Failure {
 }
 
 /// The numbers, as tripline has them from the trails alone, held against the provider's own.
-fn epilogue(tally: &Tally, daemon: &Daemon, screen: &Screen) -> Result<(), Failure> {
-    let Some(found) = &tally.found else { return Ok(()) };
+fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> Result<(), Failure> {
     screen.part("4. What it came to");
     screen.sum(tally);
     let rows = daemon.ask(&Request::Finding { id: found.finding.id.to_string() })?;
@@ -185,13 +182,16 @@ fn epilogue(tally: &Tally, daemon: &Daemon, screen: &Screen) -> Result<(), Failu
     Ok(())
 }
 
-fn further(dir: &Path, screen: &Screen) {
-    let config = dir.join(daemon::CONFIG);
-    let config = crate::cli::show::shown(&config.display().to_string());
+fn further(kept: Option<&Path>, finding: &FindingId, screen: &Screen) {
+    let Some(dir) = kept else {
+        screen.line("To look into what tripline recorded: tripline demo --keep");
+        return;
+    };
+    let config = crate::cli::show::shown(&dir.join(daemon::CONFIG).display().to_string());
     screen.line(&format!("Its files are in {}. To look into them:", crate::cli::show::shown(&dir.display().to_string())));
     screen.line(&format!("   tripline findings list -c {config}"));
+    screen.line(&format!("   tripline findings show {} -c {config}", &finding.to_string()[..12]));
     screen.line(&format!("   tripline orders list -c {config}"));
-    screen.line(&format!("   tripline status -c {config}"));
 }
 
 /// Waits until the daemon has read and committed every line that was written.

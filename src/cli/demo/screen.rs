@@ -2,7 +2,7 @@
 use super::attack::{Found, Tally};
 use super::people::{Customer, Person};
 use crate::cli::show::{paint, shown};
-use crate::model::{Finding, OrderState};
+use crate::model::Finding;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -92,17 +92,13 @@ impl Screen {
         self.line("");
         self.line(&paint(RED, &format!("   >> tripline: {} FINDING", finding.severity.name().to_uppercase())));
         self.text(&paint(RED, "   >> "), &shown(&finding.title));
-        self.line(&format!("{}because, in one session:", paint(RED, "   >> ")));
+        self.line(&format!("{}because:", paint(RED, "   >> ")));
         for sign in signs {
-            self.text(&paint(RED, "   >>   "), &format!("- {}", plain(sign)));
+            self.text(&paint(RED, "   >>   "), &plain(sign));
         }
-        let answer = match order.state {
-            OrderState::Done => "done".to_owned(),
-            other => other.name().to_owned(),
-        };
         let said = order.note.as_deref().and_then(|note| note.split_once("it said: ")).map(|(_, said)| format!(", {}", shown(said))).unwrap_or_default();
-        self.text(&paint(RED, "   >> "), &format!("order: end this session. The portal's answer: {answer}{said}"));
-        let after = format!("The session was gone {} milliseconds after the request was in the log.", after.as_millis().max(1));
+        self.text(&paint(RED, "   >> "), &format!("So it orders the session's end, and the hook answers: {}{said}.", order.state.name()));
+        let after = format!("The session was gone {} milliseconds after the request stood in the log.", after.as_millis().max(1));
         self.text(&paint(RED, "   >> "), &after);
         self.line("");
     }

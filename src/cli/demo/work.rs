@@ -1,6 +1,7 @@
 //! Ordinary work: four weeks of it that are past, and the shift that goes on while the demo runs.
 use super::people::{Customer, Dice, Person};
 use super::portal::{Act, Export, Portal, Visit, last_days};
+use super::screen::grouped;
 use crate::cli::Failure;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -60,7 +61,7 @@ fn one_act(portal: &Portal, visit: &Visit, customers: &[Customer], dice: &mut Di
             let export = Export { id: portal.new_export(), customer, days: last_days(at, days as i64), records };
             portal.act(visit, at, &Act::Ask(&export))?;
             portal.download(visit, at + SignedDuration::from_secs(1), &export, true, 0.2)?;
-            format!("downloads {days} day{} of {}, {records} records", if days == 1 { "" } else { "s" }, customer.name)
+            format!("downloads {days} day{} of {}, {} records", if days == 1 { "" } else { "s" }, customer.name, grouped(records))
         }
     })
 }
