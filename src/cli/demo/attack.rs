@@ -48,12 +48,24 @@ pub struct Found {
 ///
 /// # Errors
 /// A trail can't be written, the daemon does not answer, or we are told to stop.
-pub fn run(portal: &Portal, visit: &Visit, customers: &[Customer], daemon: &Daemon, screen: &Screen, told: &Told) -> Result<Tally, Failure> {
+pub fn run(
+    portal: &Portal,
+    visit: &Visit,
+    customers: &[Customer],
+    daemon: &Daemon,
+    screen: &Screen,
+    told: &Told,
+) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     let mut began = None;
     let days = last_month(Timestamp::now());
     for customer in customers {
-        let export = Export { id: portal.new_export(), customer, days, records: customer.month };
+        let export = Export {
+            id: portal.new_export(),
+            customer,
+            days,
+            records: customer.month,
+        };
         let granted = portal.request(visit, &Act::Ask(&export))?;
         let first = *began.get_or_insert_with(Instant::now);
         add(&mut tally.asked, &export);
@@ -70,7 +82,13 @@ pub fn run(portal: &Portal, visit: &Visit, customers: &[Customer], daemon: &Daem
                 }
                 told.pause(Duration::from_millis(1))?;
             }
-            portal.download(visit, Timestamp::now(), &export, true, sent.elapsed().as_secs_f64())?;
+            portal.download(
+                visit,
+                Timestamp::now(),
+                &export,
+                true,
+                sent.elapsed().as_secs_f64(),
+            )?;
             add(&mut tally.left, &export);
             screen.left(customer, tally.ended_after.is_some());
         } else {
@@ -102,13 +120,23 @@ fn found(daemon: &Daemon, visit: &Visit, told: &Told) -> Result<Option<Found>, F
     let asked = Instant::now();
     loop {
         let rows = daemon.ask(&Request::Orders { limit: 10 })?;
-        let mut orders = rows.into_iter().filter_map(|row| serde_json::from_value::<Order>(row).ok());
-        let order = orders.find(|o| o.actor.as_deref() == Some(login.as_str()) && !waits.contains(&o.state));
+        let mut orders = rows
+            .into_iter()
+            .filter_map(|row| serde_json::from_value::<Order>(row).ok());
+        let order = orders
+            .find(|o| o.actor.as_deref() == Some(login.as_str()) && !waits.contains(&o.state));
         if let Some(order) = order {
             let mut signs = daemon.findings(&login)?;
-            let finding = signs.iter().find(|f| order.findings.first() == Some(&f.id)).cloned();
+            let finding = signs
+                .iter()
+                .find(|f| order.findings.first() == Some(&f.id))
+                .cloned();
             signs.retain(|f| f.severity < Severity::Medium);
-            return Ok(finding.map(|finding| Found { order, finding, signs }));
+            return Ok(finding.map(|finding| Found {
+                order,
+                finding,
+                signs,
+            }));
         }
         if asked.elapsed() > DEADLINE {
             return Ok(None);

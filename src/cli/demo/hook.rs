@@ -15,14 +15,21 @@ const DOCUMENT_BYTES: u64 = 64 << 10;
 /// The document can't be read, names no session that could be one, or the file can't be removed.
 pub fn run(sessions: &Path) -> Result<Exit, Failure> {
     let mut text = String::new();
-    std::io::stdin().lock().take(DOCUMENT_BYTES).read_to_string(&mut text).map_err(|e| Failure::new(format!("reading the order: {e}")))?;
-    let document: HookDocument = serde_json::from_str(&text).map_err(|e| Failure::new(format!("the order can't be read: {e}")))?;
+    std::io::stdin()
+        .lock()
+        .take(DOCUMENT_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|e| Failure::new(format!("reading the order: {e}")))?;
+    let document: HookDocument = serde_json::from_str(&text)
+        .map_err(|e| Failure::new(format!("the order can't be read: {e}")))?;
     if document.test {
         println!("this is a test: nothing was ended");
         return Ok(Exit::Done);
     }
     let Some(session) = document.target.session.filter(|s| is_session(s)) else {
-        return Err(Failure::new("the order names no session that could be one of ours"));
+        return Err(Failure::new(
+            "the order names no session that could be one of ours",
+        ));
     };
     match std::fs::remove_file(sessions.join(super::portal::file_of(&session))) {
         Ok(()) => println!("signed out"),

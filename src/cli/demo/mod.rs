@@ -42,7 +42,11 @@ pub fn run(keep: bool) -> Result<Exit, Failure> {
     let directory = Directory::new(keep)?;
     let screen = Screen::default();
     let finding = match play(directory.path(), &screen, &told) {
-        Err(_) if told.is() => return Err(Failure::new("the demo was stopped; its processes are ended")),
+        Err(_) if told.is() => {
+            return Err(Failure::new(
+                "the demo was stopped; its processes are ended",
+            ));
+        }
         other => other?,
     };
     further(keep.then_some(directory.path()), &finding, &screen);
@@ -67,12 +71,25 @@ fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<FindingId, Failure> 
     let took = started.elapsed().as_secs_f64();
     screen.text("   ", &format!("`tripline run` was started, has read them in {took:.1} seconds, and now knows what is usual for each of them. Here it may end a session by itself; unless it is told so, it only says what it would do."));
     told.pause(READING)?;
-    let tally = day(&portal, &staff, &customers, &mut dice, &daemon, screen, told)?;
+    let scene = Scene {
+        portal: &portal,
+        staff: &staff,
+        customers: &customers,
+        daemon: &daemon,
+        screen,
+        told,
+    };
+    let tally = scene.day(&mut dice)?;
     caught_up(&mut daemon, &portal, told)?;
-    let Some(found) = &tally.found else { return Err(not_stopped(&tally, &daemon, "")) };
+    let Some(found) = &tally.found else {
+        return Err(not_stopped(&tally, &daemon, ""));
+    };
     epilogue(&tally, found, &daemon, screen)?;
     screen.line("");
-    screen.line(&format!("This took {:.0} seconds.", began.elapsed().as_secs_f64()));
+    screen.line(&format!(
+        "This took {:.0} seconds.",
+        began.elapsed().as_secs_f64()
+    ));
     Ok(found.finding.id)
 }
 
@@ -85,84 +102,173 @@ fn prologue(screen: &Screen) {
     );
 }
 
-/// The day of the break-in: ordinary work goes on from its beginning to its end.
-fn day(portal: &Portal, staff: &[Person], customers: &[Customer], dice: &mut Dice, daemon: &Daemon, screen: &Screen, told: &Told) -> Result<Tally, Failure> {
-    let visits: Vec<Visit> = staff.iter().map(|person| Visit { person, session: dice.session() }).collect();
-    for visit in &visits {
-        portal.login(visit)?;
-    }
-    screen.part("2. An ordinary day");
-    screen.shift.store(true, Ordering::Release);
-    let stop = AtomicBool::new(false);
-    let tally = std::thread::scope(|scope| {
-        let mut shift_dice = Dice(7);
-        let (stop, visits) = (&stop, &visits);
-        let shift = scope.spawn(move || work::shift(portal, visits, customers, &mut shift_dice, stop, |who, what| screen.work(who, what)));
-        let tally = told.pause(READING * 2).and_then(|()| {
-            screen.shift.store(false, Ordering::Release);
-            screen.line("   (this goes on, behind all that follows)");
-            break_in(portal, staff, customers, dice, daemon, screen, told)
-        });
-        stop.store(true, Ordering::Release);
-        shift.thread().unpark();
-        let worked = shift.join().unwrap_or_else(|_| Err(Failure::new("the shift died: this is a defect")));
-        // why the shift ended matters only where the story did not fail already
-        tally.and_then(|tally| worked.map(|()| tally))
-    })?;
-    let disturbed = visits.iter().filter(|visit| !portal.knows(visit)).count();
-    if disturbed > 0 {
-        return Err(Failure::new(format!("{disturbed} members of staff were signed out, and should not have been")));
-    }
-    Ok(tally)
+/// What the day of the break-in is played with.
+struct Scene<'a> {
+    portal: &'a Portal,
+    staff: &'a [Person],
+    customers: &'a [Customer],
+    daemon: &'a Daemon,
+    screen: &'a Screen,
+    told: &'a Told,
 }
 
-fn break_in(portal: &Portal, staff: &[Person], customers: &[Customer], dice: &mut Dice, daemon: &Daemon, screen: &Screen, told: &Told) -> Result<Tally, Failure> {
-    let victim = &staff[staff.len() - 1];
-    let intruder = people::intruder(victim);
-    let visit = Visit { person: &intruder, session: dice.session() };
-    let others: Vec<Customer> = customers.iter().skip(staff.iter().map(|p| p.serves.len()).sum()).take(WANTED).cloned().collect();
-    screen.part(&format!("3. Somebody has {}'s password", victim.name));
-    portal.login(&visit)?;
-    screen.act(&format!("\"{}\" signs in from {}, a rented server", victim.name, intruder.address));
-    told.pause(READING / 2)?;
-    for finding in daemon.findings(&victim.login())? {
-        screen.noted(&finding);
+impl Scene<'_> {
+    /// The day of the break-in: ordinary work goes on from its beginning to its end.
+    fn day(&self, dice: &mut Dice) -> Result<Tally, Failure> {
+        let visits: Vec<Visit> = self
+            .staff
+            .iter()
+            .map(|person| Visit {
+                person,
+                session: dice.session(),
+            })
+            .collect();
+        for visit in &visits {
+            self.portal.login(visit)?;
+        }
+        self.screen.part("2. An ordinary day");
+        self.screen.shift.store(true, Ordering::Release);
+        let stop = AtomicBool::new(false);
+        let tally = std::thread::scope(|scope| {
+            let mut shift_dice = Dice(7);
+            let (stop, visits) = (&stop, &visits);
+            let say = |who: &Person, what: &str| self.screen.work(who, what);
+            let shift = scope.spawn(move || {
+                work::shift(
+                    self.portal,
+                    visits,
+                    self.customers,
+                    &mut shift_dice,
+                    stop,
+                    say,
+                )
+            });
+            let tally = self.told.pause(READING * 2).and_then(|()| {
+                self.screen.shift.store(false, Ordering::Release);
+                self.screen
+                    .line("   (this goes on, behind all that follows)");
+                self.break_in(dice)
+            });
+            stop.store(true, Ordering::Release);
+            shift.thread().unpark();
+            let worked = shift
+                .join()
+                .unwrap_or_else(|_| Err(Failure::new("the shift died: this is a defect")));
+            // why the shift ended matters only where the story did not fail already
+            tally.and_then(|tally| worked.map(|()| tally))
+        })?;
+        let disturbed = visits
+            .iter()
+            .filter(|visit| !self.portal.knows(visit))
+            .count();
+        if disturbed > 0 {
+            return Err(Failure::new(format!(
+                "{disturbed} members of staff were signed out, and should not have been"
+            )));
+        }
+        Ok(tally)
     }
-    screen.line("             It may be a new laptop: nothing is done yet.");
-    told.pause(READING)?;
-    screen.line("");
-    screen.text("   ", &format!("Now a script asks for last month's passcode log of one customer after another. {} customers are on its list, none of them {}'s.", others.len(), victim.name));
-    screen.line("");
-    told.pause(READING)?;
-    let tally = attack::run(portal, &visit, &others, daemon, screen, told)?;
-    if tally.ended_after.is_none() || tally.found.is_none() {
-        return Err(not_stopped(&tally, daemon, &victim.login()));
+
+    fn break_in(&self, dice: &mut Dice) -> Result<Tally, Failure> {
+        let (screen, told) = (self.screen, self.told);
+        let Some(victim) = self.staff.last() else {
+            return Err(Failure::new("nobody works here: this is a defect"));
+        };
+        let intruder = people::intruder(victim);
+        let visit = Visit {
+            person: &intruder,
+            session: dice.session(),
+        };
+        let served: usize = self.staff.iter().map(|person| person.serves.len()).sum();
+        let others: Vec<Customer> = self
+            .customers
+            .iter()
+            .skip(served)
+            .take(WANTED)
+            .cloned()
+            .collect();
+        screen.part(&format!("3. Somebody has {}'s password", victim.name));
+        self.portal.login(&visit)?;
+        screen.act(&format!(
+            "\"{}\" signs in from {}, a rented server",
+            victim.name, intruder.address
+        ));
+        told.pause(READING / 2)?;
+        for finding in self.daemon.findings(&victim.login())? {
+            screen.noted(&finding);
+        }
+        screen.line("             It may be a new laptop: nothing is done yet.");
+        told.pause(READING)?;
+        screen.line("");
+        let wanted = others.len();
+        screen.text("   ", &format!("Now a script asks for last month's passcode log of one customer after another. {wanted} customers are on its list, none of them {}'s.", victim.name));
+        screen.line("");
+        told.pause(READING)?;
+        let tally = attack::run(self.portal, &visit, &others, self.daemon, screen, told)?;
+        if tally.ended_after.is_none() || tally.found.is_none() {
+            return Err(not_stopped(&tally, self.daemon, &victim.login()));
+        }
+        Ok(tally)
     }
-    Ok(tally)
 }
 
 /// What there is to say where tripline did not do its job.
 fn not_stopped(tally: &Tally, daemon: &Daemon, actor: &str) -> Failure {
     let what = match tally.ended_after {
-        None => format!("the intruder's session was not ended: {} records of {} customers left", grouped(tally.left.1), tally.left.0),
+        None => format!(
+            "the intruder's session was not ended: {} records of {} customers left",
+            grouped(tally.left.1),
+            tally.left.0
+        ),
         Some(_) => "the session ended, but tripline does not say that it ended it".to_owned(),
     };
     let found = daemon.findings(actor).unwrap_or_default();
-    let found: Vec<String> = found.iter().map(|f| format!("{} {}", f.severity.name(), f.policy)).collect();
-    let orders = daemon.ask(&Request::Orders { limit: 10 }).unwrap_or_default();
-    let orders: Vec<String> = orders.iter().map(|o| format!("{} {} ({} {})", o["action"], o["state"], o["refusal"], o["note"])).collect();
-    let list = |of: &[String]| if of.is_empty() { "none".to_owned() } else { of.join(", ") };
-    Failure::new(format!("{what}\nfindings: {}\norders: {}\nthe daemon's log:\n{}", list(&found), list(&orders), daemon.said()))
+    let found: Vec<String> = found
+        .iter()
+        .filter(|f| f.severity >= Severity::Medium)
+        .map(|f| format!("{} {}", f.severity.name(), f.policy))
+        .collect();
+    let orders = daemon
+        .ask(&Request::Orders { limit: 10 })
+        .unwrap_or_default();
+    let orders: Vec<String> = orders
+        .iter()
+        .map(|o| {
+            format!(
+                "{} {} ({} {})",
+                o["action"], o["state"], o["refusal"], o["note"]
+            )
+        })
+        .collect();
+    let list = |of: &[String]| {
+        if of.is_empty() {
+            "none".to_owned()
+        } else {
+            of.join(", ")
+        }
+    };
+    Failure::new(format!(
+        "{what}\nto look closer: tripline demo --keep\nfindings of medium and above: {}\norders: {}\nthe daemon's log:\n{}",
+        list(&found),
+        list(&orders),
+        daemon.said()
+    ))
 }
 
 /// The numbers, as tripline has them from the trails alone, held against the provider's own.
 fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> Result<(), Failure> {
     screen.part("4. What it came to");
     screen.sum(tally);
-    let rows = daemon.ask(&Request::Finding { id: found.finding.id.to_string() })?;
+    let rows = daemon.ask(&Request::Finding {
+        id: found.finding.id.to_string(),
+    })?;
     let exposure = rows.first().map(|row| &row["exposure"]);
     let number = |key: &str| exposure.and_then(|e| e[key].as_u64()).unwrap_or(0);
-    let recorded = (number("records_asked"), number("records_fetched"), number("customers_fetched"));
+    let recorded = (
+        number("records_asked"),
+        number("records_fetched"),
+        number("customers_fetched"),
+    );
     if recorded != (tally.asked.1, tally.left.1, tally.left.0 as u64) {
         return Err(Failure::new(format!(
             "tripline's own account differs: {} records asked for, {} left, of {} customers",
@@ -171,26 +277,61 @@ fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> R
             recorded.2
         )));
     }
-    let exports = exposure.and_then(|e| e["exports"].as_object()).into_iter().flatten();
-    let left: Vec<&str> = exports.filter(|(_, row)| row["downloads"].as_u64() > Some(0)).filter_map(|(_, row)| row["customer"].as_str()).collect();
+    let exports = exposure
+        .and_then(|e| e["exports"].as_object())
+        .into_iter()
+        .flatten();
+    let left: Vec<&str> = exports
+        .filter(|(_, row)| row["downloads"].as_u64() > Some(0))
+        .filter_map(|(_, row)| row["customer"].as_str())
+        .collect();
     screen.text("   ", &format!("tripline counts the same, from the log files alone, and knows whose records left: {}. They can be warned today.", crate::cli::show::shown(&left.join(", "))));
-    let filter = FindingFilter { severity: Some(Severity::Medium), ..FindingFilter::default() };
-    let login = found.finding.subject.actor.clone();
-    let others = daemon.ask(&Request::Findings { filter })?.iter().filter(|row| row["finding"]["subject"]["actor"].as_str() != login.as_deref()).count();
-    let alarms = if others == 0 { "no false alarm".to_owned() } else { format!("{others} false alarms") };
-    screen.text("   ", &format!("Everybody else, and the real {}, is still signed in; {alarms}.", people::staff().last().map_or("user", |p| p.name)));
+    let others = false_alarms(daemon, found)?;
+    let alarms = if others == 0 {
+        "no false alarm".to_owned()
+    } else {
+        format!("{others} false alarms")
+    };
+    screen.text(
+        "   ",
+        &format!(
+            "Everybody else, and the real {}, is still signed in; {alarms}.",
+            people::staff().last().map_or("user", |p| p.name)
+        ),
+    );
     Ok(())
 }
 
+/// Findings that a person would be told of, and that are about somebody else.
+fn false_alarms(daemon: &Daemon, found: &Found) -> Result<usize, Failure> {
+    let filter = FindingFilter {
+        severity: Some(Severity::Medium),
+        ..FindingFilter::default()
+    };
+    let rows = daemon.ask(&Request::Findings { filter })?;
+    let actor = found.finding.subject.actor.as_deref();
+    Ok(rows
+        .iter()
+        .filter(|row| row["finding"]["subject"]["actor"].as_str() != actor)
+        .count())
+}
+
+/// Where to look further.
 fn further(kept: Option<&Path>, finding: &FindingId, screen: &Screen) {
     let Some(dir) = kept else {
         screen.line("To look into what tripline recorded: tripline demo --keep");
         return;
     };
     let config = crate::cli::show::shown(&dir.join(daemon::CONFIG).display().to_string());
-    screen.line(&format!("Its files are in {}. To look into them:", crate::cli::show::shown(&dir.display().to_string())));
+    screen.line(&format!(
+        "Its files are in {}. To look into them:",
+        crate::cli::show::shown(&dir.display().to_string())
+    ));
     screen.line(&format!("   tripline findings list -c {config}"));
-    screen.line(&format!("   tripline findings show {} -c {config}", &finding.to_string()[..12]));
+    screen.line(&format!(
+        "   tripline findings show {} -c {config}",
+        &finding.to_string()[..12]
+    ));
     screen.line(&format!("   tripline orders list -c {config}"));
 }
 
@@ -204,7 +345,11 @@ fn caught_up(daemon: &mut Daemon, portal: &Portal, told: &Told) -> Result<(), Fa
             return Ok(());
         }
         if began.elapsed() > READ_IN {
-            return Err(Failure::new(format!("tripline has read {read} of {written} lines in {} seconds:\n{}", READ_IN.as_secs(), daemon.said())));
+            return Err(Failure::new(format!(
+                "tripline has read {read} of {written} lines in {} seconds:\n{}",
+                READ_IN.as_secs(),
+                daemon.said()
+            )));
         }
         told.pause(Duration::from_millis(20))?;
     }

@@ -78,13 +78,27 @@ impl Portal {
     /// They can't be made.
     pub fn new(dir: &Path) -> Result<Portal, Failure> {
         let sessions = dir.join("sessions");
-        std::fs::create_dir(&sessions).map_err(|e| Failure::new(format!("making {}: {e}", sessions.display())))?;
+        std::fs::create_dir(&sessions)
+            .map_err(|e| Failure::new(format!("making {}: {e}", sessions.display())))?;
         let open = |name: &str| {
             let path = dir.join(name);
-            OpenOptions::new().append(true).create(true).open(&path).map_err(|e| Failure::new(format!("making {}: {e}", path.display())))
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(&path)
+                .map_err(|e| Failure::new(format!("making {}: {e}", path.display())))
         };
-        let trails = Trails { portal: open(PORTAL_TRAIL)?, downloads: open(DOWNLOAD_TRAIL)?, acts: 0, exports: 0, lines: 0 };
-        Ok(Portal { sessions, trails: Mutex::new(trails) })
+        let trails = Trails {
+            portal: open(PORTAL_TRAIL)?,
+            downloads: open(DOWNLOAD_TRAIL)?,
+            acts: 0,
+            exports: 0,
+            lines: 0,
+        };
+        Ok(Portal {
+            sessions,
+            trails: Mutex::new(trails),
+        })
     }
 
     /// Where the sessions lie.
@@ -119,7 +133,8 @@ impl Portal {
     /// The file system refuses.
     pub fn login(&self, visit: &Visit) -> Result<(), Failure> {
         let path = self.sessions.join(file_of(&visit.session));
-        std::fs::write(&path, visit.person.login()).map_err(|e| Failure::new(format!("writing {}: {e}", path.display())))?;
+        std::fs::write(&path, visit.person.login())
+            .map_err(|e| Failure::new(format!("writing {}: {e}", path.display())))?;
         self.act(visit, Timestamp::now(), &Act::Login)
     }
 
@@ -141,7 +156,13 @@ impl Portal {
         self.write_act(visit, at, act, true)
     }
 
-    fn write_act(&self, visit: &Visit, at: Timestamp, act: &Act, granted: bool) -> Result<(), Failure> {
+    fn write_act(
+        &self,
+        visit: &Visit,
+        at: Timestamp,
+        act: &Act,
+        granted: bool,
+    ) -> Result<(), Failure> {
         let (event, customer) = match act {
             Act::Login => ("session.login", None),
             Act::Logout => ("session.logout", None),
@@ -150,7 +171,9 @@ impl Portal {
             Act::Ask(export) => ("log.export.requested", Some(export.customer)),
         };
         let mut details = match act {
-            Act::Ask(e) => json!({"export": e.id, "kind": "mfa", "from": e.days.0.to_string(), "to": e.days.1.to_string(), "rows": e.records}),
+            Act::Ask(e) => {
+                json!({"export": e.id, "kind": "mfa", "from": e.days.0.to_string(), "to": e.days.1.to_string(), "rows": e.records})
+            }
             _ => json!({}),
         };
         if !granted {
@@ -179,15 +202,29 @@ impl Portal {
     ///
     /// # Errors
     /// The trail can't be written.
-    pub fn download(&self, visit: &Visit, ended: Timestamp, export: &Export, granted: bool, seconds: f64) -> Result<(), Failure> {
+    pub fn download(
+        &self,
+        visit: &Visit,
+        ended: Timestamp,
+        export: &Export,
+        granted: bool,
+        seconds: f64,
+    ) -> Result<(), Failure> {
         let (user, status, bytes, rows) = match granted {
-            true => (visit.person.login(), 200, export.records * RECORD_BYTES, export.records.to_string()),
+            true => (
+                visit.person.login(),
+                200,
+                export.records * RECORD_BYTES,
+                export.records.to_string(),
+            ),
             false => ("-".into(), 401, 0, "-".into()),
         };
         let line = format!(
             "{} - {user} [{}] \"GET /exports/{}.csv HTTP/1.1\" {status} {bytes} \"-\" \"{}\" rt={seconds:.3} sid={} rows={rows}\n",
             visit.person.address,
-            TimeZone::UTC.to_datetime(ended).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            TimeZone::UTC
+                .to_datetime(ended)
+                .strftime("%d/%b/%Y:%H:%M:%S +0000"),
             export.id,
             visit.person.agent,
             visit.session,
@@ -200,7 +237,8 @@ impl Portal {
 
 /// One write for a line, so that nobody reads half of it.
 fn append(file: &mut File, name: &str, line: String) -> Result<(), Failure> {
-    file.write_all(line.as_bytes()).map_err(|e| Failure::new(format!("writing {name}: {e}")))
+    file.write_all(line.as_bytes())
+        .map_err(|e| Failure::new(format!("writing {name}: {e}")))
 }
 
 /// The last `days` days before `at`.
@@ -211,6 +249,10 @@ pub fn last_days(at: Timestamp, days: i64) -> (Date, Date) {
 
 /// The whole month before that of `at`.
 pub fn last_month(at: Timestamp) -> (Date, Date) {
-    let last = TimeZone::UTC.to_datetime(at).date().first_of_month().saturating_sub(1.day());
+    let last = TimeZone::UTC
+        .to_datetime(at)
+        .date()
+        .first_of_month()
+        .saturating_sub(1.day());
     (last.first_of_month(), last)
 }
