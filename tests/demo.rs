@@ -112,7 +112,7 @@ fn stopped_in_the_middle_it_leaves_nothing_behind() {
             began.elapsed() < Duration::from_secs(30),
             "the daemon does not start"
         );
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

@@ -1,7 +1,7 @@
 //! The hook of the demo: takes a session's file out of the throw-away provider's session store, as the recipes do.
 //!
 //! A portal that keeps its sessions in files (PHP's own way) knows a session only as long as `sess_<id>` is there.
-use super::super::{Exit, Failure};
+use crate::cli::{Exit, Failure};
 use crate::respond::HookDocument;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
