@@ -1,7 +1,7 @@
 //! Access logs of web servers: common and combined (nginx, Apache), a virtual host in front, `key=value` fields behind.
 //!
 //! ```text
-//! [vhost[:port] ]addr ident user [time] "request" status bytes["referer" "user agent"] key=value key="value" …
+//! [vhost[:port] ]addr[, addr …] ident user [time] "request" status bytes["referer" "user agent"] key=value key="value" …
 //! ```
 //!
 //! | name                          | what it is                                                                  |
@@ -152,6 +152,9 @@ impl Line {
         let Some(close) = text[open..].find(']').map(|n| open + n) else {
             return reject("the time's bracket is not closed", open);
         };
+        if open == 0 {
+            return Line::tls(text, close);
+        }
         if !line.names(text, open) {
             return reject("not address, identity and user before the time", 0);
         }
@@ -183,7 +186,7 @@ impl Line {
             at = after;
         }
         for column in [Column::Referer, Column::UserAgent] {
-            let Some((bounds, after)) = quoted(text, at) else {
+            let Some((bounds, after)) = quoted(text, at).or_else(|| dash(text, at)) else {
                 break;
             };
             line.set(column, bounds);
@@ -193,29 +196,71 @@ impl Line {
         Ok(line)
     }
 
+    /// Apache's `ssl_request_log`: `[time] addr protocol cipher "request" bytes`.
+    fn tls(text: &str, close: usize) -> Result<Line, Reject> {
+        let mut line = Line::default();
+        line.set(Column::TimeLocal, (1, close));
+        let (addr, at) = word(text, close + 1);
+        let (protocol, at) = word(text, at);
+        let (_, at) = word(text, at);
+        let protocol = &text[protocol.0..protocol.1];
+        let right = protocol.starts_with("TLS") || protocol.starts_with("SSL") || protocol == "-";
+        let Some((request, at)) = quoted(text, at).filter(|_| right) else {
+            return Err(Reject {
+                reason: "not [time] address, protocol, cipher and request",
+                at: close,
+            });
+        };
+        line.set(Column::RemoteAddr, addr);
+        line.request(text, request);
+        let (bytes, at) = word(text, at);
+        line.set(Column::Bytes, bytes);
+        line.rest = at;
+        Ok(line)
+    }
+
     fn set(&mut self, column: Column, bounds: Bounds) {
         self.columns[column as usize] = bounds;
     }
 
-    /// `[vhost ]addr ident user`; a user's name may hold spaces, for the server copies what the client sent.
+    /// `[vhost ]addr ident user`; the address may be a list (`a, b, c`, quoted or not) with the peer's own behind it, and a user's
+    /// name may hold spaces, for the server copies what the client sent.
     fn names(&mut self, text: &str, end: usize) -> bool {
-        let (first, after_first) = word(&text[..end], 0);
-        let (second, after_second) = word(&text[..end], after_first);
-        let addr_like = |b: Bounds| text[b.0..b.1].parse::<std::net::IpAddr>().is_ok();
-        // With a virtual host in front, the second word is an address, and the first is none.
-        let (addr, at) = if !addr_like(first) && addr_like(second) {
-            self.set(Column::Vhost, first);
-            (second, after_second)
-        } else {
-            (first, after_first)
+        let head = &text[..end];
+        let mut words = Vec::new();
+        let mut at = 0;
+        while words.len() < WORDS {
+            // Ends: every turn adds a word, or leaves.
+            let (bounds, after) = listed(head, at);
+            if bounds.0 >= bounds.1 {
+                break;
+            }
+            words.push(bounds);
+            at = after;
+        }
+        let is_dash = |b: &Bounds| &text[b.0..b.1] == "-";
+        // The identity is a dash as good as always; without one it is the second word.
+        let ident = match words.iter().skip(1).position(is_dash) {
+            Some(n) => n + 1,
+            None => 1,
         };
-        let (ident, at) = word(&text[..end], at);
-        let user = text[at..end].trim();
-        let user_at = at + (text[at..end].len() - text[at..end].trim_start().len());
+        let Some(ident_at) = words.get(ident) else {
+            return false;
+        };
+        let list = |b: &Bounds| text[b.0..b.1].contains(", ") || text[..b.0].ends_with('"');
+        let with_vhost = ident > 1 && !list(&words[0]);
+        let addr = words[usize::from(with_vhost)];
+        if with_vhost {
+            self.set(Column::Vhost, words[0]);
+        }
         self.set(Column::RemoteAddr, addr);
-        self.set(Column::Ident, ident);
-        self.set(Column::RemoteUser, (user_at, user_at + user.len()));
-        addr.0 < addr.1 && ident.0 < ident.1 && !user.is_empty()
+        self.set(Column::Ident, *ident_at);
+        // Some formats leave the user out.
+        if let Some(user) = words.get(ident + 1) {
+            let user_end = user.0 + text[user.0..end].trim_end().len();
+            self.set(Column::RemoteUser, (user.0, user_end));
+        }
+        true
     }
 
     fn request(&mut self, text: &str, bounds: Bounds) {
@@ -299,6 +344,12 @@ impl Line {
     }
 }
 
+/// A column that is only a dash, as some servers write an absent one without marks.
+fn dash(text: &str, at: usize) -> Option<(Bounds, usize)> {
+    let (bounds, after) = word(text, at);
+    (&text[bounds.0..bounds.1] == "-").then_some((bounds, after))
+}
+
 /// Where `[dd/Mon/yyyy:` begins.
 fn time_at(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -315,6 +366,28 @@ fn time_at(text: &str) -> Option<usize> {
     text.match_indices('[')
         .map(|(at, _)| at)
         .find(|at| stamp(*at))
+}
+
+/// The most words before the time that are looked at: a user's name may be long, and only its beginning matters.
+const WORDS: usize = 16;
+
+/// A word, a quoted text without its marks, or words that commas join.
+fn listed(text: &str, at: usize) -> (Bounds, usize) {
+    if let Some((bounds, after)) = quoted(text, at)
+        && bounds.0 < bounds.1
+    {
+        return (bounds, after);
+    }
+    let (mut bounds, mut after) = word(text, at);
+    while text[bounds.0..bounds.1].ends_with(',') {
+        // Ends: every turn takes a further word, or there is none.
+        let (next, behind) = word(text, after);
+        if next.0 >= next.1 {
+            break;
+        }
+        (bounds.1, after) = (next.1, behind);
+    }
+    (bounds, after)
 }
 
 fn word(text: &str, at: usize) -> (Bounds, usize) {

@@ -5,6 +5,7 @@
 //! into what nobody asked for, and leaves behind what it has read when the text ends early. What serde_json accepts, it reads
 //! alike (`tests::reads_what_serde_json_reads`); it accepts more.
 use super::json_path::{Node, Tree};
+use super::json_text::{quote_or_escape, unescape};
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// JSON, one document or several in a frame.
@@ -92,7 +93,7 @@ impl Run<'_> {
         walk.begin(self.fields, may_wrap);
         let result = walk.value(0, DEPTH);
         let (end, partial) = (walk.at, result.is_err());
-        if !walk.records.is_empty() {
+        if walk.wrapped {
             for at in std::mem::take(&mut walk.records) {
                 walk.at = at;
                 self.object(walk, false)?;
@@ -124,6 +125,9 @@ impl Run<'_> {
     }
 
     fn emit(&mut self, walk: &mut Walk<'_>, partial: bool) {
+        for (first, second) in &walk.tree.same {
+            walk.cells.cells[*second] = walk.cells.cells[*first];
+        }
         (self.each)(&Record {
             text: walk.text,
             arena: &walk.cells.arena,
@@ -144,6 +148,8 @@ struct Walk<'t> {
     cells: &'t mut Cells,
     ambiguous: bool,
     may_wrap: bool,
+    /// The object holds an array of whole records, perhaps an empty one: it is no record itself.
+    wrapped: bool,
     /// Where the elements of an array of whole records begin.
     records: Vec<usize>,
     /// Where the elements of the splitting array begin, and their node.
@@ -161,6 +167,7 @@ impl<'t> Walk<'t> {
             cells,
             ambiguous: false,
             may_wrap: true,
+            wrapped: false,
             records: Vec::new(),
             split: Vec::new(),
         }
@@ -170,6 +177,7 @@ impl<'t> Walk<'t> {
         self.cells.clear(fields);
         self.ambiguous = false;
         self.may_wrap = may_wrap;
+        self.wrapped = false;
         self.split.clear();
     }
 
@@ -272,6 +280,7 @@ impl<'t> Walk<'t> {
     fn array(&mut self, node: usize, depth: usize) -> Result<(), Reject> {
         let here = &self.tree.nodes[node];
         if here.records && self.may_wrap {
+            self.wrapped = true;
             let (spans, result) = self.elements();
             self.records
                 .extend(spans.into_iter().filter(|at| self.bytes[*at] == b'{'));
@@ -556,69 +565,4 @@ fn find(keys: &[(Box<str>, usize)], key: &str) -> Found {
         }
     }
     twin
-}
-
-/// The first quotation mark or backslash at or behind `at`; eight bytes at a time.
-fn quote_or_escape(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Has a byte of `word` the value 0? (Bit Twiddling Hacks, "Determine if a word has a zero byte".)
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*eight);
-        let hit = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
-        if hit != 0 {
-            return at + hit.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    while at < bytes.len() && bytes[at] != b'"' && bytes[at] != b'\\' {
-        at += 1;
-    }
-    at
-}
-
-/// Appends `text` with its escapes resolved; a lone surrogate becomes U+FFFD, an unknown escape stays as written.
-fn unescape(text: &str, out: &mut String) {
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        // Ends: every turn takes at least the backslash off `rest`.
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let Some(c) = rest.chars().next() else { return };
-        rest = &rest[c.len_utf8()..];
-        match c {
-            'n' => out.push('\n'),
-            't' => out.push('\t'),
-            'r' => out.push('\r'),
-            'b' => out.push('\u{8}'),
-            'f' => out.push('\u{c}'),
-            'u' => rest = unicode(rest, out),
-            c => out.push(c),
-        }
-    }
-    out.push_str(rest);
-}
-
-fn unicode<'a>(rest: &'a str, out: &mut String) -> &'a str {
-    let hex = |text: &str| {
-        text.get(..4)
-            .filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|h| u32::from_str_radix(h, 16).ok())
-    };
-    let Some(first) = hex(rest) else {
-        out.push(char::REPLACEMENT_CHARACTER);
-        return rest;
-    };
-    let after = &rest[4..];
-    if (0xd800..0xdc00).contains(&first)
-        && let Some(second) = after.strip_prefix("\\u").and_then(hex)
-        && (0xdc00..0xe000).contains(&second)
-    {
-        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-        out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-        return &after[6..];
-    }
-    out.push(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
-    after
 }

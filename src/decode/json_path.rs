@@ -48,6 +48,8 @@ enum Step {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub nodes: Vec<Node>,
+    /// Cells that are asked for under two names: the second one is a copy of the first.
+    pub same: Vec<(usize, usize)>,
 }
 
 /// Keys that one object of the tree may have: as many as bits in the mask that finds duplicates.
@@ -57,10 +59,20 @@ impl Tree {
     pub fn new(wish: &Wish) -> Result<Tree, String> {
         let mut tree = Tree {
             nodes: vec![Node::default()],
+            same: Vec::new(),
         };
         for (cell, name) in wish.fields.iter().enumerate() {
-            let at = tree.reach(&steps(name)?);
-            tree.nodes[at].cell = Some(cell);
+            let path = steps(name)?;
+            // Below a wrapper lies the record itself: its name in front of a field says nothing more.
+            let wrapped = |step: &Step| matches!(step, Step::Key(key) if wish.inside.contains(key));
+            let Some(own) = path.iter().position(|step| !wrapped(step)) else {
+                continue;
+            };
+            let at = tree.reach(&path[own..]);
+            match tree.nodes[at].cell {
+                None => tree.nodes[at].cell = Some(cell),
+                Some(first) => tree.same.push((first, cell)),
+            }
         }
         for name in &wish.records {
             let at = tree.reach(&steps(name)?);

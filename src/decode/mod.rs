@@ -7,10 +7,12 @@
 
 pub mod access;
 pub mod json;
-pub mod json_path;
+mod json_path;
+mod json_text;
+pub mod keycloak;
 
 /// The formats. To add one: a file beside this one, and a line here.
-pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT];
+pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT, keycloak::FORMAT];
 
 /// A way to write records as text.
 pub struct Format {

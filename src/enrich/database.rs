@@ -144,7 +144,9 @@ impl Database {
             }
         }
         // `as` saturates: a number that is none of an AS becomes the nearest that could be.
-        place.as_number = place.as_number.or(row.autonomous_system_number.map(|n| n.0 as u32));
+        place.as_number = place
+            .as_number
+            .or(row.autonomous_system_number.map(|n| n.0 as u32));
         place.as_name = place
             .as_name
             .take()

@@ -186,4 +186,48 @@ mod tests {
         assert!(origin.prefix.is_some_and(|p| p.starts_with("41.")));
         assert_eq!(origin.country.map(|c| c.len()), Some(2));
     }
+
+    #[test]
+    fn damaged_databases_are_refused_or_say_nothing() {
+        let folder = std::path::Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../shared/samples/maxmind-db"
+        ));
+        if !folder.exists() {
+            return println!("skipped: no {}", folder.display());
+        }
+        let mut folders = vec![folder.to_path_buf()];
+        let mut seen = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|e| e == "mmdb") {
+                    seen += 1;
+                    let Ok(enricher) = Enricher::new(
+                        vec![("x".into(), std::fs::read(&path).unwrap())],
+                        Vec::new(),
+                    ) else {
+                        continue;
+                    };
+                    for ip in [
+                        "81.2.69.142",
+                        "1.128.0.1",
+                        "2001:218::1",
+                        "::1.1.1.1",
+                        "255.255.255.255",
+                    ] {
+                        let mut origin = Origin {
+                            ip: ip.parse().ok(),
+                            ..Origin::default()
+                        };
+                        enricher.enrich(&mut origin, &mut Cache::new(1));
+                        assert!(origin.prefix.is_some());
+                    }
+                }
+            }
+        }
+        assert!(seen > 10, "{seen}");
+    }
 }

@@ -1,17 +1,31 @@
 //! The shipped profiles. To add one: a file in `policies/profiles/`, and a line here.
 
+macro_rules! shipped {
+    ($($name:literal,)*) => {
+        &[$((concat!($name, ".toml"), include_str!(concat!("../../policies/profiles/", $name, ".toml"))),)*]
+    };
+}
+
 /// File name and text of each.
-pub static PROFILES: &[(&str, &str)] = &[
-    (
-        "tripline-portal.toml",
-        include_str!("../../policies/profiles/tripline-portal.toml"),
-    ),
-    (
-        "download-log.toml",
-        include_str!("../../policies/profiles/download-log.toml"),
-    ),
-    (
-        "access.toml",
-        include_str!("../../policies/profiles/access.toml"),
-    ),
+pub static PROFILES: &[(&str, &str)] = shipped![
+    "tripline-portal",
+    "download-log",
+    "access",
+    "okta",
+    "entra-signin",
+    "entra-audit",
+    "keycloak",
+    "keycloak-events",
+    "auth0",
+    "duo",
+    "duo-admin",
+    "duo-telephony",
+    "github",
+    "google-workspace",
+    "aws-cloudtrail",
+    "microsoft-365",
+    "twilio",
+    "vonage",
+    "ringcentral",
+    "kazoo",
 ];

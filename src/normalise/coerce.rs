@@ -44,12 +44,54 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     };
     let bare = bare.split('%').next()?;
     if bare.bytes().any(|b| b == b':') {
+        let bare = without_port(bare);
         return bare
             .parse::<Ipv6Addr>()
             .ok()
             .map(|ip| IpAddr::V6(ip).to_canonical());
     }
     bare.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+}
+
+/// The first address of a list that is not of a private network; else the first address of all.
+pub(super) fn first_public(text: &str) -> Option<&str> {
+    let parts = || {
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| address(part).is_some())
+    };
+    parts()
+        .find(|part| address(part).is_some_and(is_public))
+        .or_else(|| parts().next())
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !(ip.is_private() || ip.is_loopback() || ip.is_link_local()),
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
+    }
+}
+
+/// An IPv6 address without the port that follows it in one of the ways that RFC 5952, section 6, counts up.
+fn without_port(text: &str) -> &str {
+    let is_port = |t: &str| !t.is_empty() && t.len() <= 5 && t.bytes().all(|b| b.is_ascii_digit());
+    for mark in ["#", " port ", "p", "."] {
+        if let Some((address, port)) = text.rsplit_once(mark)
+            && is_port(port)
+            && !(mark == "." && address.contains('.'))
+        {
+            return address;
+        }
+    }
+    // `addr:port` can only be told where all eight groups are written out.
+    match text.rsplit_once(':') {
+        Some((address, port))
+            if is_port(port) && !text.contains("::") && text.matches(':').count() == 8 =>
+        {
+            address
+        }
+        _ => text,
+    }
 }
 
 /// Days since 1970 of `YYYY-MM-DD`, whatever time follows.
@@ -127,6 +169,13 @@ mod tests {
             ("", None),
             ("1.2.3", None),
             ("192.0.2.1:99999", None),
+            ("2001:db8:1:2:3:4:5:6:443", Some("2001:db8:1:2:3:4:5:6")),
+            ("2001:db8::1#443", Some("2001:db8::1")),
+            ("2001:db8::1p443", Some("2001:db8::1")),
+            ("2001:db8::1 port 443", Some("2001:db8::1")),
+            ("2001:db8::1.443", Some("2001:db8::1")),
+            ("::ffff:1.2.3.4", Some("1.2.3.4")),
+            ("::1:2:3:4:5:6:7:8", None),
         ] {
             assert_eq!(address(text), ip.map(|ip| ip.parse().unwrap()), "{text}");
         }

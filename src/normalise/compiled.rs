@@ -5,7 +5,7 @@ use super::pattern::Pattern;
 use super::stamp::Notation;
 use super::written::{self, OneOrMore};
 use crate::decode::{Format, Plan, Wish};
-use crate::model::{Activity, ActorKind, Field, Outcome, Vouched};
+use crate::model::{Activity, Field, Outcome, Vouched};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -169,14 +169,12 @@ impl Compiler {
             .iter()
             .cloned()
             .chain(session.iter().map(leaf))
+            .map(|key| super::redact::plain_key(&key))
             .collect();
         let wanted = raw_fields
             .iter()
             .map(|name| self.names.cell(name))
             .collect();
-        if !written.time.is_empty() {
-            self.provides.insert(Field::Activity);
-        }
         let wish = Wish {
             fields: self.names.0,
             records: written.records,
@@ -330,9 +328,4 @@ fn zone(text: Option<&str>) -> Result<TimeZone, String> {
     );
     let offset = jiff::tz::Offset::from_seconds(sign * (h * 3600 + m * 60)).map_err(|_| wrong())?;
     Ok(TimeZone::fixed(offset))
-}
-
-/// Whether a kind that a profile sets is one; kept here so that a typo is found when the profile is read.
-pub(super) fn actor_kind(text: &str) -> Option<ActorKind> {
-    ActorKind::from_name(text)
 }

@@ -6,6 +6,7 @@
 //! | `before:TEXT`    | what stands before the first TEXT; all of it without one |
 //! | `after:TEXT`     | what stands behind the first TEXT; nothing without one   |
 //! | `after_last:TEXT`| what stands behind the last TEXT; all of it without one  |
+//! | `first_public`   | the first address of a list that is not private; else the first |
 //! | `lower`          | in small letters                                         |
 //! | `seconds`        | seconds with a fraction, as milliseconds                 |
 use super::coerce;
@@ -34,6 +35,7 @@ enum Step {
     Before(Box<str>),
     After(Box<str>),
     AfterLast(Box<str>),
+    FirstPublic,
     Lower,
     Seconds,
 }
@@ -53,12 +55,13 @@ impl Getter {
             .map(|step| match step.split_once(':') {
                 None if step == "first" => Ok(Step::First),
                 None if step == "last" => Ok(Step::Last),
+                None if step == "first_public" => Ok(Step::FirstPublic),
                 None if step == "lower" => Ok(Step::Lower),
                 None if step == "seconds" => Ok(Step::Seconds),
                 Some(("before", text)) => Ok(Step::Before(text.into())),
                 Some(("after", text)) => Ok(Step::After(text.into())),
                 Some(("after_last", text)) => Ok(Step::AfterLast(text.into())),
-                _ => Err(format!("{step:?} is no step; there are first, last, before:, after:, after_last:, lower, seconds")),
+                _ => Err(format!("{step:?} is no step; there are first, last, first_public, before:, after:, after_last:, lower, seconds")),
             })
             .collect::<Result<_, _>>()?;
         Ok(Getter { cell, steps })
@@ -103,6 +106,7 @@ impl Step {
             Step::Before(mark) => text.split_once(&**mark).map_or(text, |(before, _)| before),
             Step::After(mark) => text.split_once(&**mark)?.1,
             Step::AfterLast(mark) => text.rsplit_once(&**mark).map_or(text, |(_, after)| after),
+            Step::FirstPublic => coerce::first_public(text)?,
             Step::Lower if text.bytes().any(|b| b.is_ascii_uppercase()) => {
                 return Some(Cow::Owned(text.to_lowercase()));
             }
@@ -176,6 +180,8 @@ impl Conditions {
     }
 }
 
+// `Cow`, for what a capture takes lives as long as what it was taken from.
+#[allow(clippy::ptr_arg)]
 fn fits<'r>(patterns: &[Pattern], value: &Cow<'r, str>, taken: &mut Taken<'r>) -> bool {
     patterns.iter().any(|pattern| match pattern {
         Pattern::Exact(text) => **text == **value,
@@ -198,6 +204,8 @@ pub(super) struct Taken<'r> {
 }
 
 impl<'r> Taken<'r> {
+    // `Cow`, for what is kept lives as long as what it was taken from.
+    #[allow(clippy::ptr_arg)]
     fn keep(&mut self, value: &Cow<'r, str>) {
         for (n, bounds) in self.bounds.iter().enumerate() {
             let Some((at, end)) = bounds else { continue };

@@ -21,8 +21,10 @@ use crate::model::{
 };
 use compiled::{Part, Profile};
 use getter::Taken;
+use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What is wrong with a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +57,16 @@ pub struct ProfileRef(usize);
 
 /// Every profile, compiled. Immutable: decode threads share it.
 pub struct Normaliser {
-    profiles: Vec<Profile>,
+    /// The named ones first, then those that were put into another zone.
+    profiles: Vec<InZone>,
+    named: usize,
     redactor: redact::Redactor,
+}
+
+/// A profile, and the zone of the times that state none.
+struct InZone {
+    written: Arc<Profile>,
+    zone: TimeZone,
 }
 
 /// Room that normalising uses again for every frame; one for each thread.
@@ -90,8 +100,13 @@ impl Normaliser {
             }
         }
         if errors.is_empty() {
+            let in_zone = |written: Profile| InZone {
+                zone: written.zone.clone(),
+                written: Arc::new(written),
+            };
             Ok(Normaliser {
-                profiles,
+                named: profiles.len(),
+                profiles: profiles.into_iter().map(in_zone).collect(),
                 redactor: redact::Redactor::new(),
             })
         } else {
@@ -103,39 +118,41 @@ impl Normaliser {
     pub fn profile(&self, name: &str) -> Option<ProfileRef> {
         self.profiles
             .iter()
-            .position(|p| *p.name == *name)
+            .position(|p| *p.written.name == *name)
             .map(ProfileRef)
     }
 
     /// Every profile, in the order in which they were given.
     pub fn profiles(&self) -> impl Iterator<Item = ProfileRef> {
-        (0..self.profiles.len()).map(ProfileRef)
+        (0..self.named).map(ProfileRef)
     }
 
     /// The profile's name, as the configuration writes it.
     pub fn name(&self, profile: ProfileRef) -> &str {
-        &self.profiles[profile.0].name
+        &self.profiles[profile.0].written.name
     }
 
     /// Which product and trail it is for, for people.
     pub fn title(&self, profile: ProfileRef) -> &str {
-        &self.profiles[profile.0].title
+        &self.profiles[profile.0].written.title
     }
 
     /// The name of the profile's format, one of [`crate::decode::FORMATS`].
     pub fn format(&self, profile: ProfileRef) -> &'static str {
-        self.profiles[profile.0].format.name
+        self.profiles[profile.0].written.format.name
     }
 
-    /// The same profile for a source whose times state no zone and are not in the profile's: the operator says in which.
-    pub fn in_zone(&mut self, profile: ProfileRef, zone: jiff::tz::TimeZone) {
-        self.profiles[profile.0].zone = zone;
+    /// The same profile for a source whose local times are in `zone`, because its operator says so.
+    pub fn in_zone(&mut self, profile: ProfileRef, zone: TimeZone) -> ProfileRef {
+        let written = self.profiles[profile.0].written.clone();
+        self.profiles.push(InZone { written, zone });
+        ProfileRef(self.profiles.len() - 1)
     }
 
     /// The fields that events of this profile can have, those that the enrichment makes of them included.
     pub fn provides(&self, profile: ProfileRef) -> BTreeSet<Field> {
         use Field::*;
-        let mut fields = self.profiles[profile.0].provides.clone();
+        let mut fields = self.profiles[profile.0].written.provides.clone();
         fields.extend([Activity, Outcome, Product, Source]);
         let mut follow = |from: Field, with: &[Field]| {
             if fields.contains(&from) {
@@ -150,7 +167,7 @@ impl Normaliser {
         follow(ActorUid, &[ActorName]);
         follow(ActorName, &[ActorType]);
         follow(SessionUid, &[SessionVouched]);
-        if self.profiles[profile.0].estimate.is_some() {
+        if self.profiles[profile.0].written.estimate.is_some() {
             follow(ExportBytes, &[ExportRecords]);
         }
         if fields.contains(&ExportFirstDay) && fields.contains(&ExportLastDay) {
@@ -182,7 +199,10 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Event>,
     ) -> Result<(), Reject> {
-        let profile = &self.profiles[profile.0];
+        let InZone {
+            written: profile,
+            zone,
+        } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
         if text.trim().is_empty() {
@@ -198,7 +218,7 @@ impl Normaliser {
         let result = profile
             .plan
             .decode(&text, clipped, &mut scratch.cells, &mut |record| {
-                out.push(profile.event(record, &at));
+                out.push(profile.event(record, &at, zone));
             });
         if result.is_err() {
             // What follows a complete record on its line is not a record of this trail's writer.
@@ -212,8 +232,10 @@ impl Normaliser {
     /// The line as it may be kept: secrets, phone numbers and message contents replaced by `[cut]`, at most
     /// [`crate::model::limits::KEPT_LINE_BYTES`].
     pub fn redact(&self, profile: ProfileRef, line: &[u8]) -> String {
-        self.redactor
-            .redact(&frame_text(line), &self.profiles[profile.0].secret_keys)
+        self.redactor.redact(
+            &frame_text(line),
+            &self.profiles[profile.0].written.secret_keys,
+        )
     }
 }
 
@@ -225,9 +247,9 @@ struct Place<'b> {
 }
 
 impl Profile {
-    fn event(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
+    fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone) -> Event {
         let mut event = self.blank(record, at);
-        self.time(record, &mut event);
+        self.time(record, zone, &mut event);
         for (field, getters) in &self.fields {
             if let Some(value) = getter::first(getters, record) {
                 assign::assign(&mut event, *field, &value, self.vouched);
@@ -297,10 +319,10 @@ impl Profile {
         }
     }
 
-    fn time(&self, record: &Record<'_>, event: &mut Event) {
+    fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {
         let stated = self.time.iter().find_map(|(from, notation)| {
             from.iter()
-                .find_map(|getter| notation.read(&getter.get(record)?, &self.zone))
+                .find_map(|getter| notation.read(&getter.get(record)?, zone))
         });
         if let Some(time) = stated {
             event.time = time;

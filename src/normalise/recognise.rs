@@ -37,17 +37,19 @@ impl Normaliser {
         starts_a_document.then(|| self.best(&[&document], true))?
     }
 
+    /// A product's own profile before one that any product's lines meet; then the larger share; then the more conditions.
     fn best(&self, texts: &[&str], documents: bool) -> Option<Recognised> {
-        let mut best: Option<(f64, usize, usize)> = None;
-        for (i, profile) in self.profiles.iter().enumerate() {
-            let (share, rank) = profile.share(texts, documents);
-            if share >= ENOUGH && best.is_none_or(|(s, r, _)| (share, rank) > (s, r)) {
-                best = Some((share, rank, i));
+        let mut best: Option<((bool, f64, usize), usize)> = None;
+        for (i, profile) in self.profiles[..self.named].iter().enumerate() {
+            let (share, rank) = profile.written.share(texts, documents);
+            let order = (rank > 0, share, rank);
+            if share >= ENOUGH && best.is_none_or(|(most, _)| order > most) {
+                best = Some((order, i));
             }
         }
-        best.map(|(share, _, i)| Recognised {
+        best.map(|((_, share, _), i)| Recognised {
             profile: ProfileRef(i),
-            format: self.profiles[i].format.name,
+            format: self.profiles[i].written.format.name,
             documents,
             share,
         })

@@ -323,3 +323,103 @@ fn what_a_profile_lacks_is_said() {
         ][1..]
     );
 }
+
+#[test]
+fn a_source_in_another_zone_has_a_profile_of_its_own() {
+    let mut normaliser = Normaliser::new(&[], &[]).unwrap();
+    let utc = normaliser.profile("vonage").unwrap();
+    let there = normaliser.in_zone(utc, jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));
+    let line = br#"{"event_type":"USER_LOGIN","created_at":"2018-07-04T11:41:32","account_id":"a","source_ip":"192.0.2.1"}"#;
+    let batch = batch(&[line], FrameFlags::default());
+    let time = |profile| {
+        let mut out = Vec::new();
+        normaliser
+            .normalise(
+                profile,
+                &batch,
+                &batch.frames[0],
+                &mut Scratch::default(),
+                &mut out,
+            )
+            .unwrap();
+        out[0].time.to_string()
+    };
+    assert_eq!(time(utc), "2018-07-04T11:41:32.000Z");
+    assert_eq!(time(there), "2018-07-04T09:41:32.000Z");
+    assert_eq!(
+        normaliser.profiles().count(),
+        PROFILES.len(),
+        "the variant has no name of its own"
+    );
+}
+
+#[test]
+fn an_answer_with_several_records_gives_several_events() {
+    let answer = r#"{"response":{"authlogs":[{"txid":"1","result":"success","timestamp":1,"user":{"name":"a"}},{"txid":"2","result":"fraud","timestamp":2,"user":{"name":"b"}}]},"stat":"OK"}"#;
+    let events = events_of("duo", answer);
+    let shown: Vec<_> = events
+        .iter()
+        .map(|e| {
+            (
+                e.evidence.index,
+                e.outcome,
+                e.actor.as_ref().unwrap().name.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (0, crate::model::Outcome::Success, "a"),
+            (1, crate::model::Outcome::Failure, "b")
+        ]
+    );
+    assert_ne!(events[0].id, events[1].id);
+    assert!(events_of("duo", r#"{"response":[],"stat":"OK"}"#).is_empty());
+}
+
+#[test]
+fn equal_lines_share_an_id_and_other_lines_do_not() {
+    let line = r#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET / HTTP/1.1" 200 5"#;
+    let id = |line: &str| event_of("access", line).id;
+    assert_eq!(id(line), id(line));
+    assert_ne!(id(line), id(&line.replace(":20", ":21")));
+}
+
+#[test]
+fn what_is_kept_of_a_line_holds_no_session() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    for (profile, line) in [
+        ("tripline-portal", EXPORT),
+        (
+            "okta",
+            r#"{"authenticationContext":{"externalSessionId":"s-1"}}"#,
+        ),
+        (
+            "download-log",
+            r#"1.2.3.4 - - [x] "GET /?sid=s-1&token=s-1 HTTP/1.1" 200 5 sid=s-1 rows=8000"#,
+        ),
+    ] {
+        let kept = normaliser.redact(normaliser.profile(profile).unwrap(), line.as_bytes());
+        assert!(!kept.contains("s-1") && kept.contains("[cut]"), "{kept}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_line_makes_a_profile_panic(cut in 0usize..600, put in "[\"\\\\{}\\[\\]:, =%é+0-9]{0,6}", bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)) {
+        let normaliser = Normaliser::new(&[], &[]).unwrap();
+        let at = (0..=cut.min(EXPORT.len())).rev().find(|n| EXPORT.is_char_boundary(*n)).unwrap();
+        let changed = format!("{}{put}{}", &EXPORT[..at], &EXPORT[at..]);
+        let access = format!("192.0.2.1 - {put} [01/Mar/2026:00:00:20 +0000] \"GET /exports/{put}.csv?a={put} HTTP/1.1\" 200 5 \"{put}\" \"x\" sid={put}");
+        let batch = batch(&[changed.as_bytes(), access.as_bytes(), &bytes], FrameFlags::default());
+        for profile in normaliser.profiles() {
+            for frame in &batch.frames {
+                let mut out = Vec::new();
+                let _ = normaliser.normalise(profile, &batch, frame, &mut Scratch::default(), &mut out);
+                let kept = normaliser.redact(profile, batch.bytes(frame));
+                proptest::prop_assert!(kept.len() <= crate::model::limits::KEPT_LINE_BYTES);
+            }
+        }
+    }
+}

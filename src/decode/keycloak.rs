@@ -1,0 +1,169 @@
+//! Keycloak's server log: `date time LEVEL [logger] (thread) message`, and the event logger's `key=value, …` in the message.
+//!
+//! | name                                            | what it is                                           |
+//! | ----------------------------------------------- | ---------------------------------------------------- |
+//! | `time` `level` `logger` `thread` `message`      | the columns                                          |
+//! | anything else                                   | the pair of that name, where the logger is one of events; `null` is absent |
+//!
+//! A line that begins with a space goes on with the message before it (a stack trace): it is no record of its own.
+use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+
+/// Keycloak's server log.
+pub const FORMAT: Format = Format {
+    name: "keycloak",
+    about: "Keycloak's server log, with the key=value pairs of its event logger",
+    looks_like: |line| columns(line).is_some(),
+    plan: |wish| {
+        Ok(Box::new(Keycloak {
+            wanted: wish.fields.iter().map(|f| f.as_str().into()).collect(),
+        }))
+    },
+};
+
+struct Keycloak {
+    wanted: Vec<Box<str>>,
+}
+
+/// Byte ranges of time, level, logger, thread, message.
+type Columns = [(usize, usize); 5];
+
+/// How the event logger's messages begin (`org.keycloak.events`, or what an operator called it).
+const EVENTS: [&str; 2] = ["type=", "operationType="];
+
+impl Plan for Keycloak {
+    fn decode(
+        &self,
+        text: &str,
+        clipped: bool,
+        cells: &mut Cells,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(), Reject> {
+        short_enough(text)?;
+        if text.starts_with([' ', '\t']) {
+            return Ok(());
+        }
+        let Some(columns) = columns(text) else {
+            return Err(Reject {
+                reason: "not date, level, [logger] and (thread)",
+                at: 0,
+            });
+        };
+        cells.clear(self.wanted.len());
+        let (logger, message) = (columns[2], columns[4]);
+        let is_event = text[logger.0..logger.1].ends_with(".events")
+            && EVENTS
+                .iter()
+                .any(|start| text[message.0..].starts_with(start));
+        let pairs = if is_event {
+            pairs(text, message)
+        } else {
+            Vec::new()
+        };
+        let mut ambiguous = false;
+        for (cell, name) in self.wanted.iter().enumerate() {
+            let column = ["time", "level", "logger", "thread", "message"]
+                .iter()
+                .position(|c| *c == &**name);
+            let mut found = pairs
+                .iter()
+                .filter(|(key, _)| text[key.0..key.1] == **name)
+                .map(|(_, value)| *value);
+            let value = column.map(|n| columns[n]).or_else(|| found.next());
+            ambiguous |= column.is_none() && found.next().is_some();
+            if let Some((at, end)) = value
+                && !matches!(&text[at..end], "" | "null")
+            {
+                cells.set(cell, Kind::Text, at, end);
+            }
+        }
+        each(&Record {
+            text,
+            arena: &cells.arena,
+            cells: &cells.cells,
+            index: 0,
+            ambiguous,
+            partial: clipped,
+        });
+        Ok(())
+    }
+}
+
+fn columns(text: &str) -> Option<Columns> {
+    let bytes = text.as_bytes();
+    let stamp = bytes.len() > 23
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && bytes[13] == b':'
+        && bytes[19] == b',';
+    if !stamp {
+        return None;
+    }
+    let time_end = 19
+        + 1
+        + bytes[20..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+    let level_at = time_end + bytes[time_end..].iter().take_while(|b| **b == b' ').count();
+    let open = level_at + text.get(level_at..)?.find(" [")? + 1;
+    let close = open + text.get(open..)?.find(']')?;
+    let level_end = text[level_at..open].trim_end().len() + level_at;
+    let thread = close + text.get(close..)?.find('(')? + 1;
+    // A thread's name may hold parentheses of its own; the message does not begin before ") ".
+    let thread_end = thread + text.get(thread..)?.find(") ")?;
+    let columns = [
+        (0, time_end),
+        (level_at, level_end),
+        (open + 1, close),
+        (thread, thread_end),
+        (thread_end + 2, text.len()),
+    ];
+    let level = &text[level_at..level_end];
+    (!level.is_empty() && level.bytes().all(|b| b.is_ascii_uppercase())).then_some(columns)
+}
+
+type Pair = ((usize, usize), (usize, usize));
+
+/// `key=value, key="value"`: a value ends where the next key begins, for values may hold commas; a quoted one at its mark.
+fn pairs(text: &str, (start, end): (usize, usize)) -> Vec<Pair> {
+    let mut list = Vec::new();
+    let mut at = start;
+    while at < end && list.len() < MOST {
+        // Ends: every turn moves behind a key's `=`, or leaves.
+        let Some(equals) = text[at..end].find('=').map(|n| at + n) else {
+            break;
+        };
+        let key = (at, equals);
+        let value = equals + 1;
+        let next = |from: usize| {
+            let mut from = from;
+            while let Some(comma) = text[from..end].find(", ").map(|n| from + n) {
+                // Ends: every turn moves behind a comma, or leaves.
+                let rest = &text[comma + 2..end];
+                let name = rest
+                    .bytes()
+                    .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+                    .count();
+                if name > 0 && rest.as_bytes().get(name) == Some(&b'=') {
+                    return (comma, comma + 2);
+                }
+                from = comma + 2;
+            }
+            (end, end)
+        };
+        if text[value..end].starts_with('"')
+            && let Some(close) = text[value + 1..end].find('"').map(|n| value + 1 + n)
+        {
+            list.push((key, (value + 1, close)));
+            at = next(close).1;
+        } else {
+            let (value_end, after) = next(value);
+            list.push((key, (value, value_end)));
+            at = after;
+        }
+    }
+    list
+}
+
+/// The most pairs of one line: events have some twenty.
+const MOST: usize = 128;
