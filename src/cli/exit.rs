@@ -123,7 +123,7 @@ impl From<crate::daemon::replay::ReplayError> for Failure {
         use crate::daemon::replay::ReplayError;
         match e {
             ReplayError::Ledger(e) => e.into(),
-            ReplayError::Source(e) => Failure::new(e),
+            other => Failure::new(other),
         }
     }
 }

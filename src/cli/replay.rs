@@ -27,6 +27,9 @@ pub struct ReplayArgs {
     /// Keep the ledger here, and go on from where it stands (otherwise it is thrown away)
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Replay the recorded inputs of the ledger in this state directory, in their recorded order (with --config and --state)
+    #[arg(long, value_name = "DIR", requires = "config", requires = "state")]
+    inputs: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -97,6 +100,9 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let rules = Arc::new(rules);
     let mut ledger = Ledger::open(place.path(), durability, keys)?;
     let seed = seal::random_seed().map_err(Failure::new)?;
+    if let Some(inputs) = &args.inputs {
+        return again(&rules, inputs, &mut ledger, trails, seed);
+    }
     let bar = progress(&trails);
     let shares = replay(&rules, &mut ledger, trails, crate::daemon::wall_now(), seed, &mut |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
@@ -107,6 +113,17 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     }
     if args.timings {
         timings(&shares);
+    }
+    Ok(Exit::Done)
+}
+
+/// Replays the recorded inputs of another ledger.
+fn again(rules: &Arc<Rules>, inputs: &Path, into: &mut Ledger, trails: Vec<TrailSpec>, seed: u64) -> Result<Exit, Failure> {
+    let from = Reader::open(&inputs.join(FILE))?;
+    let replayed = crate::daemon::recorded::replay_inputs(rules, &from, into, trails, seed)?;
+    println!("{} inputs replayed", replayed.inputs);
+    if let Some(first) = replayed.other_rules.first() {
+        println!("from input {first} on other policies, profiles or tables held than now: what follows may differ");
     }
     Ok(Exit::Done)
 }

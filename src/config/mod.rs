@@ -267,12 +267,14 @@ pub fn rules(
             faults.push(format!("trail {source}: there is no profile {profile:?}; there are: {}", known.join(", ")));
             continue;
         };
-        if let Some(zone) = zone {
-            match jiff::tz::TimeZone::get(zone) {
-                Ok(zone) => normaliser.in_zone(found, zone),
-                Err(e) => faults.push(format!("trail {source}: time_zone {zone:?}: {e}")),
+        let found = match zone.as_deref().map(jiff::tz::TimeZone::get) {
+            None => found,
+            Some(Ok(zone)) => normaliser.in_zone(found, zone),
+            Some(Err(e)) => {
+                faults.push(format!("trail {source}: time_zone: {e}"));
+                continue;
             }
-        }
+        };
         trails.insert(source.clone(), found);
     }
     let enricher = Enricher::new(tables.databases, tables.networks).map_err(|e| ConfigError::one(format!("[enrich] databases: {e}")))?;

@@ -22,6 +22,8 @@ pub enum ReplayError {
     Source(SourceError),
     /// The ledger can't be written.
     Ledger(Error),
+    /// A recorded input can't be had again.
+    Recorded(String),
 }
 
 impl std::fmt::Display for ReplayError {
@@ -29,6 +31,7 @@ impl std::fmt::Display for ReplayError {
         match self {
             ReplayError::Source(e) => e.fmt(f),
             ReplayError::Ledger(e) => e.fmt(f),
+            ReplayError::Recorded(why) => f.write_str(why),
         }
     }
 }

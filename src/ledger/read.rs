@@ -61,6 +61,19 @@ pub struct Step {
     pub note: Option<String>,
 }
 
+/// One recorded input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedInput {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was observed.
+    pub at: WallTime,
+    /// `lines`, `tick`, …
+    pub kind: String,
+    /// JSON of it.
+    pub body: String,
+}
+
 /// How far an outlet has got.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutletRow {
@@ -198,6 +211,19 @@ impl Reader {
         let sql = "SELECT name, (SELECT count(*) FROM outbox WHERE sequence > delivered), error FROM outlets ORDER BY name";
         self.read("reading the outlets", |c| {
             c.prepare_cached(sql)?.query_map([], |r| Ok(OutletRow { name: r.get(0)?, waiting: r.get(1)?, error: r.get(2)? }))?.collect()
+        })
+    }
+
+    /// The recorded inputs from number `from` on, at most `most`.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn inputs(&self, from: u64, most: u32) -> Result<Vec<RecordedInput>, Error> {
+        let sql = "SELECT sequence, at, kind, body FROM inputs WHERE sequence >= ? ORDER BY sequence LIMIT ?";
+        self.read("reading inputs", |c| {
+            c.prepare_cached(sql)?
+                .query_map(params![from, most], |r| Ok(RecordedInput { sequence: r.get(0)?, at: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? }))?
+                .collect()
         })
     }
 

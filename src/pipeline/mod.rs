@@ -6,6 +6,7 @@
 
 mod findings;
 pub mod prepare;
+mod record;
 pub mod secrets;
 pub mod trail;
 
@@ -212,8 +213,8 @@ impl Outcome {
     pub fn advance(mut self, input: Input<Prepared>) -> Outcome {
         let sequence = self.core.next_sequence;
         self.core.next_sequence += 1;
-        let at = observed(&input);
-        let (kind, body) = describe(&input);
+        let at = record::observed(&input);
+        let (kind, body) = record::describe(&input);
         self.changes.inputs.push(InputRow { sequence, at, kind, body });
         match input {
             Input::Lines(batches) => self.lines(batches),
@@ -270,7 +271,14 @@ impl Outcome {
             let covered = batch.batch.stretch.to.saturating_sub(batch.batch.stretch.from);
             self.core.trail(batch.source()).touch().bytes += covered;
         }
-        let mut heads: Vec<_> = batches.into_iter().map(Prepared::into_lines).collect();
+        // batches of one trail follow one another, whatever their times
+        let mut heads: Vec<prepare::Lines> = Vec::new();
+        for batch in batches {
+            match heads.iter_mut().find(|h| h.source == batch.batch.source) {
+                Some(head) => head.append(batch),
+                None => heads.push(batch.into_lines()),
+            }
+        }
         // each trail keeps its own order; between trails the earlier event goes first, and the first named on a tie
         while let Some(next) = (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i)) {
             if let Some((source, line)) = heads[next].take() {
@@ -390,43 +398,4 @@ impl Outcome {
 /// What a question may be asked about later: who logged in, with which credentials, what was exported, what was administered.
 fn recorded(activity: Activity) -> bool {
     !matches!(activity, Activity::View | Activity::Query | Activity::ApiCall | Activity::Other)
-}
-
-fn observed(input: &Input<Prepared>) -> WallTime {
-    match input {
-        Input::Lines(batches) => batches.iter().map(|b| b.batch.observed).max().unwrap_or_default(),
-        Input::Tick(at)
-        | Input::Rules { at, .. }
-        | Input::Acknowledge { at, .. }
-        | Input::Hold { at, .. }
-        | Input::Decide { at, .. }
-        | Input::TestFinding { at, .. }
-        | Input::Started { at, .. }
-        | Input::Ended { at, .. } => *at,
-    }
-}
-
-/// The recorded form of an input.
-fn describe(input: &Input<Prepared>) -> (&'static str, String) {
-    use serde_json::json;
-    let (kind, body) = match input {
-        Input::Lines(batches) => ("lines", json!(batches.iter().map(Prepared::record).collect::<Vec<_>>())),
-        Input::Tick(_) => ("tick", json!({})),
-        Input::Rules { digest, .. } => ("rules", json!({"digest": digest.to_string()})),
-        Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
-        Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
-        Input::Decide { order, release, by, .. } => ("decide", json!({"order": order.to_string(), "release": release, "by": by})),
-        Input::TestFinding { by, .. } => ("test-finding", json!({"by": by})),
-        Input::Started { order, .. } => ("started", json!({"order": order.to_string()})),
-        Input::Ended { order, verdict, .. } => {
-            let (word, note) = match verdict {
-                crate::model::Verdict::Done(note) => ("done", note.as_str()),
-                crate::model::Verdict::Failed(note) => ("failed", note.as_str()),
-                crate::model::Verdict::Unknown(note) => ("unknown", note.as_str()),
-                crate::model::Verdict::NeverSeen => ("never-seen", ""),
-            };
-            ("ended", json!({"order": order.to_string(), "verdict": word, "note": note}))
-        }
-    };
-    (kind, body.to_string())
 }

@@ -2,6 +2,7 @@
 use super::{CursorRow, Rules, recorded};
 use crate::detect::Touched;
 use crate::model::{Batch, Digest, Event, EventTime, FileId, FrameFlags, SourceName, limits};
+use std::collections::VecDeque;
 
 /// Per-thread memory for preparing: caches of what addresses and user agents mean.
 pub struct Scratch {
@@ -134,36 +135,43 @@ impl Prepared {
             "to": batch.stretch.to,
             "discontinuity": batch.discontinuity,
             "observed": batch.observed,
-            "digest": digest(batch).to_string(),
+            "digest": frames_digest(std::iter::once(batch)).to_string(),
         })
     }
 
     pub(super) fn into_lines(self) -> Lines {
-        Lines { source: self.batch.source, lines: self.lines.into_iter() }
+        Lines { source: self.batch.source, lines: self.lines.into() }
     }
 }
 
-/// The lines of one batch that are still to be folded in.
+/// The lines of one trail that are still to be folded in.
 pub(super) struct Lines {
-    source: SourceName,
-    lines: std::vec::IntoIter<Line>,
+    pub(super) source: SourceName,
+    lines: VecDeque<Line>,
 }
 
 impl Lines {
+    pub(super) fn append(&mut self, batch: Prepared) {
+        self.lines.extend(batch.lines);
+    }
+
     pub(super) fn time(&self) -> Option<EventTime> {
-        self.lines.as_slice().first().map(|l| l.time)
+        self.lines.front().map(|l| l.time)
     }
 
     pub(super) fn take(&mut self) -> Option<(SourceName, Line)> {
-        Some((self.source.clone(), self.lines.next()?))
+        Some((self.source.clone(), self.lines.pop_front()?))
     }
 }
 
-fn digest(batch: &Batch) -> Digest {
+/// Digest of the frames of consecutive batches: what a replay of recorded inputs checks that it reads the same lines by.
+pub fn frames_digest<'a>(batches: impl Iterator<Item = &'a Batch>) -> Digest {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    for frame in &batch.frames {
-        context.update(batch.bytes(frame));
-        context.update(b"\n");
+    for batch in batches {
+        for frame in &batch.frames {
+            context.update(batch.bytes(frame));
+            context.update(b"\n");
+        }
     }
     let mut out = [0; 32];
     out.copy_from_slice(context.finish().as_ref());

@@ -1,0 +1,163 @@
+//! Replay of a ledger's own recorded inputs: the same inputs in the same order give the same ledger.
+//!
+//! The ledger does not keep the lines, but which stretch of which file each input covered and the digest of its frames.
+//! The files are read again from their beginning, cut where the inputs were cut, and must give the same digests.
+use super::replay::ReplayError;
+use crate::ledger::{CommitError, Ledger, Reader};
+use crate::model::{Discontinuity, FileId, Input, SourceName, WallTime};
+use crate::pipeline::{Core, InputRow, Prepared, Rules, Scratch, prepare::frames_digest};
+use crate::source::{Follower, TrailSpec};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A recorded stretch, as [`Prepared`] describes it.
+#[derive(Deserialize)]
+struct Recorded {
+    source: String,
+    path: String,
+    file: (u64, u64, i64),
+    from: u64,
+    to: u64,
+    discontinuity: Option<Discontinuity>,
+    observed: WallTime,
+    digest: String,
+}
+
+/// What a replay of recorded inputs came to.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// Inputs folded in.
+    pub inputs: u64,
+    /// Where other policies, profiles or tables held than now: from there on the result may differ.
+    pub other_rules: Vec<u64>,
+}
+
+/// Folds the inputs of the ledger that `from` reads into `into`, under `rules`.
+///
+/// # Errors
+/// A trail can't be read, no longer holds the recorded lines, or a ledger fails.
+pub fn replay_inputs(rules: &Arc<Rules>, from: &Reader, into: &mut Ledger, trails: Vec<TrailSpec>, seed: u64) -> Result<Replayed, ReplayError> {
+    let mut files: BTreeMap<SourceName, Again> = trails.into_iter().map(|spec| (spec.name.clone(), Again::new(spec))).collect();
+    let mut outcome = Core::new(rules.clone(), into.recorded()?, false, seed).begin();
+    let mut scratch = Scratch::new(seed);
+    let mut replayed = Replayed::default();
+    let mut next = 1;
+    // ends where no further input is recorded
+    loop {
+        let rows = from.inputs(next, 1024)?;
+        let Some(last) = rows.last() else { break };
+        next = last.sequence + 1;
+        for row in rows {
+            let input = match row.kind.as_str() {
+                "lines" => lines(&row, &mut files, rules, &mut scratch)?,
+                _ => InputRow::fact(&row.kind, row.at, &row.body).ok_or_else(|| gone(&row, "can't be read".into()))?,
+            };
+            if let Input::Rules { digest, .. } = &input
+                && *digest != rules.digest
+            {
+                replayed.other_rules.push(row.sequence);
+            }
+            let needs = outcome.needs(&input);
+            into.load(&mut outcome, &needs)?;
+            outcome = outcome.advance(input);
+            replayed.inputs += 1;
+        }
+        outcome = match into.commit(outcome) {
+            Ok(receipt) => receipt.core.begin(),
+            Err(e) => match *e {
+                CommitError::Before(_, e) | CommitError::Unknown(_, e) => return Err(e.into()),
+            },
+        };
+    }
+    Ok(replayed)
+}
+
+fn gone(row: &crate::ledger::read::RecordedInput, why: String) -> ReplayError {
+    ReplayError::Recorded(format!("input {}: {why}", row.sequence))
+}
+
+fn lines(
+    row: &crate::ledger::read::RecordedInput,
+    files: &mut BTreeMap<SourceName, Again>,
+    rules: &Rules,
+    scratch: &mut Scratch,
+) -> Result<Input<Prepared>, ReplayError> {
+    let recorded: Vec<Recorded> = serde_json::from_str(&row.body).map_err(|e| gone(row, format!("can't be read: {e}")))?;
+    let mut prepared = Vec::new();
+    for stretch in recorded {
+        let name = SourceName(stretch.source.as_str().into());
+        let again = files.get_mut(&name).ok_or_else(|| gone(row, format!("the configuration has no trail {name}")))?;
+        let pieces = again.take(&stretch).map_err(|e| match e {
+            Missing::Source(e) => ReplayError::Source(e),
+            Missing::Lines(why) => gone(row, why),
+        })?;
+        prepared.extend(pieces.into_iter().map(|mut piece| {
+            piece.observed = stretch.observed;
+            rules.prepare(piece, scratch)
+        }));
+    }
+    Ok(Input::Lines(prepared))
+}
+
+/// A trail read once more.
+struct Again {
+    follower: Follower,
+    rest: Option<crate::model::Batch>,
+    started: bool,
+}
+
+enum Missing {
+    Source(crate::source::SourceError),
+    Lines(String),
+}
+
+impl Again {
+    fn new(spec: TrailSpec) -> Again {
+        Again { follower: Follower::open(spec, Vec::new()), rest: None, started: false }
+    }
+
+    /// The frames of a recorded stretch, in one piece or more.
+    fn take(&mut self, wanted: &Recorded) -> Result<Vec<crate::model::Batch>, Missing> {
+        if !std::mem::replace(&mut self.started, true)
+            && let Some(problem) = self.follower.reconcile().into_iter().next()
+        {
+            return Err(Missing::Source(problem));
+        }
+        let file = FileId { device: wanted.file.0, inode: wanted.file.1, born_ns: wanted.file.2 };
+        let mut pieces: Vec<crate::model::Batch> = Vec::new();
+        let mut at = wanted.from;
+        while at < wanted.to || (pieces.is_empty() && wanted.discontinuity.is_some()) {
+            let next = match self.rest.take() {
+                Some(rest) => Some(rest),
+                None => self.follower.next(wanted.observed).map_err(Missing::Source)?,
+            };
+            let Some(batch) = next else { break };
+            if batch.stretch.file != file || batch.stretch.from != at {
+                return Err(Missing::Lines(format!(
+                    "{} no longer holds bytes {} to {} where they were recorded: it was rotated away or rewritten",
+                    wanted.path, wanted.from, wanted.to
+                )));
+            }
+            let n = batch.frames.iter().take_while(|f| f.to <= wanted.to).count();
+            let whole = n == batch.frames.len() && batch.stretch.to <= wanted.to;
+            let (mut piece, rest) = if whole { (batch, None) } else { let (first, rest) = batch.cut(n); (first, Some(rest)) };
+            if n == 0 && !whole {
+                // what is left lies behind the stretch: the recorded one had no frames there
+                self.rest = rest;
+                break;
+            }
+            at = piece.stretch.to;
+            if pieces.is_empty() {
+                piece.discontinuity.clone_from(&wanted.discontinuity);
+            }
+            pieces.push(piece);
+            self.rest = rest;
+        }
+        let digest = frames_digest(pieces.iter());
+        if digest.to_string() != wanted.digest {
+            return Err(Missing::Lines(format!("{}: bytes {} to {} are not those that were recorded", wanted.path, wanted.from, wanted.to)));
+        }
+        Ok(pieces)
+    }
+}

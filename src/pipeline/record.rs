@@ -1,0 +1,104 @@
+//! The recorded form of an input: written by the ledger, read back by a replay of recorded inputs.
+use super::{InputRow, Prepared};
+use crate::model::{Input, Text, Verdict, WallTime};
+use serde_json::{Value, json};
+
+/// When it was observed.
+pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
+    match input {
+        Input::Lines(batches) => batches.iter().map(|b| b.batch.observed).max().unwrap_or_default(),
+        Input::Tick(at)
+        | Input::Rules { at, .. }
+        | Input::Acknowledge { at, .. }
+        | Input::Hold { at, .. }
+        | Input::Decide { at, .. }
+        | Input::TestFinding { at, .. }
+        | Input::Started { at, .. }
+        | Input::Ended { at, .. } => *at,
+    }
+}
+
+/// The recorded form of an input.
+pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
+    let (kind, body) = match input {
+        Input::Lines(batches) => ("lines", json!(batches.iter().map(Prepared::record).collect::<Vec<_>>())),
+        Input::Tick(_) => ("tick", json!({})),
+        Input::Rules { digest, .. } => ("rules", json!({"digest": digest.to_string()})),
+        Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
+        Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
+        Input::Decide { order, release, by, .. } => ("decide", json!({"order": order.to_string(), "release": release, "by": by})),
+        Input::TestFinding { by, .. } => ("test-finding", json!({"by": by})),
+        Input::Started { order, .. } => ("started", json!({"order": order.to_string()})),
+        Input::Ended { order, verdict, .. } => {
+            let (word, note) = match verdict {
+                Verdict::Done(note) => ("done", note.as_str()),
+                Verdict::Failed(note) => ("failed", note.as_str()),
+                Verdict::Unknown(note) => ("unknown", note.as_str()),
+                Verdict::NeverSeen => ("never-seen", ""),
+            };
+            ("ended", json!({"order": order.to_string(), "verdict": word, "note": note}))
+        }
+    };
+    (kind, body.to_string())
+}
+
+impl InputRow {
+    /// The input that was recorded so, unless it was of lines; nothing where this version can't read it.
+    pub fn fact(kind: &str, at: WallTime, body: &str) -> Option<Input<Prepared>> {
+        let body: Value = serde_json::from_str(body).ok()?;
+        let text = |key: &str| body[key].as_str();
+        let by = || text("by").map(Text::from);
+        Some(match kind {
+            "tick" => Input::Tick(at),
+            "rules" => Input::Rules { at, digest: crate::model::Digest(crate::model::id::unhex(text("digest")?)?) },
+            "acknowledge" => Input::Acknowledge { at, finding: text("finding")?.parse().ok()?, by: by()? },
+            "hold" => Input::Hold { at, on: body["on"].as_bool()?, by: by()? },
+            "decide" => Input::Decide { at, order: text("order")?.parse().ok()?, release: body["release"].as_bool()?, by: by()? },
+            "test-finding" => Input::TestFinding { at, by: by()? },
+            "started" => Input::Started { at, order: text("order")?.parse().ok()? },
+            "ended" => {
+                let note = || text("note").map(Text::from);
+                let verdict = match text("verdict")? {
+                    "done" => Verdict::Done(note()?),
+                    "failed" => Verdict::Failed(note()?),
+                    "unknown" => Verdict::Unknown(note()?),
+                    "never-seen" => Verdict::NeverSeen,
+                    _ => return None,
+                };
+                Input::Ended { at, order: text("order")?.parse().ok()?, verdict }
+            }
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, FindingId, OrderId};
+
+    #[test]
+    fn what_is_recorded_is_read_back() {
+        let (at, by) = (WallTime(7), Text::from("uid 0"));
+        let (finding, order) = (FindingId([1; 16]), OrderId([2; 16]));
+        let ended = |verdict| Input::Ended { at, order, verdict };
+        let facts: Vec<Input<Prepared>> = vec![
+            Input::Tick(at),
+            Input::Rules { at, digest: Digest([3; 32]) },
+            Input::Acknowledge { at, finding, by: by.clone() },
+            Input::Hold { at, on: true, by: by.clone() },
+            Input::Decide { at, order, release: false, by: by.clone() },
+            Input::TestFinding { at, by },
+            Input::Started { at, order },
+            ended(Verdict::Done("well".into())),
+            ended(Verdict::Failed("no".into())),
+            ended(Verdict::Unknown("?".into())),
+            ended(Verdict::NeverSeen),
+        ];
+        for fact in facts {
+            let (kind, body) = describe(&fact);
+            let again = InputRow::fact(kind, observed(&fact), &body);
+            assert_eq!(again.map(|f| format!("{f:?}")), Some(format!("{fact:?}")));
+        }
+    }
+}
