@@ -328,6 +328,9 @@ fn list<'d>(doc: &'d Json, path: &str) -> Vec<&'d str> {
 
 fn disagreements(event: &Event, doc: &Json) -> Vec<String> {
     let mut problems = Vec::new();
+    if event.marks.ambiguous {
+        problems.push("ambiguous".to_owned());
+    }
     let mut check = |field: &str, right: bool, theirs: String, ours: String| {
         if !right {
             problems.push(format!("{field}: they say {theirs}, we say {ours}"));

@@ -12,7 +12,8 @@
 //! | `query.NAME`                  | the first parameter of that name, percent-decoded                           |
 //! | anything else                 | the field of that name behind the columns                                   |
 //!
-//! `-` and an empty column are absent.
+//! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
+//! target, …). `-` and an empty column are absent.
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// Access logs.
@@ -58,20 +59,21 @@ enum Column {
 impl Wanted {
     fn of(name: &str) -> Wanted {
         Wanted::Column(match name {
-            "vhost" => Column::Vhost,
-            "remote_addr" => Column::RemoteAddr,
+            "vhost" | "cs-host" => Column::Vhost,
+            "remote_addr" | "c-ip" => Column::RemoteAddr,
             "ident" => Column::Ident,
-            "remote_user" => Column::RemoteUser,
+            "remote_user" | "cs-username" => Column::RemoteUser,
             "time_local" => Column::TimeLocal,
             "request" => Column::Request,
-            "status" => Column::Status,
-            "bytes" => Column::Bytes,
-            "referer" => Column::Referer,
-            "user_agent" => Column::UserAgent,
-            "method" => Column::Method,
-            "target" => Column::Target,
+            "status" | "sc-status" => Column::Status,
+            "bytes" | "sc-bytes" => Column::Bytes,
+            "referer" | "cs-referer" => Column::Referer,
+            "user_agent" | "c-useragent" | "cs-user-agent" => Column::UserAgent,
+            "method" | "cs-method" => Column::Method,
+            // Sigma's rules for web servers look for paths as well as for parameters in the "query".
+            "target" | "cs-uri" | "c-uri" | "cs-uri-query" | "c-uri-query" => Column::Target,
             "protocol" => Column::Protocol,
-            "path" => return Wanted::Path,
+            "path" | "cs-uri-stem" | "c-uri-stem" => return Wanted::Path,
             other => {
                 return match other.strip_prefix("query.") {
                     Some(parameter) => Wanted::Query(parameter.into()),
@@ -249,7 +251,12 @@ impl Line {
         };
         let list = |b: &Bounds| text[b.0..b.1].contains(", ") || text[..b.0].ends_with('"');
         let with_vhost = ident > 1 && !list(&words[0]);
-        let addr = words[usize::from(with_vhost)];
+        // More words than any of these has are a shipper's (a syslog header): the one next to the identity is the address.
+        let addr = words[if ident > 3 {
+            ident - 1
+        } else {
+            usize::from(with_vhost)
+        }];
         if with_vhost {
             self.set(Column::Vhost, words[0]);
         }

@@ -294,6 +294,10 @@ fn access_lines_of_other_servers_and_settings() {
             "www.example:80 \"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -",
             "www.example:80 10.0.0.2, 192.0.2.1 -",
         ),
+        (
+            "Mar  1 00:00:20 host nginx: 192.0.2.1 - a",
+            "Mar 192.0.2.1 a",
+        ),
         ("unix: - -", "- unix: -"),
         ("192.0.2.1 ident user", "- 192.0.2.1 user"),
     ] {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(super) struct Profile {
     pub name: Arc<str>,
     pub title: String,
+    pub log_sources: Vec<written::LogSource>,
     pub format: &'static Format,
     pub plan: Box<dyn Plan>,
     pub zone: TimeZone,
@@ -118,6 +119,11 @@ impl Compiler {
                 ),
             )
         })?;
+        if written.split.is_some() && !written.id.as_slice().is_empty() {
+            let message =
+                "a profile with `split` has no `id`: the acts of one record would share it";
+            return Err(("id".to_owned(), message.to_owned()));
+        }
         let zone = about("zone", zone(written.zone.as_deref()))?;
         let id = self.getters(&written.id)?;
         let recognise = written
@@ -185,6 +191,7 @@ impl Compiler {
             plan: about("", (format.plan)(&wish))?,
             name: written.name.into(),
             title: written.title,
+            log_sources: written.log_sources,
             format,
             zone,
             id,

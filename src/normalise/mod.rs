@@ -13,8 +13,10 @@ mod written;
 
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
+pub use written::LogSource;
 
 use crate::decode::{Cells, Record, Reject, frame_text};
+use crate::model::limits::FIELD_BYTES;
 use crate::model::{
     Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame,
     HashParts, Marks, Origin, Outcome, Text,
@@ -137,12 +139,18 @@ impl Normaliser {
         &self.profiles[profile.0].written.title
     }
 
+    /// What Sigma rules call the trail in their `logsource`, beside the profile's name as `product`.
+    pub fn log_sources(&self, profile: ProfileRef) -> &[LogSource] {
+        &self.profiles[profile.0].written.log_sources
+    }
+
     /// The name of the profile's format, one of [`crate::decode::FORMATS`].
     pub fn format(&self, profile: ProfileRef) -> &'static str {
         self.profiles[profile.0].written.format.name
     }
 
     /// The same profile for a source whose local times are in `zone`, because its operator says so.
+    #[must_use = "the source that is in this zone needs the profile that is returned"]
     pub fn in_zone(&mut self, profile: ProfileRef, zone: TimeZone) -> ProfileRef {
         let written = self.profiles[profile.0].written.clone();
         self.profiles.push(InZone { written, zone });
@@ -273,11 +281,12 @@ impl Profile {
         }
         assign::settle_actor(&mut event);
         self.estimate(&mut event);
-        event.unmapped.extend(
-            self.wanted
-                .iter()
-                .map(|cell| record.get(*cell).text().map(Text::new)),
-        );
+        let kept = |text| Text::new(coerce::cut(text, FIELD_BYTES));
+        let wanted = self
+            .wanted
+            .iter()
+            .map(|cell| record.get(*cell).text().map(kept));
+        event.unmapped.extend(wanted);
         event
     }
 
@@ -394,14 +403,18 @@ fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option
     }
 }
 
-/// Digest of the source and the product's own id of the act; else of the source and the content. Never of an offset.
+/// Digest of the source and the product's own id of the act, wherever in its line it stood; else of the source, the content and the
+/// place in the line. Never of an offset.
 fn identity(at: &Place<'_>, index: u32, own: Option<&str>) -> EventId {
     let source = at.batch.source.as_str().as_bytes();
     let parts = match own {
         Some(own) => HashParts::new("event").part(source).part(own.as_bytes()),
-        None => HashParts::new("line").part(source).part(&at.digest),
+        None => HashParts::new("line")
+            .part(source)
+            .part(&at.digest)
+            .number(i64::from(index)),
     };
-    EventId(parts.number(i64::from(index)).finish().short())
+    EventId(parts.finish().short())
 }
 
 #[cfg(test)]

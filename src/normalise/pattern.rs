@@ -101,7 +101,14 @@ fn fits(pieces: &[Piece], value: &str, at: usize, captured: &mut Captured) -> bo
         }
         [Piece::Any] => true,
         [Piece::Any, Piece::Literal(text)] => rest.ends_with(&**text),
-        // The first place where the literal stands is enough for what follows a `*`, unless a capture stops at a `/` there.
+        // With a further `*` behind it, the first place where the literal stands is as good as any.
+        [Piece::Any, Piece::Literal(text), more @ ..] if more.first() == Some(&Piece::Any) => rest
+            .find(&**text)
+            .is_some_and(|i| fits(more, value, at + i + text.len(), captured)),
+        [Piece::Any, Piece::Literal(text), more @ ..] => rest
+            .match_indices(&**text)
+            .take(TRIES)
+            .any(|(i, _)| fits(more, value, at + i + text.len(), captured)),
         [Piece::Any, more @ ..] => rest
             .char_indices()
             .map(|(i, _)| i)
@@ -130,7 +137,7 @@ fn fits(pieces: &[Piece], value: &str, at: usize, captured: &mut Captured) -> bo
     }
 }
 
-/// How many starting points one piece tries: longer values than any real path has are not worth more.
+/// How many starting points one piece tries before it gives up: only patterns with a capture behind a `*` have so many.
 const TRIES: usize = 1024;
 
 #[cfg(test)]
@@ -155,6 +162,17 @@ mod tests {
             assert!(fits(pattern, yes), "{pattern} {yes}");
             assert!(pattern == "*" || !fits(pattern, no), "{pattern} {no}");
         }
+    }
+
+    #[test]
+    fn a_long_value_hides_nothing() {
+        let pattern = Pattern::new("*pass*word*", &mut Vec::new()).unwrap();
+        assert!(pattern.fits_only(&format!(
+            "{}pass{}word",
+            "x".repeat(1 << 20),
+            "p".repeat(1 << 20)
+        )));
+        assert!(!pattern.fits_only(&"pass".repeat(1 << 18)));
     }
 
     #[test]

@@ -296,6 +296,16 @@ fn an_operators_profile_replaces_one_and_mistakes_name_their_line() {
 }
 
 #[test]
+fn sigma_names_of_a_trail_are_told() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let sources = normaliser.log_sources(normaliser.profile("aws-cloudtrail").unwrap());
+    assert_eq!(
+        (sources[0].product.as_deref(), sources[0].service.as_deref()),
+        (Some("aws"), Some("cloudtrail"))
+    );
+}
+
+#[test]
 fn what_a_profile_lacks_is_said() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let access = normaliser.profile("access").unwrap();
@@ -376,6 +386,29 @@ fn an_answer_with_several_records_gives_several_events() {
     );
     assert_ne!(events[0].id, events[1].id);
     assert!(events_of("duo", r#"{"response":[],"stat":"OK"}"#).is_empty());
+}
+
+#[test]
+fn an_own_id_is_the_same_in_whatever_wrapping_it_comes() {
+    let record = |id: &str| {
+        format!(
+            r#"{{"eventVersion":"1","eventTime":"2026-03-01T00:00:00Z","eventID":"{id}","eventName":"GetObject"}}"#
+        )
+    };
+    let wrapped = events_of(
+        "aws-cloudtrail",
+        &format!(r#"{{"Records":[{},{}]}}"#, record("a"), record("b")),
+    );
+    assert_eq!(
+        wrapped.iter().map(|e| e.evidence.index).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert_eq!(wrapped[1].id, event_of("aws-cloudtrail", &record("b")).id);
+    let bridged = format!(
+        r#"{{"version":"0","id":"x","detail-type":"AWS API Call","detail":{}}}"#,
+        record("b")
+    );
+    assert_eq!(wrapped[1].id, event_of("aws-cloudtrail", &bridged).id);
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub(super) struct Profile {
     pub title: String,
     /// How lines are written: a name of `decode::FORMATS`.
     pub format: String,
+    /// What Sigma rules call this trail in their `logsource`, beside the profile's own name as `product`.
+    #[serde(default)]
+    pub log_sources: Vec<LogSource>,
     /// The zone of times that state none: `UTC`, or an offset as `+02:00`. The configuration of a source may say another.
     #[serde(default)]
     pub zone: Option<String>,
@@ -56,6 +59,21 @@ pub(super) struct Profile {
     /// What must not be kept, beside what never is.
     #[serde(default)]
     pub redact: Redact,
+}
+
+/// A log source in Sigma's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSource {
+    /// `webserver`, `authentication`, …
+    #[serde(default)]
+    pub category: Option<String>,
+    /// `aws`, `azure`, `okta`, …
+    #[serde(default)]
+    pub product: Option<String>,
+    /// `cloudtrail`, `signinlogs`, …
+    #[serde(default)]
+    pub service: Option<String>,
 }
 
 /// Conditions on raw fields, all of which must hold.
