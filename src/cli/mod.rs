@@ -58,7 +58,8 @@ enum Command {
     /// Put all orders on hold, or take the hold off
     Hold {
         /// on or off
-        state: OnOff,
+        #[arg(value_name = "ON|OFF")]
+        to: OnOff,
         #[command(flatten)]
         asking: AskArgs,
     },
@@ -187,7 +188,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),
         Command::Orders(command) => ask::orders(&command),
-        Command::Hold { state, asking } => ask::hold(matches!(state, OnOff::On), &asking),
+        Command::Hold { to, asking } => ask::hold(matches!(to, OnOff::On), &asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),
         Command::Ledger(LedgerCommand::Dump { state }) => {
             let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;
@@ -231,4 +232,14 @@ fn log() {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).with_target(false);
     // under systemd the journal stamps every line itself
     if std::env::var_os("JOURNAL_STREAM").is_some() { builder.without_time().init() } else { builder.init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,6 +1,6 @@
 //! What was written, what was merged, what is true: the TOML file, the shipped and added policies, and the rules that hold.
 //!
-//! [`written`] is the file as it stands, with environment variables expanded in its values. [`load`] merges it with the
+//! [`written`] is the file as it stands, with environment variables expanded in its values. [`Config::rules`] merges it with the
 //! shipped policies and profiles, reads the databases and lists that it names, and compiles everything into [`Rules`].
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
