@@ -52,10 +52,9 @@ fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Erro
 /// # Errors
 /// The ledger can't be read.
 pub fn witnesses(reader: &Reader, finding: &Finding) -> Result<Vec<EventRow>, crate::ledger::Error> {
-    let mut events = Vec::new();
-    for witness in &finding.witnesses {
-        events.extend(reader.event(&witness.event)?);
-    }
+    let ids: Vec<_> = finding.witnesses.iter().map(|w| w.event).collect();
+    let mut events = reader.events_named(&ids)?;
+    events.sort_by_key(|event| ids.iter().position(|id| *id == event.id));
     Ok(events)
 }
 

@@ -248,12 +248,13 @@ impl Reader {
         self.read("reading the hold", |c| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n > 0))
     }
 
-    /// The recorded event of that id.
+    /// The recorded events of these ids, in order of time; those that were not recorded are left out.
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn event(&self, id: &EventId) -> Result<Option<EventRow>, Error> {
-        Ok(self.events("event", &id.to_string(), |row| row.id == *id)?.pop())
+    pub fn events_named(&self, ids: &[EventId]) -> Result<Vec<EventRow>, Error> {
+        let values: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.events("event", &values, |row| ids.contains(&row.id))
     }
 
     /// The recorded events of an actor, a session (by what stands for it), an address, a customer or an export, in order of time.
@@ -268,7 +269,7 @@ impl Reader {
             Asked::Customer => row.customer.as_deref() == Some(value),
             Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
         };
-        self.events(kind.name(), value, fits)
+        self.events(kind.name(), &[value.to_owned()], fits)
     }
 
     /// Every recorded event, in the order of recording.
@@ -280,7 +281,7 @@ impl Reader {
             let mut blocks = c.prepare("SELECT body FROM blocks ORDER BY id")?;
             let mut rows = blocks.query([])?;
             while let Some(row) = rows.next()? {
-                block::events(&row.get::<_, Vec<u8>>(0)?).for_each(&mut each);
+                block::events(&row.get::<_, Vec<u8>>(0)?, |_| true).for_each(&mut each);
             }
             let mut tail = c.prepare("SELECT body FROM tail ORDER BY sequence")?;
             let mut rows = tail.query([])?;
@@ -294,24 +295,27 @@ impl Reader {
         bodies(&self.connection).map_err(sql_error("reading events", &self.path))
     }
 
-    fn events(&self, kind: &str, value: &str, fits: impl Fn(&EventRow) -> bool) -> Result<Vec<EventRow>, Error> {
+    fn events(&self, kind: &str, values: &[String], fits: impl Fn(&EventRow) -> bool) -> Result<Vec<EventRow>, Error> {
+        // most events are not asked for: look, as JSON writes it, before reading one whole
+        let needles: Vec<String> = values.iter().map(|v| serde_json::Value::from(v.as_str()).to_string()).collect();
+        let wanted = |line: &str| needles.iter().any(|needle| line.contains(needle));
         let read = |c: &Connection| -> rusqlite::Result<Vec<EventRow>> {
             let mut found = Vec::new();
             let mut blocks = c.prepare_cached("SELECT id, keys FROM blocks ORDER BY id")?;
             let mut body = c.prepare_cached("SELECT body FROM blocks WHERE id = ?")?;
             let mut rows = blocks.query([])?;
             while let Some(row) = rows.next()? {
-                if block::may_hold(row.get_ref(1)?.as_blob()?, kind, value) {
+                let keys = row.get_ref(1)?.as_blob()?;
+                if values.iter().any(|value| block::may_hold(keys, kind, value)) {
                     let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |r| r.get(0))?;
-                    found.extend(block::events(&body).filter(&fits));
+                    found.extend(block::events(&body, wanted).filter(&fits));
                 }
             }
             let mut tail = c.prepare_cached("SELECT body FROM tail ORDER BY sequence")?;
             let mut rows = tail.query([])?;
             while let Some(row) = rows.next()? {
-                // most rows of the tail are not asked for: look before reading one whole
-                let text = row.get_ref(0)?.as_str()?;
-                if (kind == "event" || text.contains(value)) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
+                let line = row.get_ref(0)?.as_str()?;
+                if wanted(line) && let Ok(event) = serde_json::from_str::<EventRow>(line) && fits(&event) {
                     found.push(event);
                 }
             }
