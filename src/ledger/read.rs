@@ -256,7 +256,9 @@ impl Reader {
     pub fn events_named(&self, ids: &BTreeSet<EventId>) -> Result<BTreeMap<EventId, EventRow>, Error> {
         let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let may_hold = |keys: &[u8]| names.iter().any(|id| block::may_hold(keys, "event", id));
-        let events = self.events(may_hold, |text| names.iter().any(|id| text.contains(id.as_str())), |row| ids.contains(&row.id))?;
+        // a row begins with its id: look before reading it whole
+        let id = |line: &str| line.strip_prefix("{\"id\":\"")?.get(..32)?.parse::<EventId>().ok();
+        let events = self.events(may_hold, |line| id(line).is_some_and(|id| ids.contains(&id)), |row| ids.contains(&row.id))?;
         Ok(events.into_iter().map(|e| (e.id, e)).collect())
     }
 
@@ -272,7 +274,9 @@ impl Reader {
             Asked::Customer => row.customer.as_deref() == Some(value),
             Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
         };
-        self.events(|keys| block::may_hold(keys, kind.name(), value), |text| text.contains(value), fits)
+        // as JSON writes it
+        let needle = serde_json::Value::from(value).to_string();
+        self.events(|keys| block::may_hold(keys, kind.name(), value), |line| line.contains(&needle), fits)
     }
 
     /// Every recorded event, in the order of recording.
@@ -284,7 +288,7 @@ impl Reader {
             let mut blocks = c.prepare("SELECT body FROM blocks ORDER BY id")?;
             let mut rows = blocks.query([])?;
             while let Some(row) = rows.next()? {
-                block::events(&row.get::<_, Vec<u8>>(0)?).for_each(&mut each);
+                block::events(&row.get::<_, Vec<u8>>(0)?, |_| true).for_each(&mut each);
             }
             let mut tail = c.prepare("SELECT body FROM tail ORDER BY sequence")?;
             let mut rows = tail.query([])?;
@@ -301,7 +305,7 @@ impl Reader {
     fn events(
         &self,
         block_may: impl Fn(&[u8]) -> bool,
-        text_may: impl Fn(&str) -> bool,
+        line_may: impl Fn(&str) -> bool,
         fits: impl Fn(&EventRow) -> bool,
     ) -> Result<Vec<EventRow>, Error> {
         let read = |c: &Connection| -> rusqlite::Result<Vec<EventRow>> {
@@ -312,15 +316,14 @@ impl Reader {
             while let Some(row) = rows.next()? {
                 if block_may(row.get_ref(1)?.as_blob()?) {
                     let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |r| r.get(0))?;
-                    found.extend(block::events(&body).filter(&fits));
+                    found.extend(block::events(&body, &line_may).filter(&fits));
                 }
             }
             let mut tail = c.prepare_cached("SELECT body FROM tail ORDER BY sequence")?;
             let mut rows = tail.query([])?;
             while let Some(row) = rows.next()? {
-                // most rows of the tail are not asked for: look before reading one whole
                 let text = row.get_ref(0)?.as_str()?;
-                if text_may(text) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
+                if line_may(text) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
                     found.push(event);
                 }
             }
