@@ -1,6 +1,6 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Rules, recorded};
-use crate::detect::Touched;
+use crate::detect::{Plans, Touched};
 use crate::model::{Batch, Digest, Event, EventTime, FileId, Frame, FrameFlags, SourceName, limits};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,12 +9,16 @@ use std::sync::Arc;
 pub struct Scratch {
     normalise: crate::normalise::Scratch,
     enrich: crate::enrich::Cache,
+    /// Plans are of one set of rules.
+    plans: Plans,
+    rules: Option<Digest>,
+    seed: u64,
 }
 
 impl Scratch {
     /// Empty. `seed` keys the caches and never changes a result.
     pub fn new(seed: u64) -> Scratch {
-        Scratch { normalise: crate::normalise::Scratch::default(), enrich: crate::enrich::Cache::new(seed) }
+        Scratch { normalise: crate::normalise::Scratch::default(), enrich: crate::enrich::Cache::new(seed), plans: Plans::default(), rules: None, seed }
     }
 }
 
@@ -51,6 +55,9 @@ pub struct Prepared {
 impl Rules {
     /// Prepares a batch. Depends on nothing but the batch and the rules, so any thread may do it.
     pub fn prepare(&self, batch: Batch, scratch: &mut Scratch) -> Prepared {
+        if scratch.rules.replace(self.digest) != Some(self.digest) {
+            *scratch = Scratch { rules: Some(self.digest), ..Scratch::new(scratch.seed) };
+        }
         let mut lines = Vec::with_capacity(batch.frames.len());
         let mut time = None;
         let mut events = Vec::new();
@@ -80,7 +87,7 @@ impl Rules {
         {
             actor.role = self.directory.get(&actor.name).cloned();
         }
-        let touched = self.engine.touch(&event);
+        let touched = self.engine.touch(&event, &mut scratch.plans);
         if recorded(event.activity) {
             self.keep_line(&mut event, line);
         }
