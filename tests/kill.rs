@@ -111,11 +111,4 @@ fn killed_again_and_again_it_ends_as_if_it_had_not_been() {
         one == other,
         "killed only: {killed:#?}\nleft alone only: {left_alone:#?}"
     );
-    assert_eq!(
-        carried_out.len(),
-        orders
-            .iter()
-            .filter(|o| o["state"] == "done" || o["state"] == "unknown")
-            .count()
-    );
 }
