@@ -51,6 +51,7 @@ enum Command {
     /// Put all orders on hold, or take the hold off
     Hold {
         /// on or off
+        #[arg(id = "on_or_off")]
         state: OnOff,
         #[command(flatten)]
         asking: AskArgs,
@@ -223,4 +224,14 @@ fn log() {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).with_target(false);
     // under systemd the journal stamps every line itself
     if std::env::var_os("JOURNAL_STREAM").is_some() { builder.without_time().init() } else { builder.init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
 }
