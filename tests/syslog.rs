@@ -49,7 +49,6 @@ fn finding() -> Finding {
             against: "20,000".into(),
         }],
         witnesses: vec![],
-        parts: vec![],
         tags: vec![],
         asks: vec![],
         test: false,

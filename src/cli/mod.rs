@@ -30,6 +30,13 @@ enum Command {
     /// Makes a throw-away provider whose trails are written live, follows them with the real daemon, and lets the case of
     /// April 2024 happen: a phished employee, a login from a new origin, customer after customer's passcode logs.
     Demo(DemoArgs),
+    /// The demo's hook (the runner starts it)
+    #[command(hide = true)]
+    DemoHook {
+        /// The session store
+        #[arg(long)]
+        sessions: PathBuf,
+    },
     /// Run the daemon in the foreground: follow the trails, detect, record, tell, end sessions
     ///
     /// SIGTERM and SIGINT end it cleanly; SIGHUP reads the configuration again (one that can't be used changes nothing).
@@ -51,8 +58,8 @@ enum Command {
     /// Put all orders on hold, or take the hold off
     Hold {
         /// on or off
-        #[arg(id = "on_or_off")]
-        state: OnOff,
+        #[arg(value_name = "ON|OFF")]
+        to: OnOff,
         #[command(flatten)]
         asking: AskArgs,
     },
@@ -169,6 +176,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(args.keep),
+        Command::DemoHook { sessions } => demo::hook::run(&sessions),
         Command::Run(args) => {
             log();
             let settings = crate::daemon::Settings { config: args.config.config, watch: !args.no_watch, confine: !args.unconfined };
@@ -180,7 +188,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),
         Command::Orders(command) => ask::orders(&command),
-        Command::Hold { state, asking } => ask::hold(matches!(state, OnOff::On), &asking),
+        Command::Hold { to, asking } => ask::hold(matches!(to, OnOff::On), &asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),
         Command::Ledger(LedgerCommand::Dump { state }) => {
             let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;
@@ -231,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_contradicts_itself_nowhere() {
+    fn no_command_contradicts_itself() {
         Cli::command().debug_assert();
     }
 }

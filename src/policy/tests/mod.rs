@@ -4,7 +4,9 @@ mod digests;
 mod language;
 mod linking;
 mod refusals;
+#[allow(clippy::disallowed_methods, reason = "reads policies and samples beside the project, where they are")]
 mod samples;
+#[allow(clippy::disallowed_methods, reason = "reads policies and samples beside the project, where they are")]
 mod sigmahq;
 
 use super::*;
