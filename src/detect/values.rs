@@ -1,8 +1,9 @@
 //! What an entity is known to use: the state behind `new_value`.
 //!
 //! A value is new while the entity has not used it within the history (`timespan`), once the entity has been watched for
-//! a number of days and of observations. Dormancy never restarts the learning. Not monotone: an earlier sight of a value
-//! that arrives late takes its novelty away, so exactness comes from the recorded order.
+//! a number of days and of observations. Dormancy never restarts the learning. Trails arrive apart: a sight that comes in
+//! after a later one becomes the first sight, and is as new as it would have been in time. What was new before that cannot
+//! be taken back, so exactness comes from the recorded order.
 use super::window::Fired;
 use crate::model::{Digest, EventTime, Millis, Text, limits};
 use serde::{Deserialize, Serialize};
@@ -56,50 +57,38 @@ pub struct Sight {
 impl Values {
     /// Takes up a sight of `value`.
     pub fn observe(&mut self, value: &str, at: EventTime, terms: &Terms) -> Sight {
-        let since = *self.since.get_or_insert(at);
-        let learned =
-            at.since(since) >= terms.learn_for && self.observations >= terms.learn_observations;
-        // the stamp of the last sight is kept coarsely: a page view must not cost a write
+        // the stamps of last sights are kept coarsely: a page view must not cost a write
         let grain = Millis((terms.history.0 / 32).max(1));
-        let mut changed =
-            self.observations < terms.learn_observations || at.since(self.last) >= grain;
-        self.observations = self
-            .observations
-            .saturating_add(1)
-            .min(terms.learn_observations);
-        if at.since(self.last) >= grain {
-            self.last = at;
-        }
+        let coarse = EventTime(at.0 - at.0.rem_euclid(grain.0));
+        let earliest = self.since.is_none_or(|since| at < since);
+        let mut changed = earliest || self.observations < terms.learn_observations || coarse > self.last;
+        let since = if earliest { at } else { self.since.unwrap_or(at) };
+        self.since = Some(since);
+        let learned = at.since(since) >= terms.learn_for && self.observations >= terms.learn_observations;
+        self.observations = self.observations.saturating_add(1).min(terms.learn_observations);
+        self.last = self.last.max(coarse);
         let place = self.known.binary_search_by(|k| k.value.as_str().cmp(value));
         let known = match place {
             Ok(i) => {
                 let known = &mut self.known[i];
-                if at.since(known.last) > terms.history {
+                if at < known.first || at.since(known.last) > terms.history {
                     (known.first, known.after_learning) = (at, learned);
+                    changed = true;
                 }
-                if at.since(known.last) >= grain {
-                    known.last = at;
+                if coarse > known.last {
+                    known.last = coarse;
                     changed = true;
                 }
                 known
             }
             Err(i) => {
                 changed = true;
-                self.known.insert(
-                    i,
-                    Known {
-                        value: value.into(),
-                        first: at,
-                        last: at,
-                        after_learning: learned,
-                    },
-                );
+                self.known.insert(i, Known { value: value.into(), first: at, last: coarse, after_learning: learned });
                 let i = self.make_room(i);
                 &mut self.known[i]
             }
         };
-        let new =
-            known.after_learning && known.first <= at && at.since(known.first) <= terms.new_for;
+        let new = known.after_learning && at.since(known.first) <= terms.new_for;
         Sight { new, first: new && known.first == at, changed }
     }
 
@@ -226,6 +215,18 @@ mod tests {
         assert_eq!(v.known.len(), limits::VALUES_PER_ENTITY);
         assert_eq!(v.evicted, 1);
         assert_eq!(v.known[0].value, "00000001");
+    }
+
+    #[test]
+    fn two_sights_in_the_other_order_are_as_new() {
+        let (early, late) = (day(8), day(8).plus(Millis::MINUTE));
+        let (mut one, mut other) = (learned(), learned());
+        assert!(one.observe("b", early, &TERMS).new && one.observe("b", late, &TERMS).new);
+        assert!(other.observe("b", late, &TERMS).new && other.observe("b", early, &TERMS).new);
+        assert_eq!(one, other);
+        // an old habit that arrives late is no news, and makes what follows none
+        assert!(!other.observe("b", day(2), &TERMS).new);
+        assert!(!other.observe("b", late, &TERMS).new);
     }
 
     #[test]

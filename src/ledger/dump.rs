@@ -23,8 +23,8 @@ impl Reader {
             let f = row.finding;
             let asks: Vec<&str> = f.asks.iter().map(|a| &*a.action).collect();
             lines.push(format!(
-                "finding {} time={} policy={} severity={} entity={:?} asks={}",
-                f.id, f.time.0, f.policy, f.severity.name(), f.entity, asks.join(",")
+                "finding {} policy={} severity={} entity={:?} asks={}",
+                f.id, f.policy, f.severity.name(), f.entity, asks.join(",")
             ));
         }
         for order in self.orders(super::read::MOST_ROWS)? {

@@ -410,7 +410,13 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
 
 fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
     let path = path.to_owned();
-    move |source| Error::Sql { operation, path, source }
+    move |source| match source.sqlite_error_code() {
+        // no later try mends it
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            foreign(&path, format!("is damaged or no ledger ({operation}: {source}): move it aside and start again; the trails are read anew"))
+        }
+        _ => Error::Sql { operation, path, source },
+    }
 }
 
 fn foreign(path: &Path, why: String) -> Error {

@@ -1,0 +1,202 @@
+//! Lines that nobody meant well: each is counted where people look, and nothing around it is lost.
+mod support;
+use serde_json::Value;
+use std::io::Write;
+use support::{PORTAL, Site};
+
+/// A good line. Times are of these days, for a stamp of a far day would be judged by its age.
+fn good(n: u32) -> Vec<u8> {
+    let at = jiff::Timestamp::now().as_millisecond() - 3_600_000 + i64::from(n) * 1000;
+    let at = jiff::Timestamp::from_millisecond(at).unwrap();
+    line(
+        &at.to_string(),
+        n,
+        "\"actor\":{\"id\":\"u1\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}",
+    )
+}
+
+fn line(at: &str, n: u32, actor: &str) -> Vec<u8> {
+    format!(
+        "{{\"ts\":\"{at}\",\"id\":\"e{n}\",\"event\":\"page.view\",\"outcome\":\"success\",{actor},\"session\":\"s1\",\
+         \"ip\":\"192.0.2.1\",\"ua\":\"Mozilla/5.0\",\"account\":\"AC1\",\"details\":{{}}}}"
+    )
+    .into_bytes()
+}
+
+/// The portal's counters after these bytes between good lines, and the findings.
+fn after(hostile: &[u8], lines: u64) -> (Value, Vec<String>) {
+    let site = Site::bare("", "");
+    let mut file = site.append_to(PORTAL);
+    site.append_to(support::DOWNLOADS);
+    let daemon = site.start(&[]);
+    for n in 0..30 {
+        file.write_all(&[&good(n)[..], b"\n"].concat()).unwrap();
+    }
+    file.write_all(hostile).unwrap();
+    for n in 30..60 {
+        file.write_all(&[&good(n)[..], b"\n"].concat()).unwrap();
+    }
+    site.caught_up();
+    let shown = site.json(&["status"]).remove(0);
+    let portal = shown["trails"]["portal"].clone();
+    daemon.stop();
+    assert_eq!(portal["lines"], 60 + lines, "{portal}");
+    (portal, site.findings("state"))
+}
+
+/// Bytes that are no event: rejected so many times, and all 60 good lines are there.
+fn rejected(hostile: &[u8], times: u64) {
+    let (portal, findings) = after(hostile, times);
+    let rejects: u64 = portal["rejects"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert_eq!(
+        (rejects, portal["events"].as_u64()),
+        (times, Some(60)),
+        "{portal}"
+    );
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn a_malformed_line() {
+    rejected(
+        b"{\"ts\":\"2026-03-01T00:00:00Z\",\"event\":\nnonsense\n",
+        2,
+    );
+}
+
+#[test]
+fn invalid_utf_8() {
+    let mut bytes = good(100);
+    let at = bytes.windows(3).position(|w| w == b"ana").unwrap();
+    bytes[at] = 0xff;
+    bytes.push(b'\n');
+    let (portal, findings) = after(&bytes, 1);
+    // whether it is an event with a replacement character or a reject: it is one of them, and shown
+    let rejects: u64 = portal["rejects"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert_eq!(portal["events"].as_u64().unwrap() + rejects, 61, "{portal}");
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn a_lone_surrogate() {
+    let text = String::from_utf8(good(100))
+        .unwrap()
+        .replace("ana", "an\\ud800a");
+    let (portal, findings) = after(format!("{text}\n").as_bytes(), 1);
+    let rejects: u64 = portal["rejects"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert_eq!(portal["events"].as_u64().unwrap() + rejects, 61, "{portal}");
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn ten_mebibytes_in_one_line() {
+    let mut bytes = good(100);
+    bytes.pop();
+    bytes.extend(b",\"more\":\"");
+    bytes.resize(10 << 20, b'x');
+    bytes.extend(b"\"}\n");
+    let (portal, findings) = after(&bytes, 1);
+    assert_eq!(portal["clipped"], 1, "{portal}");
+    assert!(portal["events"].as_u64().unwrap() >= 60, "{portal}");
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn a_field_of_meaning_twice() {
+    let actor = |name| {
+        format!(
+            "\"actor\":{{\"id\":\"{name}\",\"name\":\"{name}\",\"type\":\"user\",\"role\":\"support\"}}"
+        )
+    };
+    let at = jiff::Timestamp::now().to_string();
+    let mut bytes = line(&at, 100, &format!("{},{}", actor("ana"), actor("eve")));
+    bytes.push(b'\n');
+    let (portal, findings) = after(&bytes, 1);
+    let rejects: u64 = portal["rejects"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert_eq!(
+        portal["ambiguous"].as_u64().unwrap() + rejects,
+        1,
+        "{portal}"
+    );
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn stamps_from_the_future_and_from_the_beginning() {
+    let actor = "\"actor\":{\"id\":\"u1\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}";
+    let mut bytes = line("2096-01-01T00:00:00Z", 100, actor);
+    bytes.push(b'\n');
+    bytes.extend(line("1970-01-01T00:00:01Z", 101, actor));
+    bytes.push(b'\n');
+    let (portal, findings) = after(&bytes, 2);
+    assert_eq!(
+        (portal["clamped"].as_u64(), portal["late"].as_u64()),
+        (Some(1), Some(1)),
+        "{portal}"
+    );
+    // what follows them is neither late nor from the future
+    assert_eq!(portal["events"], 62, "{portal}");
+    let newest = portal["newest"].as_i64().unwrap();
+    assert!(
+        (newest - jiff::Timestamp::now().as_millisecond()).abs() < 3_700_000,
+        "{portal}"
+    );
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn nuls_around_a_line_and_carriage_returns() {
+    let bytes = [&[0; 512][..], &good(100), b"\r\n", &good(101), b"\r\n"].concat();
+    let (portal, findings) = after(&bytes, 2);
+    assert_eq!(portal["events"], 62, "{portal}");
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn a_byte_order_mark_at_the_beginning_is_no_line() {
+    let site = Site::bare("", "");
+    let mut file = site.append_to(PORTAL);
+    site.append_to(support::DOWNLOADS);
+    file.write_all(&[b"\xef\xbb\xbf", &good(0)[..], b"\n", &good(1), b"\n"].concat())
+        .unwrap();
+    let daemon = site.start(&[]);
+    site.caught_up();
+    let portal = site.status()["trails"]["portal"].clone();
+    daemon.stop();
+    assert_eq!(
+        (portal["lines"].as_u64(), portal["events"].as_u64()),
+        (Some(2), Some(2)),
+        "{portal}"
+    );
+}
+
+#[test]
+fn a_trail_of_which_much_is_unreadable_is_said_about_the_trail_and_nobody_else() {
+    let (portal, findings) = after(&b"nonsense\n".repeat(40), 40);
+    assert_eq!(portal["events"], 60, "{portal}");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].contains("trail_unreadable trail=portal"),
+        "{findings:?}"
+    );
+}

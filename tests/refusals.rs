@@ -1,0 +1,270 @@
+//! What can't be used is refused: which file, which line, what to do, and with which exit code.
+mod support;
+use std::os::unix::fs::PermissionsExt;
+use support::{DOWNLOADS, PORTAL, Site, text, tripline, until};
+
+fn site() -> Site {
+    let site = Site::bare("", "");
+    for name in [PORTAL, DOWNLOADS] {
+        site.append_to(name);
+    }
+    site
+}
+
+/// `run` and `check` both refuse with 78, and say each of these words.
+fn refused(site: &Site, words: &[&str]) {
+    for command in ["run", "check"] {
+        let out = site.say(&[command]);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(78), "{command}: {}", text(&out));
+        for word in words {
+            assert!(
+                said.contains(word),
+                "{command} does not say {word:?}: {said}"
+            );
+        }
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+/// Adds to the configuration, and gives the number of the line that holds `at`.
+fn with(site: &Site, more: &str, at: &str) -> String {
+    let text = site.configuration() + more;
+    site.configure(&text);
+    let line = text.lines().position(|l| l.contains(at)).unwrap() + 1;
+    format!("tripline.toml:{line}:")
+}
+
+#[test]
+fn an_unknown_key() {
+    let site = site();
+    let place = with(&site, "[enrich]\ndatabses = []\n", "databses");
+    refused(&site, &[&place, "databses", "databases"]);
+}
+
+#[test]
+fn what_is_no_toml() {
+    let site = site();
+    let place = with(&site, "[enrich\n", "[enrich");
+    refused(&site, &[&place]);
+}
+
+#[test]
+fn a_missing_database() {
+    let site = site();
+    with(
+        &site,
+        "[enrich]\ndatabases = ['/nowhere/geo.mmdb']\n",
+        "geo",
+    );
+    refused(&site, &["/nowhere/geo.mmdb", "No such file"]);
+}
+
+#[test]
+fn a_database_that_is_none() {
+    let site = site();
+    let path = site.path("geo.mmdb");
+    std::fs::write(&path, "no database").unwrap();
+    with(
+        &site,
+        &format!("[enrich]\ndatabases = ['{}']\n", path.display()),
+        "geo",
+    );
+    refused(&site, &[path.to_str().unwrap()]);
+}
+
+#[test]
+fn a_bad_policy_and_a_bad_profile() {
+    for (folder, file, bad, line) in [
+        (
+            "detections",
+            "mine.yml",
+            "title: x\nname: x\nlevel: low\nlogsource: { product: tripline }\ndetection:\n  sel: { status|nonsense: success }\n  condition: sel\n",
+            "mine.yml:6",
+        ),
+        ("profiles", "mine.toml", "nonsense = 1\n", "mine.toml"),
+    ] {
+        let site = site();
+        let dir = site.path("policies");
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join(file), bad).unwrap();
+        site.configure(&format!(
+            "policies_dir = '{}'\n{}",
+            dir.display(),
+            site.configuration()
+        ));
+        refused(&site, &[line, "nonsense"]);
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there() {
+    let site = site();
+    std::fs::remove_file(site.config()).unwrap();
+    refused(&site, &["tripline.toml", "No such file"]);
+}
+
+#[test]
+fn a_configuration_that_may_not_be_read() {
+    let site = site();
+    std::fs::set_permissions(site.config(), PermissionsExt::from_mode(0)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        println!("skipped: root may read everything");
+        return;
+    }
+    refused(&site, &["tripline.toml", "Permission denied"]);
+}
+
+#[test]
+fn a_configuration_that_everybody_may_write() {
+    let site = site();
+    std::fs::set_permissions(site.config(), PermissionsExt::from_mode(0o666)).unwrap();
+    refused(&site, &["tripline.toml", "chmod"]);
+}
+
+#[test]
+fn two_trails_of_one_name_and_a_profile_that_is_not_there() {
+    let site = site();
+    with(
+        &site,
+        "[[trail]]\nname = 'portal'\npaths = ['/x']\nprofile = 'download-log'\n",
+        "portal",
+    );
+    refused(&site, &["two trails", "portal"]);
+    let site = self::site();
+    with(
+        &site,
+        "[[trail]]\nname = 'more'\npaths = ['/x']\nprofile = 'tripline-portl'\n",
+        "more",
+    );
+    refused(&site, &["more", "tripline-portl", "tripline-portal"]);
+}
+
+#[test]
+fn a_broken_file_at_sighup_changes_nothing_and_is_said_until_it_is_mended() {
+    let site = site();
+    let good = site.configuration();
+    let daemon = site.start(&[]);
+    site.configure(&(good.clone() + "nonsense = 1\n"));
+    daemon.signal(rustix::process::Signal::HUP);
+    let why = until("the fault to be shown", || {
+        site.status()["health"]["configuration"]
+            .as_str()
+            .map(ToOwned::to_owned)
+    });
+    assert!(
+        why.contains("tripline.toml:") && why.contains("nonsense"),
+        "{why}"
+    );
+    assert!(text(&asked_by_place(&site)).contains("nonsense"));
+    // the old one holds: what is written now is read
+    std::fs::write(site.path(PORTAL), "no event\n").unwrap();
+    site.caught_up();
+    site.configure(&good);
+    daemon.signal(rustix::process::Signal::HUP);
+    until("the fault to go", || {
+        site.status()["health"]["configuration"]
+            .is_null()
+            .then_some(())
+    });
+    daemon.stop();
+}
+
+/// `tripline status` as a person asks it, who can't use the broken file either and names the places.
+fn asked_by_place(site: &Site) -> std::process::Output {
+    let (socket, state) = (site.path("control.sock"), site.path("state"));
+    tripline(&[
+        "status",
+        "--socket",
+        socket.to_str().unwrap(),
+        "--state",
+        state.to_str().unwrap(),
+    ])
+    .output()
+    .unwrap()
+}
+
+#[test]
+fn a_second_daemon_on_the_same_state() {
+    let site = site();
+    let daemon = site.start(&[]);
+    let out = site.say(&["run"]);
+    assert_eq!(out.status.code(), Some(75), "{}", text(&out));
+    assert!(text(&out).contains("in use"), "{}", text(&out));
+    // and it has done no harm to the first
+    assert!(site.say(&["status"]).status.success());
+    daemon.stop();
+}
+
+#[test]
+fn a_state_directory_that_can_not_be_written() {
+    let site = site();
+    // no directory can be made below a file, not even by root
+    std::fs::write(site.path("state"), "").unwrap();
+    let out = site.say(&["run"]);
+    assert_eq!(out.status.code(), Some(78), "{}", text(&out));
+    assert!(text(&out).contains("state"), "{}", text(&out));
+    if rustix::process::geteuid().is_root() {
+        println!("skipped: root may write everywhere");
+        return;
+    }
+    std::fs::remove_file(site.path("state")).unwrap();
+    std::fs::create_dir(site.path("state")).unwrap();
+    std::fs::set_permissions(site.path("state"), PermissionsExt::from_mode(0o500)).unwrap();
+    let out = site.say(&["run"]);
+    assert_eq!(out.status.code(), Some(78), "{}", text(&out));
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_and_one_that_is_none() {
+    let site = site();
+    site.start(&[]).stop();
+    let path = site.path("state/ledger.sqlite");
+    let ledger = rusqlite::Connection::open(&path).unwrap();
+    ledger.pragma_update(None, "user_version", 99).unwrap();
+    ledger.close().unwrap();
+    let out = site.say(&["run"]);
+    assert_eq!(out.status.code(), Some(78), "{}", text(&out));
+    assert!(
+        text(&out).contains("newer") && text(&out).contains("ledger.sqlite"),
+        "{}",
+        text(&out)
+    );
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(
+        &path,
+        "this is no database, whatever its name says; it is a letter to my aunt".repeat(20),
+    )
+    .unwrap();
+    let out = site.say(&["run"]);
+    assert_eq!(out.status.code(), Some(78), "{}", text(&out));
+    assert!(text(&out).contains("ledger.sqlite"), "{}", text(&out));
+}
+
+#[test]
+fn every_exit_code_is_in_the_help() {
+    let out = tripline(&["--help"]).output().unwrap();
+    let help = String::from_utf8(out.stdout).unwrap();
+    let (_, codes) = help.split_once("Exit codes:").unwrap();
+    let codes: Vec<&str> = codes
+        .lines()
+        .filter_map(|l| l.split_whitespace().next())
+        .collect();
+    for code in ["0", "1", "2", "70", "75", "78"] {
+        assert!(codes.contains(&code), "{code} is missing: {help}");
+    }
+    assert_eq!(
+        tripline(&["nonsense"]).output().unwrap().status.code(),
+        Some(2)
+    );
+    let nobody = ["status", "--socket", "/nowhere", "--state", "/nowhere"];
+    assert_eq!(tripline(&nobody).output().unwrap().status.code(), Some(75));
+    assert_eq!(
+        tripline(&["replay", "/nowhere"])
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(70)
+    );
+}
