@@ -80,7 +80,8 @@ fn impure(text: &str) -> Faults {
         "rusqlite",
         "rustix",
         "notify",
-        "async ",
+        "async fn",
+        "async move",
         "std::fs",
         "std::env",
         "std::thread",
@@ -92,12 +93,7 @@ fn impure(text: &str) -> Faults {
         let whole = outside.filter(|at| {
             !code[at + what.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
         });
-        faults.extend(whole.map(|at| {
-            (
-                line(text, at),
-                format!("a pure module names `{}`", what.trim()),
-            )
-        }));
+        faults.extend(whole.map(|at| (line(text, at), format!("a pure module names `{what}`"))));
     }
     faults
 }
