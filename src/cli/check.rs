@@ -82,7 +82,7 @@ pub fn policies(dir: Option<&Path>) -> Result<Exit, Failure> {
     if let Some(dir) = dir {
         texts.add(dir)?;
     }
-    let set = Arc::new(texts.policies()?);
+    let set = Arc::new(texts.compile()?.0);
     let mut failed = 0;
     let mut run = 0;
     for policy in &set.rules {

@@ -30,6 +30,13 @@ enum Command {
     /// Makes a throw-away provider whose trails are written live, follows them with the real daemon, and lets the case of
     /// April 2024 happen: a phished employee, a login from a new origin, customer after customer's passcode logs.
     Demo(DemoArgs),
+    /// The demo's hook (the runner starts it)
+    #[command(hide = true)]
+    DemoHook {
+        /// The session store
+        #[arg(long)]
+        sessions: PathBuf,
+    },
     /// Run the daemon in the foreground: follow the trails, detect, record, tell, end sessions
     ///
     /// SIGTERM and SIGINT end it cleanly; SIGHUP reads the configuration again (one that can't be used changes nothing).
@@ -169,6 +176,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(args.keep),
+        Command::DemoHook { sessions } => demo::hook::run(&sessions),
         Command::Run(args) => {
             log();
             let settings = crate::daemon::Settings { config: args.config.config, watch: !args.no_watch, confine: !args.unconfined };

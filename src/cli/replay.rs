@@ -131,7 +131,7 @@ fn again(rules: &Arc<Rules>, inputs: &Path, into: &mut Ledger, trails: Vec<Trail
 /// Without a configuration: each file is a trail, whose product is recognised.
 fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, Vec<TrailSpec>), Failure> {
     let texts = Texts::shipped();
-    let normaliser = texts.normaliser(&texts.policies()?)?;
+    let (_, normaliser) = texts.compile()?;
     let mut trails = Vec::new();
     let mut profiles = Vec::new();
     for file in files {
@@ -181,8 +181,7 @@ fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut findings = reader.findings(&FindingFilter::default())?;
     findings.reverse();
-    for row in findings {
-        let object = answer::as_ocsf(reader, &row.finding)?;
+    for object in answer::as_ocsf(reader, &findings)? {
         // whoever reads has gone away: nothing is left to do for them
         if writeln!(out, "{object}").is_err() {
             return Ok(());

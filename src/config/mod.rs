@@ -12,7 +12,7 @@ use crate::model::{HashParts, Millis, SourceName, Text};
 use crate::normalise::Normaliser;
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets};
-use crate::policy::PolicySet;
+use crate::policy::{PolicySet, Profile, Site};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -134,7 +134,7 @@ impl Config {
     pub fn rules(&self, secrets: Secrets) -> Result<Rules, ConfigError> {
         let texts = self.texts()?;
         let tables = Tables::read(&self.written.enrich)?;
-        let normaliser = texts.normaliser(&texts.policies()?)?;
+        let (_, normaliser) = texts.compile()?;
         let mut profiles = Vec::new();
         for trail in &self.written.trail {
             let profile = match &trail.profile {
@@ -193,21 +193,23 @@ impl Texts {
         Ok(())
     }
 
-    /// Compiles the policies.
+    /// Compiles the policies and the profiles, which need each other: a rule's log source means profiles, and a raw field
+    /// that a rule names must be read by them.
     ///
     /// # Errors
-    /// A policy is wrong: file, line, and what to do.
-    pub fn policies(&self) -> Result<PolicySet, ConfigError> {
+    /// A policy or a profile is wrong: file, line, and what to do.
+    pub fn compile(&self) -> Result<(PolicySet, Normaliser), ConfigError> {
+        let normaliser = |raw_fields: &[String]| {
+            Normaliser::new(&self.profiles, raw_fields).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
+        };
+        let known = normaliser(&[])?;
+        let profile = |p| Profile { name: known.name(p).to_owned(), sources: known.log_sources(p).to_vec() };
+        let site = Site { profiles: known.profiles().map(profile).collect(), ..Site::default() };
         let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-        crate::policy::load(&files, &crate::policy::Site::default()).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
-    }
-
-    /// Compiles the profiles, with what the policies want of raw fields.
-    ///
-    /// # Errors
-    /// A profile is wrong: file, line, and what to do.
-    pub fn normaliser(&self, policies: &PolicySet) -> Result<Normaliser, ConfigError> {
-        Normaliser::new(&self.profiles, &policies.raw_fields).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
+        let policies =
+            crate::policy::load(&files, &site).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
+        let normaliser = normaliser(&policies.raw_fields)?;
+        Ok((policies, normaliser))
     }
 }
 
@@ -256,8 +258,8 @@ pub fn rules(
     tell: crate::model::Severity,
     secrets: Secrets,
 ) -> Result<Rules, ConfigError> {
-    let policies = Arc::new(texts.policies()?);
-    let mut normaliser = texts.normaliser(&policies)?;
+    let (policies, mut normaliser) = texts.compile()?;
+    let policies = Arc::new(policies);
     let digest = digest(texts, &tables, profiles, &response);
     let mut trails = BTreeMap::new();
     let mut faults = Vec::new();

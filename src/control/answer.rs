@@ -52,11 +52,8 @@ fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Erro
 /// # Errors
 /// The ledger can't be read.
 pub fn witnesses(reader: &Reader, finding: &Finding) -> Result<Vec<EventRow>, crate::ledger::Error> {
-    let mut events = Vec::new();
-    for witness in &finding.witnesses {
-        events.extend(reader.event(&witness.event)?);
-    }
-    Ok(events)
+    let mut known = reader.events_named(&finding.witnesses.iter().map(|w| w.event).collect())?;
+    Ok(finding.witnesses.iter().filter_map(|w| known.remove(&w.event)).collect())
 }
 
 /// What the finding's session took; where it names none, what its actor took within a day of it.
@@ -86,12 +83,18 @@ pub fn exposure(reader: &Reader, finding: &Finding) -> Result<Exposure, crate::l
     Ok(Exposure::of(&all))
 }
 
-/// A finding as OCSF, with the events that it rests on.
+/// Findings as OCSF, with the events that they rest on.
 ///
 /// # Errors
 /// The ledger can't be read.
-pub fn as_ocsf(reader: &Reader, finding: &Finding) -> Result<Value, crate::ledger::Error> {
-    Ok(ocsf::finding(finding, &witnesses(reader, finding)?))
+pub fn as_ocsf(reader: &Reader, findings: &[FindingRow]) -> Result<Vec<Value>, crate::ledger::Error> {
+    let ids = findings.iter().flat_map(|row| &row.finding.witnesses).map(|w| w.event).collect();
+    let known = reader.events_named(&ids)?;
+    let one = |row: &FindingRow| {
+        let events: Vec<&EventRow> = row.finding.witnesses.iter().filter_map(|w| known.get(&w.event)).collect();
+        ocsf::finding(&row.finding, &events)
+    };
+    Ok(findings.iter().map(one).collect())
 }
 
 fn ledger_status(reader: &Reader) -> Result<Value, crate::ledger::Error> {

@@ -14,7 +14,7 @@ use crate::policy::{
 };
 pub use state::{Slice, State, StateKey};
 use std::sync::Arc;
-use window::{Entry, Window};
+use window::{Entry, Inserted, Window};
 
 /// A compiled set of policies, ready to run.
 pub struct Engine {
@@ -34,6 +34,8 @@ pub struct Touch {
     pub via: u16,
     /// The slice.
     pub key: StateKey,
+    /// Whether anything is kept in the slice at all.
+    pub stateful: bool,
 }
 
 /// What an event means for the policies, reckoned from the event alone.
@@ -138,6 +140,7 @@ impl Engine {
                     policy: i,
                     via: 0,
                     key: self.alert_key(i, event),
+                    stateful: true,
                 });
             }
             reached.extend(&self.dependents[i as usize]);
@@ -158,6 +161,7 @@ impl Engine {
                 policy,
                 via,
                 key: StateKey::new(&self.set.rules[policy as usize].accumulation, &entity),
+                stateful: self.set.rules[policy as usize].alerts || !is_or(&correlation.kind),
             };
             if !touched.touches.contains(&touch) {
                 touched.touches.push(touch);
@@ -173,65 +177,42 @@ impl Engine {
     }
 
     /// Folds one event into the slices that it touches. `at` is the time that windows count it at.
-    pub fn advance(
-        &self,
-        state: &mut State,
-        event: &Event,
-        at: EventTime,
-        touched: &Touched,
-    ) -> Found {
+    pub fn advance(&self, state: &mut State, event: &Event, at: EventTime, touched: &Touched) -> Found {
         let mut found = Found::default();
-        let mut holds = vec![Held::Not; self.set.rules.len()];
+        let mut holds: Vec<Vec<EventTime>> = vec![Vec::new(); self.set.rules.len()];
         for &i in &touched.matches {
-            holds[i as usize] = Held::At(vec![at]);
+            holds[i as usize].push(at);
         }
         for touch in &touched.touches {
-            let policy = &self.set.rules[touch.policy as usize];
-            match &policy.body {
-                Body::Detection(_) => self.alert(state, event, at, touch, policy, &mut found),
+            let case = Case { event, touch, policy: &self.set.rules[touch.policy as usize] };
+            match &case.policy.body {
+                Body::Detection(_) => self.alert(state, &case, at, subject(event), &mut found),
                 Body::Correlation(correlation) => {
-                    let inner = holds[correlation.rules[touch.via as usize]].clone();
-                    if let Held::At(times) = inner {
-                        let held = self.correlate(
-                            state,
-                            event,
-                            &times,
-                            touch,
-                            policy,
-                            correlation,
-                            &mut found,
-                        );
-                        if !held.is_empty() {
-                            holds[touch.policy as usize] = Held::At(held);
-                        }
-                    }
+                    let times = holds[correlation.rules[touch.via as usize]].clone();
+                    let mut held = self.correlate(state, &case, correlation, &times, &mut found);
+                    let holds = &mut holds[touch.policy as usize];
+                    holds.append(&mut held);
+                    holds.sort_unstable();
+                    holds.dedup();
                 }
             }
         }
         found
     }
 
-    /// A detection that alerts by itself: once for each entity and episode.
-    fn alert(
-        &self,
-        state: &mut State,
-        event: &Event,
-        at: EventTime,
-        touch: &Touch,
-        policy: &Policy,
-        found: &mut Found,
-    ) {
+    /// What alerts without accumulating anything: once for each entity and episode.
+    fn alert(&self, state: &mut State, case: &Case<'_>, at: EventTime, label: Text, found: &mut Found) {
+        let Case { event, touch, policy } = case;
         let episode = at.episode(policy.episode);
-        let slice = state.window(&touch.key);
         found.contributed = true;
-        if slice.fire(&policy.decision, episode) {
+        if state.window(&touch.key).fire(&policy.decision, episode) {
             state.wrote(&touch.key, at.plus(policy.episode));
             found.firings.push(Firing {
                 policy: touch.policy,
                 time: at,
                 first: at,
                 entity: touch.key.entity(),
-                label: subject(event),
+                label,
                 episode,
                 measures: Vec::new(),
                 witnesses: vec![(event.id, at, policy.name.as_ref().into())],
@@ -239,67 +220,43 @@ impl Engine {
         }
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the arguments are the whole of what a correlation depends on"
-    )]
+    /// The times, of those at which the rule that the event matches holds, at which the correlation holds too.
     fn correlate(
         &self,
         state: &mut State,
-        event: &Event,
-        times: &[EventTime],
-        touch: &Touch,
-        policy: &Policy,
+        case: &Case<'_>,
         correlation: &Correlation,
+        times: &[EventTime],
         found: &mut Found,
     ) -> Vec<EventTime> {
         let mut held = Vec::new();
         for &time in times {
             match &correlation.kind {
-                Kind::NewValue(new) => {
-                    held.extend(self.new_value(
-                        state,
-                        event,
-                        time,
-                        touch,
-                        policy,
-                        correlation,
-                        new,
-                        found,
-                    ));
+                // "or" as Sigma writes it: one event of any of the rules is enough, and nothing is accumulated
+                kind if is_or(kind) => {
+                    held.push(time);
+                    if case.policy.alerts {
+                        let label = self.label(correlation, case.touch.via, case.event);
+                        self.alert(state, case, time, label, found);
+                    }
                 }
-                kind => held.extend(self.windowed(
-                    state,
-                    event,
-                    time,
-                    touch,
-                    policy,
-                    correlation,
-                    kind,
-                    found,
-                )),
+                Kind::NewValue(new) => held.extend(self.new_value(state, case, correlation, new, time, found)),
+                _ => held.extend(self.windowed(state, case, correlation, time, found)),
             }
         }
-        held.sort_unstable();
-        held.dedup();
         held
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the arguments are the whole of what a correlation depends on"
-    )]
     fn new_value(
         &self,
         state: &mut State,
-        event: &Event,
-        time: EventTime,
-        touch: &Touch,
-        policy: &Policy,
+        case: &Case<'_>,
         correlation: &Correlation,
         new: &NewValue,
+        time: EventTime,
         found: &mut Found,
     ) -> Option<EventTime> {
+        let Case { event, touch, policy } = case;
         let value = tuple(event, &new.fields)?;
         let terms = values::Terms {
             history: correlation.timespan,
@@ -315,15 +272,12 @@ impl Engine {
         if fires {
             let (known, usual) = values.usual(5, &value);
             let names: Vec<&str> = new.fields.iter().map(|f| self.field_name(f)).collect();
-            let measures = vec![Measure {
+            let usual = usual.join(", ").replace(SEPARATOR, " + ");
+            let measure = Measure {
                 what: names.join(" + ").into(),
                 value: value.replace(SEPARATOR, " + ").into(),
-                against: format!(
-                    "not among the {known} known: {}",
-                    usual.join(", ").replace(SEPARATOR, " + ")
-                )
-                .into(),
-            }];
+                against: format!("not among the {known} known: {usual}").into(),
+            };
             found.firings.push(Firing {
                 policy: touch.policy,
                 time,
@@ -331,54 +285,46 @@ impl Engine {
                 entity: touch.key.entity(),
                 label: self.label(correlation, touch.via, event),
                 episode,
-                measures,
+                measures: vec![measure],
                 witnesses: vec![(event.id, event.time, policy.name.as_ref().into())],
             });
         }
         if sight.changed || fires {
             state.wrote(&touch.key, expires);
         }
-        found.contributed |= sight.new;
+        found.contributed |= fires || sight.first;
         sight.new.then_some(time)
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the arguments are the whole of what a correlation depends on"
-    )]
     fn windowed(
         &self,
         state: &mut State,
-        event: &Event,
-        time: EventTime,
-        touch: &Touch,
-        policy: &Policy,
+        case: &Case<'_>,
         correlation: &Correlation,
-        kind: &Kind,
+        time: EventTime,
         found: &mut Found,
     ) -> Vec<EventTime> {
-        let Some((amount, value)) = contribution(event, kind) else {
-            return Vec::new();
-        };
+        let Case { event, touch, policy } = case;
+        let kind = &correlation.kind;
+        let Some((amount, value)) = contribution(event, kind) else { return Vec::new() };
         let span = correlation.timespan;
         let window = state.window(&touch.key);
-        let entry = Entry {
-            time,
-            event: event.id,
-            rule: touch.via,
-            amount,
-            value,
-        };
+        let entry = Entry { time, event: event.id, rule: touch.via, amount, value };
+        // how often matters only to those that count or add
+        let merge = matches!(kind, Kind::ValueCount { .. } | Kind::Temporal { .. });
         // it may be there already: another policy that accumulates the same has put it there
-        window.insert(entry, span);
-        found.contributed = true;
-        let held: Vec<EventTime> = window
-            .touched(time, span)
-            .filter(|at| holds(window, kind, correlation, *at))
-            .collect();
+        let inserted = window.insert(entry, span, merge);
+        found.contributed |= inserted == Inserted::New;
+        // where it was merged into a run, the window has no entry of its time, and it is asked about by itself
+        let touched = window.touched(time, span).chain([time]);
+        let mut held: Vec<EventTime> = touched.filter(|at| holds(window, kind, correlation, *at)).collect();
+        held.sort_unstable();
+        held.dedup();
+        let mut fired = false;
         for &at in &held {
             let episode = at.episode(policy.episode);
             if policy.alerts && window.fire(&policy.decision, episode) {
+                fired = true;
                 found.firings.push(Firing {
                     policy: touch.policy,
                     time: at,
@@ -392,7 +338,9 @@ impl Engine {
             }
         }
         let expires = window.expires(span);
-        state.wrote(&touch.key, expires);
+        if inserted != Inserted::Known || fired {
+            state.wrote(&touch.key, expires);
+        }
         held
     }
 
@@ -573,10 +521,11 @@ impl<'a> Entities<'a> {
     }
 }
 
-#[derive(Clone, PartialEq)]
-enum Held {
-    Not,
-    At(Vec<EventTime>),
+/// One event in one slice of one policy.
+struct Case<'a> {
+    event: &'a Event,
+    touch: &'a Touch,
+    policy: &'a Policy,
 }
 
 const SEPARATOR: &str = "\u{1f}";
@@ -627,6 +576,11 @@ fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Text> {
         out.push_str(&read(event, field)?);
     }
     Some(out)
+}
+
+/// Whether a single event of any of the rules is enough.
+fn is_or(kind: &Kind) -> bool {
+    matches!(kind, Kind::EventCount(range) if range.only_from_below() && range.holds(1.0))
 }
 
 /// What the event adds to a window of that kind, or nothing where it lacks the field.

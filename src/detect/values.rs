@@ -47,6 +47,8 @@ pub struct Values {
 pub struct Sight {
     /// The value is new for this entity.
     pub new: bool,
+    /// This is the event that first shows the new value.
+    pub first: bool,
     /// The state changed in a way that must be written.
     pub changed: bool,
 }
@@ -98,7 +100,7 @@ impl Values {
         };
         let new =
             known.after_learning && known.first <= at && at.since(known.first) <= terms.new_for;
-        Sight { new, changed }
+        Sight { new, first: new && known.first == at, changed }
     }
 
     /// How many values are known, and the most lately used of them, at most `n`.

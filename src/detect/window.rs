@@ -34,6 +34,17 @@ pub struct Measured {
     pub distinct: i64,
 }
 
+/// What became of a contribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It stands in the window.
+    New,
+    /// A run that it is of goes on until it.
+    Moved,
+    /// Nothing changed: it, or one that says the same, is there.
+    Known,
+}
+
 /// The contributions of one entity to one correlation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
@@ -56,27 +67,44 @@ struct Running {
 }
 
 impl Window {
-    /// Takes up a contribution; `false` where this very one is there already.
-    pub fn insert(&mut self, entry: Entry, timespan: Millis) -> bool {
-        let at = self
-            .entries
-            .partition_point(|e| (e.time, e.event, e.rule) < (entry.time, entry.event, entry.rule));
-        if self
-            .entries
-            .get(at)
-            .is_some_and(|e| (e.time, e.event, e.rule) == (entry.time, entry.event, entry.rule))
-        {
-            return false;
+    /// Takes up a contribution.
+    ///
+    /// Where `merge` says that only which rules and values there were matters, and not how often, a run of equal ones is kept
+    /// as entries no further apart than half the timespan, the last of which moves on: any window that held one of
+    /// those left out holds one that is kept. The earliest time at which a condition holds stays the same; later ones
+    /// within the same run may be left out.
+    pub fn insert(&mut self, entry: Entry, timespan: Millis, merge: bool) -> Inserted {
+        let at = self.entries.partition_point(|e| (e.time, e.event, e.rule) < (entry.time, entry.event, entry.rule));
+        if self.entries.get(at).is_some_and(|e| (e.time, e.event, e.rule) == (entry.time, entry.event, entry.rule)) {
+            return Inserted::Known;
         }
-        if at == self.entries.len() {
-            self.entries.push(entry);
-            self.push_running(timespan);
-        } else {
+        if at < self.entries.len() {
             self.entries.insert(at, entry);
             self.running = None;
+        } else if merge && let Some(moved) = self.merge(&entry, timespan) {
+            return moved;
+        } else {
+            self.entries.push(entry);
+            self.push_running(timespan);
         }
         self.forget(timespan);
-        true
+        Inserted::New
+    }
+
+    /// Lets the run that the newest entry is of go on, where it is a run of that.
+    fn merge(&mut self, entry: &Entry, timespan: Millis) -> Option<Inserted> {
+        let [.., before, last] = &mut self.entries[..] else { return None };
+        let same = |e: &Entry| e.rule == entry.rule && e.value == entry.value;
+        if !same(before) || !same(last) || entry.time.since(before.time).0 > timespan.0 / 2 {
+            return None;
+        }
+        // a repetition a moment later must not cost a write
+        if entry.time.since(last.time).0 <= timespan.0 / 32 {
+            return Some(Inserted::Known);
+        }
+        last.time = entry.time;
+        self.running = None;
+        Some(Inserted::Moved)
     }
 
     /// Every time at which the condition may newly hold after a contribution at `time`: its own and those after it within the window.
@@ -289,7 +317,7 @@ mod tests {
         let mut w = Window::default();
         let span = Millis(10);
         for (i, t) in [0, 10, 11].into_iter().enumerate() {
-            assert!(w.insert(entry(t, i as u8, 5, i as u64), span));
+            assert_eq!(w.insert(entry(t, i as u8, 5, i as u64), span, false), Inserted::New);
         }
         assert_eq!(
             w.measure(EventTime(10), span),
@@ -307,10 +335,8 @@ mod tests {
                 distinct: 2
             }
         );
-        assert!(
-            !w.insert(entry(11, 2, 5, 2), span),
-            "the same contribution twice counts once"
-        );
+        let again = w.insert(entry(11, 2, 5, 2), span, false);
+        assert_eq!(again, Inserted::Known, "the same contribution twice counts once");
     }
 
     #[test]
@@ -323,6 +349,7 @@ mod tests {
                 ..entry(1, 1, 0, 0)
             },
             span,
+            false,
         );
         w.insert(
             Entry {
@@ -330,6 +357,7 @@ mod tests {
                 ..entry(2, 2, 0, 0)
             },
             span,
+            false,
         );
         assert!(w.has_all(2, EventTime(2), span));
         assert!(!w.has_in_order(2, EventTime(2), span));
@@ -339,8 +367,27 @@ mod tests {
                 ..entry(3, 3, 0, 0)
             },
             span,
+            false,
         );
         assert!(w.has_in_order(2, EventTime(3), span));
+    }
+
+    #[test]
+    fn a_run_of_the_same_is_kept_as_few_and_still_counts_once_in_every_window() {
+        let span = Millis(100);
+        let mut w = Window::default();
+        for t in 0..1000 {
+            let mut e = entry(t, 0, 0, 7);
+            e.event.0[..8].copy_from_slice(&t.to_be_bytes());
+            w.insert(e, span, true);
+            assert_eq!(w.measure(EventTime(t), span).distinct, 1);
+        }
+        assert!(w.entries.len() < 50, "{} entries", w.entries.len());
+        for late in (100..1000).step_by(13) {
+            let mut w = w.clone();
+            w.insert(entry(late, 255, 0, 8), span, true);
+            assert_eq!(w.measure(EventTime(late), span).distinct, 2, "the run is still there at {late}");
+        }
     }
 
     #[test]
@@ -349,7 +396,7 @@ mod tests {
         for i in 0..(limits::WINDOW_ENTRIES as i64 + 10) {
             let mut e = entry(i, 0, 1, 0);
             e.event.0[..8].copy_from_slice(&i.to_be_bytes());
-            w.insert(e, Millis::DAY);
+            w.insert(e, Millis::DAY, false);
         }
         assert!(w.entries.len() <= limits::WINDOW_ENTRIES);
         assert!(w.folded > 0);
@@ -367,7 +414,7 @@ mod tests {
                 let mut w = Window::default();
                 let mut held = std::collections::BTreeSet::new();
                 for (&(t, a, v), &i) in list.iter().zip(ids) {
-                    w.insert(entry(t, i as u8, a, v), span);
+                    w.insert(entry(t, i as u8, a, v), span, false);
                     for at in w.touched(EventTime(t), span).collect::<Vec<_>>() {
                         let m = w.measure(at, span);
                         // the fast path must agree with reckoning it from scratch

@@ -6,7 +6,7 @@ use crate::model::{Finding, Order, OrderState, Severity};
 use serde_json::{Map, Value, json};
 
 /// A finding, with the recorded events that it rests on, the newest first.
-pub fn finding(finding: &Finding, events: &[EventRow]) -> Value {
+pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
     let s = &finding.subject;
     let session = s.session.map(|r| crate::model::id::hex(&r.digest));
     let mut user = Map::new();
@@ -16,7 +16,7 @@ pub fn finding(finding: &Finding, events: &[EventRow]) -> Value {
         "actor": { "user": user, "session": { "uid": session } },
         "src_endpoint": { "ip": s.ip },
     }))];
-    evidences.extend(events.iter().map(evidence));
+    evidences.extend(events.iter().map(|e| evidence(e)));
     strip(json!({
         "class_uid": 2004,
         "class_name": "Detection Finding",

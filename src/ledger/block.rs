@@ -50,7 +50,8 @@ pub(super) fn may_hold(keys: &[u8], kind: &str, value: &str) -> bool {
     keys.binary_search(&key(kind, value).to_be_bytes()).is_ok()
 }
 
-/// The events of a block; a line that can't be read is left out.
-pub(super) fn events(body: &[u8]) -> impl Iterator<Item = EventRow> + '_ {
-    BufReader::new(ZlibDecoder::new(body)).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok())
+/// The events of a block whose line of JSON is `wanted`; one that can't be read is left out.
+pub(super) fn events<'a>(body: &'a [u8], wanted: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = EventRow> + 'a {
+    let lines = BufReader::new(ZlibDecoder::new(body)).lines().map_while(Result::ok);
+    lines.filter(move |line| wanted(line)).filter_map(|line| serde_json::from_str(&line).ok())
 }

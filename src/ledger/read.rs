@@ -4,6 +4,7 @@ use super::{Error, block, foreign, open_file, sql_error};
 use crate::model::{EventId, EventTime, Finding, FindingId, Order, OrderId, Severity, WallTime};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A connection that only reads.
@@ -231,7 +232,7 @@ impl Reader {
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn trails(&self) -> Result<std::collections::BTreeMap<String, crate::pipeline::trail::TrailRow>, Error> {
+    pub fn trails(&self) -> Result<BTreeMap<String, crate::pipeline::trail::TrailRow>, Error> {
         let rows: Vec<(String, String)> =
             self.read("reading trails", |c| c.prepare_cached("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())?;
         rows.into_iter()
@@ -248,12 +249,17 @@ impl Reader {
         self.read("reading the hold", |c| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n > 0))
     }
 
-    /// The recorded event of that id.
+    /// The recorded events of those ids, each block read once.
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn event(&self, id: &EventId) -> Result<Option<EventRow>, Error> {
-        Ok(self.events("event", &id.to_string(), |row| row.id == *id)?.pop())
+    pub fn events_named(&self, ids: &BTreeSet<EventId>) -> Result<BTreeMap<EventId, EventRow>, Error> {
+        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let may_hold = |keys: &[u8]| names.iter().any(|id| block::may_hold(keys, "event", id));
+        // a row begins with its id: look before reading it whole
+        let id = |line: &str| line.strip_prefix("{\"id\":\"")?.get(..32)?.parse::<EventId>().ok();
+        let events = self.events(may_hold, |line| id(line).is_some_and(|id| ids.contains(&id)), |row| ids.contains(&row.id))?;
+        Ok(events.into_iter().map(|e| (e.id, e)).collect())
     }
 
     /// The recorded events of an actor, a session (by what stands for it), an address, a customer or an export, in order of time.
@@ -268,7 +274,9 @@ impl Reader {
             Asked::Customer => row.customer.as_deref() == Some(value),
             Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
         };
-        self.events(kind.name(), value, fits)
+        // as JSON writes it
+        let needle = serde_json::Value::from(value).to_string();
+        self.events(|keys| block::may_hold(keys, kind.name(), value), |line| line.contains(&needle), fits)
     }
 
     /// Every recorded event, in the order of recording.
@@ -280,7 +288,7 @@ impl Reader {
             let mut blocks = c.prepare("SELECT body FROM blocks ORDER BY id")?;
             let mut rows = blocks.query([])?;
             while let Some(row) = rows.next()? {
-                block::events(&row.get::<_, Vec<u8>>(0)?).for_each(&mut each);
+                block::events(&row.get::<_, Vec<u8>>(0)?, |_| true).for_each(&mut each);
             }
             let mut tail = c.prepare("SELECT body FROM tail ORDER BY sequence")?;
             let mut rows = tail.query([])?;
@@ -294,24 +302,28 @@ impl Reader {
         bodies(&self.connection).map_err(sql_error("reading events", &self.path))
     }
 
-    fn events(&self, kind: &str, value: &str, fits: impl Fn(&EventRow) -> bool) -> Result<Vec<EventRow>, Error> {
+    fn events(
+        &self,
+        block_may: impl Fn(&[u8]) -> bool,
+        line_may: impl Fn(&str) -> bool,
+        fits: impl Fn(&EventRow) -> bool,
+    ) -> Result<Vec<EventRow>, Error> {
         let read = |c: &Connection| -> rusqlite::Result<Vec<EventRow>> {
             let mut found = Vec::new();
             let mut blocks = c.prepare_cached("SELECT id, keys FROM blocks ORDER BY id")?;
             let mut body = c.prepare_cached("SELECT body FROM blocks WHERE id = ?")?;
             let mut rows = blocks.query([])?;
             while let Some(row) = rows.next()? {
-                if block::may_hold(row.get_ref(1)?.as_blob()?, kind, value) {
+                if block_may(row.get_ref(1)?.as_blob()?) {
                     let body: Vec<u8> = body.query_row([row.get::<_, i64>(0)?], |r| r.get(0))?;
-                    found.extend(block::events(&body).filter(&fits));
+                    found.extend(block::events(&body, &line_may).filter(&fits));
                 }
             }
             let mut tail = c.prepare_cached("SELECT body FROM tail ORDER BY sequence")?;
             let mut rows = tail.query([])?;
             while let Some(row) = rows.next()? {
-                // most rows of the tail are not asked for: look before reading one whole
                 let text = row.get_ref(0)?.as_str()?;
-                if (kind == "event" || text.contains(value)) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
+                if line_may(text) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
                     found.push(event);
                 }
             }

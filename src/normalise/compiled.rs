@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) struct Profile {
     pub name: Arc<str>,
     pub title: String,
-    pub log_sources: Vec<written::LogSource>,
+    pub log_sources: Vec<crate::policy::LogSource>,
     pub format: &'static Format,
     pub plan: Box<dyn Plan>,
     pub zone: TimeZone,

@@ -13,7 +13,6 @@ mod written;
 
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
-pub use written::LogSource;
 
 use crate::decode::{Cells, Record, Reject, frame_text};
 use crate::model::limits::FIELD_BYTES;
@@ -140,7 +139,7 @@ impl Normaliser {
     }
 
     /// What Sigma rules call the trail in their `logsource`, beside the profile's name as `product`.
-    pub fn log_sources(&self, profile: ProfileRef) -> &[LogSource] {
+    pub fn log_sources(&self, profile: ProfileRef) -> &[crate::policy::LogSource] {
         &self.profiles[profile.0].written.log_sources
     }
 

@@ -1,6 +1,7 @@
 //! A profile as it is written: the TOML of `policies/profiles/`, where an unknown key is an error.
 use super::stamp::Notation;
 use crate::model::Vouched;
+use crate::policy::LogSource;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -59,21 +60,6 @@ pub(super) struct Profile {
     /// What must not be kept, beside what never is.
     #[serde(default)]
     pub redact: Redact,
-}
-
-/// A log source in Sigma's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogSource {
-    /// `webserver`, `authentication`, …
-    #[serde(default)]
-    pub category: Option<String>,
-    /// `aws`, `azure`, `okta`, …
-    #[serde(default)]
-    pub product: Option<String>,
-    /// `cloudtrail`, `signinlogs`, …
-    #[serde(default)]
-    pub service: Option<String>,
 }
 
 /// Conditions on raw fields, all of which must hold.

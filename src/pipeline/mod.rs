@@ -119,7 +119,8 @@ pub struct Changes {
     /// Cursors, the last for each file of a trail.
     pub cursors: BTreeMap<(SourceName, crate::model::FileId), CursorRow>,
     /// Events to keep.
-    pub events: Vec<Event>,
+    #[allow(clippy::vec_box, reason = "an event is a kilobyte, and is handed on several times")]
+    pub events: Vec<Box<Event>>,
     /// New findings.
     pub findings: Vec<Finding>,
     /// Orders made or changed, in order: every step.
@@ -194,7 +195,7 @@ impl Outcome {
     pub fn needs(&self, input: &Input<Prepared>) -> Vec<StateKey> {
         let Input::Lines(batches) = input else { return Vec::new() };
         let touched = batches.iter().flat_map(|b| &b.lines).filter_map(|l| l.events.as_ref().ok()).flatten();
-        let mut keys: Vec<StateKey> = touched.flat_map(|(_, t)| &t.touches).map(|t| t.key).filter(|k| !self.core.state.has(k)).collect();
+        let mut keys: Vec<StateKey> = touched.flat_map(|(_, t)| &t.touches).filter(|t| t.stateful).map(|t| t.key).filter(|k| !self.core.state.has(k)).collect();
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -299,12 +300,13 @@ impl Outcome {
         if trail.count_line(reason) {
             self.unreadable(source);
         }
+        let bytes = &line.data[line.range.start as usize..line.range.end as usize];
         for (event, touched) in line.events.into_iter().flatten() {
-            self.event(source, event, &touched);
+            self.event(source, event, &touched, bytes);
         }
     }
 
-    fn event(&mut self, source: &SourceName, mut event: Event, touched: &crate::detect::Touched) {
+    fn event(&mut self, source: &SourceName, mut event: Box<Event>, touched: &crate::detect::Touched, line: &[u8]) {
         let trail = self.core.trail(source);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
@@ -323,6 +325,7 @@ impl Outcome {
             }
         }
         if keep {
+            self.core.rules.keep_line(&mut event, line);
             self.changes.events.push(event);
         }
     }

@@ -1,8 +1,9 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Rules, recorded};
 use crate::detect::Touched;
-use crate::model::{Batch, Digest, Event, EventTime, FileId, FrameFlags, SourceName, limits};
+use crate::model::{Batch, Digest, Event, EventTime, FileId, Frame, FrameFlags, SourceName, limits};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Per-thread memory for preparing: caches of what addresses and user agents mean.
 pub struct Scratch {
@@ -24,8 +25,16 @@ pub struct Line {
     pub time: EventTime,
     /// What the reader saw.
     pub flags: FrameFlags,
+    /// Its bytes: a range of the batch's.
+    pub data: Arc<[u8]>,
+    /// See `data`.
+    pub range: std::ops::Range<u32>,
     /// Its events with what they mean for the policies, or why it can't be read.
-    pub events: Result<Vec<(Event, Touched)>, &'static str>,
+    pub events: Result<Vec<(Box<Event>, Touched)>, &'static str>,
+}
+
+fn line(batch: &Batch, frame: &Frame, events: Result<Vec<(Box<Event>, Touched)>, &'static str>) -> Line {
+    Line { time: EventTime::default(), flags: frame.flags, data: batch.data.clone(), range: frame.start..frame.end, events }
 }
 
 /// A batch, ready to be folded in.
@@ -53,10 +62,10 @@ impl Rules {
                 None => Err("no profile is set for this trail"),
             };
             let stamp = events.first().map(|e| e.time);
-            let prepared = events.drain(..).map(|event| self.prepare_event(event, batch.bytes(frame), scratch)).collect();
+            let prepared = events.drain(..).map(|event| self.prepare_event(Box::new(event), batch.bytes(frame), scratch)).collect();
             // a stamp from the future must not keep the other trails' lines before this one
             time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0)).or(time);
-            lines.push((time, Line { time: EventTime::default(), flags: frame.flags, events: outcome.map(|()| prepared) }));
+            lines.push((time, line(&batch, frame, outcome.map(|()| prepared))));
         }
         // unreadable lines before the first readable one go with it
         let first = lines.iter().find_map(|(t, _)| *t).unwrap_or(EventTime(i64::MIN));
@@ -64,7 +73,7 @@ impl Rules {
         Prepared { batch, rules: self.digest, lines }
     }
 
-    fn prepare_event(&self, mut event: Event, line: &[u8], scratch: &mut Scratch) -> (Event, Touched) {
+    fn prepare_event(&self, mut event: Box<Event>, line: &[u8], scratch: &mut Scratch) -> (Box<Event>, Touched) {
         self.enricher.enrich(&mut event.origin, &mut scratch.enrich);
         if let Some(actor) = &mut event.actor
             && actor.role.is_none()
@@ -72,18 +81,19 @@ impl Rules {
             actor.role = self.directory.get(&actor.name).cloned();
         }
         let touched = self.engine.touch(&event);
-        if (recorded(event.activity) || !touched.is_empty())
-            && let Some(profile) = self.trails.get(&event.evidence.source)
-        {
-            let mut kept = self.normaliser.redact(*profile, line);
-            let mut end = kept.len().min(limits::KEPT_LINE_BYTES);
-            while !kept.is_char_boundary(end) {
-                end -= 1;
-            }
-            kept.truncate(end);
-            event.evidence.redacted = kept.into();
+        if recorded(event.activity) {
+            self.keep_line(&mut event, line);
         }
         (event, touched)
+    }
+
+    /// Puts what may be kept of its line into the event, where it is not there yet.
+    pub(super) fn keep_line(&self, event: &mut Event, line: &[u8]) {
+        if let Some(profile) = self.trails.get(&event.evidence.source)
+            && event.evidence.redacted.is_empty()
+        {
+            event.evidence.redacted = self.normaliser.redact(*profile, line).into();
+        }
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) struct Document {
 }
 
 /// Sigma's `logsource`: which events a rule is for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogSource {
     /// A kind of product: `webserver`.
     pub category: Option<String>,
