@@ -1,6 +1,7 @@
 //! Start-up and the loops: trails, the single writer, delivery, questions, the clock, systemd.
 
 mod delivery;
+mod gate;
 pub mod recorded;
 pub mod replay;
 mod start;

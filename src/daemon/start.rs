@@ -1,5 +1,6 @@
 //! Start-up and the end: in which order things are opened, given up, and closed.
 use super::delivery::{Delivery, send};
+use super::gate::Gate;
 use super::trails::{Files, Surroundings, Trails};
 use super::writer::{ToWriter, Writer, tick};
 use super::{Progress, wall_now};
@@ -135,7 +136,7 @@ async fn serve(settings: &Settings, config: Config, rules: Arc<Rules>, ledger: L
     let socket = config.written.control_socket.clone();
     let listener = server::listen(&socket, group).map_err(io(format!("control socket {}", socket.display())))?;
     let control = tokio::spawn(server::serve(listener, path, daemon));
-    let around = Surroundings { rules, to: to_writer.clone(), health: health.clone(), files, seed, watch: settings.watch };
+    let around = Surroundings { rules, to: to_writer.clone(), health: health.clone(), files, seed, watch: settings.watch, gate: Arc::default() };
     let mut running = Following { config, around, trails: None };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
@@ -166,6 +167,7 @@ struct Following {
 
 impl Following {
     fn follow(&mut self, cursors: Vec<Cursor>) -> std::io::Result<()> {
+        self.around.gate = Arc::new(Gate::new(self.config.trails(Until::Forever).into_iter().map(|t| t.name)));
         self.trails = Some(Trails::start(self.config.trails(Until::Forever), cursors, &self.around)?);
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! One thread for each trail: follows its files, prepares what it reads, and hands it to the writer.
 //!
 //! The channel to the writer is bounded: when the writer is behind, the thread waits, and the file is the queue.
+use super::gate::Gate;
 use super::writer::ToWriter;
 use crate::health::Health;
-use crate::pipeline::{Rules, Scratch};
+use crate::pipeline::{Prepared, Rules, Scratch};
 use crate::source::{Cursor, FileState, FileStatus, Follower, TrailSpec, Watcher};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,8 @@ pub struct Surroundings {
     pub seed: u64,
     /// Whether to ask the kernel for hints.
     pub watch: bool,
+    /// Where the other trails have come to.
+    pub gate: Arc<Gate>,
 }
 
 impl Trails {
@@ -84,7 +87,7 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &A
                 Ok(Some(batch)) => {
                     let prepared = around.rules.prepare(batch, &mut scratch);
                     // a backlog must not keep a rotation from being seen
-                    if !hand_over(prepared, &around.to, stop) || looked.elapsed() >= LOOK {
+                    if !pass(prepared, around, stop) || looked.elapsed() >= LOOK {
                         break None;
                     }
                 }
@@ -111,8 +114,34 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &A
     }
 }
 
+/// Hands lines over as far as the other trails have come, until all are handed over or we are to stop.
+fn pass(prepared: Prepared, around: &Surroundings, stop: &AtomicBool) -> bool {
+    let mut waiting = Some(prepared);
+    while let Some(prepared) = waiting.take() {
+        let Some(next) = prepared.lines.first().map(|l| l.time) else {
+            return hand_over(prepared, &around.to, stop);
+        };
+        let horizon = around.gate.pass(prepared.source(), next, super::wall_now());
+        let (first, rest) = prepared.cut_after(horizon);
+        if let Some(first) = first {
+            let reached = first.last_time().unwrap_or(next);
+            around.gate.pass(&first.batch.source, reached, super::wall_now());
+            if !hand_over(first, &around.to, stop) {
+                return false;
+            }
+        } else if stop.load(Ordering::Acquire) {
+            // not handed over and not committed: it is read again after the next start
+            return false;
+        } else {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        waiting = rest;
+    }
+    true
+}
+
 /// Waits for room in the channel, but not when we are to stop.
-fn hand_over(prepared: crate::pipeline::Prepared, to: &SyncSender<ToWriter>, stop: &AtomicBool) -> bool {
+fn hand_over(prepared: Prepared, to: &SyncSender<ToWriter>, stop: &AtomicBool) -> bool {
     let mut message = ToWriter::Lines(Box::new(prepared));
     loop {
         match to.try_send(message) {
