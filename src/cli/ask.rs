@@ -7,7 +7,7 @@ use crate::ledger::rows::EventRow;
 use crate::model::{EventTime, Finding, Order, Severity};
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use show::shown;
+use show::{say, shown};
 use std::path::{Path, PathBuf};
 
 /// `tripline findings …`
@@ -134,7 +134,7 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
             }
             let rows: Vec<FindingRow> = read(rows)?;
             if rows.is_empty() {
-                println!("no findings");
+                say!("no findings");
             } else {
                 show::print(&show::findings(&rows));
             }
@@ -148,7 +148,7 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
         }
         Findings::Ack { id, asking } => {
             ask(asking, &Request::Acknowledge { id: id.clone() })?;
-            println!("acknowledged");
+            say!("acknowledged");
         }
     }
     Ok(Exit::Done)
@@ -164,7 +164,7 @@ pub fn orders(command: &Orders) -> Result<Exit, Failure> {
             }
             let rows: Vec<Order> = read(rows)?;
             if rows.is_empty() {
-                println!("no orders");
+                say!("no orders");
             } else {
                 show::print(&show::orders(&rows));
             }
@@ -178,7 +178,7 @@ pub fn orders(command: &Orders) -> Result<Exit, Failure> {
                 let order: Order = serde_json::from_value(row["order"].take()).map_err(Failure::new)?;
                 let steps: Vec<Step> = serde_json::from_value(row["steps"].take()).map_err(Failure::new)?;
                 show::print(&show::orders([&order]));
-                println!();
+                say!();
                 let mut table = show::table(&["AT", "STATE", "WHY"]);
                 for step in steps {
                     let why: Vec<String> = [step.refusal, step.note].into_iter().flatten().map(|t| shown(&t)).collect();
@@ -189,11 +189,11 @@ pub fn orders(command: &Orders) -> Result<Exit, Failure> {
         }
         Orders::Release { id, asking } => {
             ask(asking, &Request::Decide { id: id.clone(), release: true })?;
-            println!("released, if it was waiting: tripline orders show {}", shown(id));
+            say!("released, if it was waiting: tripline orders show {}", shown(id));
         }
         Orders::Cancel { id, asking } => {
             ask(asking, &Request::Decide { id: id.clone(), release: false })?;
-            println!("cancelled, if it had not been handed over: tripline orders show {}", shown(id));
+            say!("cancelled, if it had not been handed over: tripline orders show {}", shown(id));
         }
     }
     Ok(Exit::Done)
@@ -202,14 +202,14 @@ pub fn orders(command: &Orders) -> Result<Exit, Failure> {
 /// `tripline hold`
 pub fn hold(on: bool, asking: &AskArgs) -> Result<Exit, Failure> {
     ask(asking, &Request::Hold { on })?;
-    println!("{}", if on { "on hold: no order is carried out until `tripline hold off`" } else { "the hold is off; what was held waits for `tripline orders release`" });
+    say!("{}", if on { "on hold: no order is carried out until `tripline hold off`" } else { "the hold is off; what was held waits for `tripline orders release`" });
     Ok(Exit::Done)
 }
 
 /// `tripline test-finding`
 pub fn test_finding(asking: &AskArgs) -> Result<Exit, Failure> {
     ask(asking, &Request::TestFinding)?;
-    println!("a finding of the policy `test` is recorded and on its way to every outlet: `tripline status` shows what is waiting");
+    say!("a finding of the policy `test` is recorded and on its way to every outlet: `tripline status` shows what is waiting");
     Ok(Exit::Done)
 }
 
@@ -223,27 +223,27 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     if daemon {
         let commit = row["last_commit"].as_i64().unwrap_or(0);
         let commit = if commit == 0 { "never".to_owned() } else { EventTime(commit).to_string() };
-        println!("tripline {} runs as process {}; last commit {commit}", shown(row["version"].as_str().unwrap_or("?")), row["pid"]);
+        say!("tripline {} runs as process {}; last commit {commit}", shown(row["version"].as_str().unwrap_or("?")), row["pid"]);
     } else {
-        println!("the daemon is not running; this is what its ledger says");
+        say!("the daemon is not running; this is what its ledger says");
     }
     show::print(&trails(&row));
     files(&row);
     let count = |key: &str| row["findings"][key].as_u64().unwrap_or(0);
-    println!("\nfindings: {}, of which {} nobody has acknowledged", count("all"), count("open"));
+    say!("\nfindings: {}, of which {} nobody has acknowledged", count("all"), count("open"));
     let orders = row["orders"].as_object().into_iter().flatten().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>();
     let hold = if row["hold"] == true { "; ON HOLD" } else { "" };
-    println!("orders: {}{hold}", if orders.is_empty() { "none".to_owned() } else { orders.join(", ") });
+    say!("orders: {}{hold}", if orders.is_empty() { "none".to_owned() } else { orders.join(", ") });
     for outlet in row["outlets"].as_array().into_iter().flatten() {
         let error = outlet["error"].as_str().map(|e| format!(" ({})", shown(e))).unwrap_or_default();
-        println!("outlet {}: {} waiting{error}", shown(outlet["name"].as_str().unwrap_or("?")), outlet["waiting"]);
+        say!("outlet {}: {} waiting{error}", shown(outlet["name"].as_str().unwrap_or("?")), outlet["waiting"]);
     }
     let health: Vec<_> = row["health"].as_object().into_iter().flatten().collect();
     if daemon && health.is_empty() {
-        println!("health: well");
+        say!("health: well");
     }
     for (what, why) in health {
-        println!("health: {}", show::paint("31", &format!("{}: {}", shown(what), shown(why.as_str().unwrap_or("?")))));
+        say!("health: {}", show::paint("31", &format!("{}: {}", shown(what), shown(why.as_str().unwrap_or("?")))));
     }
     Ok(Exit::Done)
 }
@@ -272,7 +272,7 @@ fn files(row: &Value) {
         }
     }
     if any {
-        println!();
+        say!();
         show::print(&table);
     }
 }
@@ -282,7 +282,7 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     let events: Vec<EventRow> = serde_json::from_value(row["events"].take()).map_err(Failure::new)?;
     let orders: Vec<Order> = serde_json::from_value(row["orders"].take()).map_err(Failure::new)?;
     let s = &finding.subject;
-    println!("{}", show::by_severity(finding.severity, &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))));
+    say!("{}", show::by_severity(finding.severity, &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))));
     let mut facts = vec![("finding", finding.id.to_string()), ("policy", shown(&finding.policy)), ("happened", finding.time.to_string())];
     facts.push(("known", EventTime(finding.observed.0).to_string()));
     facts.push(("about", shown(&finding.entity)));
@@ -294,10 +294,10 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     if let Some(ack) = row["acknowledged"].as_array() {
         facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
     }
-    facts.into_iter().for_each(|(name, value)| println!("  {name:<10} {value}"));
-    println!("\nwhy:");
-    finding.measures.iter().for_each(|m| println!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
-    println!("\nresting on, the newest first:");
+    facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
+    say!("\nwhy:");
+    finding.measures.iter().for_each(|m| say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
+    say!("\nresting on, the newest first:");
     let mut table = show::table(&["TIME", "MATCHED", "ACT", "FROM", "CUSTOMER", "READ FROM", "BYTES", "DIGEST"]);
     for witness in &finding.witnesses {
         match events.iter().find(|e| e.id == witness.event) {
@@ -316,12 +316,12 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     }
     show::print(&table);
     let taken = &row["exposure"];
-    println!(
+    say!(
         "\nits session asked for {} records and fetched {}, of {} customers",
         taken["records_asked"], taken["records_fetched"], taken["customers_fetched"]
     );
     if !orders.is_empty() {
-        println!("\norders:");
+        say!("\norders:");
         show::print(&show::orders(&orders));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `tripline check` and `tripline policies`: whether what was written can be used, before the daemon relies on it.
 use super::replay::enriched;
-use super::show::shown;
+use super::show::{say, shown};
 use super::{Exit, Failure};
 use crate::config::{Config, Texts};
 use crate::detect::{Engine, Plans, State};
@@ -16,24 +16,24 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     let keys = Keys::throw_away().map_err(Failure::new)?;
     let rules = config.rules(keys.secrets())?;
     let set = rules.engine.policies();
-    println!("{}: can be used", shown(&path.display().to_string()));
-    println!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
+    say!("{}: can be used", shown(&path.display().to_string()));
+    say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
     let mut well = true;
     for warning in &set.warnings {
         well = false;
-        println!("warning: {}", shown(&warning.to_string()));
+        say!("warning: {}", shown(&warning.to_string()));
     }
     for trail in &config.written.trail {
         let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else { continue };
-        println!("trail {}: {}", trail.name, rules.normaliser.title(profile));
+        say!("trail {}: {}", trail.name, rules.normaliser.title(profile));
         let have = rules.normaliser.provides(profile);
         let missing: Vec<&str> = WANTED.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect();
         if !missing.is_empty() {
-            println!("  does not show: {}", missing.join(", "));
+            say!("  does not show: {}", missing.join(", "));
         }
     }
     if config.written.enrich.databases.is_empty() {
-        println!("no database: countries, networks and their owners are unknown, and what needs them is blind");
+        say!("no database: countries, networks and their owners are unknown, and what needs them is blind");
     }
     well &= actions(&config);
     Ok(if well { Exit::Done } else { Exit::NotWell })
@@ -57,10 +57,10 @@ fn actions(config: &Config) -> bool {
     let mut well = true;
     for (name, action) in &config.written.actions {
         match crate::respond::fitness(&action.command) {
-            Ok(()) => println!("action {}: can be run", shown(name)),
+            Ok(()) => say!("action {}: can be run", shown(name)),
             Err(why) => {
                 well = false;
-                println!("action {}: would be refused: {}", shown(name), shown(&why));
+                say!("action {}: would be refused: {}", shown(name), shown(&why));
             }
         }
     }
@@ -68,10 +68,10 @@ fn actions(config: &Config) -> bool {
     let enforced = response.mode != Mode::Observe || response.modes.values().any(|m| *m != Mode::Observe);
     if enforced && config.written.actions.is_empty() {
         well = false;
-        println!("the mode is not observe, but there is no [actions.NAME]: every order would be refused");
+        say!("the mode is not observe, but there is no [actions.NAME]: every order would be refused");
     }
     if !enforced {
-        println!("mode: observe; orders say what would be done, and nothing is");
+        say!("mode: observe; orders say what would be done, and nothing is");
     }
     well
 }
@@ -91,11 +91,11 @@ pub fn policies(dir: Option<&Path>) -> Result<Exit, Failure> {
             let found = found(&set, policy, test);
             if found != test.finds {
                 failed += 1;
-                println!("{}:{}: {}: {:?} must find {}, and finds {found}", policy.file, test.line, policy.name, test.name, test.finds);
+                say!("{}:{}: {}: {:?} must find {}, and finds {found}", policy.file, test.line, policy.name, test.name, test.finds);
             }
         }
     }
-    println!("{} policies, {run} tests, {failed} failed", set.rules.len());
+    say!("{} policies, {run} tests, {failed} failed", set.rules.len());
     Ok(if failed == 0 { Exit::Done } else { Exit::NotWell })
 }
 

@@ -1,4 +1,5 @@
 //! `tripline replay`: old trails through the same engine.
+use super::show::say;
 use super::{Exit, Failure, show};
 use crate::config::{self, Config, Tables, Texts};
 use crate::control::answer;
@@ -121,9 +122,9 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
 fn again(rules: &Arc<Rules>, inputs: &Path, into: &mut Ledger, trails: Vec<TrailSpec>, seed: u64) -> Result<Exit, Failure> {
     let from = Reader::open(&inputs.join(FILE))?;
     let replayed = crate::daemon::recorded::replay_inputs(rules, &from, into, trails, seed)?;
-    println!("{} inputs replayed", replayed.inputs);
+    say!("{} inputs replayed", replayed.inputs);
     if let Some(first) = replayed.other_rules.first() {
-        println!("from input {first} on other policies, profiles or tables held than now: what follows may differ");
+        say!("from input {first} on other policies, profiles or tables held than now: what follows may differ");
     }
     Ok(Exit::Done)
 }
@@ -147,7 +148,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         };
         let profile = normaliser.name(found.profile).to_owned();
         if format == Format::Table {
-            println!("{}: {} ({:.0} % of its first lines)", show::shown(name.as_str()), normaliser.title(found.profile), found.share * 100.0);
+            say!("{}: {} ({:.0} % of its first lines)", show::shown(name.as_str()), normaliser.title(found.profile), found.share * 100.0);
         }
         let framing = if found.documents { Framing::JsonDocuments } else { Framing::Lines };
         trails.push(TrailSpec { name: name.clone(), paths, start: Start::Beginning, framing, until: Until::EndOfFile });
@@ -202,20 +203,20 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
     rows.reverse();
     for (source, row) in reader.trails()? {
         let source = show::shown(&source);
-        println!("{source}: {} lines, {} events, {} rejected, {} repeated", row.lines, row.events, row.rejected(), row.repeated);
+        say!("{source}: {} lines, {} events, {} rejected, {} repeated", row.lines, row.events, row.rejected(), row.repeated);
     }
     if say_blind {
         blind(rules);
     }
-    println!();
+    say!();
     if rows.is_empty() {
-        println!("no finding of severity {} or above", severity.name());
+        say!("no finding of severity {} or above", severity.name());
         return Ok(());
     }
     show::print(&show::findings(&rows));
     let orders = reader.orders(crate::ledger::read::MOST_ROWS)?;
     let given = orders.iter().filter(|o| o.state == OrderState::Observed).count();
-    println!("\n{} findings; {given} orders would have been given", rows.len());
+    say!("\n{} findings; {given} orders would have been given", rows.len());
     Ok(())
 }
 
@@ -234,7 +235,7 @@ fn blind(rules: &Rules) {
         }
     }
     if !blind.is_empty() {
-        println!("blind for want of fields:\n{}", blind.join("\n"));
+        say!("blind for want of fields:\n{}", blind.join("\n"));
     }
 }
 

@@ -4,6 +4,21 @@ use crate::model::{Order, Severity, Shown};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::IsTerminal;
 
+/// Prints a line to standard output. Where whoever reads it has gone away (`| head`), the program's work is done.
+macro_rules! say {
+    () => { $crate::cli::show::line(format_args!("")) };
+    ($($words:tt)*) => { $crate::cli::show::line(format_args!($($words)*)) };
+}
+pub(super) use say;
+
+/// See [`say`].
+pub fn line(words: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{words}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Colours only on a terminal, and not where `NO_COLOR` is set.
 pub fn colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
@@ -40,7 +55,7 @@ pub fn table(header: &[&str]) -> Table {
 /// Prints a table without the blanks at the ends of its lines.
 pub fn print(table: &Table) {
     for line in table.lines() {
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
 }
 
