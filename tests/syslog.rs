@@ -208,7 +208,7 @@ fn times_and_hosts_that_the_header_cannot_say_do_not_shift_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").map_or(2000, |n| n.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn o98_o97_whatever_the_fields_hold_there_is_one_record_with_the_right_fields(
         texts in proptest::collection::vec("(?s)[\\x00-\\x7f\u{80}-\u{a0}\u{2028}\u{202e}\u{feff}\u{10ffff}é\"\\\\\\]\n]{0,900}", 6),

@@ -10,6 +10,19 @@ const FUNCTION_LINES: usize = 90;
 /// What tells a reason from a word.
 const REASON_WORDS: usize = 3;
 
+/// The modules to which time and chance are inputs, and everything else comes as bytes.
+const PURE: [&str; 9] = [
+    "model",
+    "policy",
+    "decode",
+    "normalise",
+    "enrich",
+    "detect",
+    "orders",
+    "pipeline",
+    "incident",
+];
+
 /// What breaks a rule: line (0 for the file as a whole) and what is wrong.
 type Faults = Vec<(usize, String)>;
 
@@ -53,6 +66,34 @@ fn upward_imports(path: &str, text: &str, layers: &[String]) -> Faults {
                 }
             }
         }
+    }
+    faults
+}
+
+/// What a pure module names of the outside, tests left out. clippy.toml bans the functions, this the crates and folders.
+fn impure(text: &str) -> Faults {
+    let code = code(text);
+    let tests = tests(&code);
+    let mut faults = Vec::new();
+    for what in [
+        "tokio",
+        "rusqlite",
+        "rustix",
+        "notify",
+        "async fn",
+        "async move",
+        "std::fs",
+        "std::env",
+        "std::thread",
+        "std::process",
+        "std::os",
+    ] {
+        let outside = words(&code, what)
+            .filter(|at| !tests.iter().any(|(from, to)| (*from..*to).contains(at)));
+        let whole = outside.filter(|at| {
+            !code[at + what.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        });
+        faults.extend(whole.map(|at| (line(text, at), format!("a pure module names `{what}`"))));
     }
     faults
 }
@@ -474,6 +515,29 @@ fn a_module_imports_only_what_is_declared_above_it() {
 }
 
 #[test]
+fn the_pure_modules_name_nothing_of_the_outside() {
+    let pure = |path: &str| {
+        PURE.contains(
+            &path
+                .trim_end_matches(".rs")
+                .split('/')
+                .next()
+                .unwrap_or_default(),
+        )
+    };
+    let files: Vec<_> = rust_files("src")
+        .into_iter()
+        .filter(|(path, _)| pure(path) && !is_test(path))
+        .collect();
+    assert!(files.len() > 30, "{} files of pure modules", files.len());
+    hold(
+        files
+            .into_iter()
+            .map(|(path, text)| (format!("src/{path}"), impure(&text))),
+    );
+}
+
+#[test]
 fn every_file_says_its_one_job() {
     hold(
         all_rust_files()
@@ -624,6 +688,20 @@ fn an_upward_import_is_seen() {
     assert!(seen("detect/a.rs", "use crate::detect::a; use other_crate::cli;").is_empty());
     assert!(seen("cli/mod.rs", "use crate::{model, detect, ledger};").is_empty());
     assert!(seen("main.rs", "use crate::cli;").is_empty());
+}
+
+#[test]
+fn the_outside_is_seen() {
+    assert_eq!(
+        lines(&impure(
+            "use std::sync::Arc;\nuse tokio::sync::mpsc;\nuse std::fs;\nasync fn f() {}"
+        )),
+        [2, 4, 3]
+    );
+    assert!(
+        impure("//! Not tokio.\nfn notify_all() {}\n#[cfg(test)]\nmod tests { use std::fs; }")
+            .is_empty()
+    );
 }
 
 #[test]

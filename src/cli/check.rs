@@ -3,7 +3,7 @@ use super::replay::enriched;
 use super::show::shown;
 use super::{Exit, Failure};
 use crate::config::{Config, Texts};
-use crate::detect::{Engine, State};
+use crate::detect::{Engine, Plans, State};
 use crate::ledger::Keys;
 use crate::model::{Field, Mode};
 use crate::policy::{Policy, PolicySet, PolicyTest};
@@ -103,9 +103,10 @@ pub fn policies(dir: Option<&Path>) -> Result<Exit, Failure> {
 fn found(set: &Arc<PolicySet>, policy: &Policy, test: &PolicyTest) -> u32 {
     let engine = Engine::new(set.clone());
     let mut state = State::new(0);
+    let mut plans = Plans::default();
     let mut found = 0;
     for (_, event) in test.events(&set.raw_fields) {
-        let touched = engine.touch(&event);
+        let touched = engine.touch(&event, &mut plans);
         let firings = engine.advance(&mut state, &event, event.time, &touched).firings;
         found += firings.iter().filter(|f| set.rules[usize::from(f.policy)].name == policy.name).count() as u32;
     }

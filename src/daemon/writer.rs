@@ -8,7 +8,7 @@ use crate::model::{Input, Order, OrderId, OrderState, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::respond::HookDocument;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -138,10 +138,7 @@ impl Writer {
             if stop || count >= LINES_PER_INPUT || outcome.is_urgent() {
                 break;
             }
-            next = match self.from.try_recv() {
-                Ok(message) => Some(message),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = self.from.try_recv().ok();
         }
         outcome = self.fold(outcome, Input::Lines(lines))?;
         Ok((outcome, stop))

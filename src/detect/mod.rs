@@ -4,6 +4,7 @@
 //! alone ([`Engine::touch`], which any thread may reckon), so the caller can fetch the slices before it advances.
 //! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
 
+mod plan;
 pub mod state;
 pub mod values;
 pub mod window;
@@ -12,6 +13,7 @@ use crate::model::{Activity, Event, EventId, EventTime, HashParts, Measure, Mill
 use crate::policy::{
     Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet,
 };
+pub use plan::{Group, Plans, Step, Touched};
 pub use state::{Slice, State, StateKey};
 use std::sync::Arc;
 use window::{Entry, Inserted, Window};
@@ -23,35 +25,6 @@ pub struct Engine {
     by_activity: Vec<Vec<u16>>,
     /// For each rule, the correlations that refer to it, with its position in their list.
     dependents: Vec<Vec<(u16, u16)>>,
-}
-
-/// One slice that an event may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Touch {
-    /// Index of the policy.
-    pub policy: u16,
-    /// For a correlation: which of its rules the event matches or may match.
-    pub via: u16,
-    /// The slice.
-    pub key: StateKey,
-    /// Whether anything is kept in the slice at all.
-    pub stateful: bool,
-}
-
-/// What an event means for the policies, reckoned from the event alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
-    /// Indices of the detections that match, ascending.
-    pub matches: Vec<u16>,
-    /// The slices that may change, in the order in which policies are evaluated.
-    pub touches: Vec<Touch>,
-}
-
-impl Touched {
-    /// Whether any policy looks at the event.
-    pub fn is_empty(&self) -> bool {
-        self.matches.is_empty()
-    }
 }
 
 /// A policy's condition came to hold in an episode in which it had not held yet.
@@ -120,98 +93,55 @@ impl Engine {
         &self.set
     }
 
-    /// What the event means for the policies, whatever the state.
-    pub fn touch(&self, event: &Event) -> Touched {
-        let mut touched = Touched::default();
-        for &i in &self.by_activity[event.activity as usize] {
-            if let Body::Detection(matcher) = &self.set.rules[i as usize].body
-                && matcher.matches(event)
-            {
-                touched.matches.push(i);
-            }
-        }
-        if touched.matches.is_empty() {
-            return touched;
-        }
-        let mut reached: Vec<(u16, u16)> = Vec::new();
-        for &i in &touched.matches {
-            if self.set.rules[i as usize].alerts {
-                touched.touches.push(Touch {
-                    policy: i,
-                    via: 0,
-                    key: self.alert_key(i, event),
-                    stateful: true,
-                });
-            }
-            reached.extend(&self.dependents[i as usize]);
-        }
-        let mut entities = Entities::default();
-        // a rule only ever refers to rules before it, so the list grows towards higher indices and ends
-        let mut next = 0;
-        while next < reached.len() {
-            let (policy, via) = reached[next];
-            next += 1;
-            let Body::Correlation(correlation) = &self.set.rules[policy as usize].body else {
-                continue;
-            };
-            let Some(entity) = entities.of(correlation, via, event) else {
-                continue;
-            };
-            let touch = Touch {
-                policy,
-                via,
-                key: StateKey::new(&self.set.rules[policy as usize].accumulation, &entity),
-                stateful: self.set.rules[policy as usize].alerts || !is_or(&correlation.kind),
-            };
-            if !touched.touches.contains(&touch) {
-                touched.touches.push(touch);
-                for d in &self.dependents[policy as usize] {
-                    if !reached.contains(d) {
-                        reached.push(*d);
-                    }
-                }
-            }
-        }
-        touched.touches.sort_by_key(|t| (t.policy, t.via));
-        touched
-    }
-
     /// Folds one event into the slices that it touches. `at` is the time that windows count it at.
     pub fn advance(&self, state: &mut State, event: &Event, at: EventTime, touched: &Touched) -> Found {
         let mut found = Found::default();
-        let mut holds: Vec<Vec<EventTime>> = vec![Vec::new(); self.set.rules.len()];
-        for &i in &touched.matches {
+        let Some(plan) = touched.plan() else { return found };
+        // when each rule holds at this event: kept between events, for most of it stays empty
+        let mut holds = state.take_holds(self.set.rules.len());
+        for &i in &plan.matches {
             holds[i as usize].push(at);
         }
-        for touch in &touched.touches {
-            let case = Case { event, touch, policy: &self.set.rules[touch.policy as usize] };
-            match &case.policy.body {
+        for step in &plan.steps {
+            let policy = &self.set.rules[step.policy as usize];
+            let times = match &policy.body {
+                Body::Detection(_) => std::slice::from_ref(&at),
+                Body::Correlation(c) => &holds[c.rules[step.via as usize]][..],
+            };
+            if times.is_empty() {
+                continue;
+            }
+            let Some(key) = touched.key(step) else { continue };
+            let case = Case { event, step, key, policy };
+            match &policy.body {
                 Body::Detection(_) => self.alert(state, &case, at, subject(event), &mut found),
                 Body::Correlation(correlation) => {
-                    let times = holds[correlation.rules[touch.via as usize]].clone();
-                    let mut held = self.correlate(state, &case, correlation, &times, &mut found);
-                    let holds = &mut holds[touch.policy as usize];
+                    let mut held = self.correlate(state, &case, correlation, times, &mut found);
+                    let holds = &mut holds[step.policy as usize];
                     holds.append(&mut held);
                     holds.sort_unstable();
                     holds.dedup();
                 }
             }
         }
+        plan.matches.iter().for_each(|i| holds[*i as usize].clear());
+        plan.steps.iter().for_each(|s| holds[s.policy as usize].clear());
+        state.give_back_holds(holds);
         found
     }
 
     /// What alerts without accumulating anything: once for each entity and episode.
     fn alert(&self, state: &mut State, case: &Case<'_>, at: EventTime, label: Text, found: &mut Found) {
-        let Case { event, touch, policy } = case;
+        let Case { event, step, key, policy } = case;
         let episode = at.episode(policy.episode);
         found.contributed = true;
-        if state.window(&touch.key).fire(&policy.decision, episode) {
-            state.wrote(&touch.key, at.plus(policy.episode));
+        if state.window(key).fire(&policy.decision, episode) {
+            state.wrote(key, at.plus(policy.episode));
             found.firings.push(Firing {
-                policy: touch.policy,
+                policy: step.policy,
                 time: at,
                 first: at,
-                entity: touch.key.entity(),
+                entity: key.entity(),
                 label,
                 episode,
                 measures: Vec::new(),
@@ -236,7 +166,7 @@ impl Engine {
                 kind if is_or(kind) => {
                     held.push(time);
                     if case.policy.alerts {
-                        let label = self.label(correlation, case.touch.via, case.event);
+                        let label = self.label(correlation, case.step.via, case.event);
                         self.alert(state, case, time, label, found);
                     }
                 }
@@ -256,7 +186,7 @@ impl Engine {
         time: EventTime,
         found: &mut Found,
     ) -> Option<EventTime> {
-        let Case { event, touch, policy } = case;
+        let Case { event, step, key, policy } = case;
         let value = tuple(event, &new.fields)?;
         let terms = values::Terms {
             history: correlation.timespan,
@@ -264,7 +194,7 @@ impl Engine {
             learn_observations: new.learning_observations,
             new_for: new.new_for,
         };
-        let values = state.values(&touch.key);
+        let values = state.values(key);
         let sight = values.observe(&value, time, &terms);
         let expires = values.expires(&terms);
         let episode = time.episode(policy.episode);
@@ -279,18 +209,18 @@ impl Engine {
                 against: format!("not among the {known} known: {usual}").into(),
             };
             found.firings.push(Firing {
-                policy: touch.policy,
+                policy: step.policy,
                 time,
                 first: time,
-                entity: touch.key.entity(),
-                label: self.label(correlation, touch.via, event),
+                entity: key.entity(),
+                label: self.label(correlation, step.via, event),
                 episode,
                 measures: vec![measure],
                 witnesses: vec![(event.id, event.time, policy.name.as_ref().into())],
             });
         }
         if sight.changed || fires {
-            state.wrote(&touch.key, expires);
+            state.wrote(key, expires);
         }
         found.contributed |= fires || sight.first;
         sight.new.then_some(time)
@@ -304,12 +234,12 @@ impl Engine {
         time: EventTime,
         found: &mut Found,
     ) -> Vec<EventTime> {
-        let Case { event, touch, policy } = case;
+        let Case { event, step, key, policy } = case;
         let kind = &correlation.kind;
         let Some((amount, value)) = contribution(event, kind) else { return Vec::new() };
         let span = correlation.timespan;
-        let window = state.window(&touch.key);
-        let entry = Entry { time, event: event.id, rule: touch.via, amount, value };
+        let window = state.window(key);
+        let entry = Entry { time, event: event.id, rule: step.via, amount, value };
         // how often matters only to those that count or add
         let merge = matches!(kind, Kind::ValueCount { .. } | Kind::Temporal { .. });
         // it may be there already: another policy that accumulates the same has put it there
@@ -326,11 +256,11 @@ impl Engine {
             if policy.alerts && window.fire(&policy.decision, episode) {
                 fired = true;
                 found.firings.push(Firing {
-                    policy: touch.policy,
+                    policy: step.policy,
                     time: at,
                     first: window.within(at, span).first().map_or(at, |e| e.time),
-                    entity: touch.key.entity(),
-                    label: self.label(correlation, touch.via, event),
+                    entity: key.entity(),
+                    label: self.label(correlation, step.via, event),
                     episode,
                     measures: self.measures(window, kind, correlation, at),
                     witnesses: self.witnesses(window, correlation, at),
@@ -339,7 +269,7 @@ impl Engine {
         }
         let expires = window.expires(span);
         if inserted != Inserted::Known || fired {
-            state.wrote(&touch.key, expires);
+            state.wrote(key, expires);
         }
         held
     }
@@ -486,45 +416,13 @@ impl Engine {
             FieldRef::Raw(i) => &self.set.raw_fields[*i],
         }
     }
-
-    fn alert_key(&self, policy: u16, event: &Event) -> StateKey {
-        let entity = HashParts::new("entity")
-            .part(subject_key(event).as_bytes())
-            .finish()
-            .short();
-        StateKey::new(&self.set.rules[policy as usize].accumulation, &entity)
-    }
-}
-
-/// The entities of one event, each reckoned once: most correlations group by the actor or by the session.
-#[derive(Default)]
-struct Entities<'a> {
-    seen: Vec<(Vec<&'a FieldRef>, Option<[u8; 16]>)>,
-}
-
-impl<'a> Entities<'a> {
-    fn of(&mut self, correlation: &'a Correlation, via: u16, event: &Event) -> Option<[u8; 16]> {
-        let fields = || {
-            correlation
-                .group_by
-                .iter()
-                .map(|k| &k.fields[usize::from(via)])
-        };
-        if let Some((_, entity)) = self.seen.iter().find(|(seen, _)| {
-            seen.len() == correlation.group_by.len() && seen.iter().copied().eq(fields())
-        }) {
-            return *entity;
-        }
-        let entity = entity(event, fields());
-        self.seen.push((fields().collect(), entity));
-        entity
-    }
 }
 
 /// One event in one slice of one policy.
 struct Case<'a> {
     event: &'a Event,
-    touch: &'a Touch,
+    step: &'a Step,
+    key: StateKey,
     policy: &'a Policy,
 }
 
@@ -554,19 +452,19 @@ fn number(event: &Event, field: &FieldRef) -> Option<i64> {
     }
 }
 
-fn entity<'a>(event: &Event, fields: impl Iterator<Item = &'a FieldRef>) -> Option<[u8; 16]> {
-    let mut parts = HashParts::new("entity");
-    for field in fields {
-        parts = match field {
-            FieldRef::Known(field) => match event.get(*field) {
-                Value::Text("") => return None,
-                Value::Text(text) => parts.part(text.as_bytes()),
-                _ => parts.part(read(event, &FieldRef::Known(*field))?.as_bytes()),
-            },
-            field => parts.part(read(event, field)?.as_bytes()),
-        };
+/// Shows `use_text` the field's value as text, where the event has one.
+fn read_known(event: &Event, field: &FieldRef, use_text: impl FnOnce(&str)) {
+    if let FieldRef::Known(field) = field
+        && let Value::Text(text) = event.get(*field)
+    {
+        if !text.is_empty() {
+            use_text(text);
+        }
+        return;
     }
-    Some(parts.finish().short())
+    if let Some(text) = read(event, field) {
+        use_text(&text);
+    }
 }
 
 fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Text> {

@@ -2,11 +2,12 @@
 //!
 //! A cache in front of the ledger: what is not here is fetched before an event is folded in, and what has been written
 //! may be let go at any time. Which slices are at hand never changes a result.
+use super::plan::Group;
 use super::values::Values;
 use super::window::Window;
-use crate::model::{Digest, EventTime};
+use crate::model::EventTime;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 /// Names one slice: eight bytes of the policy's accumulation digest, sixteen of the entity's.
@@ -14,10 +15,9 @@ use serde::{Deserialize, Serialize};
 pub struct StateKey(pub [u8; 24]);
 
 impl StateKey {
-    /// The slice of `entity` for what `accumulation` names.
-    pub fn new(accumulation: &Digest, entity: &[u8; 16]) -> StateKey {
+    pub(super) fn of(accumulation: [u8; 8], entity: &[u8; 16]) -> StateKey {
         let mut key = [0; 24];
-        key[..8].copy_from_slice(&accumulation.0[..8]);
+        key[..8].copy_from_slice(&accumulation);
         key[8..].copy_from_slice(entity);
         StateKey(key)
     }
@@ -49,6 +49,10 @@ struct Slot {
 pub struct State {
     slots: HashMap<StateKey, Slot, FixedState>,
     dirty: Vec<StateKey>,
+    /// Groups of slices all of which are at hand.
+    complete: HashSet<(u64, u16, [u8; 16]), FixedState>,
+    /// Scratch of the engine.
+    holds: Vec<Vec<EventTime>>,
 }
 
 /// A slice that could not be read back.
@@ -61,12 +65,36 @@ impl State {
         State {
             slots: HashMap::with_hasher(FixedState::with_seed(seed)),
             dirty: Vec::new(),
+            complete: HashSet::with_hasher(FixedState::with_seed(seed)),
+            holds: Vec::new(),
         }
     }
 
     /// Whether the slice (or that there is none) is at hand.
     pub fn has(&self, key: &StateKey) -> bool {
         self.slots.contains_key(key)
+    }
+
+    /// The slices of a group that are not at hand; they must be loaded before the next event is folded in.
+    pub fn missing(&mut self, group: &Group<'_>, into: &mut Vec<StateKey>) {
+        if self.complete.insert(group.id()) {
+            into.extend(group.keys().filter(|key| !self.slots.contains_key(key)));
+        }
+    }
+
+    /// Other policies hold from now on: which groups are complete must be found out anew.
+    pub fn new_policies(&mut self) {
+        self.complete.clear();
+    }
+
+    pub(super) fn take_holds(&mut self, rules: usize) -> Vec<Vec<EventTime>> {
+        let mut holds = std::mem::take(&mut self.holds);
+        holds.resize(rules, Vec::new());
+        holds
+    }
+
+    pub(super) fn give_back_holds(&mut self, holds: Vec<Vec<EventTime>>) {
+        self.holds = holds;
     }
 
     /// Takes in a slice as it was stored, or that none is.
@@ -143,8 +171,9 @@ impl State {
 
     /// Lets slices go until at most `keep` are at hand. To be called only when all that is dirty has been committed.
     pub fn shrink(&mut self, keep: usize) {
-        if self.slots.len() > keep {
-            let mut excess = self.slots.len() - keep / 2;
+        if self.slots.len() > keep || self.complete.len() > keep {
+            self.complete.clear();
+            let mut excess = self.slots.len().saturating_sub(keep / 2);
             self.slots.retain(|_, slot| {
                 let go = excess > 0 && !slot.dirty;
                 excess -= usize::from(go);

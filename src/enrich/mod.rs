@@ -110,6 +110,10 @@ impl Enricher {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "reads databases beside the project, where they are"
+)]
 mod tests {
     use super::*;
 
@@ -158,10 +162,6 @@ mod tests {
     }
 
     #[test]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "reads a database beside the project, where it is"
-    )]
     fn the_world_is_answered_from_one_database() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/world/geo.mmdb");
         let Ok(bytes) = std::fs::read(path) else {

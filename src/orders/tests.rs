@@ -58,9 +58,12 @@ fn enforce_makes_a_pending_order_and_a_replay_never_does() {
     assert_eq!(made[0].state, OrderState::Observed);
 }
 
+/// What makes a gate refuse.
+type Change = Box<dyn Fn(&mut Finding, &mut Settings)>;
+
 #[test]
 fn gates_refuse_by_name() {
-    let cases: Vec<(Refusal, Box<dyn Fn(&mut Finding, &mut Settings)>)> = vec![
+    let cases: Vec<(Refusal, Change)> = vec![
         (Refusal::TooOld, Box::new(|f, _| f.time = EventTime(NOW.0 - Millis::HOUR.0 - 1))),
         (Refusal::Protected, Box::new(|_, s| { s.protected_actors.insert("ana".into()); })),
         (Refusal::Protected, Box::new(|_, s| s.protected_networks.push("192.0.2.0/24".parse().expect("a network")))),

@@ -192,10 +192,12 @@ impl Core {
 
 impl Outcome {
     /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
-    pub fn needs(&self, input: &Input<Prepared>) -> Vec<StateKey> {
+    pub fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
         let Input::Lines(batches) = input else { return Vec::new() };
-        let touched = batches.iter().flat_map(|b| &b.lines).filter_map(|l| l.events.as_ref().ok()).flatten();
-        let mut keys: Vec<StateKey> = touched.flat_map(|(_, t)| &t.touches).filter(|t| t.stateful).map(|t| t.key).filter(|k| !self.core.state.has(k)).collect();
+        let mut keys = Vec::new();
+        for (_, touched) in batches.iter().flat_map(|b| &b.lines).filter_map(|l| l.events.as_ref().ok()).flatten() {
+            touched.groups().for_each(|group| self.core.state.missing(&group, &mut keys));
+        }
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -227,6 +229,7 @@ impl Outcome {
     /// New policies, profiles, tables or settings hold from now on.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.core.rules = rules;
+        self.core.state.new_policies();
     }
 
     /// Whether it must be committed at once: somebody is waiting for what it found.

@@ -182,7 +182,7 @@ fn live(actions: &[Action], pattern: &str) -> (Trail, u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").map_or(100, |n| n.parse().unwrap()), ..ProptestConfig::default() })]
     #[test]
     fn whatever_happens_every_line_comes_exactly_once_and_in_order(
         actions in prop::collection::vec(action(), 1..60),
