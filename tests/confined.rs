@@ -260,3 +260,18 @@ fn a_runner_that_systemd_starts_carries_out_the_orders() {
     });
     daemon.stop();
 }
+
+#[test]
+fn a_signal_while_it_starts_is_obeyed_when_it_has_started() {
+    let site = Site::bare("", "");
+    let mut daemon = site.spawn(site.command(&["run"]));
+    until("the signals to be listened to", || {
+        let (_, caught) = threads(daemon.id(), "SigCgt").pop()?;
+        let both = 1 << (15 - 1) | 1;
+        (u64::from_str_radix(&caught, 16).ok()? & both == both).then_some(())
+    });
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.signal(rustix::process::Signal::TERM);
+    let status = daemon.wait();
+    assert!(status.success(), "{status}: {}", daemon.log());
+}

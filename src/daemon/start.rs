@@ -10,14 +10,14 @@ use crate::health::Health;
 use crate::ledger::{Durability, Error, Keys, Ledger};
 use crate::model::{Input, Millis};
 use crate::pipeline::{Core, Prepared, Rules};
-use crate::respond::service::{Watchdog, notify, status};
+use crate::respond::service::{ToldToEnd, Watchdog, notify, status};
 use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
 use crate::source::{Cursor, Until};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the command line says about the daemon.
@@ -83,22 +83,24 @@ const STUCK: Millis = Millis::SECOND.times(20);
 /// It can't start, or can't go on.
 pub fn run(settings: &Settings) -> Result<(), RunError> {
     let config = Config::read(&settings.config)?;
-    let state = &config.written.state_dir;
-    let keys = Arc::new(keys(state)?);
-    let rules = Arc::new(config.rules(keys.secrets())?);
-    // the runner is started before any input is opened, and then nothing can be started any more
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(io("starting the runtime"))?;
+    // a signal that comes while we start is obeyed as soon as we have started
+    let signals = runtime.block_on(async { Signals::listen() }).map_err(io("listening to signals"))?;
+    let state = &config.written.state_dir;
+    let keys = Arc::new(keys(state)?);
+    let rules = Arc::new(config.rules(keys.secrets())?);
+    // the runner is started before any input is opened, and then nothing can be started any more
     let (runner, link) = runner(&config, &settings.config)?;
     confine::forbid_dumps();
     if settings.confine {
         confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
     }
     let ledger = Ledger::open(state, Durability::Full, keys)?;
-    let outcome = runtime.block_on(serve(settings, config, rules, ledger, link));
+    let outcome = runtime.block_on(serve(settings, config, rules, ledger, link, signals));
     runtime.shutdown_timeout(Duration::from_secs(5));
     if let Some(mut runner) = runner {
         // its end of the socket pair is closed: it ends when its hooks have
@@ -107,8 +109,27 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     outcome
 }
 
+/// What the daemon is told by signals.
+struct Signals {
+    hangup: Signal,
+    end: ToldToEnd,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals { hangup: signal(SignalKind::hangup())?, end: ToldToEnd::listen()? })
+    }
+}
+
 /// The daemon's loops, and what happens to them.
-async fn serve(settings: &Settings, config: Config, rules: Arc<Rules>, ledger: Ledger, link: RunnerLink) -> Result<(), RunError> {
+async fn serve(
+    settings: &Settings,
+    config: Config,
+    rules: Arc<Rules>,
+    ledger: Ledger,
+    link: RunnerLink,
+    mut signals: Signals,
+) -> Result<(), RunError> {
     let seed = crate::ledger::seal::random_seed().map_err(io("reading randomness"))?;
     let health = Health::default();
     let files = Files::default();
@@ -141,7 +162,7 @@ async fn serve(settings: &Settings, config: Config, rules: Arc<Rules>, ledger: L
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
-    let outcome = running.until_told(settings, &mut writer_end, &progress).await;
+    let outcome = running.until_told(settings, &mut signals, &mut writer_end, &progress).await;
     notify(&["STOPPING=1"]);
     control.abort();
     running.stop().await;
@@ -179,17 +200,21 @@ impl Following {
         }
     }
 
-    async fn until_told(&mut self, settings: &Settings, writer_end: &mut oneshot::Receiver<()>, progress: &Progress) -> Result<(), RunError> {
-        let signals = || -> std::io::Result<_> { Ok((signal(SignalKind::hangup())?, Box::pin(crate::respond::service::told_to_end()))) };
-        let (mut hangup, mut end) = signals().map_err(io("listening to signals"))?;
+    async fn until_told(
+        &mut self,
+        settings: &Settings,
+        signals: &mut Signals,
+        writer_end: &mut oneshot::Receiver<()>,
+        progress: &Progress,
+    ) -> Result<(), RunError> {
         let mut watchdog = Watchdog::from_env();
         let mut clock = tokio::time::interval(TICK);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                ended = &mut end => return ended.map_err(io("listening to signals")),
+                () = signals.end.told() => return Ok(()),
                 _ = &mut *writer_end => return Ok(()),
-                _ = hangup.recv() => {
+                _ = signals.hangup.recv() => {
                     notify(&["RELOADING=1"]);
                     self.reload(settings).await;
                     notify(&["READY=1"]);

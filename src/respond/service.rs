@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Tells systemd `assignments` such as `READY=1` (sd_notify(3)). Does nothing where nobody listens, and never blocks
 /// for long: the service must not hang because its supervisor does.
@@ -95,12 +95,35 @@ pub fn state_directory() -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(first)))
 }
 
+/// Listens to SIGTERM and SIGINT from when it is made: a signal that comes before it is waited for is not lost.
+pub struct ToldToEnd {
+    term: Signal,
+    int: Signal,
+}
+
+impl ToldToEnd {
+    /// Begins to listen. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The operating system says no.
+    pub fn listen() -> std::io::Result<ToldToEnd> {
+        Ok(ToldToEnd {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns at the signal.
+    pub async fn told(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
 /// Returns at SIGTERM or SIGINT. Needs a tokio runtime.
 pub async fn told_to_end() -> std::io::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => Ok(()),
-        _ = int.recv() => Ok(()),
-    }
+    ToldToEnd::listen()?.told().await;
+    Ok(())
 }
