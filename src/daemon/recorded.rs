@@ -5,7 +5,7 @@
 use super::replay::ReplayError;
 use crate::ledger::{CommitError, Ledger, Reader};
 use crate::model::{Discontinuity, FileId, Input, SourceName, WallTime};
-use crate::pipeline::{Core, InputRow, Prepared, Rules, Scratch, prepare::frames_digest};
+use crate::pipeline::{Core, InputRow, Prepared, Rules, Scratch, prepare::lines_digest};
 use crate::source::{Follower, TrailSpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -92,10 +92,18 @@ fn lines(
             Missing::Source(e) => ReplayError::Source(e),
             Missing::Lines(why) => gone(row, why),
         })?;
-        prepared.extend(pieces.into_iter().map(|mut piece| {
-            piece.observed = stretch.observed;
-            rules.prepare(piece, scratch)
-        }));
+        let pieces: Vec<Prepared> = pieces
+            .into_iter()
+            .map(|mut piece| {
+                piece.observed = stretch.observed;
+                rules.prepare(piece, scratch)
+            })
+            .collect();
+        if lines_digest(&pieces).to_string() != stretch.digest {
+            let Recorded { path, from, to, .. } = &stretch;
+            return Err(gone(row, format!("{path}: bytes {from} to {to} are not those that were recorded")));
+        }
+        prepared.extend(pieces);
     }
     Ok(Input::Lines(prepared))
 }
@@ -153,10 +161,6 @@ impl Again {
             }
             pieces.push(piece);
             self.rest = rest;
-        }
-        let digest = frames_digest(pieces.iter());
-        if digest.to_string() != wanted.digest {
-            return Err(Missing::Lines(format!("{}: bytes {} to {} are not those that were recorded", wanted.path, wanted.from, wanted.to)));
         }
         Ok(pieces)
     }

@@ -1,7 +1,7 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Rules, recorded};
 use crate::detect::{Plans, Touched};
-use crate::model::{Batch, Digest, Event, EventTime, FileId, Frame, FrameFlags, SourceName, limits};
+use crate::model::{Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, SourceName, limits};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Line {
     pub time: EventTime,
     /// What the reader saw.
     pub flags: FrameFlags,
+    /// Digest of its bytes.
+    pub digest: ContentDigest,
     /// Its bytes: a range of the batch's.
     pub data: Arc<[u8]>,
     /// See `data`.
@@ -38,7 +40,9 @@ pub struct Line {
 }
 
 fn line(batch: &Batch, frame: &Frame, events: Result<Vec<(Box<Event>, Touched)>, &'static str>) -> Line {
-    Line { time: EventTime::default(), flags: frame.flags, data: batch.data.clone(), range: frame.start..frame.end, events }
+    let known = events.as_ref().ok().and_then(|events| events.first()).map(|(event, _)| event.evidence.digest);
+    let digest = known.unwrap_or_else(|| Digest::of(batch.bytes(frame)).short());
+    Line { time: EventTime::default(), digest, flags: frame.flags, data: batch.data.clone(), range: frame.start..frame.end, events }
 }
 
 /// A batch, ready to be folded in.
@@ -152,7 +156,7 @@ impl Prepared {
             "to": batch.stretch.to,
             "discontinuity": batch.discontinuity,
             "observed": batch.observed,
-            "digest": frames_digest(std::iter::once(batch)).to_string(),
+            "digest": lines_digest([self]).to_string(),
         })
     }
 
@@ -181,16 +185,8 @@ impl Lines {
     }
 }
 
-/// Digest of the frames of consecutive batches: what a replay of recorded inputs checks that it reads the same lines by.
-pub fn frames_digest<'a>(batches: impl Iterator<Item = &'a Batch>) -> Digest {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    for batch in batches {
-        for frame in &batch.frames {
-            context.update(batch.bytes(frame));
-            context.update(b"\n");
-        }
-    }
-    let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
-    Digest(out)
+/// Digest of the lines of consecutive batches: what a replay of recorded inputs checks that it reads the same lines by.
+pub fn lines_digest<'a>(batches: impl IntoIterator<Item = &'a Prepared>) -> Digest {
+    let lines = batches.into_iter().flat_map(|batch| &batch.lines);
+    lines.fold(HashParts::new("lines"), |parts, line| parts.part(&line.digest)).finish()
 }
