@@ -281,8 +281,31 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     let finding: Finding = serde_json::from_value(row["finding"].take()).map_err(Failure::new)?;
     let events: Vec<EventRow> = serde_json::from_value(row["events"].take()).map_err(Failure::new)?;
     let orders: Vec<Order> = serde_json::from_value(row["orders"].take()).map_err(Failure::new)?;
-    let s = &finding.subject;
     say!("{}", show::by_severity(finding.severity, &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))));
+    let mut facts = facts(&finding);
+    if let Some(ack) = row["acknowledged"].as_array() {
+        facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
+    }
+    facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
+    say!("\nwhy:");
+    finding.measures.iter().for_each(|m| say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
+    say!("\nresting on, the newest first:");
+    show::print(&witnesses(&finding, &events));
+    let taken = &row["exposure"];
+    say!(
+        "\nits session asked for {} records and fetched {}, of {} customers",
+        taken["records_asked"], taken["records_fetched"], taken["customers_fetched"]
+    );
+    if !orders.is_empty() {
+        say!("\norders:");
+        show::print(&show::orders(&orders));
+    }
+    Ok(())
+}
+
+/// What is said of a finding itself, by name.
+fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
+    let s = &finding.subject;
     let mut facts = vec![("finding", finding.id.to_string()), ("policy", shown(&finding.policy)), ("happened", finding.time.to_string())];
     facts.push(("known", EventTime(finding.observed.0).to_string()));
     facts.push(("about", shown(&finding.entity)));
@@ -291,13 +314,11 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     facts.extend(s.ip.map(|ip| ("address", ip.to_string())));
     facts.extend(s.session.map(|r| ("session", format!("{} (what stands for it)", crate::model::id::hex(&r.digest)))));
     facts.push(("tags", finding.tags.iter().map(|t| shown(t)).collect::<Vec<_>>().join(" ")));
-    if let Some(ack) = row["acknowledged"].as_array() {
-        facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
-    }
-    facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
-    say!("\nwhy:");
-    finding.measures.iter().for_each(|m| say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
-    say!("\nresting on, the newest first:");
+    facts
+}
+
+/// The events that a finding rests on.
+fn witnesses(finding: &Finding, events: &[EventRow]) -> comfy_table::Table {
     let mut table = show::table(&["TIME", "MATCHED", "ACT", "FROM", "CUSTOMER", "READ FROM", "BYTES", "DIGEST"]);
     for witness in &finding.witnesses {
         match events.iter().find(|e| e.id == witness.event) {
@@ -314,17 +335,7 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
             None => table.add_row([witness.time.to_string(), shown(&witness.what), format!("event {}: not recorded", witness.event)]),
         };
     }
-    show::print(&table);
-    let taken = &row["exposure"];
-    say!(
-        "\nits session asked for {} records and fetched {}, of {} customers",
-        taken["records_asked"], taken["records_fetched"], taken["customers_fetched"]
-    );
-    if !orders.is_empty() {
-        say!("\norders:");
-        show::print(&show::orders(&orders));
-    }
-    Ok(())
+    table
 }
 
 fn print_json(rows: &[Value]) -> Result<Exit, Failure> {

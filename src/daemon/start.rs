@@ -140,23 +140,14 @@ async fn serve(
     let (to_writer, from) = sync_channel(AHEAD);
     let (to_delivery, orders) = mpsc::unbounded_channel();
     let writer = Writer::new(ledger, from, to_delivery, health.clone(), seed, progress.clone());
-    let (writer_ended, mut writer_end) = oneshot::channel();
-    let writer = std::thread::Builder::new().name("writer".into()).spawn(move || {
-        let outcome = writer.run(core);
-        // the receiver is gone only when the daemon is ending already
-        let _ = writer_ended.send(());
-        outcome
-    });
-    let writer = writer.map_err(io("starting the writer"))?;
+    let (writer, mut writer_end) = start_writer(writer, core)?;
     fact(&to_writer, Input::Rules { at: wall_now(), digest: rules.digest }).await;
     let (client, events) = RunnerClient::start(link);
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), &config.written.syslog);
     let delivery = tokio::spawn(delivery.run(orders, events));
     let daemon = Arc::new(Running { to_writer: to_writer.clone(), health: health.clone(), files: files.clone(), progress: progress.clone() });
-    let group = config.written.control_group.as_deref().map(group_id).transpose()?;
     let socket = config.written.control_socket.clone();
-    let listener = server::listen(&socket, group).map_err(io(format!("control socket {}", socket.display())))?;
-    let control = tokio::spawn(server::serve(listener, path, daemon));
+    let control = control(&config, path, daemon)?;
     let around = Surroundings { rules, to: to_writer.clone(), health: health.clone(), files, seed, watch: settings.watch, gate: Arc::default() };
     let mut running = Following { config, around, trails: None };
     running.follow(cursors).map_err(io("starting the trails"))?;
@@ -177,6 +168,29 @@ async fn serve(
         Ok(Ok(ended)) => ended.map_err(RunError::from).and(outcome),
         _ => Err(RunError::Io("the writer died: this is a defect; what it said is in the log".into())),
     }
+}
+
+/// What the writer's thread ends with.
+type Written = std::thread::JoinHandle<Result<(), crate::ledger::Error>>;
+
+/// The writer on a thread of its own, and what says that it has ended.
+fn start_writer(writer: Writer, core: Core) -> Result<(Written, oneshot::Receiver<()>), RunError> {
+    let (ended, end) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let outcome = writer.run(core);
+        // the receiver is gone only when the daemon is ending already
+        let _ = ended.send(());
+        outcome
+    });
+    Ok((thread.map_err(io("starting the writer"))?, end))
+}
+
+/// Answers at the control socket.
+fn control(config: &Config, ledger: PathBuf, daemon: Arc<Running>) -> Result<tokio::task::JoinHandle<()>, RunError> {
+    let group = config.written.control_group.as_deref().map(group_id).transpose()?;
+    let socket = &config.written.control_socket;
+    let listener = server::listen(socket, group).map_err(io(format!("control socket {}", socket.display())))?;
+    Ok(tokio::spawn(server::serve(listener, ledger, daemon)))
 }
 
 /// The trails with the configuration that they follow.

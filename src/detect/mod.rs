@@ -380,7 +380,7 @@ impl Engine {
                 chosen.push(entry);
             }
         }
-        chosen.sort_by(|a, b| (b.time, b.event).cmp(&(a.time, a.event)));
+        chosen.sort_by_key(|e| std::cmp::Reverse((e.time, e.event)));
         chosen.dedup_by(|a, b| a.event == b.event);
         chosen.truncate(crate::model::limits::EVIDENCE_PER_FINDING);
         chosen

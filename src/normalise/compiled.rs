@@ -97,6 +97,37 @@ fn about<T>(what: &str, result: Result<T, String>) -> Result<T, Mistake> {
     result.map_err(|message| (what.to_owned(), message))
 }
 
+fn format(name: &str) -> Result<&'static Format, Mistake> {
+    Format::named(name).ok_or_else(|| {
+        let known: Vec<_> = crate::decode::FORMATS.iter().map(|f| f.name).collect();
+        let message = format!("no format {name:?}; there are {}", known.join(", "));
+        (name.to_owned(), message)
+    })
+}
+
+/// The keys whose values are cut out of kept lines: a session's id may be a live secret, whatever the product calls it.
+fn secret_keys(written: &written::Profile) -> Vec<String> {
+    let session = written
+        .fields
+        .get(Field::SessionUid.path())
+        .map_or(&[][..], OneOrMore::as_slice);
+    let leaf = |raw: &String| {
+        raw.split('|')
+            .next()
+            .and_then(|r| r.rsplit('.').next())
+            .unwrap_or("")
+            .to_owned()
+    };
+    written
+        .redact
+        .keys
+        .iter()
+        .cloned()
+        .chain(session.iter().map(leaf))
+        .map(|key| super::redact::plain_key(&key))
+        .collect()
+}
+
 struct Compiler {
     names: Names,
     provides: BTreeSet<Field>,
@@ -108,17 +139,7 @@ impl Compiler {
         written: written::Profile,
         raw_fields: &[String],
     ) -> Result<Profile, Mistake> {
-        let format = Format::named(&written.format).ok_or_else(|| {
-            let known: Vec<_> = crate::decode::FORMATS.iter().map(|f| f.name).collect();
-            (
-                written.format.clone(),
-                format!(
-                    "no format {:?}; there are {}",
-                    written.format,
-                    known.join(", ")
-                ),
-            )
-        })?;
+        let format = format(&written.format)?;
         if written.split.is_some() && !written.id.as_slice().is_empty() {
             let message =
                 "a profile with `split` has no `id`: the acts of one record would share it";
@@ -157,26 +178,7 @@ impl Compiler {
             .iter()
             .map(|a| self.conditional(&a.when, &a.set))
             .collect::<Result<_, _>>()?;
-        // A session's id may be a live secret: whatever the product calls it is cut out of kept lines.
-        let session = written
-            .fields
-            .get(Field::SessionUid.path())
-            .map_or(&[][..], OneOrMore::as_slice);
-        let leaf = |raw: &String| {
-            raw.split('|')
-                .next()
-                .and_then(|r| r.rsplit('.').next())
-                .unwrap_or("")
-                .to_owned()
-        };
-        let secret_keys = written
-            .redact
-            .keys
-            .iter()
-            .cloned()
-            .chain(session.iter().map(leaf))
-            .map(|key| super::redact::plain_key(&key))
-            .collect();
+        let secret_keys = secret_keys(&written);
         let wanted = raw_fields
             .iter()
             .map(|name| self.names.cell(name))

@@ -160,7 +160,7 @@ impl Normaliser {
     pub fn provides(&self, profile: ProfileRef) -> BTreeSet<Field> {
         use Field::*;
         let mut fields = self.profiles[profile.0].written.provides.clone();
-        fields.extend([Activity, Outcome, Product, Source]);
+        fields.extend([Activity, Outcome, Product, Source, Time]);
         let mut follow = |from: Field, with: &[Field]| {
             if fields.contains(&from) {
                 fields.extend(with);
