@@ -29,8 +29,15 @@ fn main() {
     let mut took: Vec<Duration> = (0..ROUNDS).map(|round| one(&mut file, &times, round)).collect();
     daemon.stop();
     took.sort();
-    let at = |share: f64| took[((took.len() as f64 * share).ceil() as usize).clamp(1, took.len()) - 1].as_secs_f64() * 1e3;
-    println!("append to hook start, {ROUNDS} orders: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, most {:.1} ms", at(0.5), at(0.9), at(0.99), at(1.0));
+    let at =
+        |share: f64| took[((took.len() as f64 * share).ceil() as usize).clamp(1, took.len()) - 1].as_secs_f64() * 1e3;
+    println!(
+        "append to hook start, {ROUNDS} orders: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
 }
 
 /// Notes when it started, under the order's name.
@@ -51,7 +58,12 @@ fn one(file: &mut std::fs::File, times: &Path, round: usize) -> Duration {
     file.write_all(format!("{line}\n").as_bytes()).expect("appended");
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(path) = std::fs::read_dir(times).expect("there").flatten().map(|e| e.path()).find(|p| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'))) {
+        if let Some(path) = std::fs::read_dir(times)
+            .expect("there")
+            .flatten()
+            .map(|e| e.path())
+            .find(|p| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
+        {
             let started: i128 = std::fs::read_to_string(&path).expect("readable").parse().expect("a number");
             std::fs::remove_file(path).expect("removed");
             return Duration::from_nanos((started - appended).max(0) as u64);
@@ -94,7 +106,11 @@ impl Daemon {
         let daemon = Daemon(child);
         let deadline = Instant::now() + Duration::from_secs(10);
         while !dir.join("control.sock").exists() {
-            assert!(Instant::now() < deadline, "the daemon did not start: {}", std::fs::read_to_string(dir.join("daemon.log")).unwrap_or_default());
+            assert!(
+                Instant::now() < deadline,
+                "the daemon did not start: {}",
+                std::fs::read_to_string(dir.join("daemon.log")).unwrap_or_default()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         daemon

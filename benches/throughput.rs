@@ -108,13 +108,18 @@ fn stages(world: &Path) {
         }
     }
     let each = |d: Duration| d.as_secs_f64() * 1e6 / lines as f64;
-    println!("a line, one thread: reading {:.2} µs; decoding, normalising, enriching, matching {:.2} µs", each(reading), each(preparing));
+    println!(
+        "a line, one thread: reading {:.2} µs; decoding, normalising, enriching, matching {:.2} µs",
+        each(reading),
+        each(preparing)
+    );
 }
 
 fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
     if world.join("geo.mmdb").exists() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/world/tripline.toml");
-        let text = std::fs::read_to_string(file).expect("the configuration").replace("${WORLD}", &world.to_string_lossy());
+        let text =
+            std::fs::read_to_string(file).expect("the configuration").replace("${WORLD}", &world.to_string_lossy());
         let copy = tempfile::NamedTempFile::new().expect("a scratch file");
         copy.as_file().write_all(text.as_bytes()).expect("written");
         let config = Config::read(copy.path()).expect("a good configuration");
@@ -122,9 +127,22 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
     }
     let name = SourceName("portal".into());
     let paths = vec![world.join("portal-audit.jsonl").to_string_lossy().into_owned()];
-    let trail = TrailSpec { name: name.clone(), paths, start: Start::Beginning, framing: Framing::Lines, until: Until::EndOfFile };
+    let trail = TrailSpec {
+        name: name.clone(),
+        paths,
+        start: Start::Beginning,
+        framing: Framing::Lines,
+        until: Until::EndOfFile,
+    };
     let profiles = [(name, "tripline-portal".to_owned(), None)];
-    let rules = config::rules(&Texts::shipped(), Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets());
+    let rules = config::rules(
+        &Texts::shipped(),
+        Tables::default(),
+        &profiles,
+        Default::default(),
+        Severity::Medium,
+        keys.secrets(),
+    );
     (rules.expect("good rules"), vec![trail])
 }
 
@@ -149,14 +167,21 @@ fn now() -> WallTime {
 
 /// A portal's trail: two hundred people who look at pages, log in, and now and then export.
 fn make(dir: &Path) -> PathBuf {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(dir.join("portal-audit.jsonl")).expect("a scratch file"));
+    let mut file =
+        std::io::BufWriter::new(std::fs::File::create(dir.join("portal-audit.jsonl")).expect("a scratch file"));
     let start: jiff::Timestamp = "2026-03-01T00:00:00Z".parse().expect("a time");
     for n in 0..300_000u64 {
         let at = start + jiff::SignedDuration::from_millis(n as i64 * 12_000);
         let who = n.wrapping_mul(2_654_435_761) % 200;
         let (event, more) = match n % 50 {
             0 => ("session.login", String::new()),
-            1 => ("log.export.requested", format!(r#","details":{{"export":"ex-{n}","kind":"sms","from":"2026-02-27","to":"2026-02-28","rows":{}}}"#, n % 3000)),
+            1 => (
+                "log.export.requested",
+                format!(
+                    r#","details":{{"export":"ex-{n}","kind":"sms","from":"2026-02-27","to":"2026-02-28","rows":{}}}"#,
+                    n % 3000
+                ),
+            ),
             _ => ("page.view", String::new()),
         };
         writeln!(

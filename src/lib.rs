@@ -39,10 +39,18 @@ pub mod enrich;
 pub mod detect;
 pub mod orders;
 pub mod pipeline;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: the one file that everything is committed to, and the keys beside it")]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: the one file that everything is committed to, and the keys beside it"
+)]
 pub mod ledger;
 pub mod incident;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: starts hooks, speaks to the network, waits")]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an edge: starts hooks, speaks to the network, waits"
+)]
 pub mod respond;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: is shared by the loops")]
 pub mod health;

@@ -34,83 +34,40 @@ fn findings_and_orders_are_listed_shown_and_acknowledged() {
     for (filter, fits) in [
         (
             ["--severity", "high"],
-            (|f: &Value| matches!(f["severity"].as_str(), Some("high" | "critical")))
-                as fn(&Value) -> bool,
+            (|f: &Value| matches!(f["severity"].as_str(), Some("high" | "critical"))) as fn(&Value) -> bool,
         ),
-        (["--policy", "new_country"], |f| {
-            f["policy"] == "new_country"
-        }),
-        (["--since", "2026-03-10"], |f| {
-            f["time"].as_i64().unwrap() >= 1_773_100_800_000
-        }),
-        (["--until", "2026-03-10"], |f| {
-            f["time"].as_i64().unwrap() < 1_773_100_800_000
-        }),
+        (["--policy", "new_country"], |f| f["policy"] == "new_country"),
+        (["--since", "2026-03-10"], |f| f["time"].as_i64().unwrap() >= 1_773_100_800_000),
+        (["--until", "2026-03-10"], |f| f["time"].as_i64().unwrap() < 1_773_100_800_000),
     ] {
         let some = site.json(&[&["findings", "list", "--limit", "1000"], &filter[..]].concat());
         let expected = rows.iter().filter(|r| fits(&r["finding"])).count();
-        assert!(
-            expected > 0 && expected < all,
-            "{filter:?} tells nothing apart"
-        );
+        assert!(expected > 0 && expected < all, "{filter:?} tells nothing apart");
         assert_eq!(some.len(), expected, "{filter:?}");
         assert!(some.iter().all(|r| fits(&r["finding"])), "{filter:?}");
     }
-    let actor = rows
-        .iter()
-        .find_map(|r| r["finding"]["subject"]["actor"].as_str())
-        .unwrap();
+    let actor = rows.iter().find_map(|r| r["finding"]["subject"]["actor"].as_str()).unwrap();
     let of_actor = site.json(&["findings", "list", "--limit", "1000", "--actor", actor]);
-    assert_eq!(
-        of_actor.len(),
-        rows.iter()
-            .filter(|r| r["finding"]["subject"]["actor"] == actor)
-            .count()
-    );
+    assert_eq!(of_actor.len(), rows.iter().filter(|r| r["finding"]["subject"]["actor"] == actor).count());
 
-    let chain = rows
-        .iter()
-        .map(|r| &r["finding"])
-        .find(|f| f["policy"].as_str().unwrap().starts_with("chain_"))
-        .unwrap();
+    let chain =
+        rows.iter().map(|r| &r["finding"]).find(|f| f["policy"].as_str().unwrap().starts_with("chain_")).unwrap();
     let id = chain["id"].as_str().unwrap();
     let shown = site.json(&["findings", "show", id]).remove(0);
     assert_eq!(shown["finding"]["id"], id);
-    assert!(
-        !shown["events"].as_array().unwrap().is_empty(),
-        "a finding rests on events: {shown}"
-    );
-    assert_eq!(
-        shown["orders"].as_array().unwrap().len(),
-        1,
-        "the chain asks for the session's end"
-    );
-    assert!(
-        said(&site, &["findings", "show", &id[..12]]).contains(chain["policy"].as_str().unwrap())
-    );
+    assert!(!shown["events"].as_array().unwrap().is_empty(), "a finding rests on events: {shown}");
+    assert_eq!(shown["orders"].as_array().unwrap().len(), 1, "the chain asks for the session's end");
+    assert!(said(&site, &["findings", "show", &id[..12]]).contains(chain["policy"].as_str().unwrap()));
 
-    assert_eq!(
-        site.json(&["findings", "list", "--open", "--limit", "1000"])
-            .len(),
-        all
-    );
+    assert_eq!(site.json(&["findings", "list", "--open", "--limit", "1000"]).len(), all);
     said(&site, &["findings", "ack", id]);
-    assert_eq!(
-        site.json(&["findings", "list", "--open", "--limit", "1000"])
-            .len(),
-        all - 1
-    );
+    assert_eq!(site.json(&["findings", "list", "--open", "--limit", "1000"]).len(), all - 1);
     let out = site.say(&["findings", "ack", "ffffffffffff"]);
     assert_eq!(out.status.code(), Some(70), "{}", text(&out));
 
     let order = site.json(&["orders", "list"]).remove(0);
-    assert_eq!(
-        order["state"], "refused",
-        "what happened months ago is too old to end a session for"
-    );
-    let shown = site
-        .json(&["orders", "show", order["id"].as_str().unwrap()])
-        .remove(0);
+    assert_eq!(order["state"], "refused", "what happened months ago is too old to end a session for");
+    let shown = site.json(&["orders", "show", order["id"].as_str().unwrap()]).remove(0);
     assert_eq!(shown["steps"][0]["refusal"], "too_old", "{shown}");
     said(&site, &["hold", "on"]);
     assert!(said(&site, &["status"]).contains("ON HOLD"));
@@ -118,17 +75,11 @@ fn findings_and_orders_are_listed_shown_and_acknowledged() {
     assert!(!said(&site, &["status"]).contains("ON HOLD"));
 
     // the same answers when nobody is there but the file; what changes something needs the daemon
-    let (before, status) = (
-        site.json(&["findings", "list", "--limit", "1000"]),
-        said(&site, &["status"]),
-    );
+    let (before, status) = (site.json(&["findings", "list", "--limit", "1000"]), said(&site, &["status"]));
     daemon.stop();
     assert_eq!(site.json(&["findings", "list", "--limit", "1000"]), before);
     let after = said(&site, &["status"]);
-    assert!(
-        status.contains("runs as process") && after.contains("not running"),
-        "{after}"
-    );
+    assert!(status.contains("runs as process") && after.contains("not running"), "{after}");
     let out = site.say(&["hold", "on"]);
     assert_eq!(out.status.code(), Some(75), "{}", text(&out));
 }
@@ -152,11 +103,7 @@ fn what_others_wrote_moves_no_cursor() {
             } else {
                 "Mozilla/5.0 (Windows NT 10.0) Chrome/120.0.0.0 Safari/537.36"
             };
-            let event = if new {
-                "log.export.requested"
-            } else {
-                "page.view"
-            };
+            let event = if new { "log.export.requested" } else { "page.view" };
             writeln!(
                 file,
                 "{{\"ts\":\"{at}\",\"id\":\"e{day}-{n}\",\"event\":\"{event}\",\"outcome\":\"success\",\"actor\":{{\"id\":\"u\",\"name\":\"{name}\",\
@@ -170,40 +117,20 @@ fn what_others_wrote_moves_no_cursor() {
     let findings = site.json(&["findings", "list"]);
     let of_eve: Vec<_> = findings
         .iter()
-        .filter(|r| {
-            r["finding"]["subject"]["actor"]
-                .as_str()
-                .is_some_and(|a| a.starts_with("eve"))
-        })
+        .filter(|r| r["finding"]["subject"]["actor"].as_str().is_some_and(|a| a.starts_with("eve")))
         .collect();
-    assert!(
-        !of_eve.is_empty(),
-        "900,000 records at a time are a finding: {findings:?}"
-    );
+    assert!(!of_eve.is_empty(), "900,000 records at a time are a finding: {findings:?}");
     let id = of_eve[0]["finding"]["id"].as_str().unwrap();
-    for arguments in [
-        &["findings", "list"][..],
-        &["findings", "show", id],
-        &["orders", "list"],
-        &["status"],
-    ] {
+    for arguments in [&["findings", "list"][..], &["findings", "show", id], &["orders", "list"], &["status"]] {
         let shown = said(&site, arguments);
         let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!shown.contains(bad), "{arguments:?}: {shown:?}");
         let mut json = arguments.to_vec();
         json.push("--json");
         let shown = said(&site, &json);
-        assert!(
-            shown
-                .bytes()
-                .all(|b| (b' '..=b'~').contains(&b) || b == b'\n'),
-            "{arguments:?}: {shown:?}"
-        );
+        assert!(shown.bytes().all(|b| (b' '..=b'~').contains(&b) || b == b'\n'), "{arguments:?}: {shown:?}");
     }
-    assert!(
-        said(&site, &["findings", "list"]).contains("eve"),
-        "escaped, not left out"
-    );
+    assert!(said(&site, &["findings", "list"]).contains("eve"), "escaped, not left out");
     daemon.stop();
 }
 
@@ -258,70 +185,42 @@ fn hear(socket: &UnixDatagram, word: &str) -> String {
 
 fn listen(site: &Site) -> UnixDatagram {
     let socket = UnixDatagram::bind(site.path("log.sock")).unwrap();
-    socket
-        .set_read_timeout(Some(std::time::Duration::from_millis(100)))
-        .unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
     socket
 }
 
 #[test]
 fn syslog_is_told_also_by_a_receiver_that_was_away() {
     let site = Site::bare("", "");
-    let target = format!(
-        "[syslog.siem]\naddress = '{}'\n",
-        site.path("log.sock").display()
-    );
+    let target = format!("[syslog.siem]\naddress = '{}'\n", site.path("log.sock").display());
     site.configure(&(site.configuration() + &target));
     let socket = listen(&site);
     let daemon = site.start(&[]);
     // a finding of its own making: many lines can't be read
-    site.append_to(PORTAL)
-        .write_all(&b"nonsense\n".repeat(100))
-        .unwrap();
+    site.append_to(PORTAL).write_all(&b"nonsense\n".repeat(100)).unwrap();
     let message = hear(&socket, "trail_unreadable");
     let mut words = message.split(' ');
     // RFC 5424: PRI VERSION, TIMESTAMP, HOSTNAME, APP-NAME, PROCID, MSGID, STRUCTURED-DATA
     let head: Vec<&str> = words.by_ref().take(6).collect();
-    assert!(
-        head[0].starts_with('<') && head[0].ends_with(">1"),
-        "{message}"
-    );
+    assert!(head[0].starts_with('<') && head[0].ends_with(">1"), "{message}");
     assert!(head[1].parse::<jiff::Timestamp>().is_ok(), "{message}");
-    assert_eq!(
-        (head[3], head[4]),
-        ("tripline", daemon.id().to_string().as_str()),
-        "{message}"
-    );
-    assert!(
-        words.next().is_some_and(|w| w.starts_with('[')),
-        "{message}"
-    );
+    assert_eq!((head[3], head[4]), ("tripline", daemon.id().to_string().as_str()), "{message}");
+    assert!(words.next().is_some_and(|w| w.starts_with('[')), "{message}");
 
     drop(socket);
     std::fs::remove_file(site.path("log.sock")).unwrap();
     said(&site, &["test-finding"]);
     until("the outlet's fault to be shown", || {
         let status = site.status();
-        let outlet = status["outlets"]
-            .as_array()?
-            .iter()
-            .find(|o| o["name"] == "syslog.siem")?
-            .clone();
+        let outlet = status["outlets"].as_array()?.iter().find(|o| o["name"] == "syslog.siem")?.clone();
         (outlet["waiting"].as_u64() > Some(0) && outlet["error"].is_string()).then_some(())
     });
     let socket = listen(&site);
     let message = hear(&socket, "test");
-    assert!(
-        !message.contains("trail_unreadable"),
-        "what was told is not told again: {message}"
-    );
+    assert!(!message.contains("trail_unreadable"), "what was told is not told again: {message}");
     until("the outbox to be empty", || {
         let outlets = site.status()["outlets"].clone();
-        outlets
-            .as_array()?
-            .iter()
-            .all(|o| o["waiting"] == 0)
-            .then_some(())
+        outlets.as_array()?.iter().all(|o| o["waiting"] == 0).then_some(())
     });
     daemon.stop();
 }

@@ -9,31 +9,16 @@ use tripline::respond::confine;
 /// Each thing that is tried, and whether it worked.
 fn tries(listener: &TcpListener) -> Vec<(&'static str, bool)> {
     let address = listener.local_addr().unwrap();
-    let netlink = rustix::net::socket(
-        rustix::net::AddressFamily::NETLINK,
-        rustix::net::SocketType::RAW,
-        None,
-    );
+    let netlink = rustix::net::socket(rustix::net::AddressFamily::NETLINK, rustix::net::SocketType::RAW, None);
     vec![
         ("exec", Command::new("/bin/true").status().is_ok()),
         ("tcp connect", TcpStream::connect(address).is_ok()),
         ("tcp listen", TcpListener::bind("127.0.0.1:0").is_ok()),
         ("udp", UdpSocket::bind("127.0.0.1:0").is_ok()),
-        (
-            "udp 6",
-            rustix::net::socket(
-                rustix::net::AddressFamily::INET6,
-                rustix::net::SocketType::DGRAM,
-                None,
-            )
-            .is_ok(),
-        ),
+        ("udp 6", rustix::net::socket(rustix::net::AddressFamily::INET6, rustix::net::SocketType::DGRAM, None).is_ok()),
         ("netlink", netlink.is_ok()),
         ("unix pair", UnixStream::pair().is_ok()),
-        (
-            "unix datagram",
-            std::os::unix::net::UnixDatagram::unbound().is_ok(),
-        ),
+        ("unix datagram", std::os::unix::net::UnixDatagram::unbound().is_ok()),
         ("thread", std::thread::spawn(|| ()).join().is_ok()),
         ("open listener", listener.try_clone().is_ok()),
     ]
@@ -62,14 +47,8 @@ fn confined_process() {
     let elsewhere = thread.join().unwrap();
     let exec = Command::new("/bin/true").status().unwrap_err();
     let dumps = rustix::process::dumpable_behavior().unwrap();
-    let mut out =
-        std::fs::File::create(std::env::var_os("TRIPLINE_TEST_CONFINED").unwrap()).unwrap();
-    write!(
-        out,
-        "{before:?}\n{after:?}\n{elsewhere:?}\n{:?}\n{dumps:?}\n",
-        exec.kind()
-    )
-    .unwrap();
+    let mut out = std::fs::File::create(std::env::var_os("TRIPLINE_TEST_CONFINED").unwrap()).unwrap();
+    write!(out, "{before:?}\n{after:?}\n{elsewhere:?}\n{:?}\n{dumps:?}\n", exec.kind()).unwrap();
 }
 
 #[test]
@@ -88,8 +67,5 @@ fn after_it_neither_exec_nor_the_network_and_everything_else_goes_on() {
                (\"unix pair\", true), (\"unix datagram\", true), (\"thread\", true), (\"open listener\", true)]";
     let (denied, kept) = all.split_once(" (\"unix pair\"").unwrap();
     let confined = format!("{} (\"unix pair\"{kept}", denied.replace("true", "false"));
-    assert_eq!(
-        lines,
-        [all, &confined, &confined, "PermissionDenied", "NotDumpable"]
-    );
+    assert_eq!(lines, [all, &confined, &confined, "PermissionDenied", "NotDumpable"]);
 }

@@ -6,12 +6,7 @@ use std::process::{Command, Stdio};
 use support::{DOWNLOADS, PORTAL, Site, World, children, text, until};
 
 fn can_be_had(program: &str) -> bool {
-    let there = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
+    let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
         println!("skipped: {program} is not installed");
     }
@@ -22,15 +17,8 @@ fn can_be_had(program: &str) -> bool {
 fn threads(process: u32, field: &str) -> Vec<(String, String)> {
     let of = |path: &Path| {
         let status = std::fs::read_to_string(path.join("status")).ok()?;
-        let value = |key: &str| {
-            Some(
-                status
-                    .lines()
-                    .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?
-                    .trim()
-                    .to_owned(),
-            )
-        };
+        let value =
+            |key: &str| Some(status.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?.trim().to_owned());
         Some((value("Name")?, value(field)?))
     };
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
@@ -45,35 +33,17 @@ fn every_thread_of_a_running_daemon_is_filtered_and_its_runner_is_not() {
     }
     let daemon = site.start(&[]);
     let filtered = threads(daemon.id(), "Seccomp");
-    assert!(
-        filtered.len() >= 5,
-        "two of the runtime, the writer and two trails: {filtered:?}"
-    );
-    assert!(
-        filtered.iter().any(|(name, _)| name == "writer"),
-        "{filtered:?}"
-    );
+    assert!(filtered.len() >= 5, "two of the runtime, the writer and two trails: {filtered:?}");
+    assert!(filtered.iter().any(|(name, _)| name == "writer"), "{filtered:?}");
     assert!(filtered.iter().all(|(_, mode)| mode == "2"), "{filtered:?}");
-    assert!(
-        threads(daemon.id(), "NoNewPrivs")
-            .iter()
-            .all(|(_, on)| on == "1")
-    );
+    assert!(threads(daemon.id(), "NoNewPrivs").iter().all(|(_, on)| on == "1"));
     // the runner can do both: it is what they were given up for
     let runner = until("the runner", || children(daemon.id()).first().copied());
-    assert!(
-        threads(runner, "Seccomp")
-            .iter()
-            .all(|(_, mode)| mode == "0")
-    );
+    assert!(threads(runner, "Seccomp").iter().all(|(_, mode)| mode == "0"));
     daemon.stop();
     // and the test would notice: without the filter there is none
     let daemon = site.start(&["--unconfined"]);
-    assert!(
-        threads(daemon.id(), "Seccomp")
-            .iter()
-            .all(|(_, mode)| mode == "0")
-    );
+    assert!(threads(daemon.id(), "Seccomp").iter().all(|(_, mode)| mode == "0"));
     daemon.stop();
 }
 
@@ -101,13 +71,7 @@ fn a_daemon_at_work_neither_executes_nor_connects_to_the_network() {
     let plain = site.command(&["run"]);
     let mut traced = Command::new("strace");
     traced
-        .args([
-            "-f",
-            "-qq",
-            "-e",
-            "trace=execve,execveat,connect,socket,bind",
-            "-o",
-        ])
+        .args(["-f", "-qq", "-e", "trace=execve,execveat,connect,socket,bind", "-o"])
         .arg(&log)
         .arg(plain.get_program())
         .args(plain.get_args());
@@ -115,10 +79,7 @@ fn a_daemon_at_work_neither_executes_nor_connects_to_the_network() {
     let process = site.status()["pid"].as_u64().unwrap();
     site.caught_up();
     until("an order to be carried out", || {
-        site.json(&["orders", "list"])
-            .iter()
-            .any(|o| o["state"] == "done")
-            .then_some(())
+        site.json(&["orders", "list"]).iter().any(|o| o["state"] == "done").then_some(())
     });
     let threads: Vec<String> = std::fs::read_dir(format!("/proc/{process}/task"))
         .unwrap()
@@ -134,26 +95,14 @@ fn a_daemon_at_work_neither_executes_nor_connects_to_the_network() {
     let trace = std::fs::read_to_string(&log).unwrap();
     let own: Vec<&str> = trace
         .lines()
-        .filter(|l| {
-            l.split_whitespace()
-                .next()
-                .is_some_and(|id| threads.iter().any(|t| t == id))
-        })
+        .filter(|l| l.split_whitespace().next().is_some_and(|id| threads.iter().any(|t| t == id)))
         .collect();
     let executed = own.iter().filter(|l| l.contains("execve")).count();
     assert_eq!(executed, 1, "only its own start: {own:#?}");
     assert!(!own.iter().any(|l| l.contains("AF_INET")), "{own:#?}");
-    assert!(
-        own.iter().any(|l| l.contains("AF_UNIX")),
-        "the trace saw its sockets: {own:#?}"
-    );
+    assert!(own.iter().any(|l| l.contains("AF_UNIX")), "the trace saw its sockets: {own:#?}");
     // the runner did what the daemon can't
-    assert!(
-        trace
-            .lines()
-            .any(|l| l.contains("execve") && l.contains("end-session")),
-        "the hook was run"
-    );
+    assert!(trace.lines().any(|l| l.contains("execve") && l.contains("end-session")), "the hook was run");
 }
 
 /// The next message to systemd that holds `word`.
@@ -162,10 +111,7 @@ fn told(socket: &UnixDatagram, word: &str) -> String {
     until(word, || {
         let n = socket.recv(&mut buffer).ok()?;
         let message = String::from_utf8_lossy(&buffer[..n]).into_owned();
-        message
-            .lines()
-            .any(|l| l.starts_with(word))
-            .then_some(message)
+        message.lines().any(|l| l.starts_with(word)).then_some(message)
     })
 }
 
@@ -173,13 +119,9 @@ fn told(socket: &UnixDatagram, word: &str) -> String {
 fn systemd_is_told_of_readiness_life_reload_and_end() {
     let site = Site::bare("", "");
     let socket = UnixDatagram::bind(site.path("notify.sock")).unwrap();
-    socket
-        .set_read_timeout(Some(std::time::Duration::from_millis(100)))
-        .unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
     let mut command = site.command(&["run"]);
-    command
-        .env("NOTIFY_SOCKET", site.path("notify.sock"))
-        .env("WATCHDOG_USEC", "400000");
+    command.env("NOTIFY_SOCKET", site.path("notify.sock")).env("WATCHDOG_USEC", "400000");
     let daemon = site.spawn(command);
     told(&socket, "READY=1");
     // ready means that it answers
@@ -193,10 +135,7 @@ fn systemd_is_told_of_readiness_life_reload_and_end() {
     told(&socket, "STOPPING=1");
     let mut daemon = daemon;
     assert!(daemon.wait().success(), "{}", daemon.log());
-    assert!(
-        !site.path("control.sock").exists(),
-        "a socket that nobody answers at would only puzzle"
-    );
+    assert!(!site.path("control.sock").exists(), "a socket that nobody answers at would only puzzle");
 }
 
 #[test]
@@ -223,41 +162,25 @@ fn a_runner_that_systemd_starts_carries_out_the_orders() {
     }
     let plain = site.command(&["hook-runner"]);
     let mut activated = Command::new("systemd-socket-activate");
-    activated
-        .arg("-l")
-        .arg(&socket)
-        .arg(plain.get_program())
-        .args(plain.get_args());
+    activated.arg("-l").arg(&socket).arg(plain.get_program()).args(plain.get_args());
     let mut runner = site.spawn(activated);
     until("systemd's socket", || socket.exists().then_some(()));
     let daemon = site.start(&[]);
     site.caught_up();
     until("an order to be carried out", || {
-        site.json(&["orders", "list"])
-            .iter()
-            .any(|o| o["state"] == "done")
-            .then_some(())
+        site.json(&["orders", "list"]).iter().any(|o| o["state"] == "done").then_some(())
     });
-    assert!(
-        children(daemon.id()).is_empty(),
-        "the daemon starts no runner of its own"
-    );
+    assert!(children(daemon.id()).is_empty(), "the daemon starts no runner of its own");
     let status = site.say(&["status"]);
     assert!(text(&status).contains("health: well"), "{}", text(&status));
     let documents = std::fs::read_to_string(site.path("documents")).unwrap();
-    let document: serde_json::Value =
-        serde_json::from_str(documents.lines().next().unwrap()).unwrap();
+    let document: serde_json::Value = serde_json::from_str(documents.lines().next().unwrap()).unwrap();
     assert!(
-        document["target"]["session"]
-            .as_str()
-            .unwrap()
-            .starts_with("s-"),
+        document["target"]["session"].as_str().unwrap().starts_with("s-"),
         "the hook gets the real session: {document}"
     );
     runner.kill();
-    until("the runner's absence to be shown", || {
-        site.status()["health"]["runner"].is_string().then_some(())
-    });
+    until("the runner's absence to be shown", || site.status()["health"]["runner"].is_string().then_some(()));
     daemon.stop();
 }
 

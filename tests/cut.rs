@@ -15,18 +15,9 @@ fn found(world: &Path) -> BTreeMap<String, i64> {
     let out = site.say(&["replay", "--format", "ocsf"]);
     assert!(out.status.success(), "{}", text(&out));
     let lines = String::from_utf8(out.stdout).unwrap();
-    let objects = lines
-        .lines()
-        .map(|l| serde_json::from_str::<Value>(l).unwrap());
+    let objects = lines.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
     let findings = objects.filter(|o| o["class_uid"] == 2004);
-    findings
-        .map(|o| {
-            (
-                o["finding_info"]["uid"].as_str().unwrap().to_owned(),
-                o["time"].as_i64().unwrap(),
-            )
-        })
-        .collect()
+    findings.map(|o| (o["finding_info"]["uid"].as_str().unwrap().to_owned(), o["time"].as_i64().unwrap())).collect()
 }
 
 #[test]
@@ -49,28 +40,13 @@ fn a_cut_world_gives_the_findings_up_to_the_cut() {
             .unwrap();
         assert!(out.status.success(), "{}", text(&out));
         let early = found(cut.path());
-        let expected: BTreeMap<String, i64> = whole
-            .iter()
-            .filter(|(_, time)| **time <= at)
-            .map(|(id, time)| (id.clone(), *time))
-            .collect();
+        let expected: BTreeMap<String, i64> =
+            whole.iter().filter(|(_, time)| **time <= at).map(|(id, time)| (id.clone(), *time)).collect();
         assert!(expected.len() > 5 && expected.len() < whole.len());
-        let missing: Vec<_> = expected
-            .iter()
-            .filter(|(id, _)| !early.contains_key(*id))
-            .collect();
-        assert!(
-            missing.is_empty(),
-            "at {at} these came about from what was written later: {missing:?}"
-        );
-        let more: Vec<_> = early
-            .iter()
-            .filter(|(id, _)| !expected.contains_key(*id))
-            .collect();
-        assert!(
-            more.is_empty(),
-            "at {at} these came about and are not found in the whole world: {more:?}"
-        );
+        let missing: Vec<_> = expected.iter().filter(|(id, _)| !early.contains_key(*id)).collect();
+        assert!(missing.is_empty(), "at {at} these came about from what was written later: {missing:?}");
+        let more: Vec<_> = early.iter().filter(|(id, _)| !expected.contains_key(*id)).collect();
+        assert!(more.is_empty(), "at {at} these came about and are not found in the whole world: {more:?}");
         assert_eq!(early, expected);
     }
 }

@@ -10,11 +10,7 @@ fn demo(temp: &Path, arguments: &[&str]) -> Command {
 }
 
 fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Customers and records of a row of the numbers at the end.
@@ -23,9 +19,7 @@ fn row(text: &str, name: &str) -> (u64, u64) {
         .lines()
         .find_map(|line| line.trim().strip_prefix(name))
         .unwrap_or_else(|| panic!("no row {name:?} in\n{text}"));
-    let mut numbers = line
-        .split_whitespace()
-        .map(|n| n.replace(',', "").parse().unwrap_or(0));
+    let mut numbers = line.split_whitespace().map(|n| n.replace(',', "").parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
@@ -39,31 +33,14 @@ fn the_session_is_ended_while_most_of_the_records_have_not_left() {
     println!("{text}\nthe demo took {took:?}");
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(took < Duration::from_secs(60), "{took:?}");
-    let (asked, left, refused) = (
-        row(&text, "asked for"),
-        row(&text, "left"),
-        row(&text, "refused"),
-    );
-    assert!(
-        left.1 > 0 && left.1 * 2 < asked.1,
-        "asked {asked:?}, left {left:?}"
-    );
+    let (asked, left, refused) = (row(&text, "asked for"), row(&text, "left"), row(&text, "refused"));
+    assert!(left.1 > 0 && left.1 * 2 < asked.1, "asked {asked:?}, left {left:?}");
     assert!(refused.0 > 0, "{refused:?}");
     assert_eq!((left.0 + refused.0, left.1 + refused.1), asked);
-    assert!(
-        text.contains("REFUSED") && text.contains("no false alarm"),
-        "{text}"
-    );
+    assert!(text.contains("REFUSED") && text.contains("no false alarm"), "{text}");
     assert!(!text.contains('\x1b'), "colours in a pipe");
-    assert!(
-        text.lines().all(|line| line.chars().count() <= 80),
-        "{text}"
-    );
-    assert_eq!(
-        std::fs::read_dir(temp.path()).unwrap().count(),
-        0,
-        "something was left behind"
-    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "something was left behind");
 }
 
 #[test]
@@ -79,39 +56,20 @@ fn what_is_kept_can_be_asked() {
         .collect();
     assert_eq!(commands.len(), 3, "{said}");
     for command in commands {
-        let answer = Command::new(env!("CARGO_BIN_EXE_tripline"))
-            .args(command.split(' '))
-            .output()
-            .unwrap();
+        let answer = Command::new(env!("CARGO_BIN_EXE_tripline")).args(command.split(' ')).output().unwrap();
         assert!(answer.status.success(), "{command}: {}", text(&answer));
-        assert!(
-            text(&answer).contains("dana"),
-            "{command}: {}",
-            text(&answer)
-        );
+        assert!(text(&answer).contains("dana"), "{command}: {}", text(&answer));
     }
 }
 
 #[test]
 fn stopped_in_the_middle_it_leaves_nothing_behind() {
     let temp = tempfile::tempdir().unwrap();
-    let child = demo(temp.path(), &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = demo(temp.path(), &[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
-    let running = || {
-        std::fs::read_dir(temp.path())
-            .unwrap()
-            .flatten()
-            .any(|e| e.path().join("control.sock").exists())
-    };
+    let running = || std::fs::read_dir(temp.path()).unwrap().flatten().any(|e| e.path().join("control.sock").exists());
     while !running() {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "the daemon does not start"
-        );
+        assert!(began.elapsed() < Duration::from_secs(30), "the daemon does not start");
         std::thread::sleep(Duration::from_millis(5));
     }
     let pid = rustix::process::Pid::from_child(&child);
@@ -119,9 +77,5 @@ fn stopped_in_the_middle_it_leaves_nothing_behind() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(70), "{}", text(&output));
     assert!(text(&output).contains("was stopped"), "{}", text(&output));
-    assert_eq!(
-        std::fs::read_dir(temp.path()).unwrap().count(),
-        0,
-        "something was left behind"
-    );
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "something was left behind");
 }

@@ -8,11 +8,7 @@ use support::{PORTAL, Site};
 fn good(n: u32) -> Vec<u8> {
     let at = jiff::Timestamp::now().as_millisecond() - 3_600_000 + i64::from(n) * 1000;
     let at = jiff::Timestamp::from_millisecond(at).unwrap();
-    line(
-        &at.to_string(),
-        n,
-        "\"actor\":{\"id\":\"u1\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}",
-    )
+    line(&at.to_string(), n, "\"actor\":{\"id\":\"u1\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}")
 }
 
 fn line(at: &str, n: u32, actor: &str) -> Vec<u8> {
@@ -47,26 +43,14 @@ fn after(hostile: &[u8], lines: u64) -> (Value, Vec<String>) {
 /// Bytes that are no event: rejected so many times, and all 60 good lines are there.
 fn rejected(hostile: &[u8], times: u64) {
     let (portal, findings) = after(hostile, times);
-    let rejects: u64 = portal["rejects"]
-        .as_object()
-        .unwrap()
-        .values()
-        .filter_map(Value::as_u64)
-        .sum();
-    assert_eq!(
-        (rejects, portal["events"].as_u64()),
-        (times, Some(60)),
-        "{portal}"
-    );
+    let rejects: u64 = portal["rejects"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!((rejects, portal["events"].as_u64()), (times, Some(60)), "{portal}");
     assert!(findings.is_empty(), "{findings:?}");
 }
 
 #[test]
 fn a_malformed_line() {
-    rejected(
-        b"{\"ts\":\"2026-03-01T00:00:00Z\",\"event\":\nnonsense\n",
-        2,
-    );
+    rejected(b"{\"ts\":\"2026-03-01T00:00:00Z\",\"event\":\nnonsense\n", 2);
 }
 
 #[test]
@@ -77,28 +61,16 @@ fn invalid_utf_8() {
     bytes.push(b'\n');
     let (portal, findings) = after(&bytes, 1);
     // whether it is an event with a replacement character or a reject: it is one of them, and shown
-    let rejects: u64 = portal["rejects"]
-        .as_object()
-        .unwrap()
-        .values()
-        .filter_map(Value::as_u64)
-        .sum();
+    let rejects: u64 = portal["rejects"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
     assert_eq!(portal["events"].as_u64().unwrap() + rejects, 61, "{portal}");
     assert!(findings.is_empty(), "{findings:?}");
 }
 
 #[test]
 fn a_lone_surrogate() {
-    let text = String::from_utf8(good(100))
-        .unwrap()
-        .replace("ana", "an\\ud800a");
+    let text = String::from_utf8(good(100)).unwrap().replace("ana", "an\\ud800a");
     let (portal, findings) = after(format!("{text}\n").as_bytes(), 1);
-    let rejects: u64 = portal["rejects"]
-        .as_object()
-        .unwrap()
-        .values()
-        .filter_map(Value::as_u64)
-        .sum();
+    let rejects: u64 = portal["rejects"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
     assert_eq!(portal["events"].as_u64().unwrap() + rejects, 61, "{portal}");
     assert!(findings.is_empty(), "{findings:?}");
 }
@@ -118,26 +90,14 @@ fn ten_mebibytes_in_one_line() {
 
 #[test]
 fn a_field_of_meaning_twice() {
-    let actor = |name| {
-        format!(
-            "\"actor\":{{\"id\":\"{name}\",\"name\":\"{name}\",\"type\":\"user\",\"role\":\"support\"}}"
-        )
-    };
+    let actor =
+        |name| format!("\"actor\":{{\"id\":\"{name}\",\"name\":\"{name}\",\"type\":\"user\",\"role\":\"support\"}}");
     let at = jiff::Timestamp::now().to_string();
     let mut bytes = line(&at, 100, &format!("{},{}", actor("ana"), actor("eve")));
     bytes.push(b'\n');
     let (portal, findings) = after(&bytes, 1);
-    let rejects: u64 = portal["rejects"]
-        .as_object()
-        .unwrap()
-        .values()
-        .filter_map(Value::as_u64)
-        .sum();
-    assert_eq!(
-        portal["ambiguous"].as_u64().unwrap() + rejects,
-        1,
-        "{portal}"
-    );
+    let rejects: u64 = portal["rejects"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(portal["ambiguous"].as_u64().unwrap() + rejects, 1, "{portal}");
     assert!(findings.is_empty(), "{findings:?}");
 }
 
@@ -149,18 +109,11 @@ fn stamps_from_the_future_and_from_the_beginning() {
     bytes.extend(line("1970-01-01T00:00:01Z", 101, actor));
     bytes.push(b'\n');
     let (portal, findings) = after(&bytes, 2);
-    assert_eq!(
-        (portal["clamped"].as_u64(), portal["late"].as_u64()),
-        (Some(1), Some(1)),
-        "{portal}"
-    );
+    assert_eq!((portal["clamped"].as_u64(), portal["late"].as_u64()), (Some(1), Some(1)), "{portal}");
     // what follows them is neither late nor from the future
     assert_eq!(portal["events"], 62, "{portal}");
     let newest = portal["newest"].as_i64().unwrap();
-    assert!(
-        (newest - jiff::Timestamp::now().as_millisecond()).abs() < 3_700_000,
-        "{portal}"
-    );
+    assert!((newest - jiff::Timestamp::now().as_millisecond()).abs() < 3_700_000, "{portal}");
     assert!(findings.is_empty(), "{findings:?}");
 }
 
@@ -177,17 +130,12 @@ fn a_byte_order_mark_at_the_beginning_is_no_line() {
     let site = Site::bare("", "");
     let mut file = site.append_to(PORTAL);
     site.append_to(support::DOWNLOADS);
-    file.write_all(&[b"\xef\xbb\xbf", &good(0)[..], b"\n", &good(1), b"\n"].concat())
-        .unwrap();
+    file.write_all(&[b"\xef\xbb\xbf", &good(0)[..], b"\n", &good(1), b"\n"].concat()).unwrap();
     let daemon = site.start(&[]);
     site.caught_up();
     let portal = site.status()["trails"]["portal"].clone();
     daemon.stop();
-    assert_eq!(
-        (portal["lines"].as_u64(), portal["events"].as_u64()),
-        (Some(2), Some(2)),
-        "{portal}"
-    );
+    assert_eq!((portal["lines"].as_u64(), portal["events"].as_u64()), (Some(2), Some(2)), "{portal}");
 }
 
 #[test]
@@ -195,8 +143,5 @@ fn a_trail_of_which_much_is_unreadable_is_said_about_the_trail_and_nobody_else()
     let (portal, findings) = after(&b"nonsense\n".repeat(40), 40);
     assert_eq!(portal["events"], 60, "{portal}");
     assert_eq!(findings.len(), 1, "{findings:?}");
-    assert!(
-        findings[0].contains("trail_unreadable trail=portal"),
-        "{findings:?}"
-    );
+    assert!(findings[0].contains("trail_unreadable trail=portal"), "{findings:?}");
 }

@@ -9,10 +9,7 @@ use support::{Dice, PORTAL, Site, World, Writer, children, difference, until};
 /// Everything is enforced, and the hook writes down what it is told.
 fn site(world: &World) -> Site {
     let site = Site::following(world, "");
-    let hook = site.hook(
-        "end-session",
-        "document=$(cat); printf '%s\\n' \"$document\" >> $DIR/journal; echo told",
-    );
+    let hook = site.hook("end-session", "document=$(cat); printf '%s\\n' \"$document\" >> $DIR/journal; echo told");
     let more = format!(
         "[response]\nmode = 'enforce'\nlimit = 1000\ntoo_old_seconds = 4000000000\n[actions.end-session]\ncommand = ['{}']\n",
         hook.display()
@@ -27,9 +24,7 @@ fn journal(site: &Site) -> BTreeMap<String, usize> {
     let mut orders = BTreeMap::new();
     for line in text.lines().filter(|l| !l.is_empty()) {
         let document: Value = serde_json::from_str(line).unwrap();
-        *orders
-            .entry(document["order"].as_str().unwrap().to_owned())
-            .or_default() += 1;
+        *orders.entry(document["order"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     orders
 }
@@ -84,31 +79,16 @@ fn killed_again_and_again_it_ends_as_if_it_had_not_been() {
     let orders = settled(&site);
     daemon.stop();
     let carried_out = journal(&site);
-    assert!(
-        carried_out.values().all(|n| *n == 1),
-        "an order was carried out twice: {carried_out:?}"
-    );
-    assert!(
-        !carried_out.is_empty(),
-        "this world has attacks, and their sessions are ended"
-    );
+    assert!(carried_out.values().all(|n| *n == 1), "an order was carried out twice: {carried_out:?}");
+    assert!(!carried_out.is_empty(), "this world has attacks, and their sessions are ended");
     for order in &orders {
-        let (id, state) = (
-            order["id"].as_str().unwrap(),
-            order["state"].as_str().unwrap(),
-        );
+        let (id, state) = (order["id"].as_str().unwrap(), order["state"].as_str().unwrap());
         // what was done stands in the journal; what does not stand there is not called done
         assert!(state != "done" || carried_out.contains_key(id), "{order}");
-        assert!(
-            !carried_out.contains_key(id) || matches!(state, "done" | "unknown"),
-            "{order}"
-        );
+        assert!(!carried_out.contains_key(id) || matches!(state, "done" | "unknown"), "{order}");
     }
     let known: BTreeSet<&str> = orders.iter().filter_map(|o| o["id"].as_str()).collect();
-    assert!(
-        carried_out.keys().all(|id| known.contains(id.as_str())),
-        "{carried_out:?} {known:?}"
-    );
+    assert!(carried_out.keys().all(|id| known.contains(id.as_str())), "{carried_out:?} {known:?}");
 
     let undisturbed = self::site(&world);
     std::fs::write(undisturbed.path(PORTAL), world.read(PORTAL)).unwrap();
@@ -118,8 +98,5 @@ fn killed_again_and_again_it_ends_as_if_it_had_not_been() {
     daemon.stop();
     let (one, other) = (site.dump("state"), undisturbed.dump("state"));
     let (killed, left_alone) = difference(&one, &other);
-    assert!(
-        one == other,
-        "killed only: {killed:#?}\nleft alone only: {left_alone:#?}"
-    );
+    assert!(one == other, "killed only: {killed:#?}\nleft alone only: {left_alone:#?}");
 }

@@ -21,15 +21,9 @@ fn live_equals_replay(seed: u64, names: &[&'static str], most: usize, arguments:
     daemon.stop();
     let ids = site.replay("replayed");
     let (live, replayed) = (site.findings("state"), site.findings("replayed"));
-    assert!(
-        live.len() > 20,
-        "a world with attacks has findings: {live:?}"
-    );
+    assert!(live.len() > 20, "a world with attacks has findings: {live:?}");
     let (only_live, only_replayed) = difference(&live, &replayed);
-    assert!(
-        live == replayed,
-        "found live only: {only_live:#?}\nin the replay only: {only_replayed:#?}"
-    );
+    assert!(live == replayed, "found live only: {only_live:#?}\nin the replay only: {only_replayed:#?}");
     let id = |finding: &String| finding.split(' ').next().unwrap_or_default().to_owned();
     assert_eq!(live.iter().map(id).collect::<Vec<_>>(), ids);
     let (mut live, mut replayed) = (site.dump("state"), site.dump("replayed"));
@@ -41,10 +35,7 @@ fn live_equals_replay(seed: u64, names: &[&'static str], most: usize, arguments:
         replayed.retain(ordered);
     }
     let (only_live, only_replayed) = difference(&live, &replayed);
-    assert!(
-        live == replayed,
-        "in the live ledger only: {only_live:#?}\nin the replay's only: {only_replayed:#?}"
-    );
+    assert!(live == replayed, "in the live ledger only: {only_live:#?}\nin the replay's only: {only_replayed:#?}");
 }
 
 #[test]

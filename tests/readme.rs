@@ -13,19 +13,11 @@ fn read(path: &str) -> String {
 }
 
 fn tripline(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tripline"))
-        .args(arguments)
-        .output()
-        .expect("the program was built for this test")
+    Command::new(env!("CARGO_BIN_EXE_tripline")).args(arguments).output().expect("the program was built for this test")
 }
 
 fn said(output: &Output) -> String {
-    format!(
-        "{}{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// The blocks of that language, in their order.
@@ -39,10 +31,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
                 found.push(String::new());
             }
             Some(_) => inside = false,
-            None if inside => found
-                .last_mut()
-                .expect("a block has begun")
-                .push_str(&format!("{line}\n")),
+            None if inside => found.last_mut().expect("a block has begun").push_str(&format!("{line}\n")),
             None => {}
         }
     }
@@ -61,41 +50,22 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
     let policies = scratch.join("policies");
     std::fs::create_dir(&policies).expect("a scratch folder can be written");
     let geo = root().join("../shared/world/geo.mmdb");
-    let databases = if geo.is_file() {
-        format!("[{:?}]", geo.display().to_string())
-    } else {
-        "[]".into()
-    };
+    let databases = if geo.is_file() { format!("[{:?}]", geo.display().to_string()) } else { "[]".into() };
     let mut put = toml.to_owned();
     for (from, to) in [
         (
             "\"/etc/tripline/networks.csv\"",
-            format!(
-                "{:?}",
-                write("networks.csv", "network,kind\n198.51.100.0/24,hosting\n")
-            ),
+            format!("{:?}", write("networks.csv", "network,kind\n198.51.100.0/24,hosting\n")),
         ),
         (
             "\"/etc/tripline/staff.csv\"",
-            format!(
-                "{:?}",
-                write("staff.csv", "actor,role,hired\nana,support,2024-01-01\n")
-            ),
+            format!("{:?}", write("staff.csv", "actor,role,hired\nana,support,2024-01-01\n")),
         ),
         ("\"/etc/tripline/hooks/end-session\"", format!("{hook:?}")),
-        (
-            "\"/etc/tripline/policies\"",
-            format!("{:?}", policies.display().to_string()),
-        ),
-        (
-            "[\"/usr/share/GeoIP/GeoLite2-City.mmdb\", \"/usr/share/GeoIP/GeoLite2-ASN.mmdb\"]",
-            databases,
-        ),
+        ("\"/etc/tripline/policies\"", format!("{:?}", policies.display().to_string())),
+        ("[\"/usr/share/GeoIP/GeoLite2-City.mmdb\", \"/usr/share/GeoIP/GeoLite2-ASN.mmdb\"]", databases),
     ] {
-        assert!(
-            put.contains(from),
-            "the README's configuration does not name {from} any more: change this test"
-        );
+        assert!(put.contains(from), "the README's configuration does not name {from} any more: change this test");
         put = put.replace(from, &to);
     }
     write("tripline.toml", &put).into()
@@ -104,33 +74,19 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
 #[test]
 fn the_configuration_can_be_used() {
     let blocks = blocks(&read("README.md"), "toml");
-    assert_eq!(
-        blocks.len(),
-        1,
-        "each configuration in the README is checked here"
-    );
+    assert_eq!(blocks.len(), 1, "each configuration in the README is checked here");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&blocks[0], scratch.path());
-    let output = tripline(&[
-        "check",
-        "-c",
-        path.to_str().expect("scratch paths are UTF-8"),
-    ]);
+    let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
     assert!(output.status.success(), "{}", said(&output));
 }
 
 #[test]
 fn a_configuration_with_a_key_that_does_not_exist_is_refused() {
-    let toml = blocks(&read("README.md"), "toml")
-        .remove(0)
-        .replace("[findings]\n", "[findings]\ntold = 1\n");
+    let toml = blocks(&read("README.md"), "toml").remove(0).replace("[findings]\n", "[findings]\ntold = 1\n");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&toml, scratch.path());
-    let output = tripline(&[
-        "check",
-        "-c",
-        path.to_str().expect("scratch paths are UTF-8"),
-    ]);
+    let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     assert!(said(&output).contains("told"), "{}", said(&output));
 }
@@ -138,33 +94,14 @@ fn a_configuration_with_a_key_that_does_not_exist_is_refused() {
 /// Every `tripline …` in the text: lines of `sh` blocks, and what stands between single backticks.
 fn commands(text: &str) -> BTreeSet<String> {
     let shell = blocks(text, "sh");
-    let lines = shell
-        .iter()
-        .flat_map(|b| b.lines())
-        .map(|l| l.trim_start_matches("cargo run --release -- "));
+    let lines = shell.iter().flat_map(|b| b.lines()).map(|l| l.trim_start_matches("cargo run --release -- "));
     let lines = lines
         .zip(shell.iter().flat_map(|b| b.lines()))
-        .map(|(cut, whole)| {
-            if cut == whole {
-                cut.to_owned()
-            } else {
-                format!("tripline {cut}")
-            }
-        });
-    let inline = text
-        .split("```")
-        .step_by(2)
-        .flat_map(|prose| prose.split('`').skip(1).step_by(2))
-        .map(str::to_owned);
+        .map(|(cut, whole)| if cut == whole { cut.to_owned() } else { format!("tripline {cut}") });
+    let inline = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2)).map(str::to_owned);
     lines
         .chain(inline)
-        .map(|c| {
-            c.split(['#', '>'])
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        })
+        .map(|c| c.split(['#', '>']).next().unwrap_or_default().trim().to_owned())
         .filter(|c| c.starts_with("tripline "))
         .collect()
 }
@@ -185,13 +122,9 @@ fn fault(command: &str) -> Option<String> {
         return Some(said(&output));
     }
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
-    let options: BTreeSet<&str> = help
-        .split(|c: char| c.is_whitespace() || c == ',')
-        .filter(|w| w.starts_with('-'))
-        .collect();
-    let unknown = words
-        .iter()
-        .find(|w| w.starts_with('-') && !options.contains(*w));
+    let options: BTreeSet<&str> =
+        help.split(|c: char| c.is_whitespace() || c == ',').filter(|w| w.starts_with('-')).collect();
+    let unknown = words.iter().find(|w| w.starts_with('-') && !options.contains(*w));
     unknown.map(|w| format!("there is no {w} in\n{help}"))
 }
 
@@ -199,31 +132,19 @@ fn fault(command: &str) -> Option<String> {
 fn every_command_exists() {
     let commands = commands(&read("README.md"));
     assert!(commands.len() > 20, "{commands:?}");
-    let faults: Vec<String> = commands
-        .iter()
-        .filter_map(|c| Some(format!("{c}: {}", fault(c)?)))
-        .collect();
+    let faults: Vec<String> = commands.iter().filter_map(|c| Some(format!("{c}: {}", fault(c)?))).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
 fn a_command_that_does_not_exist_is_seen() {
-    for wrong in [
-        "tripline forget",
-        "tripline findings drop",
-        "tripline status --verbose",
-    ] {
+    for wrong in ["tripline forget", "tripline findings drop", "tripline status --verbose"] {
         assert!(fault(wrong).is_some(), "{wrong}");
     }
     let found = commands(
         "see `tripline status`\n```sh\ncargo run --release -- demo  # in\ntripline hold on\n```\n```json\n`tripline x`\n```\n",
     );
-    assert_eq!(
-        found,
-        ["tripline demo", "tripline hold on", "tripline status"]
-            .map(String::from)
-            .into()
-    );
+    assert_eq!(found, ["tripline demo", "tripline hold on", "tripline status"].map(String::from).into());
 }
 
 /// The fields of the structures in that text which `[…]` tables are read into.
@@ -236,46 +157,23 @@ fn keys(text: &str) -> BTreeSet<String> {
             "}" => read_from_toml = false,
             _ => {}
         }
-        let field = line
-            .strip_prefix("    pub ")
-            .and_then(|l| Some(l.split_once(':')?.0));
-        found.extend(
-            field
-                .filter(|f| read_from_toml && !f.contains(' '))
-                .map(str::to_owned),
-        );
+        let field = line.strip_prefix("    pub ").and_then(|l| Some(l.split_once(':')?.0));
+        found.extend(field.filter(|f| read_from_toml && !f.contains(' ')).map(str::to_owned));
     }
     found
 }
 
 #[test]
 fn every_key_is_explained() {
-    let keys: BTreeSet<String> = [
-        keys(&read("src/config/written.rs")),
-        keys(&read("src/respond/settings.rs")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    assert!(
-        keys.len() > 25 && keys.contains("too_old_seconds") && keys.contains("grace_seconds"),
-        "{keys:?}"
-    );
+    let keys: BTreeSet<String> =
+        [keys(&read("src/config/written.rs")), keys(&read("src/respond/settings.rs"))].into_iter().flatten().collect();
+    assert!(keys.len() > 25 && keys.contains("too_old_seconds") && keys.contains("grace_seconds"), "{keys:?}");
     // tables, which the README names as such
-    let tables = [
-        "trail", "enrich", "findings", "response", "actions", "syslog", "runner",
-    ];
+    let tables = ["trail", "enrich", "findings", "response", "actions", "syslog", "runner"];
     let readme = read("README.md");
-    let row = |key: &str| {
-        readme
-            .lines()
-            .any(|l| l.starts_with(&format!("| `{key}` |")))
-    };
+    let row = |key: &str| readme.lines().any(|l| l.starts_with(&format!("| `{key}` |")));
     let table = |key: &str| {
-        tables.contains(&key)
-            && ["]", ".", "]]"]
-                .iter()
-                .any(|end| readme.contains(&format!("[{key}{end}")))
+        tables.contains(&key) && ["]", ".", "]]"].iter().any(|end| readme.contains(&format!("[{key}{end}")))
     };
     let missing: Vec<&String> = keys.iter().filter(|k| !row(k) && !table(k)).collect();
     assert!(missing.is_empty(), "not in the README: {missing:?}");
@@ -302,40 +200,24 @@ fn its_policy_passes_its_own_tests() {
 #[test]
 fn every_profile_is_named() {
     let readme = read("README.md");
-    let names = tripline::normalise::PROFILES
-        .iter()
-        .map(|(file, _)| file.trim_end_matches(".toml"));
-    let missing: Vec<&str> = names
-        .filter(|n| !readme.contains(&format!("`{n}`")))
-        .collect();
+    let names = tripline::normalise::PROFILES.iter().map(|(file, _)| file.trim_end_matches(".toml"));
+    let missing: Vec<&str> = names.filter(|n| !readme.contains(&format!("`{n}`"))).collect();
     assert!(missing.is_empty(), "not in the README: {missing:?}");
 }
 
 #[test]
 fn exit_codes_are_those_of_the_help() {
     let help = String::from_utf8(tripline(&["--help"]).stdout).expect("UTF-8");
-    let codes = |(code, meaning): (&str, &str)| {
-        Some((code.trim().parse::<u8>().ok()?, meaning.trim().to_owned()))
-    };
+    let codes = |(code, meaning): (&str, &str)| Some((code.trim().parse::<u8>().ok()?, meaning.trim().to_owned()));
     let (_, help) = help.split_once("Exit codes:").expect("the help names them");
-    let helped: BTreeSet<_> = help
-        .lines()
-        .filter_map(|l| codes(l.trim().split_once("  ")?))
-        .collect();
+    let helped: BTreeSet<_> = help.lines().filter_map(|l| codes(l.trim().split_once("  ")?)).collect();
     let readme = read("README.md").replace('`', "");
-    let (_, table) = readme
-        .split_once("## Exit codes")
-        .expect("the README names them");
+    let (_, table) = readme.split_once("## Exit codes").expect("the README names them");
     let (table, _) = table.split_once("\n## ").expect("it goes on");
-    let written: BTreeSet<_> = table
-        .lines()
-        .filter_map(|l| codes(l.trim_matches(['|', ' ']).split_once(" | ")?))
-        .collect();
-    let plain = |set: BTreeSet<(u8, String)>| {
-        set.into_iter()
-            .map(|(c, m)| (c, m.replace('`', "")))
-            .collect::<BTreeSet<_>>()
-    };
+    let written: BTreeSet<_> =
+        table.lines().filter_map(|l| codes(l.trim_matches(['|', ' ']).split_once(" | ")?)).collect();
+    let plain =
+        |set: BTreeSet<(u8, String)>| set.into_iter().map(|(c, m)| (c, m.replace('`', ""))).collect::<BTreeSet<_>>();
     assert!(helped.len() >= 6, "{help}");
     assert_eq!(plain(helped), plain(written));
 }

@@ -18,10 +18,7 @@ fn refused(site: &Site, words: &[&str]) {
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert_eq!(out.status.code(), Some(78), "{command}: {}", text(&out));
         for word in words {
-            assert!(
-                said.contains(word),
-                "{command} does not say {word:?}: {said}"
-            );
+            assert!(said.contains(word), "{command} does not say {word:?}: {said}");
         }
         assert!(!said.contains("panicked"), "{said}");
     }
@@ -52,11 +49,7 @@ fn what_is_no_toml() {
 #[test]
 fn a_missing_database() {
     let site = site();
-    with(
-        &site,
-        "[enrich]\ndatabases = ['/nowhere/geo.mmdb']\n",
-        "geo",
-    );
+    with(&site, "[enrich]\ndatabases = ['/nowhere/geo.mmdb']\n", "geo");
     refused(&site, &["/nowhere/geo.mmdb", "No such file"]);
 }
 
@@ -65,11 +58,7 @@ fn a_database_that_is_none() {
     let site = site();
     let path = site.path("geo.mmdb");
     std::fs::write(&path, "no database").unwrap();
-    with(
-        &site,
-        &format!("[enrich]\ndatabases = ['{}']\n", path.display()),
-        "geo",
-    );
+    with(&site, &format!("[enrich]\ndatabases = ['{}']\n", path.display()), "geo");
     refused(&site, &[path.to_str().unwrap()]);
 }
 
@@ -88,11 +77,7 @@ fn a_bad_policy_and_a_bad_profile() {
         let dir = site.path("policies");
         std::fs::create_dir_all(dir.join(folder)).unwrap();
         std::fs::write(dir.join(folder).join(file), bad).unwrap();
-        site.configure(&format!(
-            "policies_dir = '{}'\n{}",
-            dir.display(),
-            site.configuration()
-        ));
+        site.configure(&format!("policies_dir = '{}'\n{}", dir.display(), site.configuration()));
         refused(&site, &[line, "nonsense"]);
     }
 }
@@ -125,18 +110,10 @@ fn a_configuration_that_everybody_may_write() {
 #[test]
 fn two_trails_of_one_name_and_a_profile_that_is_not_there() {
     let site = site();
-    with(
-        &site,
-        "[[trail]]\nname = 'portal'\npaths = ['/x']\nprofile = 'download-log'\n",
-        "portal",
-    );
+    with(&site, "[[trail]]\nname = 'portal'\npaths = ['/x']\nprofile = 'download-log'\n", "portal");
     refused(&site, &["two trails", "portal"]);
     let site = self::site();
-    with(
-        &site,
-        "[[trail]]\nname = 'more'\npaths = ['/x']\nprofile = 'tripline-portl'\n",
-        "more",
-    );
+    with(&site, "[[trail]]\nname = 'more'\npaths = ['/x']\nprofile = 'tripline-portl'\n", "more");
     refused(&site, &["more", "tripline-portl", "tripline-portal"]);
 }
 
@@ -147,41 +124,23 @@ fn a_broken_file_at_sighup_changes_nothing_and_is_said_until_it_is_mended() {
     let daemon = site.start(&[]);
     site.configure(&(good.clone() + "nonsense = 1\n"));
     daemon.signal(rustix::process::Signal::HUP);
-    let why = until("the fault to be shown", || {
-        site.status()["health"]["configuration"]
-            .as_str()
-            .map(ToOwned::to_owned)
-    });
-    assert!(
-        why.contains("tripline.toml:") && why.contains("nonsense"),
-        "{why}"
-    );
+    let why =
+        until("the fault to be shown", || site.status()["health"]["configuration"].as_str().map(ToOwned::to_owned));
+    assert!(why.contains("tripline.toml:") && why.contains("nonsense"), "{why}");
     assert!(text(&asked_by_place(&site)).contains("nonsense"));
     // the old one holds: what is written now is read
     std::fs::write(site.path(PORTAL), "no event\n").unwrap();
     site.caught_up();
     site.configure(&good);
     daemon.signal(rustix::process::Signal::HUP);
-    until("the fault to go", || {
-        site.status()["health"]["configuration"]
-            .is_null()
-            .then_some(())
-    });
+    until("the fault to go", || site.status()["health"]["configuration"].is_null().then_some(()));
     daemon.stop();
 }
 
 /// `tripline status` as a person asks it, who can't use the broken file either and names the places.
 fn asked_by_place(site: &Site) -> std::process::Output {
     let (socket, state) = (site.path("control.sock"), site.path("state"));
-    tripline(&[
-        "status",
-        "--socket",
-        socket.to_str().unwrap(),
-        "--state",
-        state.to_str().unwrap(),
-    ])
-    .output()
-    .unwrap()
+    tripline(&["status", "--socket", socket.to_str().unwrap(), "--state", state.to_str().unwrap()]).output().unwrap()
 }
 
 #[test]
@@ -225,17 +184,9 @@ fn a_ledger_of_a_newer_version_and_one_that_is_none() {
     ledger.close().unwrap();
     let out = site.say(&["run"]);
     assert_eq!(out.status.code(), Some(78), "{}", text(&out));
-    assert!(
-        text(&out).contains("newer") && text(&out).contains("ledger.sqlite"),
-        "{}",
-        text(&out)
-    );
+    assert!(text(&out).contains("newer") && text(&out).contains("ledger.sqlite"), "{}", text(&out));
     std::fs::remove_file(&path).unwrap();
-    std::fs::write(
-        &path,
-        "this is no database, whatever its name says; it is a letter to my aunt".repeat(20),
-    )
-    .unwrap();
+    std::fs::write(&path, "this is no database, whatever its name says; it is a letter to my aunt".repeat(20)).unwrap();
     let out = site.say(&["run"]);
     assert_eq!(out.status.code(), Some(78), "{}", text(&out));
     assert!(text(&out).contains("ledger.sqlite"), "{}", text(&out));
@@ -246,25 +197,12 @@ fn every_exit_code_is_in_the_help() {
     let out = tripline(&["--help"]).output().unwrap();
     let help = String::from_utf8(out.stdout).unwrap();
     let (_, codes) = help.split_once("Exit codes:").unwrap();
-    let codes: Vec<&str> = codes
-        .lines()
-        .filter_map(|l| l.split_whitespace().next())
-        .collect();
+    let codes: Vec<&str> = codes.lines().filter_map(|l| l.split_whitespace().next()).collect();
     for code in ["0", "1", "2", "70", "75", "78"] {
         assert!(codes.contains(&code), "{code} is missing: {help}");
     }
-    assert_eq!(
-        tripline(&["nonsense"]).output().unwrap().status.code(),
-        Some(2)
-    );
+    assert_eq!(tripline(&["nonsense"]).output().unwrap().status.code(), Some(2));
     let nobody = ["status", "--socket", "/nowhere", "--state", "/nowhere"];
     assert_eq!(tripline(&nobody).output().unwrap().status.code(), Some(75));
-    assert_eq!(
-        tripline(&["replay", "/nowhere"])
-            .output()
-            .unwrap()
-            .status
-            .code(),
-        Some(70)
-    );
+    assert_eq!(tripline(&["replay", "/nowhere"]).output().unwrap().status.code(), Some(70));
 }

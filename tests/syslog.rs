@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use syslog::Facility;
 use tripline::model::finding::SessionRef;
 use tripline::model::{
-    EventTime, Finding, FindingId, Measure, Mode, Order, OrderId, OrderState, Severity, Shown,
-    Subject, TargetKind, WallTime,
+    EventTime, Finding, FindingId, Measure, Mode, Order, OrderId, OrderState, Severity, Shown, Subject, TargetKind,
+    WallTime,
 };
 use tripline::respond::local::{BUDGET, LocalError, LocalSyslog};
 use tripline::respond::syslog::{Message, SHORTEST_LIMIT, Sender};
@@ -37,10 +37,7 @@ fn finding() -> Finding {
             actor: Some("anna".into()),
             ip: Some("192.0.2.7".parse().unwrap()),
             place: Some("NL, Example Hosting".into()),
-            session: Some(SessionRef {
-                digest: [0xab; 16],
-                by_server: true,
-            }),
+            session: Some(SessionRef { digest: [0xab; 16], by_server: true }),
             ..Subject::default()
         },
         measures: vec![Measure {
@@ -90,10 +87,7 @@ struct Record {
 
 impl Record {
     fn get(&self, name: &str) -> Option<&str> {
-        self.params
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
@@ -103,10 +97,7 @@ fn parse(bytes: &[u8]) -> Result<Record, String> {
     if let Some(c) = text.chars().find(|c| c.is_control()) {
         return Err(format!("control character {c:?}"));
     }
-    let (pri, rest) = text
-        .strip_prefix('<')
-        .and_then(|t| t.split_once(">1 "))
-        .ok_or("PRI or VERSION")?;
+    let (pri, rest) = text.strip_prefix('<').and_then(|t| t.split_once(">1 ")).ok_or("PRI or VERSION")?;
     let pri = pri.parse().ok().filter(|pri| *pri <= 191).ok_or("PRIVAL")?;
     let mut rest = rest;
     let mut header = Vec::new();
@@ -122,17 +113,9 @@ fn parse(bytes: &[u8]) -> Result<Record, String> {
     let mut params = Vec::new();
     loop {
         if let Some(tail) = rest.strip_prefix("] \u{feff}") {
-            return Ok(Record {
-                pri,
-                header,
-                params,
-                text: tail.to_owned(),
-            });
+            return Ok(Record { pri, header, params, text: tail.to_owned() });
         }
-        let (name, tail) = rest
-            .strip_prefix(' ')
-            .and_then(|t| t.split_once("=\""))
-            .ok_or("SD-PARAM")?;
+        let (name, tail) = rest.strip_prefix(' ').and_then(|t| t.split_once("=\"")).ok_or("SD-PARAM")?;
         let plain = |b: u8| b.is_ascii_lowercase() || b == b'_';
         if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) {
             return Err(format!("PARAM-NAME {name:?}"));
@@ -172,35 +155,20 @@ fn a_finding_and_an_order_read_as_a_receiver_would_want_them() {
          measure=\"records asked for in 1 h: 81,000 (against 20,000)\"] \
          \u{feff}Message logs leave in bulk: anna from 192.0.2.7 (NL, Example Hosting); records asked for in 1 h: 81,000 (against 20,000)"
     );
-    let text =
-        Message::order(&order(), Severity::High).render(&sender(), Facility::LOG_LOCAL0, 8192);
+    let text = Message::order(&order(), Severity::High).render(&sender(), Facility::LOG_LOCAL0, 8192);
     let record = parse(text.as_bytes()).unwrap();
-    assert_eq!(
-        (record.pri, record.header[4].as_str()),
-        (16 * 8 + 3, "ORDER")
-    );
+    assert_eq!((record.pri, record.header[4].as_str()), (16 * 8 + 3, "ORDER"));
     assert_eq!(record.get("state"), Some("failed"));
-    assert_eq!(
-        record.get("finding"),
-        Some("f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1")
-    );
-    assert_eq!(
-        record.text,
-        "order failed: end-session session of anna: exit 3"
-    );
+    assert_eq!(record.get("finding"), Some("f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1"));
+    assert_eq!(record.text, "order failed: end-session session of anna: exit 3");
 }
 
 #[test]
 fn times_and_hosts_that_the_header_cannot_say_do_not_shift_it() {
-    for (host, at) in [
-        ("h st\"\n", i64::MAX),
-        ("", i64::MIN),
-        (&"x".repeat(400), -62_200_000_000_000),
-    ] {
+    for (host, at) in [("h st\"\n", i64::MAX), ("", i64::MIN), (&"x".repeat(400), -62_200_000_000_000)] {
         let mut finding = finding();
         finding.observed = WallTime(at);
-        let text =
-            Message::finding(&finding).render(&Sender::new(host, 1), Facility::LOG_USER, 8192);
+        let text = Message::finding(&finding).render(&Sender::new(host, 1), Facility::LOG_USER, 8192);
         let record = parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}: {text}"));
         assert_eq!(record.header[0], "-");
         assert_eq!(record.header[2..], ["tripline", "1", "FINDING"]);
@@ -245,22 +213,14 @@ fn o97_a_message_that_fits_is_whole_and_one_that_does_not_says_so() {
     let mut long = finding();
     long.subject.customer = Some("c".repeat(9000).into());
     long.tags = vec!["t".repeat(500).into(); 8];
-    let render = |finding: &Finding, limit| {
-        Message::finding(finding).render(&sender(), Facility::LOG_USER, limit)
-    };
+    let render = |finding: &Finding, limit| Message::finding(finding).render(&sender(), Facility::LOG_USER, limit);
     assert!(!render(&finding(), 8192).contains("truncated"));
     for limit in [0, 480, 1024, 2048, 8192] {
         let text = render(&long, limit);
         let record = parse(text.as_bytes()).unwrap();
         assert_eq!(record.get("truncated"), Some("true"));
-        assert_eq!(
-            (record.get("id").map(str::len), record.get("severity")),
-            (Some(32), Some("high"))
-        );
-        assert!(
-            !record.text.is_empty(),
-            "at {limit} bytes nothing is said to a person"
-        );
+        assert_eq!((record.get("id").map(str::len), record.get("severity")), (Some(32), Some("high")));
+        assert!(!record.text.is_empty(), "at {limit} bytes nothing is said to a person");
     }
 }
 
@@ -271,14 +231,8 @@ async fn o96_a_receiver_that_is_missing_restarted_or_full_costs_only_delay() {
     let mut target = LocalSyslog::new(&path, Facility::LOG_USER, sender());
     let message = Message::finding(&finding());
     let missing = target.send(&message).await.unwrap_err();
-    assert!(
-        matches!(missing, LocalError::Io(..))
-            && missing.to_string().contains("cannot send syslog to")
-    );
-    assert!(
-        matches!(target.send(&message).await, Err(LocalError::Pausing(_))),
-        "it does not try at once again"
-    );
+    assert!(matches!(missing, LocalError::Io(..)) && missing.to_string().contains("cannot send syslog to"));
+    assert!(matches!(target.send(&message).await, Err(LocalError::Pausing(_))), "it does not try at once again");
 
     let receiver = UnixDatagram::bind(&path).unwrap();
     delivered(&mut target, &message).await;
@@ -322,11 +276,7 @@ fn received(receiver: &UnixDatagram) {
 fn counted(from: &mut BufReader<TcpStream>) -> String {
     let mut length = Vec::new();
     from.read_until(b' ', &mut length).unwrap();
-    let length = std::str::from_utf8(&length)
-        .unwrap()
-        .trim_end()
-        .parse()
-        .unwrap();
+    let length = std::str::from_utf8(&length).unwrap().trim_end().parse().unwrap();
     let mut text = vec![0; length];
     from.read_exact(&mut text).unwrap();
     String::from_utf8(text).unwrap()
@@ -334,11 +284,7 @@ fn counted(from: &mut BufReader<TcpStream>) -> String {
 
 fn send(daemon: &mut Daemon, target: &str, seq: u64) {
     let message = format!("message {seq}\u{feff}é");
-    daemon.say(&Request::Syslog {
-        target: target.into(),
-        seq,
-        message,
-    });
+    daemon.say(&Request::Syslog { target: target.into(), seq, message });
 }
 
 fn outcome(daemon: &mut Daemon) -> (u64, Option<String>) {
@@ -353,13 +299,9 @@ fn o99_what_a_reset_may_have_lost_is_said_to_have_failed_and_arrives_when_sent_a
     let stand = Stand::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    stand.configure(&format!(
-        "[syslog.siem]\ntransport = 'tcp'\naddress = '{address}'\n"
-    ));
+    stand.configure(&format!("[syslog.siem]\ntransport = 'tcp'\naddress = '{address}'\n"));
     let mut daemon = stand.start();
-    let Reply::Hello { targets, .. } = &daemon.hello else {
-        panic!()
-    };
+    let Reply::Hello { targets, .. } = &daemon.hello else { panic!() };
     assert_eq!(targets, &["siem"]);
     send(&mut daemon, "siem", 1);
     let (stream, _) = listener.accept().unwrap();
@@ -389,32 +331,19 @@ fn o99_what_a_reset_may_have_lost_is_said_to_have_failed_and_arrives_when_sent_a
     let mut second = BufReader::new(stream);
     assert_eq!(counted(&mut second), "message 2\u{feff}é");
     assert_eq!(counted(&mut second), "message 3\u{feff}é");
-    assert_eq!(
-        [outcome(&mut daemon), outcome(&mut daemon)],
-        [(2, None), (3, None)]
-    );
+    assert_eq!([outcome(&mut daemon), outcome(&mut daemon)], [(2, None), (3, None)]);
 }
 
 #[test]
 fn o99_a_receiver_that_is_not_there_fails_each_message() {
     let stand = Stand::new();
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    stand.configure(&format!(
-        "[syslog.siem]\ntransport = 'tcp'\naddress = '{gone}'\n"
-    ));
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    stand.configure(&format!("[syslog.siem]\ntransport = 'tcp'\naddress = '{gone}'\n"));
     let mut daemon = stand.start();
     send(&mut daemon, "siem", 1);
     assert!(outcome(&mut daemon).1.unwrap().contains("refused"));
     send(&mut daemon, "nobody", 2);
-    assert!(
-        outcome(&mut daemon)
-            .1
-            .unwrap()
-            .contains("no syslog target \"nobody\"")
-    );
+    assert!(outcome(&mut daemon).1.unwrap().contains("no syslog target \"nobody\""));
 }
 
 #[test]
@@ -422,20 +351,14 @@ fn udp_messages_arrive_one_a_datagram() {
     let stand = Stand::new();
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_read_timeout(Some(PATIENCE)).unwrap();
-    stand.configure(&format!(
-        "[syslog.siem]\ntransport = 'udp'\naddress = '{}'\n",
-        receiver.local_addr().unwrap()
-    ));
+    stand.configure(&format!("[syslog.siem]\ntransport = 'udp'\naddress = '{}'\n", receiver.local_addr().unwrap()));
     let mut daemon = stand.start();
     for seq in [7, 8] {
         send(&mut daemon, "siem", seq);
         assert_eq!(outcome(&mut daemon), (seq, None));
         let mut buffer = [0; 100];
         let n = receiver.recv(&mut buffer).unwrap();
-        assert_eq!(
-            std::str::from_utf8(&buffer[..n]).unwrap(),
-            format!("message {seq}\u{feff}é")
-        );
+        assert_eq!(std::str::from_utf8(&buffer[..n]).unwrap(), format!("message {seq}\u{feff}é"));
     }
     until("nothing more comes", || {
         receiver.set_nonblocking(true).unwrap();

@@ -2,11 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const UNITS: [&str; 3] = [
-    "tripline.service",
-    "tripline-hook-runner.service",
-    "tripline-hook-runner.socket",
-];
+const UNITS: [&str; 3] = ["tripline.service", "tripline-hook-runner.service", "tripline-hook-runner.socket"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
@@ -28,11 +24,7 @@ fn copy() -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for unit in UNITS {
         let text = std::fs::read_to_string(folder().join(unit)).unwrap();
-        std::fs::write(
-            copy.path().join(unit),
-            text.replace("=/usr/bin/tripline ", "=/bin/true "),
-        )
-        .unwrap();
+        std::fs::write(copy.path().join(unit), text.replace("=/usr/bin/tripline ", "=/bin/true ")).unwrap();
     }
     let drop_ins = copy.path().join("tripline-hook-runner.service.d");
     std::fs::create_dir(&drop_ins).unwrap();
@@ -42,11 +34,7 @@ fn copy() -> tempfile::TempDir {
 }
 
 fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]
@@ -57,11 +45,7 @@ fn verify_prints_nothing() {
         let Some(output) = tool("systemd-analyze", &["verify", path.to_str().unwrap()]) else {
             return;
         };
-        assert_eq!(
-            (output.status.code(), text(&output)),
-            (Some(0), String::new()),
-            "{unit}"
-        );
+        assert_eq!((output.status.code(), text(&output)), (Some(0), String::new()), "{unit}");
     }
 }
 
@@ -69,41 +53,26 @@ fn verify_prints_nothing() {
 fn a_wrong_unit_would_be_noticed() {
     let copy = copy();
     let path = copy.path().join("tripline.service");
-    let wrong = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("WatchdogSec", "WatchdogSeconds");
+    let wrong = std::fs::read_to_string(&path).unwrap().replace("WatchdogSec", "WatchdogSeconds");
     std::fs::write(&path, wrong).unwrap();
     let Some(output) = tool("systemd-analyze", &["verify", path.to_str().unwrap()]) else {
         return;
     };
-    assert!(
-        text(&output).contains("WatchdogSeconds"),
-        "{}",
-        text(&output)
-    );
+    assert!(text(&output).contains("WatchdogSeconds"), "{}", text(&output));
 }
 
 #[test]
 fn what_the_units_give_up_is_enough() {
-    for (unit, most) in [
-        ("tripline.service", 0.6),
-        ("tripline-hook-runner.service", 1.2),
-    ] {
+    for (unit, most) in [("tripline.service", 0.6), ("tripline-hook-runner.service", 1.2)] {
         let path = folder().join(unit);
-        let Some(output) = tool(
-            "systemd-analyze",
-            &["security", "--offline=true", path.to_str().unwrap()],
-        ) else {
+        let Some(output) = tool("systemd-analyze", &["security", "--offline=true", path.to_str().unwrap()]) else {
             return;
         };
         let text = text(&output);
         let score = text
             .rsplit_once("exposure level for")
             .and_then(|(_, rest)| rest.split(' ').find_map(|word| word.parse::<f64>().ok()));
-        assert!(
-            score.is_some_and(|score| score <= most),
-            "{unit}: {score:?} is more than {most}\n{text}"
-        );
+        assert!(score.is_some_and(|score| score <= most), "{unit}: {score:?} is more than {most}\n{text}");
     }
 }
 
@@ -129,10 +98,7 @@ fn users_and_folders_are_made_as_the_units_expect() {
     std::fs::create_dir(&etc).unwrap();
     let root_option = format!("--root={}", root.path().display());
     let sysusers = folder().join("tripline.sysusers");
-    let Some(output) = tool(
-        "systemd-sysusers",
-        &[&root_option, sysusers.to_str().unwrap()],
-    ) else {
+    let Some(output) = tool("systemd-sysusers", &[&root_option, sysusers.to_str().unwrap()]) else {
         return;
     };
     if !output.status.success() && !rustix::process::geteuid().is_root() {
@@ -146,30 +112,15 @@ fn users_and_folders_are_made_as_the_units_expect() {
         let line = users.lines().find(|l| l.starts_with(user)).unwrap();
         assert!(line.ends_with("/nologin"), "{line}");
     }
-    let ops = groups
-        .lines()
-        .find(|l| l.starts_with("tripline-ops:"))
-        .unwrap();
+    let ops = groups.lines().find(|l| l.starts_with("tripline-ops:")).unwrap();
     assert!(ops.ends_with(":tripline"), "{ops}");
     let tmpfiles = folder().join("tripline.tmpfiles");
-    let Some(output) = tool(
-        "systemd-tmpfiles",
-        &[&root_option, "--create", tmpfiles.to_str().unwrap()],
-    ) else {
+    let Some(output) = tool("systemd-tmpfiles", &[&root_option, "--create", tmpfiles.to_str().unwrap()]) else {
         return;
     };
     assert!(output.status.success(), "{}", text(&output));
-    for (name, mode) in [
-        ("", 0o750),
-        ("policies", 0o750),
-        ("hooks", 0o755),
-        ("keys", 0o700),
-    ] {
+    for (name, mode) in [("", 0o750), ("policies", 0o750), ("hooks", 0o755), ("keys", 0o700)] {
         let meta = std::fs::metadata(etc.join("tripline").join(name)).unwrap();
-        assert_eq!(
-            std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777,
-            mode,
-            "/etc/tripline/{name}"
-        );
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777, mode, "/etc/tripline/{name}");
     }
 }

@@ -11,17 +11,8 @@ const FUNCTION_LINES: usize = 90;
 const REASON_WORDS: usize = 3;
 
 /// The modules to which time and chance are inputs, and everything else comes as bytes.
-const PURE: [&str; 9] = [
-    "model",
-    "policy",
-    "decode",
-    "normalise",
-    "enrich",
-    "detect",
-    "orders",
-    "pipeline",
-    "incident",
-];
+const PURE: [&str; 9] =
+    ["model", "policy", "decode", "normalise", "enrich", "detect", "orders", "pipeline", "incident"];
 
 /// What breaks a rule: line (0 for the file as a whole) and what is wrong.
 type Faults = Vec<(usize, String)>;
@@ -39,11 +30,7 @@ fn no_first_line(text: &str) -> Faults {
 
 /// A module imports only what lib.rs declares above it; itself it may name. `path` is relative to src.
 fn upward_imports(path: &str, text: &str, layers: &[String]) -> Faults {
-    let parts: Vec<&str> = path
-        .trim_end_matches(".rs")
-        .split('/')
-        .filter(|p| *p != "mod")
-        .collect();
+    let parts: Vec<&str> = path.trim_end_matches(".rs").split('/').filter(|p| *p != "mod").collect();
     let Some(own) = layers.iter().position(|l| l == parts[0]) else {
         return Vec::new(); // lib.rs and main.rs are no module's
     };
@@ -53,15 +40,8 @@ fn upward_imports(path: &str, text: &str, layers: &[String]) -> Faults {
     for root in ["crate::", to_the_crate.as_str()] {
         for at in words(&code, root) {
             for name in imported(&code[at + root.len()..]) {
-                if layers
-                    .iter()
-                    .position(|l| *l == name)
-                    .is_some_and(|i| i > own)
-                {
-                    let said = format!(
-                        "`{}` imports `{name}`, which lib.rs declares below it",
-                        parts[0]
-                    );
+                if layers.iter().position(|l| *l == name).is_some_and(|i| i > own) {
+                    let said = format!("`{}` imports `{name}`, which lib.rs declares below it", parts[0]);
                     faults.push((line(text, at), said));
                 }
             }
@@ -88,11 +68,9 @@ fn impure(text: &str) -> Faults {
         "std::process",
         "std::os",
     ] {
-        let outside = words(&code, what)
-            .filter(|at| !tests.iter().any(|(from, to)| (*from..*to).contains(at)));
-        let whole = outside.filter(|at| {
-            !code[at + what.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
-        });
+        let outside = words(&code, what).filter(|at| !tests.iter().any(|(from, to)| (*from..*to).contains(at)));
+        let whole =
+            outside.filter(|at| !code[at + what.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'));
         faults.extend(whole.map(|at| (line(text, at), format!("a pure module names `{what}`"))));
     }
     faults
@@ -103,17 +81,11 @@ fn too_long(text: &str) -> Faults {
     let code = code(text);
     let tests = tests(&code);
     let in_tests = |at: usize| tests.iter().any(|(from, to)| (*from..*to).contains(&at));
-    let test_lines: usize = tests
-        .iter()
-        .map(|(from, to)| code[*from..*to].lines().count())
-        .sum();
+    let test_lines: usize = tests.iter().map(|(from, to)| code[*from..*to].lines().count()).sum();
     let lines = code.lines().count() - test_lines;
     let mut faults = Vec::new();
     if lines > FILE_LINES {
-        faults.push((
-            0,
-            format!("{lines} lines without tests, more than {FILE_LINES}"),
-        ));
+        faults.push((0, format!("{lines} lines without tests, more than {FILE_LINES}")));
     }
     for at in words(&code, "fn ").filter(|at| !in_tests(*at)) {
         let Some((_, end)) = block(&code, at) else {
@@ -121,10 +93,7 @@ fn too_long(text: &str) -> Faults {
         };
         let lines = code[at..end].lines().count();
         if lines > FUNCTION_LINES {
-            faults.push((
-                line(text, at),
-                format!("a function of {lines} lines, more than {FUNCTION_LINES}"),
-            ));
+            faults.push((line(text, at), format!("a function of {lines} lines, more than {FUNCTION_LINES}")));
         }
     }
     faults
@@ -135,24 +104,14 @@ fn unproven(text: &str) -> Faults {
     let code = code(text);
     let tests = tests(&code);
     let mut faults = Vec::new();
-    for (what, reasoned) in [
-        (".unwrap()", false),
-        (".expect(", true),
-        (".expect_err(", true),
-    ] {
+    for (what, reasoned) in [(".unwrap()", false), (".expect(", true), (".expect_err(", true)] {
         for (at, _) in code.match_indices(what) {
             if tests.iter().any(|(from, to)| (*from..*to).contains(&at)) {
                 continue;
             }
-            let reason = text[at + what.len()..]
-                .trim_start()
-                .strip_prefix('"')
-                .and_then(|r| r.split('"').next());
+            let reason = text[at + what.len()..].trim_start().strip_prefix('"').and_then(|r| r.split('"').next());
             if !reasoned || reason.is_none_or(|r| r.split_whitespace().count() < REASON_WORDS) {
-                faults.push((
-                    line(text, at),
-                    format!("`{what}` without the reason why it cannot fail"),
-                ));
+                faults.push((line(text, at), format!("`{what}` without the reason why it cannot fail")));
             }
         }
     }
@@ -165,22 +124,14 @@ fn leftovers(text: &str) -> Faults {
     let found = ["todo!", "unimplemented!", "dbg!"];
     found
         .iter()
-        .flat_map(|what| {
-            words(&code, what)
-                .map(|at| (line(text, at), format!("`{what}`")))
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|what| words(&code, what).map(|at| (line(text, at), format!("`{what}`"))).collect::<Vec<_>>())
         .collect()
 }
 
 /// Paths of the machine that somebody worked on, and hosts of package registries.
 fn places(text: &str) -> Faults {
     // in two parts each, for this file is read too
-    let machines = [
-        concat!("/wo", "rk/"),
-        concat!("/ro", "ot/"),
-        concat!("/ho", "me/"),
-    ];
+    let machines = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
     let registries = [
         concat!("crates", ".io"),
         concat!("pypi", ".org"),
@@ -192,18 +143,14 @@ fn places(text: &str) -> Faults {
     let mut faults = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         // `network/` is not a folder at the root: what stands before must not belong to the path
-        let begins =
-            |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}*".contains(c));
-        let machine = machines
-            .iter()
-            .filter(|m| line.match_indices(**m).any(|(at, _)| begins(at)));
+        let begins = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}*".contains(c));
+        let machine = machines.iter().filter(|m| line.match_indices(**m).any(|(at, _)| begins(at)));
         let registry = registries.iter().filter(|r| line.contains(**r));
-        faults.extend(machine.chain(registry).map(|what| {
-            (
-                number,
-                format!("names {what}, a place of somebody's machine or network"),
-            )
-        }));
+        faults.extend(
+            machine
+                .chain(registry)
+                .map(|what| (number, format!("names {what}, a place of somebody's machine or network"))),
+        );
     }
     faults
 }
@@ -215,17 +162,10 @@ fn unexplained(manifest: &str) -> Faults {
     for (number, line) in (1..).zip(manifest.lines()) {
         if line.starts_with('[') {
             inside = line.trim_matches(['[', ']']).ends_with("dependencies");
-        } else if inside
-            && line.contains('=')
-            && !line.starts_with('#')
-            && !before.starts_with("# ")
-        {
+        } else if inside && line.contains('=') && !line.starts_with('#') && !before.starts_with("# ") {
             faults.push((
                 number,
-                format!(
-                    "{}: no comment above it says what for",
-                    line.split(' ').next().unwrap_or(line)
-                ),
+                format!("{}: no comment above it says what for", line.split(' ').next().unwrap_or(line)),
             ));
         }
         before = line;
@@ -235,10 +175,7 @@ fn unexplained(manifest: &str) -> Faults {
 
 /// The version of Cargo.toml has no heading in CHANGELOG.md.
 fn unannounced(changelog: &str, version: &str) -> Faults {
-    let heading = |l: &str| {
-        l.strip_prefix("## ")
-            .is_some_and(|h| h.split([' ', '-']).next() == Some(version))
-    };
+    let heading = |l: &str| l.strip_prefix("## ").is_some_and(|h| h.split([' ', '-']).next() == Some(version));
     if changelog.lines().any(heading) {
         return Vec::new();
     }
@@ -247,10 +184,7 @@ fn unannounced(changelog: &str, version: &str) -> Faults {
 
 /// Files of a folder that are not compiled in. What is compiled in and not there does not compile.
 fn left_out(folder: &BTreeSet<String>, compiled: &BTreeSet<String>) -> Faults {
-    folder
-        .difference(compiled)
-        .map(|name| (0, format!("{name} is not compiled in")))
-        .collect()
+    folder.difference(compiled).map(|name| (0, format!("{name} is not compiled in"))).collect()
 }
 
 // ---- reading Rust, as far as the rules need ----
@@ -267,30 +201,17 @@ fn code(text: &str) -> String {
             [b'/', b'/', ..] => at + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()),
             [b'/', b'*', ..] => at + comment(rest),
             [b'"', ..] => at + string(rest),
-            [b'r', b'"' | b'#', ..]
-                if !at
-                    .checked_sub(1)
-                    .is_some_and(|b| in_word(bytes[b]) && bytes[b] != b'b') =>
-            {
+            [b'r', b'"' | b'#', ..] if !at.checked_sub(1).is_some_and(|b| in_word(bytes[b]) && bytes[b] != b'b') => {
                 at + raw_string(rest)
             }
-            [b'\'', b'\\', _, ..] => {
-                at + 3
-                    + rest[3..]
-                        .iter()
-                        .position(|b| *b == b'\'')
-                        .map_or(0, |n| n + 1)
-            }
+            [b'\'', b'\\', _, ..] => at + 3 + rest[3..].iter().position(|b| *b == b'\'').map_or(0, |n| n + 1),
             [b'\'', ..] => at + character(&text[at..]),
             _ => {
                 at += 1;
                 continue;
             }
         };
-        out[at..end]
-            .iter_mut()
-            .filter(|b| **b != b'\n')
-            .for_each(|b| *b = b' ');
+        out[at..end].iter_mut().filter(|b| **b != b'\n').for_each(|b| *b = b' ');
         at = end.max(at + 1);
     }
     String::from_utf8(out).expect("whole characters were blanked")
@@ -325,11 +246,7 @@ fn raw_string(rest: &[u8]) -> usize {
     }
     let end = [b"\"".as_slice(), &b"#".repeat(hashes)].concat();
     let body = &rest[2 + hashes..];
-    2 + hashes
-        + body
-            .windows(end.len())
-            .position(|w| w == end)
-            .map_or(body.len(), |n| n + end.len())
+    2 + hashes + body.windows(end.len()).position(|w| w == end).map_or(body.len(), |n| n + end.len())
 }
 
 /// The length of `'c'`; 1 where the quote begins a lifetime.
@@ -347,8 +264,7 @@ fn in_word(byte: u8) -> bool {
 
 /// Where `what` stands and does not go on a word.
 fn words<'a>(code: &'a str, what: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let free =
-        |at: &usize| *at == 0 || !in_word(code.as_bytes()[at - 1]) && !code[..*at].ends_with("::");
+    let free = |at: &usize| *at == 0 || !in_word(code.as_bytes()[at - 1]) && !code[..*at].ends_with("::");
     code.match_indices(what).map(|(at, _)| at).filter(free)
 }
 
@@ -373,9 +289,7 @@ fn block(code: &str, at: usize) -> Option<(usize, usize)> {
                 }
             }
             // `[u8; 4]` in a signature is no end
-            b';' if depth == 0
-                && code[at..i].matches('[').count() == code[at..i].matches(']').count() =>
-            {
+            b';' if depth == 0 && code[at..i].matches('[').count() == code[at..i].matches(']').count() => {
                 return None;
             }
             _ => {}
@@ -386,18 +300,12 @@ fn block(code: &str, at: usize) -> Option<(usize, usize)> {
 
 /// What is compiled for tests only: from `#[cfg(test)]` to the end of the item's block.
 fn tests(code: &str) -> Vec<(usize, usize)> {
-    code.match_indices("#[cfg(test)]")
-        .filter_map(|(at, _)| Some((at, block(code, at)?.1)))
-        .collect()
+    code.match_indices("#[cfg(test)]").filter_map(|(at, _)| Some((at, block(code, at)?.1))).collect()
 }
 
 /// The first names of what follows `crate::`: `a`, or each of `{a, b::c, d::{e, f}}`.
 fn imported(rest: &str) -> Vec<String> {
-    let name = |s: &str| {
-        s.chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect::<String>()
-    };
+    let name = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let Some(group) = rest.strip_prefix('{') else {
         return vec![name(rest)];
     };
@@ -442,11 +350,7 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                let name = path
-                    .strip_prefix(&top)
-                    .expect("it was found below")
-                    .to_string_lossy()
-                    .into_owned();
+                let name = path.strip_prefix(&top).expect("it was found below").to_string_lossy().into_owned();
                 files.push((name, read(&path)));
             }
         }
@@ -458,12 +362,8 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
 /// Everywhere that we write Rust.
 fn all_rust_files() -> Vec<(String, String)> {
     let all = ["src", "tests", "benches", "fuzz"].into_iter();
-    all.flat_map(|folder| {
-        rust_files(folder)
-            .into_iter()
-            .map(move |(name, text)| (format!("{folder}/{name}"), text))
-    })
-    .collect()
+    all.flat_map(|folder| rust_files(folder).into_iter().map(move |(name, text)| (format!("{folder}/{name}"), text)))
+        .collect()
 }
 
 /// Files that are tests as a whole.
@@ -472,33 +372,19 @@ fn is_test(path: &str) -> bool {
 }
 
 fn file_names(folder: &str) -> BTreeSet<String> {
-    let entries =
-        std::fs::read_dir(root().join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
-    entries
-        .map(|e| {
-            e.expect("a readable folder")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect()
+    let entries = std::fs::read_dir(root().join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    entries.map(|e| e.expect("a readable folder").file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn layers() -> Vec<String> {
     let text = read(&root().join("src/lib.rs"));
-    text.lines()
-        .filter_map(|l| Some(l.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned()))
-        .collect()
+    text.lines().filter_map(|l| Some(l.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned())).collect()
 }
 
 fn hold(faults: impl IntoIterator<Item = (String, Faults)>) {
     let said: Vec<String> = faults
         .into_iter()
-        .flat_map(|(path, faults)| {
-            faults
-                .into_iter()
-                .map(move |(line, what)| format!("{path}:{line}: {what}"))
-        })
+        .flat_map(|(path, faults)| faults.into_iter().map(move |(line, what)| format!("{path}:{line}: {what}")))
         .collect();
     assert!(said.is_empty(), "\n{}\n", said.join("\n"));
 }
@@ -516,122 +402,64 @@ fn a_module_imports_only_what_is_declared_above_it() {
 
 #[test]
 fn the_pure_modules_name_nothing_of_the_outside() {
-    let pure = |path: &str| {
-        PURE.contains(
-            &path
-                .trim_end_matches(".rs")
-                .split('/')
-                .next()
-                .unwrap_or_default(),
-        )
-    };
-    let files: Vec<_> = rust_files("src")
-        .into_iter()
-        .filter(|(path, _)| pure(path) && !is_test(path))
-        .collect();
+    let pure = |path: &str| PURE.contains(&path.trim_end_matches(".rs").split('/').next().unwrap_or_default());
+    let files: Vec<_> = rust_files("src").into_iter().filter(|(path, _)| pure(path) && !is_test(path)).collect();
     assert!(files.len() > 30, "{} files of pure modules", files.len());
-    hold(
-        files
-            .into_iter()
-            .map(|(path, text)| (format!("src/{path}"), impure(&text))),
-    );
+    hold(files.into_iter().map(|(path, text)| (format!("src/{path}"), impure(&text))));
 }
 
 #[test]
 fn every_file_says_its_one_job() {
-    hold(
-        all_rust_files()
-            .into_iter()
-            .map(|(path, text)| (path, no_first_line(&text))),
-    );
+    hold(all_rust_files().into_iter().map(|(path, text)| (path, no_first_line(&text))));
 }
 
 #[test]
 fn files_have_one_subject_and_functions_fit_a_screen() {
-    let files = rust_files("src")
-        .into_iter()
-        .filter(|(path, _)| !is_test(path));
+    let files = rust_files("src").into_iter().filter(|(path, _)| !is_test(path));
     hold(files.map(|(path, text)| (format!("src/{path}"), too_long(&text))));
 }
 
 #[test]
 fn nothing_is_unwrapped_without_a_proof() {
-    let files = rust_files("src")
-        .into_iter()
-        .filter(|(path, _)| !is_test(path));
+    let files = rust_files("src").into_iter().filter(|(path, _)| !is_test(path));
     hold(files.map(|(path, text)| (format!("src/{path}"), unproven(&text))));
 }
 
 #[test]
 fn nothing_is_left_over() {
-    hold(
-        all_rust_files()
-            .into_iter()
-            .map(|(path, text)| (path, leftovers(&text))),
-    );
+    hold(all_rust_files().into_iter().map(|(path, text)| (path, leftovers(&text))));
 }
 
 #[test]
 fn no_file_names_a_machine_or_a_registry() {
-    let git = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root())
-        .output();
+    let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let Some(git) = git.ok().filter(|o| o.status.success()) else {
         return println!("skipped: this is no git work tree");
     };
     let names = String::from_utf8(git.stdout).expect("names of files are UTF-8 here");
-    let names = names
-        .split('\0')
-        .filter(|n| !n.is_empty() && *n != "Cargo.lock");
+    let names = names.split('\0').filter(|n| !n.is_empty() && *n != "Cargo.lock");
     // what is no text has no places
-    let texts = names.filter_map(|name| {
-        Some((
-            name.to_owned(),
-            std::fs::read_to_string(root().join(name)).ok()?,
-        ))
-    });
+    let texts = names.filter_map(|name| Some((name.to_owned(), std::fs::read_to_string(root().join(name)).ok()?)));
     hold(texts.map(|(name, text)| (name, places(&text))));
 }
 
 #[test]
 fn every_dependency_says_what_for() {
-    hold([(
-        "Cargo.toml".into(),
-        unexplained(&read(&root().join("Cargo.toml"))),
-    )]);
+    hold([("Cargo.toml".into(), unexplained(&read(&root().join("Cargo.toml"))))]);
 }
 
 #[test]
 fn the_version_is_announced() {
-    hold([(
-        "CHANGELOG.md".into(),
-        unannounced(
-            &read(&root().join("CHANGELOG.md")),
-            env!("CARGO_PKG_VERSION"),
-        ),
-    )]);
+    hold([("CHANGELOG.md".into(), unannounced(&read(&root().join("CHANGELOG.md")), env!("CARGO_PKG_VERSION")))]);
 }
 
 #[test]
 fn every_policy_and_profile_is_compiled_in() {
-    let detections = tripline::config::DETECTIONS
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
-    let profiles = tripline::normalise::PROFILES
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
+    let detections = tripline::config::DETECTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let profiles = tripline::normalise::PROFILES.iter().map(|(name, _)| (*name).to_owned()).collect();
     hold([
-        (
-            "policies/detections".into(),
-            left_out(&file_names("policies/detections"), &detections),
-        ),
-        (
-            "policies/profiles".into(),
-            left_out(&file_names("policies/profiles"), &profiles),
-        ),
+        ("policies/detections".into(), left_out(&file_names("policies/detections"), &detections)),
+        ("policies/profiles".into(), left_out(&file_names("policies/profiles"), &profiles)),
     ]);
 }
 
@@ -650,41 +478,15 @@ fn the_first_line_can_be_missed() {
 
 #[test]
 fn an_upward_import_is_seen() {
-    let layers: Vec<String> = ["model", "detect", "ledger", "cli"]
-        .map(String::from)
-        .into();
+    let layers: Vec<String> = ["model", "detect", "ledger", "cli"].map(String::from).into();
     let seen = |path: &str, text: &str| lines(&upward_imports(path, text, &layers));
-    assert_eq!(
-        seen(
-            "detect/mod.rs",
-            "use crate::model::Event;\nuse crate::ledger::Row;\n"
-        ),
-        [2]
-    );
-    assert_eq!(
-        seen("detect.rs", "fn f() {\n  let x = crate::cli::f();\n}"),
-        [2]
-    );
-    assert_eq!(
-        seen(
-            "detect/a.rs",
-            "use crate::{model::{Event, Finding}, ledger::Row};"
-        ),
-        [1]
-    );
+    assert_eq!(seen("detect/mod.rs", "use crate::model::Event;\nuse crate::ledger::Row;\n"), [2]);
+    assert_eq!(seen("detect.rs", "fn f() {\n  let x = crate::cli::f();\n}"), [2]);
+    assert_eq!(seen("detect/a.rs", "use crate::{model::{Event, Finding}, ledger::Row};"), [1]);
     assert_eq!(seen("detect/mod.rs", "use super::ledger::Row;"), [1]);
     assert_eq!(seen("detect/a.rs", "use super::super::ledger::Row;"), [1]);
-    assert!(
-        seen("detect/a.rs", "use super::ledger::Row;").is_empty(),
-        "that is detect::ledger"
-    );
-    assert!(
-        seen(
-            "detect/a.rs",
-            "//! [`crate::ledger`]\n/* crate::cli */ const S: &str = \"crate::cli\";"
-        )
-        .is_empty()
-    );
+    assert!(seen("detect/a.rs", "use super::ledger::Row;").is_empty(), "that is detect::ledger");
+    assert!(seen("detect/a.rs", "//! [`crate::ledger`]\n/* crate::cli */ const S: &str = \"crate::cli\";").is_empty());
     assert!(seen("detect/a.rs", "use crate::detect::a; use other_crate::cli;").is_empty());
     assert!(seen("cli/mod.rs", "use crate::{model, detect, ledger};").is_empty());
     assert!(seen("main.rs", "use crate::cli;").is_empty());
@@ -692,16 +494,8 @@ fn an_upward_import_is_seen() {
 
 #[test]
 fn the_outside_is_seen() {
-    assert_eq!(
-        lines(&impure(
-            "use std::sync::Arc;\nuse tokio::sync::mpsc;\nuse std::fs;\nasync fn f() {}"
-        )),
-        [2, 4, 3]
-    );
-    assert!(
-        impure("//! Not tokio.\nfn notify_all() {}\n#[cfg(test)]\nmod tests { use std::fs; }")
-            .is_empty()
-    );
+    assert_eq!(lines(&impure("use std::sync::Arc;\nuse tokio::sync::mpsc;\nuse std::fs;\nasync fn f() {}")), [2, 4, 3]);
+    assert!(impure("//! Not tokio.\nfn notify_all() {}\n#[cfg(test)]\nmod tests { use std::fs; }").is_empty());
 }
 
 #[test]
@@ -709,17 +503,9 @@ fn a_long_file_or_function_is_seen() {
     let line = "const A: u8 = 1;\n";
     assert_eq!(lines(&too_long(&line.repeat(FILE_LINES + 1))), [0]);
     assert!(too_long(&line.repeat(FILE_LINES)).is_empty());
-    let tests = format!(
-        "#[cfg(test)]\nmod tests {{\n{}}}\n",
-        line.repeat(FILE_LINES)
-    );
+    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", line.repeat(FILE_LINES));
     assert!(too_long(&format!("{line}{tests}")).is_empty());
-    let function = |lines: usize| {
-        format!(
-            "\nfn f(a: [u8; 2]) {{\n{}}}\n",
-            "    a();\n".repeat(lines - 2)
-        )
-    };
+    let function = |lines: usize| format!("\nfn f(a: [u8; 2]) {{\n{}}}\n", "    a();\n".repeat(lines - 2));
     assert_eq!(lines(&too_long(&function(FUNCTION_LINES + 1))), [2]);
     assert!(too_long(&function(FUNCTION_LINES)).is_empty());
 }
@@ -728,20 +514,10 @@ fn a_long_file_or_function_is_seen() {
 fn an_unwrap_is_seen() {
     assert_eq!(lines(&unproven("fn f() {\n    a().unwrap();\n}")), [2]);
     assert_eq!(lines(&unproven("a().expect(\"oops\");")), [1]);
-    assert_eq!(
-        lines(&unproven("a().expect(&format!(\"what went wrong here\"));")),
-        [1]
-    );
+    assert_eq!(lines(&unproven("a().expect(&format!(\"what went wrong here\"));")), [1]);
     assert!(unproven("a().expect(\"a digest has 32 bytes\"); // .unwrap()").is_empty());
-    assert!(
-        unproven("#[cfg(test)]\nmod tests {\n fn f() { let c = '{'; a().unwrap(); }\n}").is_empty()
-    );
-    assert_eq!(
-        lines(&unproven(
-            "#[cfg(test)]\nmod tests {\n}\nfn f() { a().unwrap() }"
-        )),
-        [4]
-    );
+    assert!(unproven("#[cfg(test)]\nmod tests {\n fn f() { let c = '{'; a().unwrap(); }\n}").is_empty());
+    assert_eq!(lines(&unproven("#[cfg(test)]\nmod tests {\n}\nfn f() { a().unwrap() }")), [4]);
 }
 
 #[test]
@@ -773,10 +549,7 @@ fn an_unannounced_version_is_seen() {
 #[test]
 fn what_is_left_out_is_seen() {
     let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-    assert_eq!(
-        left_out(&set(&["a.yml", "b.yml"]), &set(&["a.yml"])).len(),
-        1
-    );
+    assert_eq!(left_out(&set(&["a.yml", "b.yml"]), &set(&["a.yml"])).len(), 1);
 }
 
 #[test]

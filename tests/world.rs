@@ -21,11 +21,8 @@ fn maker() -> Option<PathBuf> {
 }
 
 fn python(script: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("python3")
-        .arg(script)
-        .args(arguments)
-        .output()
-        .expect("python3, which tests/run installs");
+    let output =
+        Command::new("python3").arg(script).args(arguments).output().expect("python3, which tests/run installs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", script.display());
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -34,10 +31,7 @@ fn python(script: &Path, arguments: &[&str]) -> String {
 fn replay(world: &Path, findings: &Path) {
     let status = Command::new(env!("CARGO_BIN_EXE_tripline"))
         .args(["replay", "--format", "ocsf", "-c"])
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/world/tripline.toml"
-        ))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/world/tripline.toml"))
         .env("WORLD", world)
         .stdin(Stdio::null())
         .stdout(File::create(findings).expect("a scratch folder can be written"))
@@ -48,10 +42,7 @@ fn replay(world: &Path, findings: &Path) {
 
 fn score(maker: &Path, world: &Path, findings: &Path) -> Value {
     let path = |p: &Path| p.to_str().expect("scratch paths are UTF-8").to_owned();
-    let said = python(
-        &maker.join("score.py"),
-        &[&path(world), &path(findings), "--json"],
-    );
+    let said = python(&maker.join("score.py"), &[&path(world), &path(findings), "--json"]);
     serde_json::from_str(&said).expect("score.py --json prints one object")
 }
 
@@ -59,17 +50,9 @@ fn score(maker: &Path, world: &Path, findings: &Path) -> Value {
 fn only(kinds: &[&str], world: &Path) {
     let path = world.join("truth.jsonl");
     let truth = std::fs::read_to_string(&path).expect("world.py writes the labels");
-    let kind = |line: &str| {
-        serde_json::from_str::<Value>(line).expect("JSON")["kind"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let kept: String = truth
-        .lines()
-        .filter(|l| kinds.contains(&kind(l).as_str()))
-        .map(|l| format!("{l}\n"))
-        .collect();
+    let kind =
+        |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["kind"].as_str().unwrap_or_default().to_owned();
+    let kept: String = truth.lines().filter(|l| kinds.contains(&kind(l).as_str())).map(|l| format!("{l}\n")).collect();
     std::fs::write(&path, kept).expect("a scratch folder can be written");
 }
 
@@ -77,49 +60,22 @@ fn only(kinds: &[&str], world: &Path) {
 fn stolen_credentials_are_found_before_the_records_have_left_and_others_are_left_in_peace() {
     let Some(maker) = maker() else { return };
     let scratch = tempfile::tempdir().expect("a scratch folder");
-    let (world, findings) = (
-        scratch.path().join("world"),
-        scratch.path().join("findings.jsonl"),
-    );
-    python(
-        &maker.join("world.py"),
-        &[
-            "--seed",
-            "1",
-            "--out",
-            world.to_str().expect("scratch paths are UTF-8"),
-        ],
-    );
+    let (world, findings) = (scratch.path().join("world"), scratch.path().join("findings.jsonl"));
+    python(&maker.join("world.py"), &["--seed", "1", "--out", world.to_str().expect("scratch paths are UTF-8")]);
     replay(&world, &findings);
 
     let all = score(&maker, &world, &findings);
-    let number = |score: &Value, key: &str| {
-        score[key]
-            .as_u64()
-            .unwrap_or_else(|| panic!("no {key} in {score}"))
-    };
+    let number = |score: &Value, key: &str| score[key].as_u64().unwrap_or_else(|| panic!("no {key} in {score}"));
     let (days, noise) = (number(&all, "staff_days"), number(&all, "false_alarms"));
-    assert!(
-        noise * STAFF_DAYS_PER_FALSE_ALARM <= days,
-        "{noise} false alarms in {days} staff-days: {all}"
-    );
+    assert!(noise * STAFF_DAYS_PER_FALSE_ALARM <= days, "{noise} false alarms in {days} staff-days: {all}");
 
     only(&MUST_FIND, &world);
     let stolen = score(&maker, &world, &findings);
     let attacks = number(&stolen, "attacks");
-    assert!(
-        attacks >= 4,
-        "a world of seed 1 has attacks of each kind: {stolen}"
-    );
+    assert!(attacks >= 4, "a world of seed 1 has attacks of each kind: {stolen}");
     assert_eq!(number(&stolen, "detected"), attacks, "{stolen}");
-    let (leaked, all) = (
-        number(&stolen, "records_leaked"),
-        number(&stolen, "records_at_stake"),
-    );
-    assert!(
-        leaked * 100 <= all * MOST_LEAKED_PERCENT,
-        "{leaked} of {all} records had left: {stolen}"
-    );
+    let (leaked, all) = (number(&stolen, "records_leaked"), number(&stolen, "records_at_stake"));
+    assert!(leaked * 100 <= all * MOST_LEAKED_PERCENT, "{leaked} of {all} records had left: {stolen}");
     println!(
         "{attacks} attacks found, {leaked} of {all} records left before; {noise} false alarms in {days} staff-days"
     );

@@ -202,14 +202,23 @@ pub fn orders(command: &Orders) -> Result<Exit, Failure> {
 /// `tripline hold`
 pub fn hold(on: bool, asking: &AskArgs) -> Result<Exit, Failure> {
     ask(asking, &Request::Hold { on })?;
-    say!("{}", if on { "on hold: no order is carried out until `tripline hold off`" } else { "the hold is off; what was held waits for `tripline orders release`" });
+    say!(
+        "{}",
+        if on {
+            "on hold: no order is carried out until `tripline hold off`"
+        } else {
+            "the hold is off; what was held waits for `tripline orders release`"
+        }
+    );
     Ok(Exit::Done)
 }
 
 /// `tripline test-finding`
 pub fn test_finding(asking: &AskArgs) -> Result<Exit, Failure> {
     ask(asking, &Request::TestFinding)?;
-    say!("a finding of the policy `test` is recorded and on its way to every outlet: `tripline status` shows what is waiting");
+    say!(
+        "a finding of the policy `test` is recorded and on its way to every outlet: `tripline status` shows what is waiting"
+    );
     Ok(Exit::Done)
 }
 
@@ -223,7 +232,11 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     if daemon {
         let commit = row["last_commit"].as_i64().unwrap_or(0);
         let commit = if commit == 0 { "never".to_owned() } else { EventTime(commit).to_string() };
-        say!("tripline {} runs as process {}; last commit {commit}", shown(row["version"].as_str().unwrap_or("?")), row["pid"]);
+        say!(
+            "tripline {} runs as process {}; last commit {commit}",
+            shown(row["version"].as_str().unwrap_or("?")),
+            row["pid"]
+        );
     } else {
         say!("the daemon is not running; this is what its ledger says");
     }
@@ -231,7 +244,8 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     files(&row);
     let count = |key: &str| row["findings"][key].as_u64().unwrap_or(0);
     say!("\nfindings: {}, of which {} nobody has acknowledged", count("all"), count("open"));
-    let orders = row["orders"].as_object().into_iter().flatten().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>();
+    let orders =
+        row["orders"].as_object().into_iter().flatten().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>();
     let hold = if row["hold"] == true { "; ON HOLD" } else { "" };
     say!("orders: {}{hold}", if orders.is_empty() { "none".to_owned() } else { orders.join(", ") });
     for outlet in row["outlets"].as_array().into_iter().flatten() {
@@ -249,13 +263,37 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
 }
 
 fn trails(row: &Value) -> comfy_table::Table {
-    let mut table = show::table(&["TRAIL", "LINES", "EVENTS", "REPEATED", "REJECTED", "CLIPPED", "LATE", "CLAMPED", "UNDATED", "AMBIGUOUS", "GAPS", "NEWEST EVENT"]);
+    let mut table = show::table(&[
+        "TRAIL",
+        "LINES",
+        "EVENTS",
+        "REPEATED",
+        "REJECTED",
+        "CLIPPED",
+        "LATE",
+        "CLAMPED",
+        "UNDATED",
+        "AMBIGUOUS",
+        "GAPS",
+        "NEWEST EVENT",
+    ]);
     for (name, trail) in row["trails"].as_object().into_iter().flatten() {
         let n = |key: &str| trail[key].to_string();
         let rejected: u64 = trail["rejects"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
         let newest = trail["newest"].as_i64().map_or_else(|| "-".to_owned(), |t| EventTime(t).to_string());
         table.add_row([
-            shown(name), n("lines"), n("events"), n("repeated"), rejected.to_string(), n("clipped"), n("late"), n("clamped"), n("undated"), n("ambiguous"), n("gaps"), newest,
+            shown(name),
+            n("lines"),
+            n("events"),
+            n("repeated"),
+            rejected.to_string(),
+            n("clipped"),
+            n("late"),
+            n("clamped"),
+            n("undated"),
+            n("ambiguous"),
+            n("gaps"),
+            newest,
         ]);
     }
     table
@@ -268,7 +306,14 @@ fn files(row: &Value) {
         for file in files.as_array().into_iter().flatten() {
             any = true;
             let text = |key: &str| shown(file[key].as_str().unwrap_or("?"));
-            table.add_row([text("path"), shown(trail), text("state"), file["offset"].to_string(), file["size"].to_string(), file["lag_bytes"].to_string()]);
+            table.add_row([
+                text("path"),
+                shown(trail),
+                text("state"),
+                file["offset"].to_string(),
+                file["size"].to_string(),
+                file["lag_bytes"].to_string(),
+            ]);
         }
     }
     if any {
@@ -281,20 +326,31 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     let finding: Finding = serde_json::from_value(row["finding"].take()).map_err(Failure::new)?;
     let events: Vec<EventRow> = serde_json::from_value(row["events"].take()).map_err(Failure::new)?;
     let orders: Vec<Order> = serde_json::from_value(row["orders"].take()).map_err(Failure::new)?;
-    say!("{}", show::by_severity(finding.severity, &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))));
+    say!(
+        "{}",
+        show::by_severity(
+            finding.severity,
+            &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))
+        )
+    );
     let mut facts = facts(&finding);
     if let Some(ack) = row["acknowledged"].as_array() {
         facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
     }
     facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
     say!("\nwhy:");
-    finding.measures.iter().for_each(|m| say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
+    finding
+        .measures
+        .iter()
+        .for_each(|m| say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
     say!("\nresting on, the newest first:");
     show::print(&witnesses(&finding, &events));
     let taken = &row["exposure"];
     say!(
         "\nits session asked for {} records and fetched {}, of {} customers",
-        taken["records_asked"], taken["records_fetched"], taken["customers_fetched"]
+        taken["records_asked"],
+        taken["records_fetched"],
+        taken["customers_fetched"]
     );
     if !orders.is_empty() {
         say!("\norders:");
@@ -306,10 +362,19 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
 /// What is said of a finding itself, by name.
 fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     let s = &finding.subject;
-    let mut facts = vec![("finding", finding.id.to_string()), ("policy", shown(&finding.policy)), ("happened", finding.time.to_string())];
+    let mut facts = vec![
+        ("finding", finding.id.to_string()),
+        ("policy", shown(&finding.policy)),
+        ("happened", finding.time.to_string()),
+    ];
     facts.push(("known", EventTime(finding.observed.0).to_string()));
     facts.push(("about", shown(&finding.entity)));
-    let optional = [("actor", s.actor.as_deref()), ("role", s.role.as_deref()), ("place", s.place.as_deref()), ("customer", s.customer.as_deref())];
+    let optional = [
+        ("actor", s.actor.as_deref()),
+        ("role", s.role.as_deref()),
+        ("place", s.place.as_deref()),
+        ("customer", s.customer.as_deref()),
+    ];
     facts.extend(optional.into_iter().filter_map(|(name, value)| Some((name, shown(value?)))));
     facts.extend(s.ip.map(|ip| ("address", ip.to_string())));
     facts.extend(s.session.map(|r| ("session", format!("{} (what stands for it)", crate::model::id::hex(&r.digest)))));
@@ -332,7 +397,11 @@ fn witnesses(finding: &Finding, events: &[EventRow]) -> comfy_table::Table {
                 format!("{}-{}", e.from, e.to),
                 e.digest.chars().take(16).collect(),
             ]),
-            None => table.add_row([witness.time.to_string(), shown(&witness.what), format!("event {}: not recorded", witness.event)]),
+            None => table.add_row([
+                witness.time.to_string(),
+                shown(&witness.what),
+                format!("event {}: not recorded", witness.event),
+            ]),
         };
     }
     table
@@ -372,7 +441,14 @@ fn moment(text: &str) -> Result<i64, String> {
     if let Ok(day) = text.parse::<jiff::civil::Date>() {
         return day.in_tz("UTC").map(|z| z.timestamp().as_millisecond()).map_err(|e| e.to_string());
     }
-    let unit = text.chars().last().and_then(|c| Some(match c { 'm' => 60, 'h' => 3600, 'd' => 86_400, _ => return None }));
+    let unit = text.chars().last().and_then(|c| {
+        Some(match c {
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        })
+    });
     match (unit, text.get(..text.len().saturating_sub(1)).and_then(|n| n.parse::<i64>().ok())) {
         (Some(unit), Some(n)) => Ok(crate::daemon::wall_now().0 - n.saturating_mul(unit * 1000)),
         _ => Err("write 2026-03-01T08:00Z, 2026-03-01, or 2h".into()),

@@ -24,10 +24,13 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
         say!("warning: {}", shown(&warning.to_string()));
     }
     for trail in &config.written.trail {
-        let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else { continue };
+        let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else {
+            continue;
+        };
         say!("trail {}: {}", trail.name, rules.normaliser.title(profile));
         let have = rules.normaliser.provides(profile);
-        let missing: Vec<&str> = WANTED.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect();
+        let missing: Vec<&str> =
+            WANTED.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect();
         if !missing.is_empty() {
             say!("  does not show: {}", missing.join(", "));
         }
@@ -91,7 +94,14 @@ pub fn policies(dir: Option<&Path>) -> Result<Exit, Failure> {
             let found = found(&set, policy, test);
             if found != test.finds {
                 failed += 1;
-                say!("{}:{}: {}: {:?} must find {}, and finds {found}", policy.file, test.line, policy.name, test.name, test.finds);
+                say!(
+                    "{}:{}: {}: {:?} must find {}, and finds {found}",
+                    policy.file,
+                    test.line,
+                    policy.name,
+                    test.name,
+                    test.finds
+                );
             }
         }
     }

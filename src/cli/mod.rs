@@ -179,7 +179,11 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::DemoHook { sessions } => demo::hook::run(&sessions),
         Command::Run(args) => {
             log();
-            let settings = crate::daemon::Settings { config: args.config.config, watch: !args.no_watch, confine: !args.unconfined };
+            let settings = crate::daemon::Settings {
+                config: args.config.config,
+                watch: !args.no_watch,
+                confine: !args.unconfined,
+            };
             crate::daemon::run(&settings)?;
             Ok(Exit::Done)
         }
@@ -229,7 +233,11 @@ fn log() {
     use std::io::IsTerminal;
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRIPLINE_LOG").unwrap_or_else(|_| "info".into());
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false);
     // under systemd the journal stamps every line itself
     if std::env::var_os("JOURNAL_STREAM").is_some() { builder.without_time().init() } else { builder.init() }
 }

@@ -119,7 +119,13 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
 }
 
 /// Replays the recorded inputs of another ledger.
-fn again(rules: &Arc<Rules>, inputs: &Path, into: &mut Ledger, trails: Vec<TrailSpec>, seed: u64) -> Result<Exit, Failure> {
+fn again(
+    rules: &Arc<Rules>,
+    inputs: &Path,
+    into: &mut Ledger,
+    trails: Vec<TrailSpec>,
+    seed: u64,
+) -> Result<Exit, Failure> {
     let from = Reader::open(&inputs.join(FILE))?;
     let replayed = crate::daemon::recorded::replay_inputs(rules, &from, into, trails, seed)?;
     say!("{} inputs replayed", replayed.inputs);
@@ -148,7 +154,12 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         };
         let profile = normaliser.name(found.profile).to_owned();
         if format == Format::Table {
-            say!("{}: {} ({:.0} % of its first lines)", show::shown(name.as_str()), normaliser.title(found.profile), found.share * 100.0);
+            say!(
+                "{}: {} ({:.0} % of its first lines)",
+                show::shown(name.as_str()),
+                normaliser.title(found.profile),
+                found.share * 100.0
+            );
         }
         let framing = if found.documents { Framing::JsonDocuments } else { Framing::Lines };
         trails.push(TrailSpec { name: name.clone(), paths, start: Start::Beginning, framing, until: Until::EndOfFile });
@@ -159,7 +170,8 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
             "none of the files is of a product that is known: write a profile for it (see policies/profiles), and name it in a configuration",
         ));
     }
-    let rules = config::rules(&texts, Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets())?;
+    let rules =
+        config::rules(&texts, Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets())?;
     Ok((rules, trails))
 }
 
@@ -203,7 +215,13 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
     rows.reverse();
     for (source, row) in reader.trails()? {
         let source = show::shown(&source);
-        say!("{source}: {} lines, {} events, {} rejected, {} repeated", row.lines, row.events, row.rejected(), row.repeated);
+        say!(
+            "{source}: {} lines, {} events, {} rejected, {} repeated",
+            row.lines,
+            row.events,
+            row.rejected(),
+            row.repeated
+        );
     }
     if say_blind {
         blind(rules);
@@ -242,7 +260,10 @@ fn blind(rules: &Rules) {
 /// Fields that come from databases and lists, not from the trail.
 pub fn enriched(field: Field) -> bool {
     use Field::{AsName, AsNumber, City, Country, DeviceFamily, DeviceOs, DeviceType, DeviceVersion, Listed, Prefix};
-    matches!(field, AsName | AsNumber | City | Country | DeviceFamily | DeviceOs | DeviceType | DeviceVersion | Listed | Prefix)
+    matches!(
+        field,
+        AsName | AsNumber | City | Country | DeviceFamily | DeviceOs | DeviceType | DeviceVersion | Listed | Prefix
+    )
 }
 
 fn timings(shares: &Shares) {

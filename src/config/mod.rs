@@ -75,7 +75,10 @@ impl Config {
         let text = read_text(path)?;
         let meta = std::fs::metadata(path).map_err(|e| ConfigError::one(format!("{}: {e}", path.display())))?;
         if meta.mode() & 0o002 != 0 {
-            return Err(ConfigError::one(format!("{}: everybody may write it: chmod o-w it, for who writes it decides what is run", path.display())));
+            return Err(ConfigError::one(format!(
+                "{}: everybody may write it: chmod o-w it, for who writes it decides what is run",
+                path.display()
+            )));
         }
         let text = expand(&text, path, |name| std::env::var(name).ok())?;
         let written: Written = toml::from_str(&text).map_err(|e| ConfigError::one(toml_fault(path, &text, &e)))?;
@@ -91,8 +94,14 @@ impl Config {
             faults.push(format!("{at}: no [[trail]]: name at least one with `name` and `paths`"));
         }
         for trail in &self.written.trail {
-            if trail.name.is_empty() || trail.name.len() > 64 || !trail.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-                faults.push(format!("{at}: trail {:?}: a name has letters, digits, `-`, `_` and `.`, at most 64", trail.name));
+            if trail.name.is_empty()
+                || trail.name.len() > 64
+                || !trail.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            {
+                faults.push(format!(
+                    "{at}: trail {:?}: a name has letters, digits, `-`, `_` and `.`, at most 64",
+                    trail.name
+                ));
             }
             if !names.insert(&trail.name) {
                 faults.push(format!("{at}: two trails are called {:?}: give each a name of its own", trail.name));
@@ -101,8 +110,12 @@ impl Config {
                 faults.push(format!("{at}: trail {:?}: `paths` is empty", trail.name));
             }
         }
-        faults.extend(self.written.actions.iter().filter_map(|(name, a)| Some(format!("{at}: [actions.{name}]: {}", a.fault()?))));
-        faults.extend(self.written.syslog.iter().filter_map(|(name, s)| Some(format!("{at}: [syslog.{name}]: {}", s.fault()?))));
+        faults.extend(
+            self.written.actions.iter().filter_map(|(name, a)| Some(format!("{at}: [actions.{name}]: {}", a.fault()?))),
+        );
+        faults.extend(
+            self.written.syslog.iter().filter_map(|(name, s)| Some(format!("{at}: [syslog.{name}]: {}", s.fault()?))),
+        );
         (!faults.is_empty()).then_some(faults)
     }
 
@@ -165,7 +178,10 @@ impl Config {
 impl Texts {
     /// What is compiled in.
     pub fn shipped() -> Texts {
-        Texts { detections: DETECTIONS.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(), profiles: Vec::new() }
+        Texts {
+            detections: DETECTIONS.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
+            profiles: Vec::new(),
+        }
     }
 
     /// Adds the files of a directory; one with the name of a shipped file takes its place.
@@ -174,14 +190,20 @@ impl Texts {
     /// The directory or a file in it can't be read.
     pub fn add(&mut self, dir: &Path) -> Result<(), ConfigError> {
         if !dir.is_dir() {
-            return Err(ConfigError::one(format!("policies_dir {}: there is no such directory: make it, or leave the key out", dir.display())));
+            return Err(ConfigError::one(format!(
+                "policies_dir {}: there is no such directory: make it, or leave the key out",
+                dir.display()
+            )));
         }
         for (folder, ending, into) in
             [("detections", "yml", &mut self.detections), ("profiles", "toml", &mut self.profiles)]
         {
             let folder = dir.join(folder);
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == ending)).collect();
+            let mut paths: Vec<PathBuf> = entries
+                .filter_map(|e| Some(e.ok()?.path()))
+                .filter(|p| p.extension().is_some_and(|e| e == ending))
+                .collect();
             paths.sort();
             for path in paths {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -200,14 +222,15 @@ impl Texts {
     /// A policy or a profile is wrong: file, line, and what to do.
     pub fn compile(&self) -> Result<(PolicySet, Normaliser), ConfigError> {
         let normaliser = |raw_fields: &[String]| {
-            Normaliser::new(&self.profiles, raw_fields).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
+            Normaliser::new(&self.profiles, raw_fields)
+                .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
         };
         let known = normaliser(&[])?;
         let profile = |p| Profile { name: known.name(p).to_owned(), sources: known.log_sources(p).to_vec() };
         let site = Site { profiles: known.profiles().map(profile).collect(), ..Site::default() };
         let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-        let policies =
-            crate::policy::load(&files, &site).map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
+        let policies = crate::policy::load(&files, &site)
+            .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
         let normaliser = normaliser(&policies.raw_fields)?;
         Ok((policies, normaliser))
     }
@@ -232,15 +255,19 @@ impl Tables {
     pub fn read(enrich: &written::Enrich) -> Result<Tables, ConfigError> {
         let mut tables = Tables::default();
         for path in &enrich.databases {
-            let bytes = std::fs::read(path).map_err(|e| ConfigError::one(format!("database {}: {e}", path.display())))?;
+            let bytes =
+                std::fs::read(path).map_err(|e| ConfigError::one(format!("database {}: {e}", path.display())))?;
             tables.databases.push((path.display().to_string(), bytes));
         }
         for path in &enrich.network_lists {
             let list = crate::enrich::parse_networks(&read_text(path)?);
-            tables.networks.extend(list.map_err(|e| ConfigError::one(format!("network list {}: {e}", path.display())))?);
+            tables
+                .networks
+                .extend(list.map_err(|e| ConfigError::one(format!("network list {}: {e}", path.display())))?);
         }
         if let Some(path) = &enrich.directory {
-            tables.directory = directory(&read_text(path)?).map_err(|e| ConfigError::one(format!("directory {}:{e}", path.display())))?;
+            tables.directory = directory(&read_text(path)?)
+                .map_err(|e| ConfigError::one(format!("directory {}:{e}", path.display())))?;
         }
         Ok(tables)
     }
@@ -279,11 +306,22 @@ pub fn rules(
         };
         trails.insert(source.clone(), found);
     }
-    let enricher = Enricher::new(tables.databases, tables.networks).map_err(|e| ConfigError::one(format!("[enrich] databases: {e}")))?;
+    let enricher = Enricher::new(tables.databases, tables.networks)
+        .map_err(|e| ConfigError::one(format!("[enrich] databases: {e}")))?;
     if !faults.is_empty() {
         return Err(ConfigError(faults));
     }
-    Ok(Rules { digest, engine: Engine::new(policies), normaliser, enricher, trails, directory: tables.directory, response, secrets, tell })
+    Ok(Rules {
+        digest,
+        engine: Engine::new(policies),
+        normaliser,
+        enricher,
+        trails,
+        directory: tables.directory,
+        response,
+        secrets,
+        tell,
+    })
 }
 
 /// The gates and modes that the file asks for.
@@ -301,7 +339,12 @@ pub fn response(written: &Written) -> Settings {
     }
 }
 
-fn digest(texts: &Texts, tables: &Tables, profiles: &[(SourceName, String, Option<String>)], response: &Settings) -> crate::model::Digest {
+fn digest(
+    texts: &Texts,
+    tables: &Tables,
+    profiles: &[(SourceName, String, Option<String>)],
+    response: &Settings,
+) -> crate::model::Digest {
     let mut parts = HashParts::new("rules");
     for (name, text) in texts.detections.iter().chain(&texts.profiles) {
         parts = parts.part(name.as_bytes()).part(text.as_bytes());
@@ -317,7 +360,11 @@ fn digest(texts: &Texts, tables: &Tables, profiles: &[(SourceName, String, Optio
 ///
 /// # Errors
 /// There is no file yet, or none of the profiles fits.
-pub fn recognise(normaliser: &Normaliser, paths: &[String], trail: &str) -> Result<crate::normalise::Recognised, ConfigError> {
+pub fn recognise(
+    normaliser: &Normaliser,
+    paths: &[String],
+    trail: &str,
+) -> Result<crate::normalise::Recognised, ConfigError> {
     let fault = |what: &str| {
         let names: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
         ConfigError::one(format!("trail {trail}: {what}: set `profile` to one of {}", names.join(", ")))
@@ -366,7 +413,8 @@ fn expand(text: &str, path: &Path, variable: impl Fn(&str) -> Option<String>) ->
             let fault = |what: String| ConfigError::one(format!("{}:{}: {what}", path.display(), n + 1));
             let end = rest[at..].find('}').ok_or_else(|| fault("`${` without `}`".into()))? + at;
             let name = &rest[at + 2..end];
-            let value = variable(name).ok_or_else(|| fault(format!("the environment has no variable {name}: set it, or write the value")))?;
+            let value = variable(name)
+                .ok_or_else(|| fault(format!("the environment has no variable {name}: set it, or write the value")))?;
             if value.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
                 return Err(fault(format!("the variable {name} holds a quote, a backslash or a control character")));
             }
@@ -383,7 +431,8 @@ fn directory(text: &str) -> Result<BTreeMap<Text, Text>, String> {
     let mut lines = text.lines().enumerate();
     let header = lines.next().map(|(_, l)| l.trim_start_matches('\u{feff}')).unwrap_or_default();
     let columns: Vec<&str> = header.split(',').map(str::trim).collect();
-    let column = |name: &str| columns.iter().position(|c| *c == name).ok_or(format!("1: the header lacks the column `{name}`"));
+    let column =
+        |name: &str| columns.iter().position(|c| *c == name).ok_or(format!("1: the header lacks the column `{name}`"));
     let (actor, role) = (column("actor")?, column("role")?);
     let mut roles = BTreeMap::new();
     for (n, line) in lines.filter(|(_, l)| !l.trim().is_empty()) {
@@ -404,7 +453,10 @@ mod tests {
     fn variables_expand_and_a_missing_one_is_named_with_its_line() {
         let set = |name: &str| (name == "WORLD").then(|| "/w".to_owned());
         let path = Path::new("t.toml");
-        assert_eq!(expand("a = \"${WORLD}/x\" # y\n# ${NOT}\nb = \"$${z}\"", path, set).expect("good"), "a = \"/w/x\" # y\n# ${NOT}\nb = \"${z}\"");
+        assert_eq!(
+            expand("a = \"${WORLD}/x\" # y\n# ${NOT}\nb = \"$${z}\"", path, set).expect("good"),
+            "a = \"/w/x\" # y\n# ${NOT}\nb = \"${z}\""
+        );
         let fault = expand("a = 1\nb = \"${GONE}\"", path, set).expect_err("it is not set").to_string();
         assert!(fault.starts_with("t.toml:2: ") && fault.contains("GONE"), "{fault}");
     }
@@ -418,14 +470,18 @@ mod tests {
     fn an_unknown_key_is_refused_with_its_line() {
         let dir = tempfile::tempdir().expect("a scratch directory");
         let path = dir.path().join("t.toml");
-        std::fs::write(&path, "state_dir = '/x'\n[[trail]]\nname = 'a'\npaths = ['b']\nprofil = 'c'\n").expect("written");
+        std::fs::write(&path, "state_dir = '/x'\n[[trail]]\nname = 'a'\npaths = ['b']\nprofil = 'c'\n")
+            .expect("written");
         let fault = Config::read(&path).expect_err("misspelt").to_string();
         assert!(fault.contains("t.toml:5:") && fault.contains("profil"), "{fault}");
     }
 
     #[test]
     fn a_directory_needs_its_columns() {
-        assert_eq!(directory("actor,role,hired\nana,noc,\n").expect("good").get("ana").map(|r| r.as_str()), Some("noc"));
+        assert_eq!(
+            directory("actor,role,hired\nana,noc,\n").expect("good").get("ana").map(|r| r.as_str()),
+            Some("noc")
+        );
         assert!(directory("name,role\n").expect_err("no actor").starts_with("1:"));
         assert!(directory("actor,role\nana\n").expect_err("short").starts_with("2:"));
     }

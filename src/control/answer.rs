@@ -14,12 +14,16 @@ use serde_json::{Value, json};
 pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> {
     let said = |e: crate::ledger::Error| e.to_string();
     match request {
-        Request::Findings { filter } => Ok(reader.findings(filter).map_err(said)?.iter().map(|row| json!(row)).collect()),
+        Request::Findings { filter } => {
+            Ok(reader.findings(filter).map_err(said)?.iter().map(|row| json!(row)).collect())
+        }
         Request::Finding { id } => {
             let row = reader.finding(&finding_id(reader, id)?).map_err(said)?.ok_or("the finding has gone")?;
             Ok(vec![shown(reader, &row).map_err(said)?])
         }
-        Request::Orders { limit } => Ok(reader.orders(*limit).map_err(said)?.iter().map(|order| json!(order)).collect()),
+        Request::Orders { limit } => {
+            Ok(reader.orders(*limit).map_err(said)?.iter().map(|order| json!(order)).collect())
+        }
         Request::Order { id } => {
             let id = order_id(reader, id)?;
             let order = reader.orders(crate::ledger::read::MOST_ROWS).map_err(said)?.into_iter().find(|o| o.id == id);
@@ -34,8 +38,12 @@ pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> 
 fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Error> {
     let finding = &row.finding;
     let events = witnesses(reader, finding)?;
-    let orders: Vec<_> =
-        reader.orders(crate::ledger::read::MOST_ROWS)?.into_iter().filter(|o| o.findings.contains(&finding.id)).map(|o| json!(o)).collect();
+    let orders: Vec<_> = reader
+        .orders(crate::ledger::read::MOST_ROWS)?
+        .into_iter()
+        .filter(|o| o.findings.contains(&finding.id))
+        .map(|o| json!(o))
+        .collect();
     let taken = exposure(reader, finding)?;
     let (asked, fetched) = taken.records();
     Ok(json!({
@@ -127,7 +135,12 @@ pub fn order_id(reader: &Reader, id: &str) -> Result<OrderId, String> {
 fn one<T: Copy>(found: Vec<T>, what: &str, id: &str) -> Result<T, String> {
     match found[..] {
         [one] => Ok(one),
-        [] => Err(format!("there is no {what} {:?}: `tripline {what}s list` shows them", crate::model::Shown(id).to_string())),
-        _ => Err(format!("more than one {what} begins with {:?}: write more of it", crate::model::Shown(id).to_string())),
+        [] => Err(format!(
+            "there is no {what} {:?}: `tripline {what}s list` shows them",
+            crate::model::Shown(id).to_string()
+        )),
+        _ => {
+            Err(format!("more than one {what} begins with {:?}: write more of it", crate::model::Shown(id).to_string()))
+        }
     }
 }

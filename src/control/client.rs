@@ -40,7 +40,12 @@ pub fn ask(socket: &Path, ledger: &Path, request: &Request) -> Result<(Vec<Value
             socket.display()
         ))),
         Err(e) => {
-            let unreachable = |why: String| ClientError::Unreachable(format!("no daemon answers at {}: {e}; and the ledger can't be read: {why}", socket.display()));
+            let unreachable = |why: String| {
+                ClientError::Unreachable(format!(
+                    "no daemon answers at {}: {e}; and the ledger can't be read: {why}",
+                    socket.display()
+                ))
+            };
             let reader = Reader::open(ledger).map_err(|e| unreachable(e.to_string()))?;
             answer::answer(&reader, request).map(|rows| (rows, false)).map_err(ClientError::Refused)
         }

@@ -92,11 +92,18 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
     let owned = by.clone();
     let read = tokio::task::spawn_blocking(move || -> Result<Work, String> {
         let reader = Reader::open(&ledger).map_err(|e| e.to_string())?;
-        if changes { input(&reader, &request, owned).map(|i| Work::Commit(Box::new(i))) } else { answer::answer(&reader, &request).map(Work::Rows) }
+        if changes {
+            input(&reader, &request, owned).map(|i| Work::Commit(Box::new(i)))
+        } else {
+            answer::answer(&reader, &request).map(Work::Rows)
+        }
     });
     let outcome = match read.await {
         Ok(Ok(Work::Rows(mut rows))) => {
-            if is_status && let (Some(row), serde_json::Value::Object(more)) = (rows.first_mut().and_then(|r| r.as_object_mut()), daemon.status()) {
+            if is_status
+                && let (Some(row), serde_json::Value::Object(more)) =
+                    (rows.first_mut().and_then(|r| r.as_object_mut()), daemon.status())
+            {
                 row.extend(more);
             }
             Ok(rows)
@@ -120,7 +127,9 @@ fn input(reader: &Reader, request: &Request, by: Text) -> Result<Input<crate::pi
     let at = crate::model::WallTime(jiff::Timestamp::now().as_millisecond());
     Ok(match request {
         Request::Acknowledge { id } => Input::Acknowledge { at, finding: answer::finding_id(reader, id)?, by },
-        Request::Decide { id, release } => Input::Decide { at, order: answer::order_id(reader, id)?, release: *release, by },
+        Request::Decide { id, release } => {
+            Input::Decide { at, order: answer::order_id(reader, id)?, release: *release, by }
+        }
         Request::Hold { on } => Input::Hold { at, on: *on, by },
         _ => Input::TestFinding { at, by },
     })

@@ -53,7 +53,10 @@ pub enum Request {
 impl Request {
     /// Whether it changes something, and so needs the daemon.
     pub fn changes(&self) -> bool {
-        matches!(self, Request::Acknowledge { .. } | Request::Decide { .. } | Request::Hold { .. } | Request::TestFinding)
+        matches!(
+            self,
+            Request::Acknowledge { .. } | Request::Decide { .. } | Request::Hold { .. } | Request::TestFinding
+        )
     }
 }
 

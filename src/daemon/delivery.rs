@@ -55,18 +55,28 @@ struct Outlet {
 
 impl Delivery {
     /// A loop for these targets.
-    pub fn new(to_writer: SyncSender<ToWriter>, runner: RunnerClient, health: Health, targets: &BTreeMap<String, SyslogTarget>) -> Delivery {
+    pub fn new(
+        to_writer: SyncSender<ToWriter>,
+        runner: RunnerClient,
+        health: Health,
+        targets: &BTreeMap<String, SyslogTarget>,
+    ) -> Delivery {
         let sender = Sender::this();
         let outlets = targets.iter().map(|(name, target)| {
             let facility = facility(&target.facility).unwrap_or(syslog::Facility::LOG_AUTHPRIV);
-            let local = (target.transport == Transport::Unix).then(|| LocalSyslog::new(Path::new(&target.address), facility, sender.clone()));
+            let local = (target.transport == Transport::Unix)
+                .then(|| LocalSyslog::new(Path::new(&target.address), facility, sender.clone()));
             Outlet { name: name.clone(), target: target.clone(), facility, local, in_flight: None, pause: None }
         });
         Delivery { outlets: outlets.collect(), to_writer, runner, health, sender, connected: false }
     }
 
     /// Runs until the writer is gone.
-    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<ToDelivery>, mut events: mpsc::Receiver<RunnerEvent>) {
+    pub async fn run(
+        mut self,
+        mut orders: mpsc::UnboundedReceiver<ToDelivery>,
+        mut events: mpsc::Receiver<RunnerEvent>,
+    ) {
         let mut again = tokio::time::interval(RETRY);
         again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -137,7 +147,9 @@ impl Delivery {
                 self.ended(order, Verdict::NeverSeen).await;
             }
             Reply::Syslog { target, seq, failed } => {
-                let Some(i) = self.outlets.iter().position(|o| o.name == target && o.in_flight == Some(seq)) else { return };
+                let Some(i) = self.outlets.iter().position(|o| o.name == target && o.in_flight == Some(seq)) else {
+                    return;
+                };
                 self.outlets[i].in_flight = None;
                 self.took(i, failed.is_none().then_some(seq), failed).await;
                 self.tell().await;
@@ -158,7 +170,10 @@ impl Delivery {
     async fn tell_outlet(&mut self, i: usize) -> bool {
         let now = tokio::time::Instant::now();
         let outlet = &self.outlets[i];
-        if outlet.in_flight.is_some() || outlet.pause.is_some_and(|until| until > now) || (outlet.local.is_none() && !self.connected) {
+        if outlet.in_flight.is_some()
+            || outlet.pause.is_some_and(|until| until > now)
+            || (outlet.local.is_none() && !self.connected)
+        {
             return false;
         }
         let (answer, rows) = oneshot::channel();

@@ -69,7 +69,10 @@ mod tests {
         let (gate, a, b) = two();
         let ago = |length| EventTime(NOW.0).minus(length);
         gate.pass(&b, ago(Millis::DAY), NOW);
-        assert!(gate.pass(&a, ago(Millis::HOUR), NOW) < ago(Millis::HOUR), "an hour old, and the other trail is at yesterday");
+        assert!(
+            gate.pass(&a, ago(Millis::HOUR), NOW) < ago(Millis::HOUR),
+            "an hour old, and the other trail is at yesterday"
+        );
         assert!(gate.pass(&a, ago(Millis::MINUTE), NOW) >= ago(Millis::MINUTE), "a minute old");
     }
 

@@ -22,7 +22,13 @@ pub fn wall_now() -> WallTime {
 
 /// The source's view of a committed cursor.
 fn cursor(row: CursorRow) -> Cursor {
-    Cursor { source: row.source, path: row.path.to_path_buf(), file: row.file, offset: row.offset, witness: row.witness }
+    Cursor {
+        source: row.source,
+        path: row.path.to_path_buf(),
+        file: row.file,
+        offset: row.offset,
+        witness: row.witness,
+    }
 }
 
 /// Signs of life of the writer, for the watchdog and for `tripline status`.

@@ -37,8 +37,15 @@ pub struct Replayed {
 ///
 /// # Errors
 /// A trail can't be read, no longer holds the recorded lines, or a ledger fails.
-pub fn replay_inputs(rules: &Arc<Rules>, from: &Reader, into: &mut Ledger, trails: Vec<TrailSpec>, seed: u64) -> Result<Replayed, ReplayError> {
-    let mut files: BTreeMap<SourceName, Again> = trails.into_iter().map(|spec| (spec.name.clone(), Again::new(spec))).collect();
+pub fn replay_inputs(
+    rules: &Arc<Rules>,
+    from: &Reader,
+    into: &mut Ledger,
+    trails: Vec<TrailSpec>,
+    seed: u64,
+) -> Result<Replayed, ReplayError> {
+    let mut files: BTreeMap<SourceName, Again> =
+        trails.into_iter().map(|spec| (spec.name.clone(), Again::new(spec))).collect();
     let mut outcome = Core::new(rules.clone(), into.recorded()?, false, seed).begin();
     let mut scratch = Scratch::new(seed);
     let mut replayed = Replayed::default();
@@ -83,7 +90,8 @@ fn lines(
     rules: &Rules,
     scratch: &mut Scratch,
 ) -> Result<Input<Prepared>, ReplayError> {
-    let recorded: Vec<Recorded> = serde_json::from_str(&row.body).map_err(|e| gone(row, format!("can't be read: {e}")))?;
+    let recorded: Vec<Recorded> =
+        serde_json::from_str(&row.body).map_err(|e| gone(row, format!("can't be read: {e}")))?;
     let mut prepared = Vec::new();
     for stretch in recorded {
         let name = SourceName(stretch.source.as_str().into());
@@ -149,7 +157,12 @@ impl Again {
             }
             let n = batch.frames.iter().take_while(|f| f.to <= wanted.to).count();
             let whole = n == batch.frames.len() && batch.stretch.to <= wanted.to;
-            let (mut piece, rest) = if whole { (batch, None) } else { let (first, rest) = batch.cut(n); (first, Some(rest)) };
+            let (mut piece, rest) = if whole {
+                (batch, None)
+            } else {
+                let (first, rest) = batch.cut(n);
+                (first, Some(rest))
+            };
             if n == 0 && !whole {
                 // what is left lies behind the stretch: the recorded one had no frames there
                 self.rest = rest;

@@ -136,7 +136,8 @@ impl Head {
 
 /// What can be folded in now: of each trail the lines up to the time that all have reached.
 fn take(heads: &mut [Head]) -> Vec<Prepared> {
-    let reached = heads.iter().filter_map(|h| h.batch.as_ref().map(|b| b.last_time().unwrap_or(EventTime(i64::MIN)))).min();
+    let reached =
+        heads.iter().filter_map(|h| h.batch.as_ref().map(|b| b.last_time().unwrap_or(EventTime(i64::MIN)))).min();
     let Some(reached) = reached else { return Vec::new() };
     let mut taken = Vec::new();
     for head in heads {
@@ -149,7 +150,14 @@ fn take(heads: &mut [Head]) -> Vec<Prepared> {
     taken
 }
 
-fn read(rules: &Arc<Rules>, spec: TrailSpec, cursors: Vec<Cursor>, now: WallTime, seed: u64, to: &SyncSender<Result<Prepared, SourceError>>) {
+fn read(
+    rules: &Arc<Rules>,
+    spec: TrailSpec,
+    cursors: Vec<Cursor>,
+    now: WallTime,
+    seed: u64,
+    to: &SyncSender<Result<Prepared, SourceError>>,
+) {
     let mut scratch = Scratch::new(seed);
     let mut follower = Follower::open(spec, cursors);
     let mut run = || -> Result<(), SourceError> {

@@ -145,10 +145,23 @@ async fn serve(
     let (client, events) = RunnerClient::start(link);
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), &config.written.syslog);
     let delivery = tokio::spawn(delivery.run(orders, events));
-    let daemon = Arc::new(Running { to_writer: to_writer.clone(), health: health.clone(), files: files.clone(), progress: progress.clone() });
+    let daemon = Arc::new(Running {
+        to_writer: to_writer.clone(),
+        health: health.clone(),
+        files: files.clone(),
+        progress: progress.clone(),
+    });
     let socket = config.written.control_socket.clone();
     let control = control(&config, path, daemon)?;
-    let around = Surroundings { rules, to: to_writer.clone(), health: health.clone(), files, seed, watch: settings.watch, gate: Arc::default() };
+    let around = Surroundings {
+        rules,
+        to: to_writer.clone(),
+        health: health.clone(),
+        files,
+        seed,
+        watch: settings.watch,
+        gate: Arc::default(),
+    };
     let mut running = Following { config, around, trails: None };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
@@ -258,13 +271,19 @@ impl Following {
         let (config, rules) = match read() {
             Ok(read) => read,
             Err(e) => {
-                self.around.health.wrong("configuration", format!("the old one still holds, for the new one can't be used: {e}"));
+                self.around
+                    .health
+                    .wrong("configuration", format!("the old one still holds, for the new one can't be used: {e}"));
                 return;
             }
         };
         let (old, new) = (&self.config.written, &config.written);
-        if (&old.state_dir, &old.control_socket, &old.actions, &old.syslog) != (&new.state_dir, &new.control_socket, &new.actions, &new.syslog) {
-            tracing::warn!("state_dir, control_socket, actions and syslog are read at start only: restart for them to change");
+        if (&old.state_dir, &old.control_socket, &old.actions, &old.syslog)
+            != (&new.state_dir, &new.control_socket, &new.actions, &new.syslog)
+        {
+            tracing::warn!(
+                "state_dir, control_socket, actions and syslog are read at start only: restart for them to change"
+            );
         }
         self.stop().await;
         let rules = Arc::new(rules);
@@ -310,7 +329,8 @@ impl server::Daemon for Running {
                 "lag_bytes": f.size.saturating_sub(f.consumed),
             })
         };
-        let files: std::collections::BTreeMap<&String, Vec<_>> = files.iter().map(|(name, files)| (name, files.iter().map(shown).collect())).collect();
+        let files: std::collections::BTreeMap<&String, Vec<_>> =
+            files.iter().map(|(name, files)| (name, files.iter().map(shown).collect())).collect();
         serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
@@ -330,12 +350,18 @@ async fn fact(to: &SyncSender<ToWriter>, input: Input<Prepared>) {
 /// # Errors
 /// They can't be read or made.
 pub fn keys(state: &Path) -> Result<Keys, RunError> {
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|d| Path::new(&d).join(crate::ledger::seal::KEY_FILE)).filter(|p| p.exists());
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+        .map(|d| Path::new(&d).join(crate::ledger::seal::KEY_FILE))
+        .filter(|p| p.exists());
     let path = match credential {
         Some(path) => path,
         None => {
             use std::os::unix::fs::DirBuilderExt;
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(io(format!("making the state directory {}", state.display())))?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(state)
+                .map_err(io(format!("making the state directory {}", state.display())))?;
             state.join(crate::ledger::seal::KEY_FILE)
         }
     };
@@ -350,7 +376,8 @@ fn runner(config: &Config, path: &Path) -> Result<(Option<RunnerProcess>, Runner
     }
     let program = std::env::current_exe().map_err(io("finding our own program"))?;
     let path = std::path::absolute(path).map_err(io("finding the configuration"))?;
-    let arguments: Vec<&std::ffi::OsStr> = vec!["hook-runner".as_ref(), "--stdin-socket".as_ref(), "-c".as_ref(), path.as_os_str()];
+    let arguments: Vec<&std::ffi::OsStr> =
+        vec!["hook-runner".as_ref(), "--stdin-socket".as_ref(), "-c".as_ref(), path.as_os_str()];
     let (process, stream) = RunnerProcess::spawn(&program, &arguments).map_err(io("starting the runner"))?;
     Ok((Some(process), RunnerLink::Pair(stream)))
 }

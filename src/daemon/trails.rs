@@ -98,10 +98,13 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &A
         let files = follower.status();
         match failed {
             Some(e) => around.health.wrong(&what, e.to_string()),
-            None if files.iter().any(|f| matches!(f.state, FileState::Denied | FileState::Refused(_) | FileState::Failing(_))) => {}
+            None if files
+                .iter()
+                .any(|f| matches!(f.state, FileState::Denied | FileState::Refused(_) | FileState::Failing(_))) => {}
             None => around.health.well(&what),
         }
-        let behind = files.iter().any(|f| f.state == FileState::Following && f.consumed < f.size) && looked.elapsed() >= LOOK;
+        let behind =
+            files.iter().any(|f| f.state == FileState::Following && f.consumed < f.size) && looked.elapsed() >= LOOK;
         let watching = format!("watching {name}");
         match watcher.degraded() {
             Some(why) => around.health.wrong(&watching, format!("{why}: files are looked at every second instead")),

@@ -108,7 +108,10 @@ impl Writer {
 
     fn is_due(&self, outcome: &Outcome) -> bool {
         let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
-        !outcome.is_empty() && (outcome.is_urgent() || !self.answers.is_empty() || self.waiting_since.is_none_or(|since| since.elapsed() >= limit))
+        !outcome.is_empty()
+            && (outcome.is_urgent()
+                || !self.answers.is_empty()
+                || self.waiting_since.is_none_or(|since| since.elapsed() >= limit))
     }
 
     /// Waits for something to do, and does all of it that is there now: the lines of all trails become one input.
@@ -188,7 +191,9 @@ impl Writer {
             ToWriter::Undelivered(outlet, answer) => {
                 let _ = answer.send(self.ledger.undelivered(&outlet, 64)?);
             }
-            ToWriter::Delivered(outlet, sequence, error) => self.ledger.delivered(&outlet, sequence, error.as_deref())?,
+            ToWriter::Delivered(outlet, sequence, error) => {
+                self.ledger.delivered(&outlet, sequence, error.as_deref())?
+            }
             ToWriter::Stop => return Ok((outcome, true)),
         }
         Ok((outcome, false))
@@ -206,7 +211,10 @@ impl Writer {
                 Err(error) => {
                     let (outcome, unknown) = match *error {
                         CommitError::Before(outcome, e) => {
-                            self.health.wrong("ledger", format!("{e}: nothing goes on until it is written; make room on the disk"));
+                            self.health.wrong(
+                                "ledger",
+                                format!("{e}: nothing goes on until it is written; make room on the disk"),
+                            );
                             (outcome, false)
                         }
                         CommitError::Unknown(outcome, e) => {
@@ -240,7 +248,10 @@ impl Writer {
         for order in receipt.started {
             match self.document(order.get())? {
                 Some(document) => self.tell(ToDelivery::Started(order, Box::new(document))),
-                None => self.health.wrong("orders", format!("order {} rests on a finding that is not there: it stays started", order.get().id)),
+                None => self.health.wrong(
+                    "orders",
+                    format!("order {} rests on a finding that is not there: it stays started", order.get().id),
+                ),
             }
         }
         if self.pruned.elapsed() >= PRUNE {
@@ -252,7 +263,9 @@ impl Writer {
     }
 
     fn document(&self, order: &Order) -> Result<Option<HookDocument>, Error> {
-        let Some(finding) = order.findings.first().map(|id| self.ledger.finding(id)).transpose()?.flatten() else { return Ok(None) };
+        let Some(finding) = order.findings.first().map(|id| self.ledger.finding(id)).transpose()?.flatten() else {
+            return Ok(None);
+        };
         let session = order.session.map(|s| self.ledger.unseal(&s.digest)).transpose()?.flatten();
         Ok(Some(HookDocument::new(order, &finding, session, 1)))
     }

@@ -21,11 +21,7 @@ pub const FORMAT: Format = Format {
     name: "access",
     about: "nginx and Apache access logs, common or combined, with key=value fields behind",
     looks_like: |line| Line::read(line, false).is_ok(),
-    plan: |wish| {
-        Ok(Box::new(Access {
-            wanted: wish.fields.iter().map(|name| Wanted::of(name)).collect(),
-        }))
-    },
+    plan: |wish| Ok(Box::new(Access { wanted: wish.fields.iter().map(|name| Wanted::of(name)).collect() })),
 };
 
 struct Access {
@@ -112,20 +108,11 @@ impl Plan for Access {
                 Wanted::Path => line.path(text, cells, cell),
                 Wanted::Query(name) => ambiguous |= line.query(text, cells, cell, name),
                 Wanted::Field(name) => {
-                    ambiguous |= fields(text, line.rest, name, |at, end| {
-                        put(text, cells, cell, (at, end))
-                    })
+                    ambiguous |= fields(text, line.rest, name, |at, end| put(text, cells, cell, (at, end)))
                 }
             }
         }
-        each(&Record {
-            text,
-            arena: &cells.arena,
-            cells: &cells.cells,
-            index: 0,
-            ambiguous,
-            partial: line.partial,
-        });
+        each(&Record { text, arena: &cells.arena, cells: &cells.cells, index: 0, ambiguous, partial: line.partial });
         Ok(())
     }
 }
@@ -208,10 +195,7 @@ impl Line {
         let protocol = &text[protocol.0..protocol.1];
         let right = protocol.starts_with("TLS") || protocol.starts_with("SSL") || protocol == "-";
         let Some((request, at)) = quoted(text, at).filter(|_| right) else {
-            return Err(Reject {
-                reason: "not [time] address, protocol, cipher and request",
-                at: close,
-            });
+            return Err(Reject { reason: "not [time] address, protocol, cipher and request", at: close });
         };
         line.set(Column::RemoteAddr, addr);
         line.request(text, request);
@@ -252,11 +236,7 @@ impl Line {
         let list = |b: &Bounds| text[b.0..b.1].contains(", ") || text[..b.0].ends_with('"');
         let with_vhost = ident > 1 && !list(&words[0]);
         // More words than any of these has are a shipper's (a syslog header): the one next to the identity is the address.
-        let addr = words[if ident > 3 {
-            ident - 1
-        } else {
-            usize::from(with_vhost)
-        }];
+        let addr = words[if ident > 3 { ident - 1 } else { usize::from(with_vhost) }];
         if with_vhost {
             self.set(Column::Vhost, words[0]);
         }
@@ -274,9 +254,7 @@ impl Line {
         self.set(Column::Request, bounds);
         let request = &text[..bounds.1];
         let (method, at) = word(request, bounds.0);
-        let known = text[method.0..method.1]
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b == b'_' || b == b'-');
+        let known = text[method.0..method.1].bytes().all(|b| b.is_ascii_uppercase() || b == b'_' || b == b'-');
         if method.0 == method.1 || !known || at >= bounds.1 {
             return;
         }
@@ -370,9 +348,7 @@ fn time_at(text: &str) -> Option<usize> {
                 && b[12] == b':'
         })
     };
-    text.match_indices('[')
-        .map(|(at, _)| at)
-        .find(|at| stamp(*at))
+    text.match_indices('[').map(|(at, _)| at).find(|at| stamp(*at))
 }
 
 /// The most words before the time that are looked at: a user's name may be long, and only its beginning matters.

@@ -13,12 +13,7 @@ pub const FORMAT: Format = Format {
     name: "json",
     about: "JSON objects, one a line, or arrays of them",
     looks_like: |line| line.trim_start().starts_with(['{', '[']),
-    plan: |wish| {
-        Ok(Box::new(Json {
-            tree: Tree::new(wish)?,
-            fields: wish.fields.len(),
-        }))
-    },
+    plan: |wish| Ok(Box::new(Json { tree: Tree::new(wish)?, fields: wish.fields.len() })),
 };
 
 struct Json {
@@ -39,12 +34,7 @@ impl Plan for Json {
     ) -> Result<(), Reject> {
         short_enough(text)?;
         let mut walk = Walk::new(&self.tree, text, cells);
-        let mut run = Run {
-            fields: self.fields,
-            clipped,
-            index: 0,
-            each,
-        };
+        let mut run = Run { fields: self.fields, clipped, index: 0, each };
         walk.space();
         loop {
             // Ends: every turn reads a document of at least one byte.
@@ -182,10 +172,7 @@ impl<'t> Walk<'t> {
     }
 
     fn reject(&self, reason: &'static str) -> Reject {
-        Reject {
-            reason,
-            at: self.at,
-        }
+        Reject { reason, at: self.at }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -282,17 +269,12 @@ impl<'t> Walk<'t> {
         if here.records && self.may_wrap {
             self.wrapped = true;
             let (spans, result) = self.elements();
-            self.records
-                .extend(spans.into_iter().filter(|at| self.bytes[*at] == b'{'));
+            self.records.extend(spans.into_iter().filter(|at| self.bytes[*at] == b'{'));
             return result;
         }
         if here.split {
             let (spans, result) = self.elements();
-            self.split.extend(
-                here.each
-                    .iter()
-                    .flat_map(|each| spans.iter().map(|at| (*each, *at))),
-            );
+            self.split.extend(here.each.iter().flat_map(|each| spans.iter().map(|at| (*each, *at))));
             return result;
         }
         if !here.wants_elements() {
@@ -318,11 +300,7 @@ impl<'t> Walk<'t> {
     /// One element, walked once for everything that wants it.
     fn element(&mut self, here: &'t Node, i: u32, depth: usize) -> Result<(), Reject> {
         let start = self.at;
-        let by_index = here
-            .index
-            .iter()
-            .filter(|(k, _)| *k == i)
-            .map(|(_, node)| *node);
+        let by_index = here.index.iter().filter(|(k, _)| *k == i).map(|(_, node)| *node);
         let mut walked = false;
         for node in here.each.into_iter().chain(by_index) {
             self.at = start;
@@ -345,11 +323,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The case that the element's `key` names.
-    fn look_up(
-        &mut self,
-        wanted: &str,
-        cases: &[(Box<str>, usize)],
-    ) -> Result<Option<usize>, Reject> {
+    fn look_up(&mut self, wanted: &str, cases: &[(Box<str>, usize)]) -> Result<Option<usize>, Reject> {
         if self.peek() != Some(b'{') {
             return Ok(None);
         }
@@ -364,10 +338,7 @@ impl<'t> Walk<'t> {
             if self.key_text(key) == wanted && self.peek() == Some(b'"') {
                 let value = self.string()?;
                 let text = self.key_text(value);
-                return Ok(cases
-                    .iter()
-                    .find(|(case, _)| **case == *text)
-                    .map(|(_, node)| *node));
+                return Ok(cases.iter().find(|(case, _)| **case == *text).map(|(_, node)| *node));
             }
             self.skip()?;
             if self.after_item(b'}')? {
@@ -417,11 +388,7 @@ impl<'t> Walk<'t> {
     }
 
     fn key_text(&self, key: Span) -> &str {
-        let text = if key.decoded {
-            self.cells.arena.as_str()
-        } else {
-            self.text
-        };
+        let text = if key.decoded { self.cells.arena.as_str() } else { self.text };
         text.get(key.at..key.end).unwrap_or("")
     }
 
@@ -430,11 +397,7 @@ impl<'t> Walk<'t> {
             None => self.pass_string().map(|_| ()),
             Some(cell) => {
                 let found = self.string()?;
-                let kind = if found.decoded {
-                    Kind::Decoded
-                } else {
-                    Kind::Text
-                };
+                let kind = if found.decoded { Kind::Decoded } else { Kind::Text };
                 self.cells.set(cell, kind, found.at, found.end);
                 Ok(())
             }
@@ -447,19 +410,11 @@ impl<'t> Walk<'t> {
         let escaped = self.pass_string()?;
         let end = self.at - 1;
         if !escaped {
-            return Ok(Span {
-                decoded: false,
-                at,
-                end,
-            });
+            return Ok(Span { decoded: false, at, end });
         }
         let from = self.cells.arena.len();
         unescape(&self.text[at..end], &mut self.cells.arena);
-        Ok(Span {
-            decoded: true,
-            at: from,
-            end: self.cells.arena.len(),
-        })
+        Ok(Span { decoded: true, at: from, end: self.cells.arena.len() })
     }
 
     /// Moves behind the string at hand; whether it holds an escape.
@@ -487,9 +442,7 @@ impl<'t> Walk<'t> {
 
     fn scalar_into(&mut self, cell: Option<usize>) -> Result<(), Reject> {
         let start = self.at;
-        while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E' | b'I' | b'N') =
-            self.peek()
-        {
+        while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E' | b'I' | b'N') = self.peek() {
             self.at += 1;
         }
         let kind = match &self.bytes[start..self.at] {

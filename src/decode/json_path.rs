@@ -57,10 +57,7 @@ const KEYS: usize = 128;
 
 impl Tree {
     pub fn new(wish: &Wish) -> Result<Tree, String> {
-        let mut tree = Tree {
-            nodes: vec![Node::default()],
-            same: Vec::new(),
-        };
+        let mut tree = Tree { nodes: vec![Node::default()], same: Vec::new() };
         for (cell, name) in wish.fields.iter().enumerate() {
             let path = steps(name)?;
             // Below a wrapper lies the record itself: its name in front of a field says nothing more.
@@ -91,9 +88,7 @@ impl Tree {
                     tree.nodes[0].keys.push((key.as_str().into(), 0));
                 }
                 _ => {
-                    return Err(format!(
-                        "`inside`: {name} must be one key that no field begins with"
-                    ));
+                    return Err(format!("`inside`: {name} must be one key that no field begins with"));
                 }
             }
         }
@@ -107,27 +102,14 @@ impl Tree {
         let mut at = 0;
         for step in path {
             let known = match step {
-                Step::Key(key) => self.nodes[at]
-                    .keys
-                    .iter()
-                    .find(|(k, _)| **k == **key)
-                    .map(|(_, n)| *n),
-                Step::Index(i) => self.nodes[at]
-                    .index
-                    .iter()
-                    .find(|(k, _)| k == i)
-                    .map(|(_, n)| *n),
+                Step::Key(key) => self.nodes[at].keys.iter().find(|(k, _)| **k == **key).map(|(_, n)| *n),
+                Step::Index(i) => self.nodes[at].index.iter().find(|(k, _)| k == i).map(|(_, n)| *n),
                 Step::Each => self.nodes[at].each,
                 Step::Lookup(key, value) => self.nodes[at]
                     .lookups
                     .iter()
                     .filter(|l| *l.key == **key)
-                    .find_map(|l| {
-                        l.cases
-                            .iter()
-                            .find(|(v, _)| **v == **value)
-                            .map(|(_, n)| *n)
-                    }),
+                    .find_map(|l| l.cases.iter().find(|(v, _)| **v == **value).map(|(_, n)| *n)),
             };
             at = known.unwrap_or_else(|| self.grow(at, step));
         }
@@ -146,10 +128,7 @@ impl Tree {
                 let case = (value.as_str().into(), new);
                 match node.lookups.iter_mut().find(|l| *l.key == **key) {
                     Some(lookup) => lookup.cases.push(case),
-                    None => node.lookups.push(Lookup {
-                        key: key.as_str().into(),
-                        cases: vec![case],
-                    }),
+                    None => node.lookups.push(Lookup { key: key.as_str().into(), cases: vec![case] }),
                 }
             }
         }
@@ -158,11 +137,7 @@ impl Tree {
 }
 
 fn steps(name: &str) -> Result<Vec<Step>, String> {
-    let bad = || {
-        format!(
-            "{name:?} is no field name: see the table of names (a.b, a[0].b, a[].b, a[name=x].value)"
-        )
-    };
+    let bad = || format!("{name:?} is no field name: see the table of names (a.b, a[0].b, a[].b, a[name=x].value)");
     let (mut out, mut key, mut rest) = (Vec::new(), String::new(), name);
     while let Some(c) = rest.chars().next() {
         rest = &rest[c.len_utf8()..];
@@ -173,12 +148,7 @@ fn steps(name: &str) -> Result<Vec<Step>, String> {
                 rest = &rest[next.len_utf8()..];
             }
             '.' => {
-                if key.is_empty()
-                    && !matches!(
-                        out.last(),
-                        Some(Step::Each | Step::Index(_) | Step::Lookup(..))
-                    )
-                {
+                if key.is_empty() && !matches!(out.last(), Some(Step::Each | Step::Index(_) | Step::Lookup(..))) {
                     return Err(bad());
                 }
                 take(&mut out, &mut key);
@@ -215,10 +185,7 @@ mod tests {
         let key = |k: &str| Step::Key(k.into());
         assert_eq!(steps("a.b"), Ok(vec![key("a"), key("b")]));
         assert_eq!(steps(r"a\.b"), Ok(vec![key("a.b")]));
-        assert_eq!(
-            steps("a[0].b"),
-            Ok(vec![key("a"), Step::Index(0), key("b")])
-        );
+        assert_eq!(steps("a[0].b"), Ok(vec![key("a"), Step::Index(0), key("b")]));
         assert_eq!(steps("a[].b"), Ok(vec![key("a"), Step::Each, key("b")]));
         let lookup = Step::Lookup("name".into(), "x y".into());
         assert_eq!(steps("a[name=x y].v"), Ok(vec![key("a"), lookup, key("v")]));

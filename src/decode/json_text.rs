@@ -44,9 +44,7 @@ pub(super) fn unescape(text: &str, out: &mut String) {
 
 fn unicode<'a>(rest: &'a str, out: &mut String) -> &'a str {
     let hex = |text: &str| {
-        text.get(..4)
-            .filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|h| u32::from_str_radix(h, 16).ok())
+        text.get(..4).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit())).and_then(|h| u32::from_str_radix(h, 16).ok())
     };
     let Some(first) = hex(rest) else {
         out.push(char::REPLACEMENT_CHARACTER);

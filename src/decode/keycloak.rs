@@ -13,11 +13,7 @@ pub const FORMAT: Format = Format {
     name: "keycloak",
     about: "Keycloak's server log, with the key=value pairs of its event logger",
     looks_like: |line| columns(line).is_some(),
-    plan: |wish| {
-        Ok(Box::new(Keycloak {
-            wanted: wish.fields.iter().map(|f| f.as_str().into()).collect(),
-        }))
-    },
+    plan: |wish| Ok(Box::new(Keycloak { wanted: wish.fields.iter().map(|f| f.as_str().into()).collect() })),
 };
 
 struct Keycloak {
@@ -43,31 +39,17 @@ impl Plan for Keycloak {
             return Ok(());
         }
         let Some(columns) = columns(text) else {
-            return Err(Reject {
-                reason: "not date, level, [logger] and (thread)",
-                at: 0,
-            });
+            return Err(Reject { reason: "not date, level, [logger] and (thread)", at: 0 });
         };
         cells.clear(self.wanted.len());
         let (logger, message) = (columns[2], columns[4]);
         let is_event = text[logger.0..logger.1].ends_with(".events")
-            && EVENTS
-                .iter()
-                .any(|start| text[message.0..].starts_with(start));
-        let pairs = if is_event {
-            pairs(text, message)
-        } else {
-            Vec::new()
-        };
+            && EVENTS.iter().any(|start| text[message.0..].starts_with(start));
+        let pairs = if is_event { pairs(text, message) } else { Vec::new() };
         let mut ambiguous = false;
         for (cell, name) in self.wanted.iter().enumerate() {
-            let column = ["time", "level", "logger", "thread", "message"]
-                .iter()
-                .position(|c| *c == &**name);
-            let mut found = pairs
-                .iter()
-                .filter(|(key, _)| text[key.0..key.1] == **name)
-                .map(|(_, value)| *value);
+            let column = ["time", "level", "logger", "thread", "message"].iter().position(|c| *c == &**name);
+            let mut found = pairs.iter().filter(|(key, _)| text[key.0..key.1] == **name).map(|(_, value)| *value);
             let value = column.map(|n| columns[n]).or_else(|| found.next());
             ambiguous |= column.is_none() && found.next().is_some();
             if let Some((at, end)) = value
@@ -76,34 +58,18 @@ impl Plan for Keycloak {
                 cells.set(cell, Kind::Text, at, end);
             }
         }
-        each(&Record {
-            text,
-            arena: &cells.arena,
-            cells: &cells.cells,
-            index: 0,
-            ambiguous,
-            partial: clipped,
-        });
+        each(&Record { text, arena: &cells.arena, cells: &cells.cells, index: 0, ambiguous, partial: clipped });
         Ok(())
     }
 }
 
 fn columns(text: &str) -> Option<Columns> {
     let bytes = text.as_bytes();
-    let stamp = bytes.len() > 23
-        && bytes[4] == b'-'
-        && bytes[7] == b'-'
-        && bytes[13] == b':'
-        && bytes[19] == b',';
+    let stamp = bytes.len() > 23 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':' && bytes[19] == b',';
     if !stamp {
         return None;
     }
-    let time_end = 19
-        + 1
-        + bytes[20..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+    let time_end = 19 + 1 + bytes[20..].iter().take_while(|b| b.is_ascii_digit()).count();
     let level_at = time_end + bytes[time_end..].iter().take_while(|b| **b == b' ').count();
     let open = level_at + text.get(level_at..)?.find(" [")? + 1;
     let close = open + text.get(open..)?.find(']')?;
@@ -111,13 +77,8 @@ fn columns(text: &str) -> Option<Columns> {
     let thread = close + text.get(close..)?.find('(')? + 1;
     // A thread's name may hold parentheses of its own; the message does not begin before ") ".
     let thread_end = thread + text.get(thread..)?.find(") ")?;
-    let columns = [
-        (0, time_end),
-        (level_at, level_end),
-        (open + 1, close),
-        (thread, thread_end),
-        (thread_end + 2, text.len()),
-    ];
+    let columns =
+        [(0, time_end), (level_at, level_end), (open + 1, close), (thread, thread_end), (thread_end + 2, text.len())];
     let level = &text[level_at..level_end];
     (!level.is_empty() && level.bytes().all(|b| b.is_ascii_uppercase())).then_some(columns)
 }
@@ -140,10 +101,7 @@ fn pairs(text: &str, (start, end): (usize, usize)) -> Vec<Pair> {
             while let Some(comma) = text[from..end].find(", ").map(|n| from + n) {
                 // Ends: every turn moves behind a comma, or leaves.
                 let rest = &text[comma + 2..end];
-                let name = rest
-                    .bytes()
-                    .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
-                    .count();
+                let name = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
                 if name > 0 && rest.as_bytes().get(name) == Some(&b'=') {
                     return (comma, comma + 2);
                 }

@@ -193,11 +193,7 @@ impl Cells {
             && matches!(cell.kind, Kind::Absent | Kind::Null)
         {
             // Formats refuse what is longer than 32 bits can say (`short_enough`); frames are at most 1 MiB long.
-            *cell = Cell {
-                kind,
-                at: at as u32,
-                end: end as u32,
-            };
+            *cell = Cell { kind, at: at as u32, end: end as u32 };
         }
     }
 }
@@ -205,10 +201,7 @@ impl Cells {
 fn short_enough(text: &str) -> Result<(), Reject> {
     match u32::try_from(text.len()) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Reject {
-            reason: "longer than 4 GiB",
-            at: 0,
-        }),
+        Err(_) => Err(Reject { reason: "longer than 4 GiB", at: 0 }),
     }
 }
 

@@ -3,19 +3,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn wish(fields: &[&str]) -> Wish {
-    Wish {
-        fields: fields.iter().map(|f| (*f).to_owned()).collect(),
-        ..Wish::default()
-    }
+    Wish { fields: fields.iter().map(|f| (*f).to_owned()).collect(), ..Wish::default() }
 }
 
 /// What each record of `line` has for `fields`, as `kind:value`; the marks behind.
-fn read(
-    format: &Format,
-    wish: &Wish,
-    line: &[u8],
-    clipped: bool,
-) -> (Vec<String>, Result<(), Reject>) {
+fn read(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> (Vec<String>, Result<(), Reject>) {
     let plan = (format.plan)(wish).unwrap();
     let text = frame_text(line);
     let mut out = Vec::new();
@@ -30,15 +22,8 @@ fn read(
                 Raw::Nested(t) => format!("<{t}>"),
             })
             .collect();
-        let marks = [
-            (record.ambiguous, " ambiguous"),
-            (record.partial, " partial"),
-        ];
-        let marks: String = marks
-            .iter()
-            .filter(|(on, _)| *on)
-            .map(|(_, text)| *text)
-            .collect();
+        let marks = [(record.ambiguous, " ambiguous"), (record.partial, " partial")];
+        let marks: String = marks.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
         out.push(values.join(" ") + &marks);
     });
     (out, result)
@@ -71,88 +56,28 @@ fn names_find_their_values() {
 #[test]
 fn arrays_of_records_wrappers_and_split_arrays() {
     assert_eq!(json(&["a"], r#"[{"a":1},{"a":2}]"#), ["#1", "#2"]);
-    assert_eq!(
-        json(&["a"], r#"{"a":1} {"a":2}"#),
-        ["#1", "#2"],
-        "E47: two on a line"
-    );
-    let records = Wish {
-        records: vec!["Records".into()],
-        ..wish(&["a"])
-    };
-    assert_eq!(
-        read(
-            &json::FORMAT,
-            &records,
-            br#"{"Records":[{"a":1},{"a":2}]}"#,
-            false
-        )
-        .0,
-        ["#1", "#2"]
-    );
-    assert_eq!(
-        read(&json::FORMAT, &records, br#"{"a":3}"#, false).0,
-        ["#3"]
-    );
-    let split = Wish {
-        split: Some("ev".into()),
-        ..wish(&["who", "ev[].n"])
-    };
-    assert_eq!(
-        read(
-            &json::FORMAT,
-            &split,
-            br#"{"ev":[{"n":1},{"n":2}],"who":"x"}"#,
-            false
-        )
-        .0,
-        ["x #1", "x #2"]
-    );
-    assert_eq!(
-        read(&json::FORMAT, &split, br#"{"ev":{"n":1},"who":"x"}"#, false).0,
-        ["x #1"]
-    );
-    assert_eq!(
-        read(&json::FORMAT, &split, br#"{"who":"x"}"#, false).0,
-        ["x -"]
-    );
-    let inside = Wish {
-        inside: vec!["data".into()],
-        ..wish(&["a", "b"])
-    };
-    assert_eq!(
-        read(&json::FORMAT, &inside, br#"{"b":1,"data":{"a":2}}"#, false).0,
-        ["#2 #1"]
-    );
+    assert_eq!(json(&["a"], r#"{"a":1} {"a":2}"#), ["#1", "#2"], "E47: two on a line");
+    let records = Wish { records: vec!["Records".into()], ..wish(&["a"]) };
+    assert_eq!(read(&json::FORMAT, &records, br#"{"Records":[{"a":1},{"a":2}]}"#, false).0, ["#1", "#2"]);
+    assert_eq!(read(&json::FORMAT, &records, br#"{"a":3}"#, false).0, ["#3"]);
+    let split = Wish { split: Some("ev".into()), ..wish(&["who", "ev[].n"]) };
+    assert_eq!(read(&json::FORMAT, &split, br#"{"ev":[{"n":1},{"n":2}],"who":"x"}"#, false).0, ["x #1", "x #2"]);
+    assert_eq!(read(&json::FORMAT, &split, br#"{"ev":{"n":1},"who":"x"}"#, false).0, ["x #1"]);
+    assert_eq!(read(&json::FORMAT, &split, br#"{"who":"x"}"#, false).0, ["x -"]);
+    let inside = Wish { inside: vec!["data".into()], ..wish(&["a", "b"]) };
+    assert_eq!(read(&json::FORMAT, &inside, br#"{"b":1,"data":{"a":2}}"#, false).0, ["#2 #1"]);
 }
 
 #[test]
 fn e44_nothing_in_a_value_loses_the_line() {
     let deep = "[".repeat(50_000) + &"]".repeat(50_000);
-    for value in [
-        r#""\ud800""#,
-        r#""\u00""#,
-        "1e400",
-        &deep,
-        r#""\u0000""#,
-        "-0.0",
-        "NaN",
-        r#""\q""#,
-    ] {
-        for line in [
-            format!(r#"{{"a":"x","ua":{value},"b":2}}"#),
-            format!(r#"{{"a":"x","u":{value},"b":2}}"#),
-        ] {
+    for value in [r#""\ud800""#, r#""\u00""#, "1e400", &deep, r#""\u0000""#, "-0.0", "NaN", r#""\q""#] {
+        for line in [format!(r#"{{"a":"x","ua":{value},"b":2}}"#), format!(r#"{{"a":"x","u":{value},"b":2}}"#)] {
             assert_eq!(json(&["a", "b"], &line), ["x #2"]);
             assert_eq!(json(&["a", "u", "b"], &line).len(), 1);
         }
     }
-    let (out, result) = read(
-        &json::FORMAT,
-        &wish(&["a", "b"]),
-        b"\xef\xbb\xbf\0\0{\"a\":\"\xff\",\"b\":2}\0\r",
-        false,
-    );
+    let (out, result) = read(&json::FORMAT, &wish(&["a", "b"]), b"\xef\xbb\xbf\0\0{\"a\":\"\xff\",\"b\":2}\0\r", false);
     assert_eq!((out, result), (vec!["\u{fffd} #2".to_owned()], Ok(())));
 }
 
@@ -160,10 +85,7 @@ fn e44_nothing_in_a_value_loses_the_line() {
 fn e45_twice_the_same_wanted_key_is_ambiguous_and_the_first_counts() {
     assert_eq!(json(&["a"], r#"{"a":1,"a":2}"#), ["#1 ambiguous"]);
     assert_eq!(json(&["a"], r#"{"a":1,"\u0061":2}"#), ["#1 ambiguous"]);
-    assert_eq!(
-        json(&["a.b"], r#"{"a":{"b":1},"a":{"b":2}}"#),
-        ["#1 ambiguous"]
-    );
+    assert_eq!(json(&["a.b"], r#"{"a":{"b":1},"a":{"b":2}}"#), ["#1 ambiguous"]);
     assert_eq!(json(&["a"], r#"{"A":2,"a":1}"#), ["#1 ambiguous"]);
     assert_eq!(json(&["a"], r#"{"A":2}"#), ["-"]);
     assert_eq!(json(&["a"], r#"{"a":1,"b":2,"b":3}"#), ["#1"]);
@@ -173,24 +95,9 @@ fn e45_twice_the_same_wanted_key_is_ambiguous_and_the_first_counts() {
 fn e38_e48_an_early_end_is_a_reject_unless_the_frame_was_clipped() {
     let line = br#"{"a":"x","b":{"c":1,"d":"cut off he"#;
     let (out, result) = read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, false);
-    assert_eq!(
-        (out.len(), result.map_err(|r| r.reason)),
-        (0, Err("the JSON ends early"))
-    );
-    assert_eq!(
-        read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, true).0,
-        ["x #1 - partial"]
-    );
-    for bad in [
-        "{\"a\":1}garbage",
-        "{\"a\" 1}",
-        "{a:1}",
-        "{\"a\":1,,}",
-        "\"text\"",
-        "12",
-        "{\"a\":tru}",
-        "[1]",
-    ] {
+    assert_eq!((out.len(), result.map_err(|r| r.reason)), (0, Err("the JSON ends early")));
+    assert_eq!(read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, true).0, ["x #1 - partial"]);
+    for bad in ["{\"a\":1}garbage", "{\"a\" 1}", "{a:1}", "{\"a\":1,,}", "\"text\"", "12", "{\"a\":tru}", "[1]"] {
         let (out, result) = read(&json::FORMAT, &wish(&["a"]), bad.as_bytes(), false);
         assert!(result.is_err(), "{bad} {out:?}");
     }
@@ -200,58 +107,24 @@ const COMBINED: &str = r#"192.0.2.1 - key-1 [01/Mar/2026:00:00:20 +0000] "GET /a
 
 #[test]
 fn access_lines_are_read() {
-    let read = |fields: &[&str], line: &str| {
-        read(&access::FORMAT, &wish(fields), line.as_bytes(), false).0
-    };
+    let read = |fields: &[&str], line: &str| read(&access::FORMAT, &wish(fields), line.as_bytes(), false).0;
     assert_eq!(
-        read(
-            &[
-                "remote_addr",
-                "remote_user",
-                "time_local",
-                "method",
-                "path",
-                "status",
-                "bytes"
-            ],
-            COMBINED
-        ),
+        read(&["remote_addr", "remote_user", "time_local", "method", "path", "status", "bytes"], COMBINED),
         ["192.0.2.1 key-1 01/Mar/2026:00:00:20 +0000 GET /api/v1/AC1/messages.csv 200 8804"]
     );
     assert_eq!(
-        read(
-            &["query.from", "rt", "sid", "rows", "referer", "protocol"],
-            COMBINED
-        ),
+        read(&["query.from", "rt", "sid", "rows", "referer", "protocol"], COMBINED),
         ["2026-02-28 0.020 - 8 8 - HTTP/1.1"]
     );
-    assert_eq!(
-        read(&["user_agent"], COMBINED),
-        ["Go-http-client/1.1 \"x\""]
-    );
+    assert_eq!(read(&["user_agent"], COMBINED), ["Go-http-client/1.1 \"x\""]);
     assert_eq!(read(&["query.type"], COMBINED), ["sms ambiguous"]);
-    let vhost =
-        r#"www.example:443 2001:db8::1 - A B [01/Mar/2026:00:00:20 +0000] "\x16\x03" 400 -"#;
+    let vhost = r#"www.example:443 2001:db8::1 - A B [01/Mar/2026:00:00:20 +0000] "\x16\x03" 400 -"#;
     assert_eq!(
-        read(
-            &[
-                "vhost",
-                "remote_addr",
-                "remote_user",
-                "method",
-                "bytes",
-                "user_agent"
-            ],
-            vhost
-        ),
+        read(&["vhost", "remote_addr", "remote_user", "method", "bytes", "user_agent"], vhost),
         ["www.example:443 2001:db8::1 A B - - -"]
     );
     let forged = r#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET / HTTP/1.1" 200 5 "-" "x sid=evil" "198.51.100.1 rows=9" sid=s-1"#;
-    assert_eq!(
-        read(&["sid", "rows"], forged),
-        ["s-1 -"],
-        "what a client writes into a header is no field"
-    );
+    assert_eq!(read(&["sid", "rows"], forged), ["s-1 -"], "what a client writes into a header is no field");
     for bad in [
         "",
         "hello",
@@ -259,50 +132,25 @@ fn access_lines_are_read() {
         "a b c [01/Mar/2026:00:00:20 +0000]",
         "192.0.2.1 [01/Mar/2026:00:00:20 +0000] \"GET /\" 200 1",
     ] {
-        assert!(
-            super::tests::read(&access::FORMAT, &wish(&["path"]), bad.as_bytes(), false)
-                .1
-                .is_err(),
-            "{bad}"
-        );
+        assert!(super::tests::read(&access::FORMAT, &wish(&["path"]), bad.as_bytes(), false).1.is_err(), "{bad}");
     }
 }
 
 #[test]
 fn access_lines_of_other_servers_and_settings() {
-    let fields = [
-        "vhost",
-        "remote_addr",
-        "remote_user",
-        "path",
-        "status",
-        "bytes",
-    ];
+    let fields = ["vhost", "remote_addr", "remote_user", "path", "status", "bytes"];
     for (names, is) in [
         ("192.0.2.1 - A B", "- 192.0.2.1 A B"),
         ("192.0.2.1 -", "- 192.0.2.1 -"),
         ("www.example 192.0.2.1 - a", "www.example 192.0.2.1 a"),
-        (
-            "10.0.0.2, 10.0.0.1, 192.0.2.1 - -",
-            "- 10.0.0.2, 10.0.0.1, 192.0.2.1 -",
-        ),
-        (
-            "\"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -",
-            "- 10.0.0.2, 192.0.2.1 -",
-        ),
-        (
-            "www.example:80 \"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -",
-            "www.example:80 10.0.0.2, 192.0.2.1 -",
-        ),
-        (
-            "Mar  1 00:00:20 host nginx: 192.0.2.1 - a",
-            "Mar 192.0.2.1 a",
-        ),
+        ("10.0.0.2, 10.0.0.1, 192.0.2.1 - -", "- 10.0.0.2, 10.0.0.1, 192.0.2.1 -"),
+        ("\"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -", "- 10.0.0.2, 192.0.2.1 -"),
+        ("www.example:80 \"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -", "www.example:80 10.0.0.2, 192.0.2.1 -"),
+        ("Mar  1 00:00:20 host nginx: 192.0.2.1 - a", "Mar 192.0.2.1 a"),
         ("unix: - -", "- unix: -"),
         ("192.0.2.1 ident user", "- 192.0.2.1 user"),
     ] {
-        let line =
-            format!("{names} [01/Mar/2026:00:00:20 +0000] \"GET http://h/a?b HTTP/1.1\" 200 5");
+        let line = format!("{names} [01/Mar/2026:00:00:20 +0000] \"GET http://h/a?b HTTP/1.1\" 200 5");
         assert_eq!(
             read(&access::FORMAT, &wish(&fields), line.as_bytes(), false).0,
             [format!("{is} /a 200 5")],
@@ -310,55 +158,26 @@ fn access_lines_of_other_servers_and_settings() {
         );
     }
     let tls = "[10/Aug/2018:09:45:56 +0200] 192.0.2.1 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 \"GET /a HTTP/1.1\" 1375";
-    assert_eq!(
-        read(&access::FORMAT, &wish(&fields), tls.as_bytes(), false).0,
-        ["- 192.0.2.1 - /a - 1375"]
-    );
+    assert_eq!(read(&access::FORMAT, &wish(&fields), tls.as_bytes(), false).0, ["- 192.0.2.1 - /a - 1375"]);
     let other = "[10/Aug/2018:09:45:56 +0200] www.example 192.0.2.1 0.002 \"GET /a HTTP/1.1\" 401 77 935 - x";
     assert!(
-        read(&access::FORMAT, &wish(&fields), other.as_bytes(), false)
-            .1
-            .is_err(),
+        read(&access::FORMAT, &wish(&fields), other.as_bytes(), false).1.is_err(),
         "what is not known is not guessed"
     );
 }
 
 #[test]
 fn keycloak_lines_are_read() {
-    let fields = wish(&[
-        "time",
-        "logger",
-        "type",
-        "userId",
-        "username",
-        "redirect_uri",
-        "error",
-    ]);
+    let fields = wish(&["time", "logger", "type", "userId", "username", "redirect_uri", "error"]);
     let read = |line: &str| read(&keycloak::FORMAT, &fields, line.as_bytes(), false);
     let head = "2021-10-22 21:01:45,403 WARN  [org.keycloak.events] (default task-1) ";
-    let line = format!(
-        "{head}type=LOGIN_ERROR, userId=null, error=bad, redirect_uri=http://x/?a=1, b, username=a b"
-    );
-    assert_eq!(
-        read(&line).0,
-        ["2021-10-22 21:01:45,403 org.keycloak.events LOGIN_ERROR - a b http://x/?a=1, b bad"]
-    );
+    let line = format!("{head}type=LOGIN_ERROR, userId=null, error=bad, redirect_uri=http://x/?a=1, b, username=a b");
+    assert_eq!(read(&line).0, ["2021-10-22 21:01:45,403 org.keycloak.events LOGIN_ERROR - a b http://x/?a=1, b bad"]);
     let quoted = format!("{head}type=\"LOGIN\", userId=\"u\", username=\"x, error=forged\"");
-    assert_eq!(
-        read(&quoted).0,
-        ["2021-10-22 21:01:45,403 org.keycloak.events LOGIN u x, error=forged - -"]
-    );
+    assert_eq!(read(&quoted).0, ["2021-10-22 21:01:45,403 org.keycloak.events LOGIN u x, error=forged - -"]);
     let twice = format!("{head}type=LOGIN, userId=u, username=x, userId=admin");
-    assert_eq!(
-        read(&twice).0,
-        ["2021-10-22 21:01:45,403 org.keycloak.events LOGIN u x - - ambiguous"]
-    );
-    assert_eq!(
-        read("2021-10-22 21:01:45,403 INFO  [org.jboss] (main) type=LOGIN, userId=u")
-            .0
-            .len(),
-        1
-    );
+    assert_eq!(read(&twice).0, ["2021-10-22 21:01:45,403 org.keycloak.events LOGIN u x - - ambiguous"]);
+    assert_eq!(read("2021-10-22 21:01:45,403 INFO  [org.jboss] (main) type=LOGIN, userId=u").0.len(), 1);
     assert_eq!(
         read("    at org.apache.http.Foo(Foo.java:1)"),
         (Vec::new(), Ok(())),

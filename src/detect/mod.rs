@@ -10,9 +10,7 @@ pub mod values;
 pub mod window;
 
 use crate::model::{Activity, Event, EventId, EventTime, HashParts, Measure, Millis, Text, Value};
-use crate::policy::{
-    Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet,
-};
+use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet};
 pub use plan::{Group, Plans, Step, Touched};
 pub use state::{Slice, State, StateKey};
 use std::sync::Arc;
@@ -66,10 +64,7 @@ impl Engine {
             match &policy.body {
                 Body::Detection(matcher) => {
                     for activity in Activity::ALL {
-                        if matcher
-                            .activities()
-                            .is_none_or(|set| set.contains(*activity))
-                        {
+                        if matcher.activities().is_none_or(|set| set.contains(*activity)) {
                             by_activity[*activity as usize].push(i as u16);
                         }
                     }
@@ -81,11 +76,7 @@ impl Engine {
                 }
             }
         }
-        Engine {
-            set,
-            by_activity,
-            dependents,
-        }
+        Engine { set, by_activity, dependents }
     }
 
     /// The policies.
@@ -274,64 +265,33 @@ impl Engine {
         held
     }
 
-    fn measures(
-        &self,
-        window: &Window,
-        kind: &Kind,
-        correlation: &Correlation,
-        at: EventTime,
-    ) -> Vec<Measure> {
+    fn measures(&self, window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> Vec<Measure> {
         let m = window.measure(at, correlation.timespan);
         let span = span_text(correlation.timespan);
-        let names = |fields: &[FieldRef]| {
-            fields
-                .iter()
-                .map(|f| self.field_name(f))
-                .collect::<Vec<_>>()
-                .join(" + ")
-        };
+        let names = |fields: &[FieldRef]| fields.iter().map(|f| self.field_name(f)).collect::<Vec<_>>().join(" + ");
         let one = |what: String, value: i64, against: String| {
-            vec![Measure {
-                what: what.into(),
-                value: value.to_string().into(),
-                against: against.into(),
-            }]
+            vec![Measure { what: what.into(), value: value.to_string().into(), against: against.into() }]
         };
         match kind {
             Kind::EventCount(range) => one(format!("events in {span}"), m.count, range.to_string()),
-            Kind::ValueCount { fields, range } => one(
-                format!("different {} in {span}", names(fields)),
-                m.distinct,
-                range.to_string(),
-            ),
-            Kind::ValueSum { field, range } => one(
-                format!("sum of {} in {span}", self.field_name(field)),
-                m.sum,
-                range.to_string(),
-            ),
-            Kind::ValueAvg { field, range } => one(
-                format!("average of {} in {span}", self.field_name(field)),
-                average(m) as i64,
-                range.to_string(),
-            ),
-            Kind::ValuePercentile {
-                field,
-                percentile,
-                range,
-            } => {
+            Kind::ValueCount { fields, range } => {
+                one(format!("different {} in {span}", names(fields)), m.distinct, range.to_string())
+            }
+            Kind::ValueSum { field, range } => {
+                one(format!("sum of {} in {span}", self.field_name(field)), m.sum, range.to_string())
+            }
+            Kind::ValueAvg { field, range } => {
+                one(format!("average of {} in {span}", self.field_name(field)), average(m) as i64, range.to_string())
+            }
+            Kind::ValuePercentile { field, percentile, range } => {
                 let entries = window.within(at, correlation.timespan);
                 let what = match percentile {
                     Some(p) => format!("percentile {p} of {} in {span}", self.field_name(field)),
-                    None => format!(
-                        "percent of the values of {} in {span} that are not larger",
-                        self.field_name(field)
-                    ),
+                    None => {
+                        format!("percent of the values of {} in {span} that are not larger", self.field_name(field))
+                    }
                 };
-                one(
-                    what,
-                    percentile_of(entries, *percentile) as i64,
-                    range.to_string(),
-                )
+                one(what, percentile_of(entries, *percentile) as i64, range.to_string())
             }
             Kind::Temporal { .. } => correlation
                 .rules
@@ -339,10 +299,7 @@ impl Engine {
                 .enumerate()
                 .map(|(via, rule)| {
                     let entries = window.within(at, correlation.timespan);
-                    let n = entries
-                        .iter()
-                        .filter(|e| usize::from(e.rule) == via)
-                        .count();
+                    let n = entries.iter().filter(|e| usize::from(e.rule) == via).count();
                     Measure {
                         what: format!("{} in {span}", self.set.rules[*rule].name).into(),
                         value: n.to_string().into(),
@@ -355,19 +312,9 @@ impl Engine {
     }
 
     /// The newest contributions, but at least one of each rule: a sequence is not explained by its last step alone.
-    fn witnesses(
-        &self,
-        window: &Window,
-        correlation: &Correlation,
-        at: EventTime,
-    ) -> Vec<(EventId, EventTime, Text)> {
+    fn witnesses(&self, window: &Window, correlation: &Correlation, at: EventTime) -> Vec<(EventId, EventTime, Text)> {
         let entries = window.within(at, correlation.timespan);
-        let name = |e: &Entry| {
-            self.set.rules[correlation.rules[usize::from(e.rule)]]
-                .name
-                .as_ref()
-                .into()
-        };
+        let name = |e: &Entry| self.set.rules[correlation.rules[usize::from(e.rule)]].name.as_ref().into();
         let mut chosen: Vec<&Entry> = Vec::new();
         for rule in 0..correlation.rules.len() {
             chosen.extend(entries.iter().rev().find(|e| usize::from(e.rule) == rule));
@@ -383,10 +330,7 @@ impl Engine {
         chosen.sort_by_key(|e| std::cmp::Reverse((e.time, e.event)));
         chosen.dedup_by(|a, b| a.event == b.event);
         chosen.truncate(crate::model::limits::EVIDENCE_PER_FINDING);
-        chosen
-            .into_iter()
-            .map(|e| (e.event, e.time, name(e)))
-            .collect()
+        chosen.into_iter().map(|e| (e.event, e.time, name(e))).collect()
     }
 
     fn label(&self, correlation: &Correlation, via: u16, event: &Event) -> Text {
@@ -402,11 +346,7 @@ impl Engine {
                 format!("{}={shown}", key.name)
             })
             .collect();
-        if parts.is_empty() {
-            "the organisation".into()
-        } else {
-            parts.join(" ").into()
-        }
+        if parts.is_empty() { "the organisation".into() } else { parts.join(" ").into() }
     }
 
     /// The name by which policies call the field.
@@ -485,17 +425,12 @@ fn is_or(kind: &Kind) -> bool {
 fn contribution(event: &Event, kind: &Kind) -> Option<(i64, u64)> {
     Some(match kind {
         Kind::ValueCount { fields, .. } => {
-            let digest = HashParts::new("value")
-                .part(tuple(event, fields)?.as_bytes())
-                .finish();
-            (
-                0,
-                u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default()),
-            )
+            let digest = HashParts::new("value").part(tuple(event, fields)?.as_bytes()).finish();
+            (0, u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default()))
         }
-        Kind::ValueSum { field, .. }
-        | Kind::ValueAvg { field, .. }
-        | Kind::ValuePercentile { field, .. } => (number(event, field)?, 0),
+        Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {
+            (number(event, field)?, 0)
+        }
         Kind::EventCount(_) | Kind::Temporal { .. } | Kind::NewValue(_) => (0, 0),
     })
 }
@@ -508,28 +443,18 @@ fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime)
         Kind::ValueCount { range, .. } => range.holds(measured().distinct as f64),
         Kind::ValueSum { range, .. } => range.holds(measured().sum as f64),
         Kind::ValueAvg { range, .. } => range.holds(average(measured())),
-        Kind::ValuePercentile {
-            percentile, range, ..
-        } => range.holds(percentile_of(window.within(at, span), *percentile)),
-        Kind::Temporal {
-            range: Some(range), ..
-        } => range.holds(window.different_rules(at, span) as f64),
-        Kind::Temporal { ordered: false, .. } => {
-            window.has_all(correlation.rules.len() as u16, at, span)
+        Kind::ValuePercentile { percentile, range, .. } => {
+            range.holds(percentile_of(window.within(at, span), *percentile))
         }
-        Kind::Temporal { ordered: true, .. } => {
-            window.has_in_order(correlation.rules.len() as u16, at, span)
-        }
+        Kind::Temporal { range: Some(range), .. } => range.holds(window.different_rules(at, span) as f64),
+        Kind::Temporal { ordered: false, .. } => window.has_all(correlation.rules.len() as u16, at, span),
+        Kind::Temporal { ordered: true, .. } => window.has_in_order(correlation.rules.len() as u16, at, span),
         Kind::NewValue(_) => false,
     }
 }
 
 fn average(m: window::Measured) -> f64 {
-    if m.count == 0 {
-        0.0
-    } else {
-        m.sum as f64 / m.count as f64
-    }
+    if m.count == 0 { 0.0 } else { m.sum as f64 / m.count as f64 }
 }
 
 /// That percentile of the amounts, by nearest rank; without one, the percentage of amounts that are not larger than the last.
@@ -548,12 +473,7 @@ fn percentile_of(entries: &[Entry], percentile: Option<f64>) -> f64 {
 
 /// The length in the largest unit that divides it: `1h`, `90m`.
 pub fn span_text(span: Millis) -> String {
-    for (unit, ms) in [
-        ("d", Millis::DAY.0),
-        ("h", Millis::HOUR.0),
-        ("m", Millis::MINUTE.0),
-        ("s", 1000),
-    ] {
+    for (unit, ms) in [("d", Millis::DAY.0), ("h", Millis::HOUR.0), ("m", Millis::MINUTE.0), ("s", 1000)] {
         if span.0 >= ms && span.0 % ms == 0 {
             return format!("{}{unit}", span.0 / ms);
         }
@@ -569,10 +489,7 @@ fn subject_key(event: &Event) -> String {
     if let Some(session) = &event.session {
         return format!("session {}", session.id);
     }
-    event
-        .origin
-        .ip
-        .map_or_else(|| "nobody".into(), |ip| format!("ip {ip}"))
+    event.origin.ip.map_or_else(|| "nobody".into(), |ip| format!("ip {ip}"))
 }
 
 fn subject(event: &Event) -> Text {

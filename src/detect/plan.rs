@@ -78,7 +78,10 @@ impl Touched {
     /// The slices that the event may change, by group: those of one plan and entity, which are always fetched together.
     pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
         let plan = self.plan.as_deref();
-        self.entities.iter().enumerate().filter_map(move |(shape, entity)| Some(Group { plan: plan?, shape: shape as u16, entity: (*entity)? }))
+        self.entities
+            .iter()
+            .enumerate()
+            .filter_map(move |(shape, entity)| Some(Group { plan: plan?, shape: shape as u16, entity: (*entity)? }))
     }
 }
 
@@ -98,7 +101,11 @@ impl Group<'_> {
 
     /// The slices.
     pub fn keys(&self) -> impl Iterator<Item = StateKey> {
-        self.plan.steps.iter().filter(|s| s.shape == self.shape && s.stateful).map(|s| StateKey::of(s.prefix, &self.entity))
+        self.plan
+            .steps
+            .iter()
+            .filter(|s| s.shape == self.shape && s.stateful)
+            .map(|s| StateKey::of(s.prefix, &self.entity))
     }
 }
 
@@ -130,7 +137,12 @@ impl Engine {
 
     fn plan(&self, matches: &[u16]) -> Plan {
         let id = matches.iter().fold(HashParts::new("plan"), |parts, i| parts.number(i64::from(*i))).finish();
-        let mut plan = Plan { id: u64::from_be_bytes(first_eight(&id.0)), matches: matches.to_vec(), steps: Vec::new(), shapes: Vec::new() };
+        let mut plan = Plan {
+            id: u64::from_be_bytes(first_eight(&id.0)),
+            matches: matches.to_vec(),
+            steps: Vec::new(),
+            shapes: Vec::new(),
+        };
         let mut reached: Vec<(u16, u16)> = Vec::new();
         for &i in matches {
             if self.set.rules[i as usize].alerts {
@@ -176,7 +188,9 @@ impl Shape {
             Shape::Fields(fields) => {
                 for field in fields {
                     let mut hashed = None;
-                    read_known(event, field, |text| hashed = Some(std::mem::replace(&mut parts, HashParts::new("")).part(text.as_bytes())));
+                    read_known(event, field, |text| {
+                        hashed = Some(std::mem::replace(&mut parts, HashParts::new("")).part(text.as_bytes()))
+                    });
                     parts = hashed?;
                 }
             }

@@ -102,18 +102,8 @@ impl State {
     /// # Errors
     /// The bytes are not a slice that this version reads.
     pub fn load(&mut self, key: StateKey, stored: Option<&[u8]>) -> Result<(), Unreadable> {
-        let slice = stored
-            .map(postcard::from_bytes)
-            .transpose()
-            .map_err(|_| Unreadable)?;
-        self.slots.insert(
-            key,
-            Slot {
-                slice,
-                expires: EventTime::default(),
-                dirty: false,
-            },
-        );
+        let slice = stored.map(postcard::from_bytes).transpose().map_err(|_| Unreadable)?;
+        self.slots.insert(key, Slot { slice, expires: EventTime::default(), dirty: false });
         Ok(())
     }
 
@@ -158,11 +148,7 @@ impl State {
             if let Some(slot) = self.slots.get_mut(&key) {
                 slot.dirty = false;
                 if let Some(slice) = &slot.slice {
-                    rows.push((
-                        key,
-                        postcard::to_stdvec(slice).unwrap_or_default(),
-                        slot.expires,
-                    ));
+                    rows.push((key, postcard::to_stdvec(slice).unwrap_or_default(), slot.expires));
                 }
             }
         }
@@ -193,10 +179,6 @@ impl State {
     }
 
     fn slot(&mut self, key: &StateKey) -> &mut Slot {
-        self.slots.entry(*key).or_insert(Slot {
-            slice: None,
-            expires: EventTime::default(),
-            dirty: false,
-        })
+        self.slots.entry(*key).or_insert(Slot { slice: None, expires: EventTime::default(), dirty: false })
     }
 }

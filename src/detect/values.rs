@@ -97,14 +97,7 @@ impl Values {
         let mut known: Vec<&Known> = self.known.iter().filter(|k| k.value != but).collect();
         let count = known.len();
         known.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.value.cmp(&b.value)));
-        (
-            count,
-            known
-                .into_iter()
-                .take(n)
-                .map(|k| k.value.as_str())
-                .collect(),
-        )
+        (count, known.into_iter().take(n).map(|k| k.value.as_str()).collect())
     }
 
     /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.
@@ -114,8 +107,7 @@ impl Values {
 
     /// When nothing of it can matter any more. What an entity has learned outlives its dormancy by far.
     pub fn expires(&self, terms: &Terms) -> EventTime {
-        self.last
-            .plus(terms.history.times(2).max(Millis::DAY.times(400)))
+        self.last.plus(terms.history.times(2).max(Millis::DAY.times(400)))
     }
 
     /// Lets the value unseen for longest go where there are too many; returns where the one at `kept` stands now.
@@ -123,10 +115,8 @@ impl Values {
         if self.known.len() <= limits::VALUES_PER_ENTITY {
             return kept;
         }
-        let oldest = (0..self.known.len())
-            .filter(|i| *i != kept)
-            .min_by_key(|i| (self.known[*i].last, *i))
-            .unwrap_or(0);
+        let oldest =
+            (0..self.known.len()).filter(|i| *i != kept).min_by_key(|i| (self.known[*i].last, *i)).unwrap_or(0);
         self.known.remove(oldest);
         self.evicted += 1;
         if oldest < kept { kept - 1 } else { kept }
@@ -160,18 +150,12 @@ mod tests {
     fn nothing_is_new_before_both_days_and_observations() {
         let mut v = Values::default();
         v.observe("a", day(0), &TERMS);
-        assert!(
-            !v.observe("b", day(9), &TERMS).new,
-            "one observation is not enough"
-        );
+        assert!(!v.observe("b", day(9), &TERMS).new, "one observation is not enough");
         let mut v = Values::default();
         for i in 0..10 {
             v.observe("a", EventTime(i), &TERMS);
         }
-        assert!(
-            !v.observe("b", EventTime(11), &TERMS).new,
-            "a moment is not enough"
-        );
+        assert!(!v.observe("b", EventTime(11), &TERMS).new, "a moment is not enough");
     }
 
     #[test]
@@ -179,30 +163,21 @@ mod tests {
         let mut v = learned();
         assert!(v.observe("b", day(8), &TERMS).new);
         assert!(v.observe("b", day(8).plus(Millis::HOUR), &TERMS).new);
-        assert!(
-            !v.observe("b", day(8).plus(Millis(Millis::HOUR.0 + 1)), &TERMS)
-                .new
-        );
+        assert!(!v.observe("b", day(8).plus(Millis(Millis::HOUR.0 + 1)), &TERMS).new);
         assert!(!v.observe("a", day(8), &TERMS).new);
     }
 
     #[test]
     fn a_value_is_forgotten_but_dormancy_does_not_restart_the_learning() {
         let mut v = learned();
-        assert!(
-            v.observe("a", day(60), &TERMS).new,
-            "forgotten, and the learning is not over again"
-        );
+        assert!(v.observe("a", day(60), &TERMS).new, "forgotten, and the learning is not over again");
     }
 
     #[test]
     fn what_is_seen_while_learning_is_never_new() {
         let mut v = learned();
         v.observe("a", day(8), &TERMS);
-        let terms = Terms {
-            new_for: Millis::DAY.times(30),
-            ..TERMS
-        };
+        let terms = Terms { new_for: Millis::DAY.times(30), ..TERMS };
         assert!(!v.observe("a", day(9), &terms).new);
     }
 

@@ -108,11 +108,7 @@ impl Window {
     }
 
     /// Every time at which the condition may newly hold after a contribution at `time`: its own and those after it within the window.
-    pub fn touched(
-        &self,
-        time: EventTime,
-        timespan: Millis,
-    ) -> impl Iterator<Item = EventTime> + '_ {
+    pub fn touched(&self, time: EventTime, timespan: Millis) -> impl Iterator<Item = EventTime> + '_ {
         let from = self.entries.partition_point(|e| e.time < time);
         let mut last = None;
         self.entries[from..]
@@ -124,9 +120,7 @@ impl Window {
 
     /// The contributions in `(at - timespan, at]`, oldest first.
     pub fn within(&self, at: EventTime, timespan: Millis) -> &[Entry] {
-        let from = self
-            .entries
-            .partition_point(|e| e.time <= at.minus(timespan));
+        let from = self.entries.partition_point(|e| e.time <= at.minus(timespan));
         let to = self.entries.partition_point(|e| e.time <= at);
         &self.entries[from.min(to)..to]
     }
@@ -149,9 +143,7 @@ impl Window {
         values.dedup();
         Measured {
             count: entries.len() as i64,
-            sum: entries
-                .iter()
-                .fold(0i64, |sum, e| sum.saturating_add(e.amount)),
+            sum: entries.iter().fold(0i64, |sum, e| sum.saturating_add(e.amount)),
             distinct: values.len() as i64,
         }
     }
@@ -164,11 +156,7 @@ impl Window {
 
     /// How many different rules contributed in `(at - timespan, at]`.
     pub fn different_rules(&self, at: EventTime, timespan: Millis) -> usize {
-        self.within(at, timespan)
-            .iter()
-            .map(|e| e.rule)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
+        self.within(at, timespan).iter().map(|e| e.rule).collect::<std::collections::BTreeSet<_>>().len()
     }
 
     /// Whether all of `rules` contributed in `(at - timespan, at]`, one after the other in their order.
@@ -190,30 +178,19 @@ impl Window {
 
     /// When nothing of it can matter any more.
     pub fn expires(&self, timespan: Millis) -> EventTime {
-        self.entries.last().map_or(EventTime::default(), |e| {
-            e.time.plus(timespan).plus(limits::LATENESS)
-        })
+        self.entries.last().map_or(EventTime::default(), |e| e.time.plus(timespan).plus(limits::LATENESS))
     }
 
     fn push_running(&mut self, timespan: Millis) {
         let newest = self.entries.len() - 1;
-        if newest == 0
-            || self
-                .running
-                .as_ref()
-                .is_some_and(|r| r.timespan != timespan)
-        {
+        if newest == 0 || self.running.as_ref().is_some_and(|r| r.timespan != timespan) {
             self.running = None;
         }
         let running = match &mut self.running {
             Some(running) => running,
             // rebuilt once after a load or a late contribution, then kept up
             None => {
-                let mut fresh = Running {
-                    timespan,
-                    from: 0,
-                    ..Running::default()
-                };
+                let mut fresh = Running { timespan, from: 0, ..Running::default() };
                 for entry in &self.entries[..newest] {
                     fresh.add(entry);
                 }
@@ -232,9 +209,7 @@ impl Window {
         let Some(newest) = self.entries.last().map(|e| e.time) else {
             return;
         };
-        let old = self
-            .entries
-            .partition_point(|e| e.time <= newest.minus(timespan).minus(limits::LATENESS));
+        let old = self.entries.partition_point(|e| e.time <= newest.minus(timespan).minus(limits::LATENESS));
         let excess = self.entries.len().saturating_sub(limits::WINDOW_ENTRIES);
         // forgetting in strides keeps the cost of an insertion constant on average
         let drop = if excess > 0 {
@@ -303,13 +278,7 @@ mod tests {
     fn entry(time: i64, n: u8, amount: i64, value: u64) -> Entry {
         let mut event = [0; 16];
         event[0] = n;
-        Entry {
-            time: EventTime(time),
-            event: EventId(event),
-            rule: 0,
-            amount,
-            value,
-        }
+        Entry { time: EventTime(time), event: EventId(event), rule: 0, amount, value }
     }
 
     #[test]
@@ -319,22 +288,8 @@ mod tests {
         for (i, t) in [0, 10, 11].into_iter().enumerate() {
             assert_eq!(w.insert(entry(t, i as u8, 5, i as u64), span, false), Inserted::New);
         }
-        assert_eq!(
-            w.measure(EventTime(10), span),
-            Measured {
-                count: 1,
-                sum: 5,
-                distinct: 1
-            }
-        );
-        assert_eq!(
-            w.measure(EventTime(11), span),
-            Measured {
-                count: 2,
-                sum: 10,
-                distinct: 2
-            }
-        );
+        assert_eq!(w.measure(EventTime(10), span), Measured { count: 1, sum: 5, distinct: 1 });
+        assert_eq!(w.measure(EventTime(11), span), Measured { count: 2, sum: 10, distinct: 2 });
         let again = w.insert(entry(11, 2, 5, 2), span, false);
         assert_eq!(again, Inserted::Known, "the same contribution twice counts once");
     }
@@ -343,32 +298,11 @@ mod tests {
     fn order_matters_only_where_it_is_asked_for() {
         let mut w = Window::default();
         let span = Millis(100);
-        w.insert(
-            Entry {
-                rule: 1,
-                ..entry(1, 1, 0, 0)
-            },
-            span,
-            false,
-        );
-        w.insert(
-            Entry {
-                rule: 0,
-                ..entry(2, 2, 0, 0)
-            },
-            span,
-            false,
-        );
+        w.insert(Entry { rule: 1, ..entry(1, 1, 0, 0) }, span, false);
+        w.insert(Entry { rule: 0, ..entry(2, 2, 0, 0) }, span, false);
         assert!(w.has_all(2, EventTime(2), span));
         assert!(!w.has_in_order(2, EventTime(2), span));
-        w.insert(
-            Entry {
-                rule: 1,
-                ..entry(3, 3, 0, 0)
-            },
-            span,
-            false,
-        );
+        w.insert(Entry { rule: 1, ..entry(3, 3, 0, 0) }, span, false);
         assert!(w.has_in_order(2, EventTime(3), span));
     }
 

@@ -58,10 +58,7 @@ const TOOLS_WITHIN: &[(&str, &str)] = &[
 pub fn device(agent: &str) -> Device {
     let agent = agent.trim();
     if agent.is_empty() || agent == "-" {
-        return Device {
-            kind: "unknown",
-            ..Device::default()
-        };
+        return Device { kind: "unknown", ..Device::default() };
     }
     let os = os(agent);
     let found = |kind, family: &str, version| Device {
@@ -77,22 +74,14 @@ pub fn device(agent: &str) -> Device {
     }
     if agent.starts_with("Mozilla/") || agent.starts_with("Opera/") {
         return browser(agent).map_or(
-            Device {
-                os: os.map(Text::const_new),
-                kind: "unknown",
-                ..Device::default()
-            },
+            Device { os: os.map(Text::const_new), kind: "unknown", ..Device::default() },
             |(family, version)| found("browser", family, version),
         );
     }
-    tool(agent).map_or(
-        Device {
-            os: os.map(Text::const_new),
-            kind: "unknown",
-            ..Device::default()
-        },
-        |(family, version)| found("tool", family, version),
-    )
+    tool(agent)
+        .map_or(Device { os: os.map(Text::const_new), kind: "unknown", ..Device::default() }, |(family, version)| {
+            found("tool", family, version)
+        })
 }
 
 fn browser(agent: &str) -> Option<(&'static str, Option<u32>)> {
@@ -112,9 +101,7 @@ fn browser(agent: &str) -> Option<(&'static str, Option<u32>)> {
         return Some(("Internet Explorer", major(&agent[at + 3..])));
     }
     if agent.contains("Safari/") || agent.contains("AppleWebKit/") {
-        let version = agent
-            .find("Version/")
-            .and_then(|at| major(&agent[at + "Version/".len()..]));
+        let version = agent.find("Version/").and_then(|at| major(&agent[at + "Version/".len()..]));
         return Some(("Safari", version));
     }
     None
@@ -134,10 +121,7 @@ fn tool(agent: &str) -> Option<(&str, Option<u32>)> {
 /// The number at the beginning.
 fn major(version: &str) -> Option<u32> {
     let version = version.trim_start_matches(['v', 'V']);
-    let end = version
-        .bytes()
-        .position(|b| !b.is_ascii_digit())
-        .unwrap_or(version.len());
+    let end = version.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(version.len());
     version[..end].parse().ok()
 }
 
@@ -159,10 +143,7 @@ fn os(agent: &str) -> Option<&'static str> {
         ("linux", "Linux"),
         ("X11", "Linux"),
     ];
-    MARKS
-        .iter()
-        .find(|(mark, _)| agent.contains(mark))
-        .map(|(_, os)| *os)
+    MARKS.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, os)| *os)
 }
 
 #[cfg(test)]
@@ -192,10 +173,7 @@ mod tests {
                 "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/119.0.0.0 Mobile Safari/537.36",
                 ("Chrome", "Android", 119, "browser"),
             ),
-            (
-                "Opera/9.80 (Windows NT 6.1) Presto/2.12 Version/12.16",
-                ("Opera", "Windows", 12, "browser"),
-            ),
+            ("Opera/9.80 (Windows NT 6.1) Presto/2.12 Version/12.16", ("Opera", "Windows", 12, "browser")),
             (
                 "Mozilla/5.0 (Windows NT 6.1; Trident/7.0; rv:11.0) like Gecko",
                 ("Internet Explorer", "Windows", 11, "browser"),
@@ -204,26 +182,15 @@ mod tests {
             ("python-requests/2.31.0", ("python-requests", "", 2, "tool")),
             ("Go-http-client/1.1", ("Go-http-client", "", 1, "tool")),
             ("okhttp/4.12.0", ("okhttp", "", 4, "tool")),
-            (
-                "aws-cli/1.16.310 Python/3.8.1 Darwin/18.7.0 botocore/1.13.46",
-                ("aws-cli", "macOS", 1, "tool"),
-            ),
+            ("aws-cli/1.16.310 Python/3.8.1 Darwin/18.7.0 botocore/1.13.46", ("aws-cli", "macOS", 1, "tool")),
             ("Java/17.0.2", ("Java", "", 17, "tool")),
             ("Wget/1.21.3", ("Wget", "", 1, "tool")),
-            (
-                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-                ("Googlebot", "", 2, "tool"),
-            ),
+            ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", ("Googlebot", "", 2, "tool")),
         ] {
             let got = device(agent);
             let text = |t: &Option<Text>| t.as_deref().unwrap_or("").to_owned();
             assert_eq!(
-                (
-                    text(&got.family).as_str(),
-                    text(&got.os).as_str(),
-                    got.version.unwrap_or(0),
-                    got.kind
-                ),
+                (text(&got.family).as_str(), text(&got.os).as_str(), got.version.unwrap_or(0), got.kind),
                 is,
                 "{agent}"
             );

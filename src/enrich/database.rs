@@ -16,11 +16,7 @@ pub struct DatabaseError {
 
 impl std::fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} is not a readable MaxMind database: {}",
-            self.name, self.reason
-        )
+        write!(f, "{} is not a readable MaxMind database: {}", self.name, self.reason)
     }
 }
 
@@ -115,16 +111,11 @@ const RADIUS: u16 = 1000;
 
 impl Database {
     pub fn new(name: String, bytes: Vec<u8>) -> Result<Database, DatabaseError> {
-        let reader = Reader::from_source(bytes).map_err(|e| DatabaseError {
-            name: name.clone(),
-            reason: e.to_string(),
-        })?;
+        let reader =
+            Reader::from_source(bytes).map_err(|e| DatabaseError { name: name.clone(), reason: e.to_string() })?;
         match reader.lookup(IpAddr::from([192, 0, 2, 1])) {
             Ok(_) => Ok(Database(reader)),
-            Err(e) => Err(DatabaseError {
-                name,
-                reason: e.to_string(),
-            }),
+            Err(e) => Err(DatabaseError { name, reason: e.to_string() }),
         }
     }
 
@@ -144,31 +135,14 @@ impl Database {
             }
         }
         // `as` saturates: a number that is none of an AS becomes the nearest that could be.
-        place.as_number = place
-            .as_number
-            .or(row.autonomous_system_number.map(|n| n.0 as u32));
-        place.as_name = place
-            .as_name
-            .take()
-            .or_else(|| row.autonomous_system_organization.map(Arc::from));
-        let country = row
-            .country
-            .and_then(|c| c.iso_code)
-            .or(row.registered_country.and_then(|c| c.iso_code));
+        place.as_number = place.as_number.or(row.autonomous_system_number.map(|n| n.0 as u32));
+        place.as_name = place.as_name.take().or_else(|| row.autonomous_system_organization.map(Arc::from));
+        let country = row.country.and_then(|c| c.iso_code).or(row.registered_country.and_then(|c| c.iso_code));
         place.country = place.country.take().or_else(|| country.map(Text::from));
         let city = row.city.and_then(|c| c.names).and_then(|n| n.en);
         place.city = place.city.take().or_else(|| city.map(Arc::from));
-        if let Some(Location {
-            latitude: Some(lat),
-            longitude: Some(long),
-            accuracy_radius,
-        }) = row.location
-        {
-            place.at = place.at.or(Some((
-                lat.0 as f32,
-                long.0 as f32,
-                accuracy_radius.map_or(RADIUS, |r| r.0 as u16),
-            )));
+        if let Some(Location { latitude: Some(lat), longitude: Some(long), accuracy_radius }) = row.location {
+            place.at = place.at.or(Some((lat.0 as f32, long.0 as f32, accuracy_radius.map_or(RADIUS, |r| r.0 as u16))));
         }
     }
 }

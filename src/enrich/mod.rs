@@ -38,10 +38,7 @@ impl Cache {
     /// An empty cache. The keys are chosen by attackers: `seed` must not be known to them.
     pub fn new(seed: u64) -> Cache {
         let hasher = FixedState::with_seed(seed);
-        Cache {
-            places: HashMap::with_hasher(hasher.clone()),
-            devices: HashMap::with_hasher(hasher),
-        }
+        Cache { places: HashMap::with_hasher(hasher.clone()), devices: HashMap::with_hasher(hasher) }
     }
 }
 
@@ -51,18 +48,10 @@ impl Enricher {
     ///
     /// # Errors
     /// Where one of the databases is none.
-    pub fn new(
-        databases: Vec<(String, Vec<u8>)>,
-        networks: Vec<(IpNet, Text)>,
-    ) -> Result<Enricher, DatabaseError> {
-        let databases = databases
-            .into_iter()
-            .map(|(name, bytes)| Database::new(name, bytes))
-            .collect::<Result<_, _>>()?;
-        Ok(Enricher {
-            databases,
-            networks: Networks::new(networks),
-        })
+    pub fn new(databases: Vec<(String, Vec<u8>)>, networks: Vec<(IpNet, Text)>) -> Result<Enricher, DatabaseError> {
+        let databases =
+            databases.into_iter().map(|(name, bytes)| Database::new(name, bytes)).collect::<Result<_, _>>()?;
+        Ok(Enricher { databases, networks: Networks::new(networks) })
     }
 
     /// Fills in what is known of the address and of the user agent.
@@ -86,10 +75,7 @@ impl Enricher {
             }
             let found = match cache.devices.get(agent) {
                 Some(found) => found,
-                None => cache
-                    .devices
-                    .entry(agent.clone())
-                    .or_insert_with(|| device(agent)),
+                None => cache.devices.entry(agent.clone()).or_insert_with(|| device(agent)),
             };
             origin.device_family.clone_from(&found.family);
             origin.device_os.clone_from(&found.os);
@@ -110,10 +96,7 @@ impl Enricher {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "reads databases beside the project, where they are"
-)]
+#[allow(clippy::disallowed_methods, reason = "reads databases beside the project, where they are")]
 mod tests {
     use super::*;
 
@@ -121,37 +104,21 @@ mod tests {
     fn an_origin_without_tables_has_a_prefix_and_a_device() {
         let (enricher, mut cache) = (Enricher::default(), Cache::new(1));
         let mut of = |ip: &str| {
-            let mut origin = Origin {
-                ip: ip.parse().ok(),
-                user_agent: Some("curl/8.5.0".into()),
-                ..Origin::default()
-            };
+            let mut origin = Origin { ip: ip.parse().ok(), user_agent: Some("curl/8.5.0".into()), ..Origin::default() };
             enricher.enrich(&mut origin, &mut cache);
-            (
-                origin.prefix.unwrap(),
-                origin.device_family.unwrap(),
-                origin.device_type.unwrap(),
-            )
+            (origin.prefix.unwrap(), origin.device_family.unwrap(), origin.device_type.unwrap())
         };
-        assert_eq!(
-            of("192.0.2.77"),
-            ("192.0.2.0/24".into(), "curl".into(), "tool".into())
-        );
+        assert_eq!(of("192.0.2.77"), ("192.0.2.0/24".into(), "curl".into(), "tool".into()));
         assert_eq!(of("2001:db8:1:2::3").0, "2001:db8:1::/48");
     }
 
     #[test]
     fn the_most_specific_listed_network_counts() {
-        let list = parse_networks(
-            "network,kind\n192.0.2.0/24,hosting\n192.0.2.64/26,office\n2001:db8::/32,vpn\n",
-        )
-        .unwrap();
+        let list =
+            parse_networks("network,kind\n192.0.2.0/24,hosting\n192.0.2.64/26,office\n2001:db8::/32,vpn\n").unwrap();
         let (enricher, mut cache) = (Enricher::new(Vec::new(), list).unwrap(), Cache::new(1));
         let mut of = |ip: &str| {
-            let mut origin = Origin {
-                ip: ip.parse().ok(),
-                ..Origin::default()
-            };
+            let mut origin = Origin { ip: ip.parse().ok(), ..Origin::default() };
             enricher.enrich(&mut origin, &mut cache);
             origin.listed
         };
@@ -167,20 +134,11 @@ mod tests {
         let Ok(bytes) = std::fs::read(path) else {
             return println!("skipped: no {path}");
         };
-        let (enricher, mut cache) = (
-            Enricher::new(vec![("geo".into(), bytes)], Vec::new()).unwrap(),
-            Cache::new(1),
-        );
-        let mut origin = Origin {
-            ip: "41.116.77.229".parse().ok(),
-            ..Origin::default()
-        };
+        let (enricher, mut cache) = (Enricher::new(vec![("geo".into(), bytes)], Vec::new()).unwrap(), Cache::new(1));
+        let mut origin = Origin { ip: "41.116.77.229".parse().ok(), ..Origin::default() };
         enricher.enrich(&mut origin, &mut cache);
         assert!(
-            origin.as_number.is_some()
-                && origin.as_name.is_some()
-                && origin.city.is_some()
-                && origin.place.is_some(),
+            origin.as_number.is_some() && origin.as_name.is_some() && origin.city.is_some() && origin.place.is_some(),
             "{origin:?}"
         );
         assert!(origin.prefix.is_some_and(|p| p.starts_with("41.")));
@@ -189,10 +147,7 @@ mod tests {
 
     #[test]
     fn damaged_databases_are_refused_or_say_nothing() {
-        let folder = std::path::Path::new(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../shared/samples/maxmind-db"
-        ));
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/maxmind-db"));
         if !folder.exists() {
             return println!("skipped: no {}", folder.display());
         }
@@ -205,23 +160,12 @@ mod tests {
                     folders.push(path);
                 } else if path.extension().is_some_and(|e| e == "mmdb") {
                     seen += 1;
-                    let Ok(enricher) = Enricher::new(
-                        vec![("x".into(), std::fs::read(&path).unwrap())],
-                        Vec::new(),
-                    ) else {
+                    let Ok(enricher) = Enricher::new(vec![("x".into(), std::fs::read(&path).unwrap())], Vec::new())
+                    else {
                         continue;
                     };
-                    for ip in [
-                        "81.2.69.142",
-                        "1.128.0.1",
-                        "2001:218::1",
-                        "::1.1.1.1",
-                        "255.255.255.255",
-                    ] {
-                        let mut origin = Origin {
-                            ip: ip.parse().ok(),
-                            ..Origin::default()
-                        };
+                    for ip in ["81.2.69.142", "1.128.0.1", "2001:218::1", "::1.1.1.1", "255.255.255.255"] {
+                        let mut origin = Origin { ip: ip.parse().ok(), ..Origin::default() };
                         enricher.enrich(&mut origin, &mut Cache::new(1));
                         assert!(origin.prefix.is_some());
                     }

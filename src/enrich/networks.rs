@@ -30,35 +30,24 @@ pub fn parse_networks(text: &str) -> Result<Vec<(IpNet, Text)>, NetworksError> {
     let mut columns = None;
     let mut list = Vec::new();
     for (n, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let wrong = |reason: String| NetworksError {
-            line: n + 1,
-            reason,
-        };
+        let wrong = |reason: String| NetworksError { line: n + 1, reason };
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let cells: Vec<&str> = line
-            .split(',')
-            .map(|c| c.trim().trim_matches('"'))
-            .collect();
+        let cells: Vec<&str> = line.split(',').map(|c| c.trim().trim_matches('"')).collect();
         let Some((network, kind)) = columns else {
             let place = |name: &str| cells.iter().position(|c| *c == name);
             columns = Some(place("network").zip(place("kind")).ok_or_else(|| {
-                wrong(
-                    "the first line must be a header with the columns network and kind".to_owned(),
-                )
+                wrong("the first line must be a header with the columns network and kind".to_owned())
             })?);
             continue;
         };
         let (Some(network), Some(kind)) = (cells.get(network), cells.get(kind)) else {
             return Err(wrong("fewer columns than the header has".to_owned()));
         };
-        let parsed = network
-            .parse::<IpNet>()
-            .or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
-        let parsed = parsed
-            .map_err(|_| wrong(format!("{network:?} is neither a network nor an address")))?;
+        let parsed = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
+        let parsed = parsed.map_err(|_| wrong(format!("{network:?} is neither a network nor an address")))?;
         if kind.is_empty() {
             return Err(wrong("the kind is empty".to_owned()));
         }
@@ -77,10 +66,7 @@ impl Networks {
     pub fn new(list: Vec<(IpNet, Text)>) -> Networks {
         let mut networks = Networks::default();
         for (net, kind) in list {
-            let of_length = networks
-                .by_length
-                .entry((net.addr().is_ipv4(), net.prefix_len()))
-                .or_default();
+            let of_length = networks.by_length.entry((net.addr().is_ipv4(), net.prefix_len())).or_default();
             of_length.entry(net.network()).or_insert(kind);
         }
         networks
@@ -89,13 +75,10 @@ impl Networks {
     /// The kind of the most specific network that holds `ip`.
     pub fn kind(&self, ip: IpAddr) -> Option<Text> {
         let family = ip.is_ipv4();
-        self.by_length
-            .range((family, 0)..=(family, 128))
-            .rev()
-            .find_map(|((_, length), networks)| {
-                let network = IpNet::new(ip, *length).ok()?.trunc().addr();
-                networks.get(&network).cloned()
-            })
+        self.by_length.range((family, 0)..=(family, 128)).rev().find_map(|((_, length), networks)| {
+            let network = IpNet::new(ip, *length).ok()?.trunc().addr();
+            networks.get(&network).cloned()
+        })
     }
 }
 
@@ -111,9 +94,6 @@ mod tests {
         assert_eq!(line("network,kind\n192.0.2.0/24\n"), Err(2));
         assert_eq!(line("network,kind\n192.0.2.0/24,\n"), Err(2));
         let list = line("# a list\nkind,network\nvpn,192.0.2.7\n\n");
-        assert_eq!(
-            list,
-            Ok(vec![("192.0.2.7/32".parse().unwrap(), "vpn".into())])
-        );
+        assert_eq!(list, Ok(vec![("192.0.2.7/32".parse().unwrap(), "vpn".into())]));
     }
 }

@@ -64,7 +64,8 @@ impl Exposure {
 
     /// Records asked for, and records fetched.
     pub fn records(&self) -> (u64, u64) {
-        let sum = |of: fn(&ExportRow) -> Option<u64>| self.exports.values().filter_map(of).fold(0u64, u64::saturating_add);
+        let sum =
+            |of: fn(&ExportRow) -> Option<u64>| self.exports.values().filter_map(of).fold(0u64, u64::saturating_add);
         (sum(|row| row.asked.or(row.fetched)), sum(|row| row.fetched))
     }
 

@@ -66,7 +66,9 @@ pub fn order(order: &Order) -> Value {
         _ => (99, order.state.name()),
     };
     let session = order.session.map(|r| crate::model::id::hex(&r.digest));
-    let observable = |name: &str, type_id: u8, value: Option<String>| value.map(|v| json!({"name": name, "type_id": type_id, "value": v}));
+    let observable = |name: &str, type_id: u8, value: Option<String>| {
+        value.map(|v| json!({"name": name, "type_id": type_id, "value": v}))
+    };
     let observables: Vec<Value> = [
         observable("actor.user.name", 4, order.actor.as_ref().map(ToString::to_string)),
         observable("actor.user.uid", 31, order.actor_uid.as_ref().map(ToString::to_string)),
@@ -130,7 +132,12 @@ fn evidence(event: &EventRow) -> Value {
 
 fn attacks(finding: &Finding) -> Vec<Value> {
     let id = |tag: &str| tag.strip_prefix("attack.t").map(|t| format!("T{}", t.to_ascii_uppercase()));
-    finding.tags.iter().filter_map(|tag| id(tag)).map(|uid| json!({"technique": {"uid": uid}, "version": "18.1"})).collect()
+    finding
+        .tags
+        .iter()
+        .filter_map(|tag| id(tag))
+        .map(|uid| json!({"technique": {"uid": uid}, "version": "18.1"}))
+        .collect()
 }
 
 /// OCSF's caption of a severity.
@@ -153,9 +160,12 @@ fn put(map: &mut Map<String, Value>, key: &str, value: Option<&str>) {
 /// Without what is null or empty: an attribute that is absent says less wrongly than one that is null.
 fn strip(value: Value) -> Value {
     match value {
-        Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(k, v)| (k, strip(v))).filter(|(_, v)| !v.is_null() && *v != json!({}) && *v != json!([])).collect())
-        }
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(k, v)| (k, strip(v)))
+                .filter(|(_, v)| !v.is_null() && *v != json!({}) && *v != json!([]))
+                .collect(),
+        ),
         Value::Array(list) => Value::Array(list.into_iter().map(strip).collect()),
         other => other,
     }

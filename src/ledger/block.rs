@@ -31,15 +31,10 @@ pub(super) fn make(c: &Connection) -> rusqlite::Result<Digest> {
     let body = body.finish().map_err(failed)?;
     let (first, last) = (rows.first().map_or(0, |r| r.0), rows.last().map_or(0, |r| r.0));
     let times = rows.iter().map(|r| r.1);
-    c.prepare_cached("INSERT INTO blocks (first, last, from_time, to_time, events, keys, body) VALUES (?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-        first,
-        last,
-        times.clone().min(),
-        times.max(),
-        rows.len() as i64,
-        keys,
-        body
-    ])?;
+    c.prepare_cached(
+        "INSERT INTO blocks (first, last, from_time, to_time, events, keys, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![first, last, times.clone().min(), times.max(), rows.len() as i64, keys, body])?;
     c.execute("DELETE FROM tail WHERE sequence <= ?", [last])?;
     Ok(Digest::of(&body))
 }

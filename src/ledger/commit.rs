@@ -142,7 +142,8 @@ impl Ledger {
         let mut session = c.prepare_cached("INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)")?;
         for event in &changes.events {
             let digest = event.session.as_ref().map(|s| self.keys.session_digest(&s.id));
-            let body = serde_json::to_string(&EventRow::new(event, digest)).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+            let body = serde_json::to_string(&EventRow::new(event, digest))
+                .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
             tail.execute(params![&event.id.0[..], event.time.0, body])?;
             if let (Some(Session { id, vouched: Vouched::Server }), Some(digest)) = (&event.session, digest)
                 && !self.sealed.contains(&digest)
@@ -170,7 +171,10 @@ impl Ledger {
                            sum(ids) OVER (ORDER BY sequence DESC) AS newer FROM seen WHERE source = ?1) WHERE newer >= ?2 LIMIT 1) \
                            AND sequence < (SELECT max(sequence) FROM seen WHERE source = ?1)";
                 c.execute(sql, params![source.as_str(), 2 * limits::REMEMBERED_IDS as i64])?;
-                *count = c.query_row("SELECT coalesce(sum(ids), 0) FROM seen WHERE source = ?", [source.as_str()], |r| r.get(0))?;
+                *count =
+                    c.query_row("SELECT coalesce(sum(ids), 0) FROM seen WHERE source = ?", [source.as_str()], |r| {
+                        r.get(0)
+                    })?;
             }
         }
         Ok(())
@@ -241,7 +245,12 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+fn write_findings(
+    c: &Connection,
+    outcome: &Outcome,
+    now: WallTime,
+    leaves: &mut Vec<(&'static str, Vec<u8>)>,
+) -> rusqlite::Result<()> {
     let changes = outcome.changes();
     let sequence = changes.inputs.last().map_or(0, |i| i.sequence);
     // an id that is there already is the same decision on the same entity in the same episode: as first seen, it stays
@@ -267,21 +276,35 @@ fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut
             leaves.push(("finding", body.into_bytes()));
         }
     }
-    let mut acknowledge = c.prepare_cached("UPDATE findings SET acknowledged_at = ?2, acknowledged_by = ?3 WHERE id = ?1 AND acknowledged_at IS NULL")?;
+    let mut acknowledge = c.prepare_cached(
+        "UPDATE findings SET acknowledged_at = ?2, acknowledged_by = ?3 WHERE id = ?1 AND acknowledged_at IS NULL",
+    )?;
     for (id, at, by) in &changes.acknowledged {
         acknowledge.execute(params![&id.0[..], at.0, by.as_str()])?;
     }
     Ok(())
 }
 
-fn write_orders(c: &Connection, changes: &Changes, now: WallTime, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
-    let mut put = c.prepare_cached("INSERT INTO orders VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET state = ?3, body = ?4")?;
+fn write_orders(
+    c: &Connection,
+    changes: &Changes,
+    now: WallTime,
+    leaves: &mut Vec<(&'static str, Vec<u8>)>,
+) -> rusqlite::Result<()> {
+    let mut put =
+        c.prepare_cached("INSERT INTO orders VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET state = ?3, body = ?4")?;
     let mut step = c.prepare_cached("INSERT INTO order_steps (id, at, state, refusal, note) VALUES (?, ?, ?, ?, ?)")?;
     let mut tell = c.prepare_cached("INSERT INTO outbox (made, kind, body) VALUES (?, 'order', ?)")?;
     for order in &changes.orders {
         let body = serde_json::to_string(order).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
         put.execute(params![&order.id.0[..], order.made.0, order.state.name(), body])?;
-        step.execute(params![&order.id.0[..], order.changed.0, order.state.name(), order.refusal.map(|r| r.name()), order.note.as_deref()])?;
+        step.execute(params![
+            &order.id.0[..],
+            order.changed.0,
+            order.state.name(),
+            order.refusal.map(|r| r.name()),
+            order.note.as_deref()
+        ])?;
         tell.execute(params![now.0, body])?;
         leaves.push(("order", body.into_bytes()));
     }

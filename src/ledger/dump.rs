@@ -24,12 +24,21 @@ impl Reader {
             let asks: Vec<&str> = f.asks.iter().map(|a| &*a.action).collect();
             lines.push(format!(
                 "finding {} policy={} severity={} entity={:?} asks={}",
-                f.id, f.policy, f.severity.name(), f.entity, asks.join(",")
+                f.id,
+                f.policy,
+                f.severity.name(),
+                f.entity,
+                asks.join(",")
             ));
         }
         for order in self.orders(super::read::MOST_ROWS)? {
             let target = order.actor.as_deref().unwrap_or("-");
-            lines.push(format!("order action={} target={} actor={target:?} episode={}", order.action, order.target.name(), order.time.episode(Millis::DAY)));
+            lines.push(format!(
+                "order action={} target={} actor={target:?} episode={}",
+                order.action,
+                order.target.name(),
+                order.time.episode(Millis::DAY)
+            ));
         }
         lines.sort();
         for line in lines {
@@ -42,11 +51,14 @@ impl Reader {
     }
 
     fn dump_trails(&self, lines: &mut Vec<String>) -> Result<(), Error> {
-        let trails: Vec<(String, String)> =
-            self.read("reading trails", |c| c.prepare("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())?;
+        let trails: Vec<(String, String)> = self.read("reading trails", |c| {
+            c.prepare("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+        })?;
         lines.extend(trails.into_iter().map(|(source, body)| format!("trail {source} {body}")));
         let cursors: Vec<(String, i64)> = self.read("reading cursors", |c| {
-            c.prepare("SELECT source, sum(\"offset\") FROM cursors GROUP BY source")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+            c.prepare("SELECT source, sum(\"offset\") FROM cursors GROUP BY source")?
+                .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+                .collect()
         })?;
         lines.extend(cursors.into_iter().map(|(source, offset)| format!("cursor {source} bytes={offset}")));
         Ok(())
@@ -59,7 +71,10 @@ impl Reader {
                 .query_map([newest.minus(limits::LATENESS).0], |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect()
         })?;
-        lines.extend(rows.into_iter().map(|(key, slice)| format!("state {} {}", crate::model::id::hex(&key), Digest::of(&slice))));
+        lines.extend(
+            rows.into_iter()
+                .map(|(key, slice)| format!("state {} {}", crate::model::id::hex(&key), Digest::of(&slice))),
+        );
         Ok(())
     }
 }

@@ -70,7 +70,11 @@ impl std::fmt::Display for Error {
         match self {
             Error::Sql { operation, path, source } => write!(f, "{operation} in {}: {source}", path.display()),
             Error::Io { operation, path, source } => write!(f, "{operation} {}: {source}", path.display()),
-            Error::Locked(path) => write!(f, "{} is in use by another tripline: stop that one first, or name another state directory", path.display()),
+            Error::Locked(path) => write!(
+                f,
+                "{} is in use by another tripline: stop that one first, or name another state directory",
+                path.display()
+            ),
             Error::Foreign { path, why } => write!(f, "{} {why}", path.display()),
         }
     }
@@ -141,7 +145,8 @@ impl Ledger {
         connection.pragma_update(None, "synchronous", synchronous).map_err(sql("setting synchronous"))?;
         connection.set_prepared_statement_cache_capacity(64);
         migrate(&connection, &path)?;
-        self.tail = connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
+        self.tail =
+            connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
         self.connection = Some(connection);
         self.count_seen()
     }
@@ -159,11 +164,20 @@ impl Ledger {
     /// # Errors
     /// It was closed by an error at COMMIT and [`Ledger::settle`] has not been called.
     fn connection(&self) -> Result<&Connection, Error> {
-        let closed = || Error::Sql { operation: "using a closed connection", path: self.path(), source: rusqlite::Error::InvalidQuery };
+        let closed = || Error::Sql {
+            operation: "using a closed connection",
+            path: self.path(),
+            source: rusqlite::Error::InvalidQuery,
+        };
         self.connection.as_ref().ok_or_else(closed)
     }
 
-    fn rows<T>(&self, operation: &'static str, sql: &str, row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, Error> {
+    fn rows<T>(
+        &self,
+        operation: &'static str,
+        sql: &str,
+        row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
         let run = || -> rusqlite::Result<Vec<T>> {
             let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
             connection.prepare(sql)?.query_map([], row)?.collect()
@@ -183,26 +197,36 @@ impl Ledger {
             Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?))
         })?;
         for (name, body) in names {
-            let row: TrailRow = serde_json::from_str(&body).map_err(|e| foreign(&path, format!("holds an unreadable trail row: {e}")))?;
+            let row: TrailRow = serde_json::from_str(&body)
+                .map_err(|e| foreign(&path, format!("holds an unreadable trail row: {e}")))?;
             let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
-                connection.prepare_cached("SELECT body FROM seen WHERE source = ? ORDER BY sequence")?.query_map([&name], |r| r.get(0))?.collect()
+                connection
+                    .prepare_cached("SELECT body FROM seen WHERE source = ? ORDER BY sequence")?
+                    .query_map([&name], |r| r.get(0))?
+                    .collect()
             };
             let seen: Vec<SeenRow> = read()
                 .map_err(sql_error("reading remembered ids", &path))?
                 .iter()
-                .map(|bytes| postcard::from_bytes(bytes).map_err(|e| foreign(&path, format!("holds an unreadable row of ids: {e}"))))
+                .map(|bytes| {
+                    postcard::from_bytes(bytes)
+                        .map_err(|e| foreign(&path, format!("holds an unreadable row of ids: {e}")))
+                })
                 .collect::<Result<_, _>>()?;
             trails.push((SourceName(name.into()), row, seen));
         }
         let orders = self.rows("reading orders", "SELECT body FROM orders", |r| r.get::<_, String>(0))?;
         let orders: Vec<Order> = orders
             .iter()
-            .map(|body| serde_json::from_str(body).map_err(|e| foreign(&path, format!("holds an unreadable order: {e}"))))
+            .map(|body| {
+                serde_json::from_str(body).map_err(|e| foreign(&path, format!("holds an unreadable order: {e}")))
+            })
             .collect::<Result<_, _>>()?;
         let newest = orders.iter().map(|o| o.made).max().unwrap_or_default();
         let open = orders.into_iter().filter(|o| {
             use crate::model::OrderState::{Held, Pending, Started, Unknown, Waiting};
-            o.made >= newest.minus(crate::orders::REMEMBERED) || matches!(o.state, Held | Pending | Started | Unknown | Waiting)
+            o.made >= newest.minus(crate::orders::REMEMBERED)
+                || matches!(o.state, Held | Pending | Started | Unknown | Waiting)
         });
         Ok(Recorded {
             last_sequence: self.last_sequence()?,
@@ -223,7 +247,11 @@ impl Ledger {
             Ok(CursorRow {
                 source: SourceName(r.get::<_, String>(0)?.into()),
                 path: Path::new(OsStr::from_bytes(&r.get::<_, Vec<u8>>(1)?)).into(),
-                file: FileId { device: r.get::<_, i64>(2)? as u64, inode: r.get::<_, i64>(3)? as u64, born_ns: r.get(4)? },
+                file: FileId {
+                    device: r.get::<_, i64>(2)? as u64,
+                    inode: r.get::<_, i64>(3)? as u64,
+                    born_ns: r.get(4)?,
+                },
                 offset: r.get(5)?,
                 witness: crate::model::Digest(r.get(6)?),
                 size: r.get(7)?,
@@ -255,9 +283,13 @@ impl Ledger {
             .prepare_cached("SELECT slice FROM state WHERE key = ?")
             .map_err(sql_error("reading state", &path))?;
         for key in keys {
-            let slice: Option<Vec<u8>> =
-                statement.query_row([&key.0[..]], |r| r.get(0)).optional().map_err(sql_error("reading state", &path))?;
-            outcome.load(*key, slice.as_deref()).map_err(|_| foreign(&path, "holds a state row that this version can't read".into()))?;
+            let slice: Option<Vec<u8>> = statement
+                .query_row([&key.0[..]], |r| r.get(0))
+                .optional()
+                .map_err(sql_error("reading state", &path))?;
+            outcome
+                .load(*key, slice.as_deref())
+                .map_err(|_| foreign(&path, "holds a state row that this version can't read".into()))?;
         }
         Ok(())
     }
@@ -339,7 +371,9 @@ impl Ledger {
     /// The file can't be written.
     pub fn delivered(&self, outlet: &str, sequence: Option<u64>, error: Option<&str>) -> Result<(), Error> {
         let sql = "INSERT INTO outlets VALUES (?1, coalesce(?2, 0), ?3) ON CONFLICT DO UPDATE SET delivered = coalesce(?2, delivered), error = ?3";
-        self.connection()?.execute(sql, params![outlet, sequence, error]).map_err(sql_error("writing the outbox", &self.path()))?;
+        self.connection()?
+            .execute(sql, params![outlet, sequence, error])
+            .map_err(sql_error("writing the outbox", &self.path()))?;
         Ok(())
     }
 }
@@ -350,7 +384,11 @@ fn lock(directory: &Path) -> Result<std::fs::File, Error> {
         let path = path.to_owned();
         move |source| Error::Io { operation, path, source }
     };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("making the state directory", directory))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(io("making the state directory", directory))?;
     let path = directory.join("lock");
     let file = std::fs::OpenOptions::new()
         .write(true)
@@ -387,12 +425,22 @@ fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
 
 fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
     let sql = |operation| sql_error(operation, path);
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"));
+    let pragma = |name: &str| {
+        connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"))
+    };
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     match (application, version) {
         (APPLICATION_ID, VERSION) => {
-            let check: String = connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(sql("checking"))?;
-            if check == "ok" { Ok(()) } else { Err(foreign(path, format!("is damaged ({check}): move it aside and start again; the trails are read anew"))) }
+            let check: String =
+                connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(sql("checking"))?;
+            if check == "ok" {
+                Ok(())
+            } else {
+                Err(foreign(
+                    path,
+                    format!("is damaged ({check}): move it aside and start again; the trails are read anew"),
+                ))
+            }
         }
         (0, 0) => {
             let make = format!(
@@ -401,9 +449,10 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
             );
             connection.execute_batch(&make).map_err(sql("making the schema"))
         }
-        (APPLICATION_ID, newer) if newer > VERSION => {
-            Err(foreign(path, format!("was written by a newer tripline (schema {newer}, this one knows {VERSION}): install that one")))
-        }
+        (APPLICATION_ID, newer) if newer > VERSION => Err(foreign(
+            path,
+            format!("was written by a newer tripline (schema {newer}, this one knows {VERSION}): install that one"),
+        )),
         _ => Err(foreign(path, "is not a tripline ledger: name another state directory".into())),
     }
 }
@@ -412,9 +461,12 @@ fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Erro
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
         // no later try mends it
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            foreign(&path, format!("is damaged or no ledger ({operation}: {source}): move it aside and start again; the trails are read anew"))
-        }
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => foreign(
+            &path,
+            format!(
+                "is damaged or no ledger ({operation}: {source}): move it aside and start again; the trails are read anew"
+            ),
+        ),
         _ => Error::Sql { operation, path, source },
     }
 }

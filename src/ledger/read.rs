@@ -97,7 +97,9 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Reader, Error> {
         let connection = open_file(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "query_only", true).map_err(sql_error("opening for reading", path))?;
-        let version: i32 = connection.pragma_query_value(None, "user_version", |r| r.get(0)).map_err(sql_error("opening for reading", path))?;
+        let version: i32 = connection
+            .pragma_query_value(None, "user_version", |r| r.get(0))
+            .map_err(sql_error("opening for reading", path))?;
         if version != super::VERSION {
             return Err(foreign(path, format!("has schema {version}, and this tripline reads {}", super::VERSION)));
         }
@@ -121,10 +123,12 @@ impl Reader {
             filter.open,
             filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
         ];
-        self.read("reading findings", |c| c.prepare_cached(sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>())?
-            .into_iter()
-            .map(|row| row.map_err(|why| foreign(&self.path, why)))
-            .collect()
+        self.read("reading findings", |c| {
+            c.prepare_cached(sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>()
+        })?
+        .into_iter()
+        .map(|row| row.map_err(|why| foreign(&self.path, why)))
+        .collect()
     }
 
     /// One finding, by the beginning of its id.
@@ -166,10 +170,14 @@ impl Reader {
     pub fn orders(&self, limit: u32) -> Result<Vec<Order>, Error> {
         let sql = "SELECT body FROM orders ORDER BY made DESC, id LIMIT ?";
         self.read("reading orders", |c| {
-            c.prepare_cached(sql)?.query_map([limit.min(MOST_ROWS)], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()
+            c.prepare_cached(sql)?
+                .query_map([limit.min(MOST_ROWS)], |r| r.get::<_, String>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
         })?
         .iter()
-        .map(|body| serde_json::from_str(body).map_err(|e| foreign(&self.path, format!("holds an unreadable order: {e}"))))
+        .map(|body| {
+            serde_json::from_str(body).map_err(|e| foreign(&self.path, format!("holds an unreadable order: {e}")))
+        })
         .collect()
     }
 
@@ -181,7 +189,9 @@ impl Reader {
         let sql = "SELECT at, state, refusal, note FROM order_steps WHERE id = ? ORDER BY sequence";
         self.read("reading an order's steps", |c| {
             c.prepare_cached(sql)?
-                .query_map([&id.0[..]], |r| Ok(Step { at: WallTime(r.get(0)?), state: r.get(1)?, refusal: r.get(2)?, note: r.get(3)? }))?
+                .query_map([&id.0[..]], |r| {
+                    Ok(Step { at: WallTime(r.get(0)?), state: r.get(1)?, refusal: r.get(2)?, note: r.get(3)? })
+                })?
                 .collect()
         })
     }
@@ -192,7 +202,9 @@ impl Reader {
     /// The file can't be read.
     pub fn order_counts(&self) -> Result<Vec<(String, u64)>, Error> {
         let sql = "SELECT state, count(*) FROM orders GROUP BY state ORDER BY state";
-        self.read("counting orders", |c| c.prepare_cached(sql)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())
+        self.read("counting orders", |c| {
+            c.prepare_cached(sql)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
+        })
     }
 
     /// How many findings there are, and how many of them nobody has acknowledged.
@@ -209,9 +221,12 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn outlets(&self) -> Result<Vec<OutletRow>, Error> {
-        let sql = "SELECT name, (SELECT count(*) FROM outbox WHERE sequence > delivered), error FROM outlets ORDER BY name";
+        let sql =
+            "SELECT name, (SELECT count(*) FROM outbox WHERE sequence > delivered), error FROM outlets ORDER BY name";
         self.read("reading the outlets", |c| {
-            c.prepare_cached(sql)?.query_map([], |r| Ok(OutletRow { name: r.get(0)?, waiting: r.get(1)?, error: r.get(2)? }))?.collect()
+            c.prepare_cached(sql)?
+                .query_map([], |r| Ok(OutletRow { name: r.get(0)?, waiting: r.get(1)?, error: r.get(2)? }))?
+                .collect()
         })
     }
 
@@ -223,7 +238,9 @@ impl Reader {
         let sql = "SELECT sequence, at, kind, body FROM inputs WHERE sequence >= ? ORDER BY sequence LIMIT ?";
         self.read("reading inputs", |c| {
             c.prepare_cached(sql)?
-                .query_map(params![from, most], |r| Ok(RecordedInput { sequence: r.get(0)?, at: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? }))?
+                .query_map(params![from, most], |r| {
+                    Ok(RecordedInput { sequence: r.get(0)?, at: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
+                })?
                 .collect()
         })
     }
@@ -233,10 +250,19 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn trails(&self) -> Result<BTreeMap<String, crate::pipeline::trail::TrailRow>, Error> {
-        let rows: Vec<(String, String)> =
-            self.read("reading trails", |c| c.prepare_cached("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect())?;
+        let rows: Vec<(String, String)> = self.read("reading trails", |c| {
+            c.prepare_cached("SELECT source, body FROM trails")?
+                .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+                .collect()
+        })?;
         rows.into_iter()
-            .map(|(source, body)| Ok((source, serde_json::from_str(&body).map_err(|e| foreign(&self.path, format!("holds an unreadable trail row: {e}")))?)))
+            .map(|(source, body)| {
+                Ok((
+                    source,
+                    serde_json::from_str(&body)
+                        .map_err(|e| foreign(&self.path, format!("holds an unreadable trail row: {e}")))?,
+                ))
+            })
             .collect()
     }
 
@@ -258,7 +284,8 @@ impl Reader {
         let may_hold = |keys: &[u8]| names.iter().any(|id| block::may_hold(keys, "event", id));
         // a row begins with its id: look before reading it whole
         let id = |line: &str| line.strip_prefix("{\"id\":\"")?.get(..32)?.parse::<EventId>().ok();
-        let events = self.events(may_hold, |line| id(line).is_some_and(|id| ids.contains(&id)), |row| ids.contains(&row.id))?;
+        let events =
+            self.events(may_hold, |line| id(line).is_some_and(|id| ids.contains(&id)), |row| ids.contains(&row.id))?;
         Ok(events.into_iter().map(|e| (e.id, e)).collect())
     }
 
@@ -323,7 +350,10 @@ impl Reader {
             let mut rows = tail.query([])?;
             while let Some(row) = rows.next()? {
                 let text = row.get_ref(0)?.as_str()?;
-                if line_may(text) && let Ok(event) = serde_json::from_str::<EventRow>(text) && fits(&event) {
+                if line_may(text)
+                    && let Ok(event) = serde_json::from_str::<EventRow>(text)
+                    && fits(&event)
+                {
                     found.push(event);
                 }
             }
@@ -342,7 +372,11 @@ impl Reader {
         self.read("reading trails", |c| c.query_row(sql, [], |r| r.get(0).map(EventTime)))
     }
 
-    pub(super) fn read<T>(&self, operation: &'static str, run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+    pub(super) fn read<T>(
+        &self,
+        operation: &'static str,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
         run(&self.connection).map_err(sql_error(operation, &self.path))
     }
 }
@@ -380,5 +414,7 @@ fn finding_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<FindingRow, Str
         (Some(at), Some(by)) => Some((WallTime(at), by)),
         _ => None,
     };
-    Ok(serde_json::from_str(&body).map(|finding| FindingRow { finding, acknowledged }).map_err(|e| format!("holds an unreadable finding: {e}")))
+    Ok(serde_json::from_str(&body)
+        .map(|finding| FindingRow { finding, acknowledged })
+        .map_err(|e| format!("holds an unreadable finding: {e}")))
 }

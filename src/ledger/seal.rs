@@ -41,10 +41,13 @@ impl Keys {
     /// It can't be read or made, others may read it, or it is not 32 bytes long.
     pub fn read_or_make(path: &Path) -> std::io::Result<Keys> {
         match std::fs::metadata(path) {
-            Ok(meta) if meta.mode() & 0o077 != 0 => Err(std::io::Error::other("others may read it: make its mode 0600")),
+            Ok(meta) if meta.mode() & 0o077 != 0 => {
+                Err(std::io::Error::other("others may read it: make its mode 0600"))
+            }
             Ok(_) => {
                 let bytes = Zeroizing::new(std::fs::read(path)?);
-                let secret: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| std::io::Error::other("is not a key of 32 bytes"))?;
+                let secret: &[u8; 32] =
+                    bytes.as_slice().try_into().map_err(|_| std::io::Error::other("is not a key of 32 bytes"))?;
                 Ok(Keys::new(secret))
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -90,7 +93,8 @@ impl Keys {
             return Vec::new(); // without randomness nothing is sealed, and an order on this session will say so
         }
         let mut sealed = id.as_bytes().to_vec();
-        let done = self.sealing.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(digest), &mut sealed);
+        let done =
+            self.sealing.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(digest), &mut sealed);
         if done.is_err() {
             return Vec::new();
         }
@@ -101,7 +105,8 @@ impl Keys {
     pub(super) fn open(&self, digest: &[u8; 16], sealed: &[u8]) -> Option<String> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
-        let id = self.sealing.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(digest), &mut sealed).ok()?;
+        let id =
+            self.sealing.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(digest), &mut sealed).ok()?;
         String::from_utf8(id.to_vec()).ok()
     }
 }

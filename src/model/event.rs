@@ -239,11 +239,7 @@ impl Evidence {
         if self.index == 0 {
             return self.digest;
         }
-        super::id::HashParts::new("record")
-            .part(&self.digest)
-            .number(i64::from(self.index))
-            .finish()
-            .short()
+        super::id::HashParts::new("record").part(&self.digest).number(i64::from(self.index)).finish().short()
     }
 }
 
@@ -404,14 +400,7 @@ mod tests {
 
     #[test]
     fn days_count_both_ends_and_refuse_a_backward_range() {
-        let range = |a, b| {
-            Export {
-                first_day: Some(a),
-                last_day: Some(b),
-                ..Export::default()
-            }
-            .days()
-        };
+        let range = |a, b| Export { first_day: Some(a), last_day: Some(b), ..Export::default() }.days();
         assert_eq!(range(10, 10), Some(1));
         assert_eq!(range(1, 30), Some(30));
         assert_eq!(range(2, 1), None);

@@ -29,12 +29,10 @@ impl Digest {
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-            let _ = write!(out, "{b:02x}");
-            out
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
 }
 
 /// The bytes that `text` writes in hexadecimal, or nothing where it is not `N` bytes of it.
@@ -151,12 +149,7 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_each_other() {
-        let of = |a: &str, b: &str| {
-            HashParts::new("t")
-                .part(a.as_bytes())
-                .part(b.as_bytes())
-                .finish()
-        };
+        let of = |a: &str, b: &str| HashParts::new("t").part(a.as_bytes()).part(b.as_bytes()).finish();
         assert_ne!(of("ab", "c"), of("a", "bc"));
         assert_eq!(of("a", "b"), of("a", "b"));
     }

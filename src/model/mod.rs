@@ -11,8 +11,7 @@ pub mod shown;
 pub mod time;
 
 pub use event::{
-    Activity, Actor, ActorKind, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome,
-    Session, Value, Vouched,
+    Activity, Actor, ActorKind, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value, Vouched,
 };
 pub use finding::{Finding, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};

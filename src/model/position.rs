@@ -133,18 +133,11 @@ impl Batch {
     /// declared discontinuity stays with the first part. With `at_frame` of 0 or of all frames, one of them has no frames.
     pub fn cut(mut self, at_frame: usize) -> (Batch, Batch) {
         let (at, witness) = self.seam(at_frame);
-        let frames = if at_frame < self.frames.len() {
-            self.frames.split_off(at_frame)
-        } else {
-            Vec::new()
-        };
+        let frames = if at_frame < self.frames.len() { self.frames.split_off(at_frame) } else { Vec::new() };
         let rest = Batch {
             source: self.source.clone(),
             path: self.path.clone(),
-            stretch: Stretch {
-                from: at,
-                ..self.stretch.clone()
-            },
+            stretch: Stretch { from: at, ..self.stretch.clone() },
             discontinuity: None,
             data: self.data.clone(),
             frames,

@@ -39,12 +39,7 @@ fn text(value: &str) -> Text {
 }
 
 fn actor(event: &mut Event) -> &mut Actor {
-    event.actor.get_or_insert_with(|| Actor {
-        name: Text::default(),
-        uid: None,
-        kind: ActorKind::User,
-        role: None,
-    })
+    event.actor.get_or_insert_with(|| Actor { name: Text::default(), uid: None, kind: ActorKind::User, role: None })
 }
 
 fn export(event: &mut Event) -> &mut Export {
@@ -69,15 +64,9 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
                 actor(event).kind = kind;
             }
         }
-        Field::SessionUid => {
-            event.session = Some(Session {
-                id: text(value),
-                vouched,
-            })
-        }
+        Field::SessionUid => event.session = Some(Session { id: text(value), vouched }),
         Field::SessionVouched => {
-            if let (Some(session), Some(who)) = (event.session.as_mut(), Vouched::from_name(value))
-            {
+            if let (Some(session), Some(who)) = (event.session.as_mut(), Vouched::from_name(value)) {
                 session.vouched = who;
             }
         }
@@ -87,17 +76,13 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
         Field::Target => event.target = Some(text(value)),
         Field::ExportJob => export(event).job = Some(text(value)),
         Field::ExportKind => export(event).kind = Some(text(value)),
-        Field::ExportFirstDay => set(coerce::day(value), |day| {
-            export(event).first_day = Some(day)
-        }),
+        Field::ExportFirstDay => set(coerce::day(value), |day| export(event).first_day = Some(day)),
         Field::ExportLastDay => set(coerce::day(value), |day| export(event).last_day = Some(day)),
         Field::ExportRecords => set(coerce::count(value), |n| export(event).records = Some(n)),
         Field::ExportBytes => set(coerce::count(value), |n| export(event).bytes = Some(n)),
         Field::Method => http(event).method = Some(text(value)),
         Field::Path => http(event).path = Some(text(value)),
-        Field::Status => set(value.parse().ok(), |status| {
-            http(event).status = Some(status)
-        }),
+        Field::Status => set(value.parse().ok(), |status| http(event).status = Some(status)),
         Field::Duration => set(coerce::count(value), |ms| http(event).took_ms = Some(ms)),
         _ => {}
     }

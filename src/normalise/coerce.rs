@@ -20,9 +20,7 @@ pub(super) fn seconds_as_ms(text: &str) -> Option<u64> {
         .bytes()
         .chain(*b"000")
         .take(3)
-        .try_fold(0u64, |ms, b| {
-            b.is_ascii_digit().then(|| ms * 10 + u64::from(b - b'0'))
-        })?;
+        .try_fold(0u64, |ms, b| b.is_ascii_digit().then(|| ms * 10 + u64::from(b - b'0')))?;
     Some(count(whole)?.saturating_mul(1000).saturating_add(ms))
 }
 
@@ -45,24 +43,15 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     let bare = bare.split('%').next()?;
     if bare.bytes().any(|b| b == b':') {
         let bare = without_port(bare);
-        return bare
-            .parse::<Ipv6Addr>()
-            .ok()
-            .map(|ip| IpAddr::V6(ip).to_canonical());
+        return bare.parse::<Ipv6Addr>().ok().map(|ip| IpAddr::V6(ip).to_canonical());
     }
     bare.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
 /// The first address of a list that is not of a private network; else the first address of all.
 pub(super) fn first_public(text: &str) -> Option<&str> {
-    let parts = || {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| address(part).is_some())
-    };
-    parts()
-        .find(|part| address(part).is_some_and(is_public))
-        .or_else(|| parts().next())
+    let parts = || text.split(',').map(str::trim).filter(|part| address(part).is_some());
+    parts().find(|part| address(part).is_some_and(is_public)).or_else(|| parts().next())
 }
 
 fn is_public(ip: IpAddr) -> bool {
@@ -85,11 +74,7 @@ fn without_port(text: &str) -> &str {
     }
     // `addr:port` can only be told where all eight groups are written out.
     match text.rsplit_once(':') {
-        Some((address, port))
-            if is_port(port) && !text.contains("::") && text.matches(':').count() == 8 =>
-        {
-            address
-        }
+        Some((address, port)) if is_port(port) && !text.contains("::") && text.matches(':').count() == 8 => address,
         _ => text,
     }
 }
@@ -105,12 +90,7 @@ pub(super) fn day(text: &str) -> Option<i32> {
     if date.as_bytes()[4] != b'-' || date.as_bytes()[7] != b'-' {
         return None;
     }
-    i32::try_from(super::stamp::days(
-        y.parse().ok()?,
-        m.parse().ok()?,
-        d.parse().ok()?,
-    )?)
-    .ok()
+    i32::try_from(super::stamp::days(y.parse().ok()?, m.parse().ok()?, d.parse().ok()?)?).ok()
 }
 
 /// At most `limit` bytes of `text`, cut at a character's end.
@@ -185,14 +165,7 @@ mod tests {
     fn days_since_1970() {
         assert_eq!(day("1970-01-02"), Some(1));
         assert_eq!(day("2026-03-01T10:00:00Z"), Some(20513));
-        for bad in [
-            "2026-13-01",
-            "2026-02-30",
-            "2026-3-1",
-            "20260301",
-            "2026-03-011",
-            "",
-        ] {
+        for bad in ["2026-13-01", "2026-02-30", "2026-3-1", "20260301", "2026-03-011", ""] {
             assert_eq!(day(bad), None, "{bad}");
         }
     }

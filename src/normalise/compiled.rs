@@ -57,27 +57,18 @@ pub(super) enum Part {
 }
 
 /// Compiles the profile that `text` writes; `raw_fields` are the raw names that policies want.
-pub(super) fn compile(
-    file: &str,
-    text: &str,
-    raw_fields: &[String],
-) -> Result<Profile, ProfileError> {
+pub(super) fn compile(file: &str, text: &str, raw_fields: &[String]) -> Result<Profile, ProfileError> {
     let written: written::Profile = toml::from_str(text).map_err(|e| ProfileError {
         profile: file.to_owned(),
         line: e.span().map_or(1, |span| line_at(text, span.start)),
         message: e.message().to_owned(),
     })?;
-    let compiler = Compiler {
-        names: Names::default(),
-        provides: BTreeSet::new(),
-    };
-    compiler
-        .profile(written, raw_fields)
-        .map_err(|(about, message)| ProfileError {
-            profile: file.to_owned(),
-            line: line_of(text, &about),
-            message,
-        })
+    let compiler = Compiler { names: Names::default(), provides: BTreeSet::new() };
+    compiler.profile(written, raw_fields).map_err(|(about, message)| ProfileError {
+        profile: file.to_owned(),
+        line: line_of(text, &about),
+        message,
+    })
 }
 
 fn line_at(text: &str, at: usize) -> usize {
@@ -107,17 +98,8 @@ fn format(name: &str) -> Result<&'static Format, Mistake> {
 
 /// The keys whose values are cut out of kept lines: a session's id may be a live secret, whatever the product calls it.
 fn secret_keys(written: &written::Profile) -> Vec<String> {
-    let session = written
-        .fields
-        .get(Field::SessionUid.path())
-        .map_or(&[][..], OneOrMore::as_slice);
-    let leaf = |raw: &String| {
-        raw.split('|')
-            .next()
-            .and_then(|r| r.rsplit('.').next())
-            .unwrap_or("")
-            .to_owned()
-    };
+    let session = written.fields.get(Field::SessionUid.path()).map_or(&[][..], OneOrMore::as_slice);
+    let leaf = |raw: &String| raw.split('|').next().and_then(|r| r.rsplit('.').next()).unwrap_or("").to_owned();
     written
         .redact
         .keys
@@ -134,15 +116,10 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn profile(
-        mut self,
-        written: written::Profile,
-        raw_fields: &[String],
-    ) -> Result<Profile, Mistake> {
+    fn profile(mut self, written: written::Profile, raw_fields: &[String]) -> Result<Profile, Mistake> {
         let format = format(&written.format)?;
         if written.split.is_some() && !written.id.as_slice().is_empty() {
-            let message =
-                "a profile with `split` has no `id`: the acts of one record would share it";
+            let message = "a profile with `split` has no `id`: the acts of one record would share it";
             return Err(("id".to_owned(), message.to_owned()));
         }
         let zone = about("zone", zone(written.zone.as_deref()))?;
@@ -150,45 +127,18 @@ impl Compiler {
         let recognise = written
             .recognise
             .iter()
-            .map(|when| {
-                about(
-                    "[[recognise]]",
-                    Conditions::new(when, &mut self.names, &mut Vec::new()),
-                )
-            })
+            .map(|when| about("[[recognise]]", Conditions::new(when, &mut self.names, &mut Vec::new())))
             .collect::<Result<_, _>>()?;
-        let time = written
-            .time
-            .iter()
-            .map(|t| Ok((self.getters(&t.from)?, t.notation)))
-            .collect::<Result<_, Mistake>>()?;
+        let time =
+            written.time.iter().map(|t| Ok((self.getters(&t.from)?, t.notation))).collect::<Result<_, Mistake>>()?;
         let fields = self.fields(&written.fields)?;
-        let outcome = written
-            .outcome
-            .as_ref()
-            .map(|o| self.outcome(o))
-            .transpose()?;
-        let activity = written
-            .activity
-            .iter()
-            .map(|rule| self.rule(rule))
-            .collect::<Result<_, _>>()?;
-        let adjust = written
-            .adjust
-            .iter()
-            .map(|a| self.conditional(&a.when, &a.set))
-            .collect::<Result<_, _>>()?;
+        let outcome = written.outcome.as_ref().map(|o| self.outcome(o)).transpose()?;
+        let activity = written.activity.iter().map(|rule| self.rule(rule)).collect::<Result<_, _>>()?;
+        let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set)).collect::<Result<_, _>>()?;
         let secret_keys = secret_keys(&written);
-        let wanted = raw_fields
-            .iter()
-            .map(|name| self.names.cell(name))
-            .collect();
-        let wish = Wish {
-            fields: self.names.0,
-            records: written.records,
-            split: written.split,
-            inside: written.inside,
-        };
+        let wanted = raw_fields.iter().map(|name| self.names.cell(name)).collect();
+        let wish =
+            Wish { fields: self.names.0, records: written.records, split: written.split, inside: written.inside };
         Ok(Profile {
             plan: about("", (format.plan)(&wish))?,
             name: written.name.into(),
@@ -216,14 +166,8 @@ impl Compiler {
         about(&first, Getter::all(list, &mut self.names))
     }
 
-    fn fields(
-        &mut self,
-        written: &BTreeMap<String, OneOrMore>,
-    ) -> Result<Vec<(Field, Vec<Getter>)>, Mistake> {
-        written
-            .iter()
-            .map(|(path, list)| Ok((self.field(path)?, self.getters(list)?)))
-            .collect()
+    fn fields(&mut self, written: &BTreeMap<String, OneOrMore>) -> Result<Vec<(Field, Vec<Getter>)>, Mistake> {
+        written.iter().map(|(path, list)| Ok((self.field(path)?, self.getters(list)?))).collect()
     }
 
     /// The field of that path, which a profile may fill.
@@ -239,19 +183,12 @@ impl Compiler {
 
     fn outcome(&mut self, written: &written::Outcome) -> Result<Outcomes, Mistake> {
         let patterns = |texts: &[String]| {
-            texts
-                .iter()
-                .map(|t| about(t, Pattern::new(t, &mut Vec::new())))
-                .collect::<Result<Vec<_>, _>>()
+            texts.iter().map(|t| about(t, Pattern::new(t, &mut Vec::new()))).collect::<Result<Vec<_>, _>>()
         };
         let named = |text: &Option<String>| match text {
             None => Ok(Outcome::Unknown),
-            Some(text) => Outcome::from_name(text).ok_or_else(|| {
-                (
-                    text.clone(),
-                    format!("{text:?} is no outcome: success, failure, unknown"),
-                )
-            }),
+            Some(text) => Outcome::from_name(text)
+                .ok_or_else(|| (text.clone(), format!("{text:?} is no outcome: success, failure, unknown"))),
         };
         self.provides.insert(Field::Outcome);
         Ok(Outcomes {
@@ -266,14 +203,7 @@ impl Compiler {
     fn rule(&mut self, written: &written::Rule) -> Result<Rule, Mistake> {
         let is = Activity::from_name(&written.is).ok_or_else(|| {
             let known: Vec<_> = Activity::ALL.iter().map(|a| a.name()).collect();
-            (
-                written.is.clone(),
-                format!(
-                    "{:?} is no activity; there are {}",
-                    written.is,
-                    known.join(", ")
-                ),
-            )
+            (written.is.clone(), format!("{:?} is no activity; there are {}", written.is, known.join(", ")))
         })?;
         let (when, set) = self.conditional(&written.when, &written.set)?;
         Ok(Rule { when, is, set })
@@ -286,10 +216,7 @@ impl Compiler {
     ) -> Result<(Conditions, Setters), Mistake> {
         let first = when.keys().next().cloned().unwrap_or_default();
         let mut captures = Vec::new();
-        let when = about(
-            &first,
-            Conditions::new(when, &mut self.names, &mut captures),
-        )?;
+        let when = about(&first, Conditions::new(when, &mut self.names, &mut captures))?;
         let set = set
             .iter()
             .map(|(path, text)| Ok((self.field(path)?, about(text, self.parts(text, &captures))?)))
@@ -301,9 +228,7 @@ impl Compiler {
     fn parts(&mut self, text: &str, captures: &[String]) -> Result<Vec<Part>, String> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some((literal, after)) = rest.split_once('{') {
-            let (name, after) = after
-                .split_once('}')
-                .ok_or_else(|| format!("{text:?}: a {{ without its }}"))?;
+            let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?}: a {{ without its }}"))?;
             if !literal.is_empty() {
                 parts.push(Part::Literal(literal.into()));
             }
@@ -331,10 +256,7 @@ fn zone(text: Option<&str>) -> Result<TimeZone, String> {
         _ => return Err(wrong()),
     };
     let (h, m) = rest.split_once(':').ok_or_else(wrong)?;
-    let (h, m): (i32, i32) = (
-        h.parse().map_err(|_| wrong())?,
-        m.parse().map_err(|_| wrong())?,
-    );
+    let (h, m): (i32, i32) = (h.parse().map_err(|_| wrong())?, m.parse().map_err(|_| wrong())?);
     let offset = jiff::tz::Offset::from_seconds(sign * (h * 3600 + m * 60)).map_err(|_| wrong())?;
     Ok(TimeZone::fixed(offset))
 }

@@ -68,10 +68,7 @@ impl Getter {
     }
 
     pub fn all(list: &OneOrMore, names: &mut Names) -> Result<Vec<Getter>, String> {
-        list.as_slice()
-            .iter()
-            .map(|text| Getter::new(text, names))
-            .collect()
+        list.as_slice().iter().map(|text| Getter::new(text, names)).collect()
     }
 
     pub fn is_present(&self, record: &Record<'_>) -> bool {
@@ -130,19 +127,11 @@ enum Test {
 
 impl Conditions {
     /// Compiles `when`; captures are numbered in `captures`, as (name, getter's place among the conditions).
-    pub fn new(
-        when: &When,
-        names: &mut Names,
-        captures: &mut Vec<String>,
-    ) -> Result<Conditions, String> {
+    pub fn new(when: &When, names: &mut Names, captures: &mut Vec<String>) -> Result<Conditions, String> {
         let mut list = Vec::with_capacity(when.len());
         for (raw, test) in when {
-            let mut patterns = |texts: &[String]| {
-                texts
-                    .iter()
-                    .map(|t| Pattern::new(t, captures))
-                    .collect::<Result<Vec<_>, _>>()
-            };
+            let mut patterns =
+                |texts: &[String]| texts.iter().map(|t| Pattern::new(t, captures)).collect::<Result<Vec<_>, _>>();
             let test = match test {
                 Match::Present(true) => Test::Present,
                 Match::Present(false) => Test::Absent,
@@ -170,12 +159,10 @@ impl Conditions {
         self.0.iter().all(|(getter, test)| match test {
             Test::Present => getter.is_present(record),
             Test::Absent => !getter.is_present(record),
-            Test::Fits(patterns) => getter
-                .get(record)
-                .is_some_and(|value| fits(patterns, &value, captured)),
-            Test::FitsNot(patterns) => !getter
-                .get(record)
-                .is_some_and(|value| patterns.iter().any(|p| p.fits_only(&value))),
+            Test::Fits(patterns) => getter.get(record).is_some_and(|value| fits(patterns, &value, captured)),
+            Test::FitsNot(patterns) => {
+                !getter.get(record).is_some_and(|value| patterns.iter().any(|p| p.fits_only(&value)))
+            }
         })
     }
 }

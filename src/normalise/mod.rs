@@ -17,8 +17,8 @@ pub use recognise::Recognised;
 use crate::decode::{Cells, Record, Reject, frame_text};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
-    Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame,
-    HashParts, Marks, Origin, Outcome, Text,
+    Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
+    Origin, Outcome, Text,
 };
 use compiled::{Part, Profile};
 use getter::Taken;
@@ -40,13 +40,7 @@ pub struct ProfileError {
 
 impl std::fmt::Display for ProfileError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "profile {}, line {}: {}",
-            self.profile,
-            self.line,
-            self.message.trim_end()
-        )
+        write!(f, "profile {}, line {}: {}", self.profile, self.line, self.message.trim_end())
     }
 }
 
@@ -82,14 +76,9 @@ impl Normaliser {
     ///
     /// # Errors
     /// Every mistake of every profile, each with its line.
-    pub fn new(
-        added: &[(String, String)],
-        raw_fields: &[String],
-    ) -> Result<Normaliser, Vec<ProfileError>> {
+    pub fn new(added: &[(String, String)], raw_fields: &[String]) -> Result<Normaliser, Vec<ProfileError>> {
         let shipped = PROFILES.iter().map(|(file, text)| (*file, *text));
-        let added = added
-            .iter()
-            .map(|(file, text)| (file.as_str(), text.as_str()));
+        let added = added.iter().map(|(file, text)| (file.as_str(), text.as_str()));
         let (mut profiles, mut errors) = (Vec::<Profile>::new(), Vec::new());
         for (file, text) in shipped.chain(added) {
             match compiled::compile(file, text, raw_fields) {
@@ -101,10 +90,7 @@ impl Normaliser {
             }
         }
         if errors.is_empty() {
-            let in_zone = |written: Profile| InZone {
-                zone: written.zone.clone(),
-                written: Arc::new(written),
-            };
+            let in_zone = |written: Profile| InZone { zone: written.zone.clone(), written: Arc::new(written) };
             Ok(Normaliser {
                 named: profiles.len(),
                 profiles: profiles.into_iter().map(in_zone).collect(),
@@ -117,10 +103,7 @@ impl Normaliser {
 
     /// The profile of that name.
     pub fn profile(&self, name: &str) -> Option<ProfileRef> {
-        self.profiles
-            .iter()
-            .position(|p| *p.written.name == *name)
-            .map(ProfileRef)
+        self.profiles.iter().position(|p| *p.written.name == *name).map(ProfileRef)
     }
 
     /// Every profile, in the order in which they were given.
@@ -167,10 +150,7 @@ impl Normaliser {
             }
         };
         follow(Ip, &[Prefix, AsNumber, AsName, Country, City, Listed]);
-        follow(
-            UserAgent,
-            &[DeviceFamily, DeviceOs, DeviceVersion, DeviceType],
-        );
+        follow(UserAgent, &[DeviceFamily, DeviceOs, DeviceVersion, DeviceType]);
         follow(ActorUid, &[ActorName]);
         follow(ActorName, &[ActorType]);
         follow(SessionUid, &[SessionVouched]);
@@ -186,11 +166,7 @@ impl Normaliser {
     /// Which of `wanted` no event of this profile can have: what a detection that rests on them is blind for.
     pub fn lacks(&self, profile: ProfileRef, wanted: &[Field]) -> Vec<Field> {
         let provides = self.provides(profile);
-        wanted
-            .iter()
-            .copied()
-            .filter(|field| !provides.contains(field))
-            .collect()
+        wanted.iter().copied().filter(|field| !provides.contains(field)).collect()
     }
 
     /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
@@ -206,32 +182,21 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Event>,
     ) -> Result<(), Reject> {
-        let InZone {
-            written: profile,
-            zone,
-        } = &self.profiles[profile.0];
+        let InZone { written: profile, zone } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
         if text.trim().is_empty() {
             return Ok(());
         }
-        let at = Place {
-            batch,
-            frame,
-            digest: Digest::of(bytes).short(),
-        };
+        let at = Place { batch, frame, digest: Digest::of(bytes).short() };
         let first = out.len();
         let clipped = frame.flags.clipped || frame.flags.unterminated;
-        let result = profile
-            .plan
-            .decode(&text, clipped, &mut scratch.cells, &mut |record| {
-                out.push(profile.event(record, &at, zone));
-            });
+        let result = profile.plan.decode(&text, clipped, &mut scratch.cells, &mut |record| {
+            out.push(profile.event(record, &at, zone));
+        });
         if result.is_err() {
             // What follows a complete record on its line is not a record of this trail's writer.
-            out[first..]
-                .iter_mut()
-                .for_each(|event| event.marks.ambiguous = true);
+            out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);
         }
         result
     }
@@ -239,10 +204,7 @@ impl Normaliser {
     /// The line as it may be kept: secrets, phone numbers and message contents replaced by `[cut]`, at most
     /// [`crate::model::limits::KEPT_LINE_BYTES`].
     pub fn redact(&self, profile: ProfileRef, line: &[u8]) -> String {
-        self.redactor.redact(
-            &frame_text(line),
-            &self.profiles[profile.0].written.secret_keys,
-        )
+        self.redactor.redact(&frame_text(line), &self.profiles[profile.0].written.secret_keys)
     }
 }
 
@@ -264,11 +226,7 @@ impl Profile {
         }
         event.outcome = self.outcome(record);
         let mut taken = Taken::default();
-        if let Some(rule) = self
-            .activity
-            .iter()
-            .find(|rule| rule.when.hold(record, &mut taken))
-        {
+        if let Some(rule) = self.activity.iter().find(|rule| rule.when.hold(record, &mut taken)) {
             event.activity = rule.is;
             self.set(&mut event, &rule.set, record, &taken);
         }
@@ -281,10 +239,7 @@ impl Profile {
         assign::settle_actor(&mut event);
         self.estimate(&mut event);
         let kept = |text| Text::new(coerce::cut(text, FIELD_BYTES));
-        let wanted = self
-            .wanted
-            .iter()
-            .map(|cell| record.get(*cell).text().map(kept));
+        let wanted = self.wanted.iter().map(|cell| record.get(*cell).text().map(kept));
         event.unmapped.extend(wanted);
         event
     }
@@ -328,10 +283,10 @@ impl Profile {
     }
 
     fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {
-        let stated = self.time.iter().find_map(|(from, notation)| {
-            from.iter()
-                .find_map(|getter| notation.read(&getter.get(record)?, zone))
-        });
+        let stated = self
+            .time
+            .iter()
+            .find_map(|(from, notation)| from.iter().find_map(|getter| notation.read(&getter.get(record)?, zone)));
         if let Some(time) = stated {
             event.time = time;
             event.marks.time_missing = false;
@@ -345,8 +300,7 @@ impl Profile {
         let Some(value) = getter::first(&outcomes.from, record) else {
             return outcomes.absent;
         };
-        let one_of =
-            |patterns: &[pattern::Pattern]| patterns.iter().any(|p| p.fits_any_case(&value));
+        let one_of = |patterns: &[pattern::Pattern]| patterns.iter().any(|p| p.fits_any_case(&value));
         if one_of(&outcomes.success) {
             Outcome::Success
         } else if one_of(&outcomes.failure) {
@@ -356,13 +310,7 @@ impl Profile {
         }
     }
 
-    fn set(
-        &self,
-        event: &mut Event,
-        setters: &compiled::Setters,
-        record: &Record<'_>,
-        taken: &Taken<'_>,
-    ) {
+    fn set(&self, event: &mut Event, setters: &compiled::Setters, record: &Record<'_>, taken: &Taken<'_>) {
         for (field, parts) in setters {
             if let Some(value) = compose(parts, record, taken) {
                 assign::assign(event, *field, &value, self.vouched);
@@ -375,12 +323,8 @@ impl Profile {
         let (Some(estimate), Some(export)) = (self.estimate, event.export.as_mut()) else {
             return;
         };
-        if let (None, Some(bytes), Activity::Download) =
-            (export.records, export.bytes, event.activity)
-        {
-            export.records = Some(
-                bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1),
-            );
+        if let (None, Some(bytes), Activity::Download) = (export.records, export.bytes, event.activity) {
+            export.records = Some(bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1));
             export.records_estimated = true;
         }
     }
@@ -395,10 +339,7 @@ fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option
     };
     match parts {
         [part] => one(part),
-        parts => parts
-            .iter()
-            .try_fold(String::new(), |text, part| Some(text + &one(part)?))
-            .map(Cow::Owned),
+        parts => parts.iter().try_fold(String::new(), |text, part| Some(text + &one(part)?)).map(Cow::Owned),
     }
 }
 
@@ -408,10 +349,7 @@ fn identity(at: &Place<'_>, index: u32, own: Option<&str>) -> EventId {
     let source = at.batch.source.as_str().as_bytes();
     let parts = match own {
         Some(own) => HashParts::new("event").part(source).part(own.as_bytes()),
-        None => HashParts::new("line")
-            .part(source)
-            .part(&at.digest)
-            .number(i64::from(index)),
+        None => HashParts::new("line").part(source).part(&at.digest).number(i64::from(index)),
     };
     EventId(parts.finish().short())
 }

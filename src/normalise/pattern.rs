@@ -73,9 +73,7 @@ impl Pattern {
     pub fn fits_any_case(&self, value: &str) -> bool {
         match self {
             Pattern::Exact(text) => text.eq_ignore_ascii_case(value),
-            Pattern::Pieces(_) => {
-                self.fits_only(value) || self.fits_only(&value.to_ascii_lowercase())
-            }
+            Pattern::Pieces(_) => self.fits_only(value) || self.fits_only(&value.to_ascii_lowercase()),
         }
     }
 
@@ -96,19 +94,16 @@ fn fits(pieces: &[Piece], value: &str, at: usize, captured: &mut Captured) -> bo
     let rest = &value[at..];
     match pieces {
         [] => rest.is_empty(),
-        [Piece::Literal(text), more @ ..] => {
-            rest.starts_with(&**text) && fits(more, value, at + text.len(), captured)
-        }
+        [Piece::Literal(text), more @ ..] => rest.starts_with(&**text) && fits(more, value, at + text.len(), captured),
         [Piece::Any] => true,
         [Piece::Any, Piece::Literal(text)] => rest.ends_with(&**text),
         // With a further `*` behind it, the first place where the literal stands is as good as any.
-        [Piece::Any, Piece::Literal(text), more @ ..] if more.first() == Some(&Piece::Any) => rest
-            .find(&**text)
-            .is_some_and(|i| fits(more, value, at + i + text.len(), captured)),
-        [Piece::Any, Piece::Literal(text), more @ ..] => rest
-            .match_indices(&**text)
-            .take(TRIES)
-            .any(|(i, _)| fits(more, value, at + i + text.len(), captured)),
+        [Piece::Any, Piece::Literal(text), more @ ..] if more.first() == Some(&Piece::Any) => {
+            rest.find(&**text).is_some_and(|i| fits(more, value, at + i + text.len(), captured))
+        }
+        [Piece::Any, Piece::Literal(text), more @ ..] => {
+            rest.match_indices(&**text).take(TRIES).any(|(i, _)| fits(more, value, at + i + text.len(), captured))
+        }
         [Piece::Any, more @ ..] => rest
             .char_indices()
             .map(|(i, _)| i)
@@ -118,12 +113,7 @@ fn fits(pieces: &[Piece], value: &str, at: usize, captured: &mut Captured) -> bo
         [Piece::Capture(n), more @ ..] => {
             let segment = rest.find('/').unwrap_or(rest.len());
             // The longest first: `{job}.csv` takes all but the last `.csv`.
-            for end in rest[..segment]
-                .char_indices()
-                .map(|(i, c)| i + c.len_utf8())
-                .rev()
-                .take(TRIES)
-            {
+            for end in rest[..segment].char_indices().map(|(i, c)| i + c.len_utf8()).rev().take(TRIES) {
                 if fits(more, value, at + end, captured) {
                     if captured.len() <= *n {
                         captured.resize(*n + 1, None);
@@ -146,9 +136,8 @@ mod tests {
 
     #[test]
     fn patterns_fit_whole_values() {
-        let fits = |pattern: &str, value: &str| {
-            Pattern::new(pattern, &mut Vec::new()).is_ok_and(|p| p.fits_only(value))
-        };
+        let fits =
+            |pattern: &str, value: &str| Pattern::new(pattern, &mut Vec::new()).is_ok_and(|p| p.fits_only(value));
         for (pattern, yes, no) in [
             ("login", "login", "login2"),
             ("user.*", "user.login", "users.login"),
@@ -167,11 +156,7 @@ mod tests {
     #[test]
     fn a_long_value_hides_nothing() {
         let pattern = Pattern::new("*pass*word*", &mut Vec::new()).unwrap();
-        assert!(pattern.fits_only(&format!(
-            "{}pass{}word",
-            "x".repeat(1 << 20),
-            "p".repeat(1 << 20)
-        )));
+        assert!(pattern.fits_only(&format!("{}pass{}word", "x".repeat(1 << 20), "p".repeat(1 << 20))));
         assert!(!pattern.fits_only(&"pass".repeat(1 << 18)));
     }
 

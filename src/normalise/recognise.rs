@@ -23,11 +23,7 @@ const ENOUGH: f64 = 0.5;
 impl Normaliser {
     /// The product that wrote `frames`, which are the first lines of a trail.
     pub fn recognise(&self, frames: &[&[u8]]) -> Option<Recognised> {
-        let lines: Vec<_> = frames
-            .iter()
-            .map(|f| frame_text(f))
-            .filter(|l| !l.trim().is_empty())
-            .collect();
+        let lines: Vec<_> = frames.iter().map(|f| frame_text(f)).filter(|l| !l.trim().is_empty()).collect();
         let lines: Vec<&str> = lines.iter().map(|l| l.trim_start()).collect();
         if let Some(found) = self.best(&lines, false) {
             return Some(found);
@@ -68,10 +64,7 @@ impl Profile {
                 && self
                     .plan
                     .decode(text, documents, &mut cells, &mut |record| {
-                        let held = self
-                            .recognise
-                            .iter()
-                            .filter(|c| c.hold(record, &mut Taken::default()));
+                        let held = self.recognise.iter().filter(|c| c.hold(record, &mut Taken::default()));
                         if let Some(most) = held.map(|c| c.len()).max() {
                             found = true;
                             rank = rank.max(most);
@@ -85,13 +78,6 @@ impl Profile {
                 met += u32::from(found && readable);
             }
         }
-        (
-            if records == 0 {
-                0.0
-            } else {
-                f64::from(met) / f64::from(records)
-            },
-            rank,
-        )
+        (if records == 0 { 0.0 } else { f64::from(met) / f64::from(records) }, rank)
     }
 }

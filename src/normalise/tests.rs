@@ -11,27 +11,13 @@ fn batch(lines: &[&[u8]], flags: FrameFlags) -> Batch {
         data.extend_from_slice(line);
         let end = data.len();
         data.push(b'\n');
-        frames.push(Frame {
-            start: start as u32,
-            end: end as u32,
-            from: start as u64,
-            to: end as u64 + 1,
-            flags,
-        });
+        frames.push(Frame { start: start as u32, end: end as u32, from: start as u64, to: end as u64 + 1, flags });
     }
     let to = data.len() as u64;
     Batch {
         source: SourceName("test".into()),
         path: Arc::from(std::path::Path::new("test")),
-        stretch: Stretch {
-            file: FileId {
-                device: 0,
-                inode: 0,
-                born_ns: 0,
-            },
-            from: 0,
-            to,
-        },
+        stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to },
         discontinuity: None,
         observed: WallTime(1_800_000_000_000),
         data: data.into(),
@@ -46,13 +32,7 @@ fn events_of(profile: &str, line: &str) -> Vec<Event> {
     let batch = batch(&[line.as_bytes()], FrameFlags::default());
     let mut out = Vec::new();
     normaliser
-        .normalise(
-            normaliser.profile(profile).unwrap(),
-            &batch,
-            &batch.frames[0],
-            &mut Scratch::default(),
-            &mut out,
-        )
+        .normalise(normaliser.profile(profile).unwrap(), &batch, &batch.frames[0], &mut Scratch::default(), &mut out)
         .unwrap();
     out
 }
@@ -83,25 +63,11 @@ fn the_portal_says_what_was_asked_for() {
     assert_eq!(
         shown(
             &event,
-            &[
-                Activity,
-                Outcome,
-                ActorName,
-                ActorUid,
-                ActorType,
-                ActorRole,
-                SessionUid,
-                SessionVouched,
-                Ip,
-                Customer
-            ]
+            &[Activity, Outcome, ActorName, ActorUid, ActorType, ActorRole, SessionUid, SessionVouched, Ip, Customer]
         ),
         "export_requested success a.ito73@provider.example u-0073 user billing s-1 server 41.116.78.74 AC1"
     );
-    assert_eq!(
-        shown(&event, &[ExportJob, ExportKind, ExportDays, ExportRecords]),
-        "ex-1 sms 28 8000"
-    );
+    assert_eq!(shown(&event, &[ExportJob, ExportKind, ExportDays, ExportRecords]), "ex-1 sms 28 8000");
     assert!(event.evidence.own_id && !event.marks.time_missing);
     assert_eq!(
         event.id,
@@ -130,10 +96,7 @@ fn the_download_log_says_what_was_fetched() {
     ];
     let pull = r#"41.25.41.245 - key-016 [01/Mar/2026:00:00:20 +0000] "GET /api/v1/accounts/AC100045/messages.csv?from=2026-02-27&to=2026-02-28&type=sms HTTP/1.1" 200 8804 "-" "Go-http-client/1.1" rt=0.020 sid=- rows=88"#;
     let event = event_of("download-log", pull);
-    assert_eq!(
-        shown(&event, &fields),
-        "download success key-016 key - - AC100045 - sms 2 88 8804 20"
-    );
+    assert_eq!(shown(&event, &fields), "download success key-016 key - - AC100045 - sms 2 88 8804 20");
     assert!(!event.evidence.own_id);
     let file = r#"41.25.41.245 - a@b [01/Mar/2026:00:00:20 +0000] "GET /exports/ex-1.csv HTTP/1.1" 404 0 "-" "x" rt=0.020 sid=s-1"#;
     assert_eq!(
@@ -142,47 +105,27 @@ fn the_download_log_says_what_was_fetched() {
     );
     let without_rows = pull.replace(" rows=88", "");
     let event = event_of("download-log", &without_rows);
-    assert_eq!(
-        (
-            shown(&event, &[ExportRecords]).as_str(),
-            event.export.unwrap().records_estimated
-        ),
-        ("82", true)
-    );
+    assert_eq!((shown(&event, &[ExportRecords]).as_str(), event.export.unwrap().records_estimated), ("82", true));
 }
 
 #[test]
 fn products_are_recognised_and_generic_logs_stay_generic() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
-    let name = |frames: &[&[u8]]| {
-        normaliser
-            .recognise(frames)
-            .map(|r| normaliser.name(r.profile).to_owned())
-    };
-    assert_eq!(
-        name(&[EXPORT.as_bytes(), b"{\"broken", EXPORT.as_bytes()]).as_deref(),
-        Some("tripline-portal")
-    );
-    let other =
-        br#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET /index.html HTTP/1.1" 200 5 "-" "x""#;
+    let name = |frames: &[&[u8]]| normaliser.recognise(frames).map(|r| normaliser.name(r.profile).to_owned());
+    assert_eq!(name(&[EXPORT.as_bytes(), b"{\"broken", EXPORT.as_bytes()]).as_deref(), Some("tripline-portal"));
+    let other = br#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET /index.html HTTP/1.1" 200 5 "-" "x""#;
     assert_eq!(name(&[other]).as_deref(), Some("access"));
     let ours = br#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET /exports/a.csv HTTP/1.1" 200 5 "-" "x""#;
     assert_eq!(name(&[ours]).as_deref(), Some("download-log"));
     assert_eq!(name(&[b"hello", b"world"]), None);
     assert_eq!(name(&[br#"{"unknown":1}"#]), None);
     let lines: Vec<&[u8]> = EXPORT.as_bytes().split_inclusive(|b| *b == b',').collect();
-    assert!(
-        normaliser.recognise(&lines).is_some_and(|r| r.documents),
-        "one document over several lines"
-    );
+    assert!(normaliser.recognise(&lines).is_some_and(|r| r.documents), "one document over several lines");
 }
 
 #[test]
 fn t57_a_line_without_a_readable_time_has_that_of_its_reading_and_is_marked() {
-    let event = event_of(
-        "tripline-portal",
-        &EXPORT.replace("2026-03-01T00:15:30.886Z", "yesterday"),
-    );
+    let event = event_of("tripline-portal", &EXPORT.replace("2026-03-01T00:15:30.886Z", "yesterday"));
     assert!(event.marks.time_missing);
     assert_eq!(event.time.0, event.observed.0);
 }
@@ -193,21 +136,9 @@ fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
     let profile = normaliser.profile("tripline-portal").unwrap();
     let line = &EXPORT.as_bytes()[..EXPORT.len() - 20];
     for (clipped, events) in [(true, 1), (false, 0)] {
-        let batch = batch(
-            &[line],
-            FrameFlags {
-                clipped,
-                unterminated: false,
-            },
-        );
+        let batch = batch(&[line], FrameFlags { clipped, unterminated: false });
         let mut out = Vec::new();
-        let result = normaliser.normalise(
-            profile,
-            &batch,
-            &batch.frames[0],
-            &mut Scratch::default(),
-            &mut out,
-        );
+        let result = normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out);
         assert_eq!((out.len(), result.is_ok()), (events, clipped));
         assert!(out.iter().all(|e| e.marks.clipped));
     }
@@ -215,83 +146,31 @@ fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
 
 #[test]
 fn raw_fields_that_policies_want_are_there_in_their_order() {
-    let normaliser = Normaliser::new(
-        &[],
-        &[
-            "details.kind".into(),
-            "nothing".into(),
-            "details.rows".into(),
-        ],
-    )
-    .unwrap();
+    let normaliser = Normaliser::new(&[], &["details.kind".into(), "nothing".into(), "details.rows".into()]).unwrap();
     let batch = batch(&[EXPORT.as_bytes()], FrameFlags::default());
     let mut out = Vec::new();
     let profile = normaliser.profile("tripline-portal").unwrap();
-    normaliser
-        .normalise(
-            profile,
-            &batch,
-            &batch.frames[0],
-            &mut Scratch::default(),
-            &mut out,
-        )
-        .unwrap();
-    assert_eq!(
-        out[0].unmapped,
-        [Some("sms".into()), None, Some("8000".into())]
-    );
+    normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+    assert_eq!(out[0].unmapped, [Some("sms".into()), None, Some("8000".into())]);
 }
 
 #[test]
 fn an_operators_profile_replaces_one_and_mistakes_name_their_line() {
     let own = "name = \"access\"\ntitle = \"ours\"\nformat = \"access\"\n";
     let normaliser = Normaliser::new(&[("x.toml".into(), own.into())], &[]).unwrap();
-    assert_eq!(
-        normaliser.title(normaliser.profile("access").unwrap()),
-        "ours"
-    );
+    assert_eq!(normaliser.title(normaliser.profile("access").unwrap()), "ours");
     for (text, line, part) in [
-        (
-            "name = \"x\"\ntitle = \"x\"\nformat = \"yaml\"\n",
-            3,
-            "no format",
-        ),
-        (
-            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\ncolour = 1\n",
-            4,
-            "colour",
-        ),
-        (
-            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"actor.nobody\" = \"a\"\n",
-            5,
-            "no field",
-        ),
-        (
-            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"device.family\" = \"a\"\n",
-            5,
-            "tripline does",
-        ),
-        (
-            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[[activity]]\nis = \"dance\"\n",
-            5,
-            "no activity",
-        ),
-        (
-            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\nid = \"a|twist\"\n",
-            4,
-            "no step",
-        ),
+        ("name = \"x\"\ntitle = \"x\"\nformat = \"yaml\"\n", 3, "no format"),
+        ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\ncolour = 1\n", 4, "colour"),
+        ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"actor.nobody\" = \"a\"\n", 5, "no field"),
+        ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"device.family\" = \"a\"\n", 5, "tripline does"),
+        ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[[activity]]\nis = \"dance\"\n", 5, "no activity"),
+        ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\nid = \"a|twist\"\n", 4, "no step"),
         ("name = \n", 1, ""),
     ] {
-        let errors = Normaliser::new(&[("x.toml".into(), text.into())], &[])
-            .err()
-            .unwrap();
+        let errors = Normaliser::new(&[("x.toml".into(), text.into())], &[]).err().unwrap();
         assert_eq!(errors.len(), 1, "{text}");
-        assert_eq!(
-            (errors[0].line, errors[0].message.contains(part)),
-            (line, true),
-            "{text} {errors:?}"
-        );
+        assert_eq!((errors[0].line, errors[0].message.contains(part)), (line, true), "{text} {errors:?}");
     }
 }
 
@@ -299,38 +178,19 @@ fn an_operators_profile_replaces_one_and_mistakes_name_their_line() {
 fn sigma_names_of_a_trail_are_told() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let sources = normaliser.log_sources(normaliser.profile("aws-cloudtrail").unwrap());
-    assert_eq!(
-        (sources[0].product.as_deref(), sources[0].service.as_deref()),
-        (Some("aws"), Some("cloudtrail"))
-    );
+    assert_eq!((sources[0].product.as_deref(), sources[0].service.as_deref()), (Some("aws"), Some("cloudtrail")));
 }
 
 #[test]
 fn what_a_profile_lacks_is_said() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let access = normaliser.profile("access").unwrap();
-    let wanted = [
-        Field::Ip,
-        Field::AsNumber,
-        Field::DeviceFamily,
-        Field::Customer,
-        Field::ExportRecords,
-    ];
+    let wanted = [Field::Ip, Field::AsNumber, Field::DeviceFamily, Field::Customer, Field::ExportRecords];
     assert_eq!(normaliser.lacks(access, &wanted), [Field::Customer]);
     let portal = normaliser.profile("tripline-portal").unwrap();
     assert_eq!(
-        normaliser
-            .lacks(portal, Field::ALL)
-            .iter()
-            .map(|f| f.path())
-            .collect::<Vec<_>>(),
-        [
-            "export.bytes",
-            "http_request.http_method",
-            "http_request.url.path",
-            "http_response.code",
-            "duration"
-        ][1..]
+        normaliser.lacks(portal, Field::ALL).iter().map(|f| f.path()).collect::<Vec<_>>(),
+        ["export.bytes", "http_request.http_method", "http_request.url.path", "http_response.code", "duration"][1..]
     );
 }
 
@@ -339,51 +199,26 @@ fn a_source_in_another_zone_has_a_profile_of_its_own() {
     let mut normaliser = Normaliser::new(&[], &[]).unwrap();
     let utc = normaliser.profile("vonage").unwrap();
     let there = normaliser.in_zone(utc, jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));
-    let line = br#"{"event_type":"USER_LOGIN","created_at":"2018-07-04T11:41:32","account_id":"a","source_ip":"192.0.2.1"}"#;
+    let line =
+        br#"{"event_type":"USER_LOGIN","created_at":"2018-07-04T11:41:32","account_id":"a","source_ip":"192.0.2.1"}"#;
     let batch = batch(&[line], FrameFlags::default());
     let time = |profile| {
         let mut out = Vec::new();
-        normaliser
-            .normalise(
-                profile,
-                &batch,
-                &batch.frames[0],
-                &mut Scratch::default(),
-                &mut out,
-            )
-            .unwrap();
+        normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
         out[0].time.to_string()
     };
     assert_eq!(time(utc), "2018-07-04T11:41:32.000Z");
     assert_eq!(time(there), "2018-07-04T09:41:32.000Z");
-    assert_eq!(
-        normaliser.profiles().count(),
-        PROFILES.len(),
-        "the variant has no name of its own"
-    );
+    assert_eq!(normaliser.profiles().count(), PROFILES.len(), "the variant has no name of its own");
 }
 
 #[test]
 fn an_answer_with_several_records_gives_several_events() {
     let answer = r#"{"response":{"authlogs":[{"txid":"1","result":"success","timestamp":1,"user":{"name":"a"}},{"txid":"2","result":"fraud","timestamp":2,"user":{"name":"b"}}]},"stat":"OK"}"#;
     let events = events_of("duo", answer);
-    let shown: Vec<_> = events
-        .iter()
-        .map(|e| {
-            (
-                e.evidence.index,
-                e.outcome,
-                e.actor.as_ref().unwrap().name.as_str(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            (0, crate::model::Outcome::Success, "a"),
-            (1, crate::model::Outcome::Failure, "b")
-        ]
-    );
+    let shown: Vec<_> =
+        events.iter().map(|e| (e.evidence.index, e.outcome, e.actor.as_ref().unwrap().name.as_str())).collect();
+    assert_eq!(shown, [(0, crate::model::Outcome::Success, "a"), (1, crate::model::Outcome::Failure, "b")]);
     assert_ne!(events[0].id, events[1].id);
     assert!(events_of("duo", r#"{"response":[],"stat":"OK"}"#).is_empty());
 }
@@ -391,23 +226,12 @@ fn an_answer_with_several_records_gives_several_events() {
 #[test]
 fn an_own_id_is_the_same_in_whatever_wrapping_it_comes() {
     let record = |id: &str| {
-        format!(
-            r#"{{"eventVersion":"1","eventTime":"2026-03-01T00:00:00Z","eventID":"{id}","eventName":"GetObject"}}"#
-        )
+        format!(r#"{{"eventVersion":"1","eventTime":"2026-03-01T00:00:00Z","eventID":"{id}","eventName":"GetObject"}}"#)
     };
-    let wrapped = events_of(
-        "aws-cloudtrail",
-        &format!(r#"{{"Records":[{},{}]}}"#, record("a"), record("b")),
-    );
-    assert_eq!(
-        wrapped.iter().map(|e| e.evidence.index).collect::<Vec<_>>(),
-        [0, 1]
-    );
+    let wrapped = events_of("aws-cloudtrail", &format!(r#"{{"Records":[{},{}]}}"#, record("a"), record("b")));
+    assert_eq!(wrapped.iter().map(|e| e.evidence.index).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(wrapped[1].id, event_of("aws-cloudtrail", &record("b")).id);
-    let bridged = format!(
-        r#"{{"version":"0","id":"x","detail-type":"AWS API Call","detail":{}}}"#,
-        record("b")
-    );
+    let bridged = format!(r#"{{"version":"0","id":"x","detail-type":"AWS API Call","detail":{}}}"#, record("b"));
     assert_eq!(wrapped[1].id, event_of("aws-cloudtrail", &bridged).id);
 }
 
@@ -424,14 +248,8 @@ fn what_is_kept_of_a_line_holds_no_session() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     for (profile, line) in [
         ("tripline-portal", EXPORT),
-        (
-            "okta",
-            r#"{"authenticationContext":{"externalSessionId":"s-1"}}"#,
-        ),
-        (
-            "download-log",
-            r#"1.2.3.4 - - [x] "GET /?sid=s-1&token=s-1 HTTP/1.1" 200 5 sid=s-1 rows=8000"#,
-        ),
+        ("okta", r#"{"authenticationContext":{"externalSessionId":"s-1"}}"#),
+        ("download-log", r#"1.2.3.4 - - [x] "GET /?sid=s-1&token=s-1 HTTP/1.1" 200 5 sid=s-1 rows=8000"#),
     ] {
         let kept = normaliser.redact(normaliser.profile(profile).unwrap(), line.as_bytes());
         assert!(!kept.contains("s-1") && kept.contains("[cut]"), "{kept}");

@@ -175,7 +175,10 @@ impl Book {
 
     fn carried_out_since(&self, since: WallTime) -> usize {
         use OrderState::{Done, Failed, Pending, Started, Unknown};
-        self.orders.values().filter(|o| o.made >= since && matches!(o.state, Pending | Started | Done | Failed | Unknown)).count()
+        self.orders
+            .values()
+            .filter(|o| o.made >= since && matches!(o.state, Pending | Started | Done | Failed | Unknown))
+            .count()
     }
 
     /// The hold is put on or taken off. Orders held by it stay held: a person releases each.
@@ -197,7 +200,9 @@ impl Book {
     /// A person releases (`true`) or cancels (`false`) an order that waits; nothing where it does not wait.
     pub fn decide(&mut self, id: OrderId, release: bool, at: WallTime, by: &str) -> Option<Order> {
         let order = self.orders.get_mut(&id)?;
-        if !matches!(order.state, OrderState::Held | OrderState::Waiting) && (release || order.state != OrderState::Pending) {
+        if !matches!(order.state, OrderState::Held | OrderState::Waiting)
+            && (release || order.state != OrderState::Pending)
+        {
             return None;
         }
         order.state = if release { OrderState::Pending } else { OrderState::Cancelled };
@@ -214,7 +219,8 @@ impl Book {
 
     /// The runner told how it ended. A later word overrules only `unknown`.
     pub fn end(&mut self, id: OrderId, verdict: &Verdict, at: WallTime) -> Option<Order> {
-        let order = self.orders.get_mut(&id).filter(|o| matches!(o.state, OrderState::Started | OrderState::Unknown))?;
+        let order =
+            self.orders.get_mut(&id).filter(|o| matches!(o.state, OrderState::Started | OrderState::Unknown))?;
         let (state, note) = match verdict {
             Verdict::Done(note) => (OrderState::Done, note.clone()),
             Verdict::Failed(note) => (OrderState::Failed, note.clone()),

@@ -1,7 +1,7 @@
 //! Gates and edges, as data.
 use super::*;
-use crate::model::{EventTime, FindingId, Severity, Subject};
 use crate::model::finding::{Ask, SessionRef};
+use crate::model::{EventTime, FindingId, Severity, Subject};
 
 const NOW: WallTime = WallTime(1_000_000_000);
 
@@ -65,9 +65,17 @@ type Change = Box<dyn Fn(&mut Finding, &mut Settings)>;
 fn gates_refuse_by_name() {
     let cases: Vec<(Refusal, Change)> = vec![
         (Refusal::TooOld, Box::new(|f, _| f.time = EventTime(NOW.0 - Millis::HOUR.0 - 1))),
-        (Refusal::Protected, Box::new(|_, s| { s.protected_actors.insert("ana".into()); })),
+        (
+            Refusal::Protected,
+            Box::new(|_, s| {
+                s.protected_actors.insert("ana".into());
+            }),
+        ),
         (Refusal::Protected, Box::new(|_, s| s.protected_networks.push("192.0.2.0/24".parse().expect("a network")))),
-        (Refusal::NotVouched, Box::new(|f, _| f.subject.session = Some(SessionRef { digest: [1; 16], by_server: false }))),
+        (
+            Refusal::NotVouched,
+            Box::new(|f, _| f.subject.session = Some(SessionRef { digest: [1; 16], by_server: false })),
+        ),
         (Refusal::NoTarget, Box::new(|f, _| f.subject.session = None)),
         (Refusal::NoAction, Box::new(|_, s| s.actions.clear())),
         (Refusal::Test, Box::new(|f, _| f.test = true)),

@@ -3,7 +3,8 @@ use super::Rules;
 use crate::detect::Firing;
 use crate::model::finding::Witness;
 use crate::model::{
-    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Severity, SourceName, Subject, Text, WallTime,
+    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Severity, SourceName,
+    Subject, Text, WallTime,
 };
 use std::sync::Arc;
 
@@ -55,7 +56,10 @@ fn subject(rules: &Rules, event: &Event) -> Subject {
 /// One marked finding, to see that it arrives.
 pub(super) fn test(at: WallTime, by: &str) -> Finding {
     let id = HashParts::new("test finding").number(at.0).part(by.as_bytes()).finish();
-    Finding { test: true, ..own(id.short(), "test", "A test: nothing happened", Severity::Informational, EventTime(at.0), at, by.into()) }
+    Finding {
+        test: true,
+        ..own(id.short(), "test", "A test: nothing happened", Severity::Informational, EventTime(at.0), at, by.into())
+    }
 }
 
 /// Said in place of the finding that is one too many.
@@ -117,7 +121,10 @@ pub(super) fn unreadable_key(source: &SourceName) -> Arc<str> {
 
 /// Many of a trail's lines can't be read: its format changed, or somebody hides in it.
 pub(super) fn unreadable(source: &SourceName, newest: EventTime, lines: u64, rejects: u64) -> Finding {
-    let id = HashParts::new("trail_unreadable").part(source.as_str().as_bytes()).number(newest.episode(Millis::HOUR)).finish();
+    let id = HashParts::new("trail_unreadable")
+        .part(source.as_str().as_bytes())
+        .number(newest.episode(Millis::HOUR))
+        .finish();
     let mut finding = own(
         id.short(),
         "trail_unreadable",
@@ -135,7 +142,15 @@ pub(super) fn unreadable(source: &SourceName, newest: EventTime, lines: u64, rej
     finding
 }
 
-fn own(id: [u8; 16], policy: &str, title: &str, severity: Severity, time: EventTime, observed: WallTime, entity: Text) -> Finding {
+fn own(
+    id: [u8; 16],
+    policy: &str,
+    title: &str,
+    severity: Severity,
+    time: EventTime,
+    observed: WallTime,
+    entity: Text,
+) -> Finding {
     Finding {
         id: FindingId(id),
         policy: policy.into(),

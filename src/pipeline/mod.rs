@@ -147,7 +147,8 @@ impl Core {
     /// The core as the ledger has it. `seed` keys in-memory maps and never changes a result.
     pub fn new(rules: Arc<Rules>, recorded: Recorded, replaying: bool, seed: u64) -> Core {
         let flood = recorded.flood.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        let trail = |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
+        let trail =
+            |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
         Core {
             rules,
             state: State::new(seed),
@@ -284,7 +285,9 @@ impl Outcome {
             }
         }
         // each trail keeps its own order; between trails the earlier event goes first, and the first named on a tie
-        while let Some(next) = (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i)) {
+        while let Some(next) =
+            (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i))
+        {
             if let Some((source, line)) = heads[next].take() {
                 self.line(&source, line);
             }
@@ -343,7 +346,9 @@ impl Outcome {
                 self.changes.hold = Some(on);
                 self.changes.orders.extend(self.core.book.hold(on, at, &by));
             }
-            Input::Decide { at, order, release, by } => self.changes.orders.extend(self.core.book.decide(order, release, at, &by)),
+            Input::Decide { at, order, release, by } => {
+                self.changes.orders.extend(self.core.book.decide(order, release, at, &by))
+            }
             Input::TestFinding { at, by } => {
                 let finding = findings::test(at, &by);
                 self.found(finding);

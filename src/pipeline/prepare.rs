@@ -1,7 +1,9 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Rules, recorded};
 use crate::detect::{Plans, Touched};
-use crate::model::{Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, SourceName, limits};
+use crate::model::{
+    Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, SourceName, limits,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -18,7 +20,13 @@ pub struct Scratch {
 impl Scratch {
     /// Empty. `seed` keys the caches and never changes a result.
     pub fn new(seed: u64) -> Scratch {
-        Scratch { normalise: crate::normalise::Scratch::default(), enrich: crate::enrich::Cache::new(seed), plans: Plans::default(), rules: None, seed }
+        Scratch {
+            normalise: crate::normalise::Scratch::default(),
+            enrich: crate::enrich::Cache::new(seed),
+            plans: Plans::default(),
+            rules: None,
+            seed,
+        }
     }
 }
 
@@ -42,7 +50,14 @@ pub struct Line {
 fn line(batch: &Batch, frame: &Frame, events: Result<Vec<(Box<Event>, Touched)>, &'static str>) -> Line {
     let known = events.as_ref().ok().and_then(|events| events.first()).map(|(event, _)| event.evidence.digest);
     let digest = known.unwrap_or_else(|| Digest::of(batch.bytes(frame)).short());
-    Line { time: EventTime::default(), digest, flags: frame.flags, data: batch.data.clone(), range: frame.start..frame.end, events }
+    Line {
+        time: EventTime::default(),
+        digest,
+        flags: frame.flags,
+        data: batch.data.clone(),
+        range: frame.start..frame.end,
+        events,
+    }
 }
 
 /// A batch, ready to be folded in.
@@ -67,13 +82,17 @@ impl Rules {
         let mut events = Vec::new();
         for frame in &batch.frames {
             let outcome = match self.trails.get(&batch.source) {
-                Some(profile) => {
-                    self.normaliser.normalise(*profile, &batch, frame, &mut scratch.normalise, &mut events).map_err(|r| r.reason)
-                }
+                Some(profile) => self
+                    .normaliser
+                    .normalise(*profile, &batch, frame, &mut scratch.normalise, &mut events)
+                    .map_err(|r| r.reason),
                 None => Err("no profile is set for this trail"),
             };
             let stamp = events.first().map(|e| e.time);
-            let prepared = events.drain(..).map(|event| self.prepare_event(Box::new(event), batch.bytes(frame), scratch)).collect();
+            let prepared = events
+                .drain(..)
+                .map(|event| self.prepare_event(Box::new(event), batch.bytes(frame), scratch))
+                .collect();
             // a stamp from the future must not keep the other trails' lines before this one
             time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0)).or(time);
             lines.push((time, line(&batch, frame, outcome.map(|()| prepared))));
@@ -131,7 +150,10 @@ impl Prepared {
         let rest = self.lines.split_off(n);
         let (first, second) = self.batch.cut(n);
         let rules = self.rules;
-        (Some(Prepared { batch: first, rules, lines: self.lines }), Some(Prepared { batch: second, rules, lines: rest }))
+        (
+            Some(Prepared { batch: first, rules, lines: self.lines }),
+            Some(Prepared { batch: second, rules, lines: rest }),
+        )
     }
 
     pub(super) fn cursor(&self) -> CursorRow {

@@ -26,7 +26,9 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
         Input::Rules { digest, .. } => ("rules", json!({"digest": digest.to_string()})),
         Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
         Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
-        Input::Decide { order, release, by, .. } => ("decide", json!({"order": order.to_string(), "release": release, "by": by})),
+        Input::Decide { order, release, by, .. } => {
+            ("decide", json!({"order": order.to_string(), "release": release, "by": by}))
+        }
         Input::TestFinding { by, .. } => ("test-finding", json!({"by": by})),
         Input::Started { order, .. } => ("started", json!({"order": order.to_string()})),
         Input::Ended { order, verdict, .. } => {
@@ -53,7 +55,12 @@ impl InputRow {
             "rules" => Input::Rules { at, digest: crate::model::Digest(crate::model::id::unhex(text("digest")?)?) },
             "acknowledge" => Input::Acknowledge { at, finding: text("finding")?.parse().ok()?, by: by()? },
             "hold" => Input::Hold { at, on: body["on"].as_bool()?, by: by()? },
-            "decide" => Input::Decide { at, order: text("order")?.parse().ok()?, release: body["release"].as_bool()?, by: by()? },
+            "decide" => Input::Decide {
+                at,
+                order: text("order")?.parse().ok()?,
+                release: body["release"].as_bool()?,
+                by: by()?,
+            },
             "test-finding" => Input::TestFinding { at, by: by()? },
             "started" => Input::Started { at, order: text("order")?.parse().ok()? },
             "ended" => {

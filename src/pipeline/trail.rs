@@ -110,7 +110,8 @@ impl Trail {
         if !event.evidence.own_id {
             let ordinal = self.count(first_eight(&event.evidence.digest_of_record()));
             if ordinal > 0 {
-                event.id = EventId(HashParts::new("ordinal").part(&event.id.0).number(i64::from(ordinal)).finish().short());
+                event.id =
+                    EventId(HashParts::new("ordinal").part(&event.id.0).number(i64::from(ordinal)).finish().short());
             }
         }
         let id = first_eight(&event.id.0);

@@ -12,11 +12,8 @@ impl Linker<'_> {
     /// Compiles a detection with the filters that are for it.
     pub(super) fn detection(&mut self, document: &Document) -> Result<(Policy, Side), Fault> {
         let first_raw = self.resolver.raw_fields.len();
-        let mut scope = Scope {
-            resolver: &mut self.resolver,
-            taxonomy: document.taxonomy,
-            placeholders: &self.site.placeholders,
-        };
+        let mut scope =
+            Scope { resolver: &mut self.resolver, taxonomy: document.taxonomy, placeholders: &self.site.placeholders };
         let read = detection(&document.body, "detection", &[], &mut scope)?;
         let unused = read.unused.iter().filter(|w| !w.text.starts_with('_'));
         for word in unused {
@@ -74,10 +71,7 @@ impl Linker<'_> {
             .map(|name| (name, nearly_known(name)))
             .filter(|(_, near)| !near.is_empty())
             .map(|(name, near)| {
-                format!(
-                    "{} is no field of the event and is looked for in the record itself{near}",
-                    quoted(name)
-                )
+                format!("{} is no field of the event and is looked for in the record itself{near}", quoted(name))
             })
             .collect();
         for message in near {
@@ -94,33 +88,16 @@ impl Linker<'_> {
         side: &Side,
     ) -> Result<Policy, Fault> {
         if let Some(status @ ("deprecated" | "unsupported")) = document.status.as_deref() {
-            self.warn(
-                document,
-                document.line,
-                format!("the policy says that it is {status}"),
-            );
+            self.warn(document, document.line, format!("the policy says that it is {status}"));
         }
         let product = match &body {
-            Body::Detection(matcher) => matcher
-                .products()
-                .and_then(|p| p.first())
-                .map_or("test", |p| p)
-                .to_owned(),
+            Body::Detection(matcher) => matcher.products().and_then(|p| p.first()).map_or("test", |p| p).to_owned(),
             Body::Correlation(c) => self.rules[c.rules[0]].product.clone(),
         };
-        let ours = ours::read(
-            document.ours.as_ref(),
-            &mut self.resolver,
-            side.taxonomy,
-            &product,
-        )?;
+        let ours = ours::read(document.ours.as_ref(), &mut self.resolver, side.taxonomy, &product)?;
         let episode = ours.episode.unwrap_or(side.episode);
         let slug = slug(&document.title);
-        let identity: &str = document
-            .name
-            .as_deref()
-            .or(document.id.as_deref())
-            .unwrap_or(&slug);
+        let identity: &str = document.name.as_deref().or(document.id.as_deref()).unwrap_or(&slug);
         let kind = match &body {
             Body::Correlation(c) => Some(&c.kind),
             Body::Detection(_) => None,
@@ -128,10 +105,7 @@ impl Linker<'_> {
         Ok(Policy {
             decision: digest::decision(identity, accumulation, kind, episode),
             accumulation,
-            name: document
-                .name
-                .clone()
-                .unwrap_or_else(|| slug.as_str().into()),
+            name: document.name.clone().unwrap_or_else(|| slug.as_str().into()),
             id: document.id.clone(),
             title: document.title.as_str().into(),
             description: document.description.clone(),
@@ -158,9 +132,7 @@ impl Linker<'_> {
 
 /// The title as a name: `Many failed logins` is `many_failed_logins`.
 fn slug(title: &str) -> String {
-    let words = title
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty());
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let slug = words.map(str::to_lowercase).collect::<Vec<_>>().join("_");
     slug.chars().take(100).collect()
 }

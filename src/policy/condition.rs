@@ -19,24 +19,13 @@ pub(super) enum Condition {
 /// Reads a condition over `selections`.
 pub(super) fn parse(text: &str, selections: &[&str], line: u32) -> Result<Condition, Fault> {
     if text.len() > LENGTH {
-        return Err(Fault::at(
-            line,
-            format!("a condition may have {LENGTH} bytes"),
-        ));
+        return Err(Fault::at(line, format!("a condition may have {LENGTH} bytes")));
     }
-    let mut parser = Parser {
-        tokens: tokens(text, line)?,
-        at: 0,
-        selections,
-        line,
-    };
+    let mut parser = Parser { tokens: tokens(text, line)?, at: 0, selections, line };
     let condition = parser.or(0)?;
     match parser.next() {
         None => Ok(condition),
-        Some(token) => Err(parser.fault(format!(
-            "{} was not expected here in the condition",
-            quoted(&token)
-        ))),
+        Some(token) => Err(parser.fault(format!("{} was not expected here in the condition", quoted(&token)))),
     }
 }
 
@@ -62,10 +51,7 @@ fn tokens(text: &str, line: u32) -> Result<Vec<String>, Fault> {
             }
             c if c.is_whitespace() => {}
             c => {
-                return Err(Fault::at(
-                    line,
-                    format!("{} has no meaning in a condition", quoted(&c.to_string())),
-                ));
+                return Err(Fault::at(line, format!("{} has no meaning in a condition", quoted(&c.to_string()))));
             }
         }
     }
@@ -92,10 +78,7 @@ impl Parser<'_> {
 
     /// Takes the next token where it is this word, in any case.
     fn take(&mut self, word: &str) -> bool {
-        let here = self
-            .tokens
-            .get(self.at)
-            .is_some_and(|t| t.eq_ignore_ascii_case(word));
+        let here = self.tokens.get(self.at).is_some_and(|t| t.eq_ignore_ascii_case(word));
         self.at += usize::from(here);
         here
     }
@@ -141,10 +124,7 @@ impl Parser<'_> {
             return self.quantified(&word);
         }
         if word == ")" || ["and", "or", "them"].contains(&word.to_ascii_lowercase().as_str()) {
-            return Err(self.fault(format!(
-                "{} stands where a selection was expected",
-                quoted(&word)
-            )));
+            return Err(self.fault(format!("{} stands where a selection was expected", quoted(&word))));
         }
         match self.selections.iter().position(|s| *s == word) {
             Some(index) => Ok(Condition::Selection(index)),
@@ -168,10 +148,9 @@ impl Parser<'_> {
             }
         };
         let Some(pattern) = self.next() else {
-            return Err(self.fault(format!(
-                "{} needs a pattern or `them` behind it",
-                quoted(&format!("{quantity} of"))
-            )));
+            return Err(
+                self.fault(format!("{} needs a pattern or `them` behind it", quoted(&format!("{quantity} of"))))
+            );
         };
         let chosen: Vec<Condition> = match pattern.eq_ignore_ascii_case("them") {
             true => self.choose(|name| !name.starts_with('_')),
@@ -190,10 +169,7 @@ impl Parser<'_> {
 
     fn choose(&self, wanted: impl Fn(&str) -> bool) -> Vec<Condition> {
         let numbered = self.selections.iter().enumerate();
-        numbered
-            .filter(|(_, name)| wanted(name))
-            .map(|(i, _)| Condition::Selection(i))
-            .collect()
+        numbered.filter(|(_, name)| wanted(name)).map(|(i, _)| Condition::Selection(i)).collect()
     }
 }
 
@@ -221,9 +197,7 @@ impl Condition {
         match self {
             Condition::Selection(i) => used[*i] = true,
             Condition::Not(inner) => inner.mark_used(used),
-            Condition::And(parts) | Condition::Or(parts) => {
-                parts.iter().for_each(|p| p.mark_used(used))
-            }
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().for_each(|p| p.mark_used(used)),
         }
     }
 
@@ -273,11 +247,7 @@ mod tests {
             ("1 of *_1 and not 1 of sel*", &["filter_1"], true),
             ("1 of them", &["_hidden"], false),
             ("1 of _*", &["_hidden"], true),
-            (
-                "all of them",
-                &["sel_a", "sel_b", "filter_1", "filter_2"],
-                true,
-            ),
+            ("all of them", &["sel_a", "sel_b", "filter_1", "filter_2"], true),
             ("sel_a and not 1 of filter_*", &["sel_a", "filter_2"], false),
         ] {
             assert_eq!(truth(text, on), wanted, "{text} with {on:?}");

@@ -148,16 +148,14 @@ pub struct Range {
 impl Range {
     /// Whether `value` lies within. Whole numbers are exact up to 2^53.
     pub fn holds(&self, value: f64) -> bool {
-        self.bounds
-            .iter()
-            .all(|(comparison, bound)| match comparison {
-                Comparison::Gt => value > *bound,
-                Comparison::Gte => value >= *bound,
-                Comparison::Lt => value < *bound,
-                Comparison::Lte => value <= *bound,
-                Comparison::Eq => value == *bound,
-                Comparison::Neq => value != *bound,
-            })
+        self.bounds.iter().all(|(comparison, bound)| match comparison {
+            Comparison::Gt => value > *bound,
+            Comparison::Gte => value >= *bound,
+            Comparison::Lt => value < *bound,
+            Comparison::Lte => value <= *bound,
+            Comparison::Eq => value == *bound,
+            Comparison::Neq => value != *bound,
+        })
     }
 
     /// Whether what holds goes on holding as the value grows.
@@ -200,31 +198,17 @@ impl std::fmt::Display for Range {
 /// A length as policies write it: `90m`, one number and one of `s m h d`.
 pub(super) fn length(node: &Node, key: &str) -> Result<Millis, Fault> {
     let text = node.text(key)?;
-    let units = [
-        ("s", Millis::SECOND),
-        ("m", Millis::MINUTE),
-        ("h", Millis::HOUR),
-        ("d", Millis::DAY),
-    ];
-    let parts = units
-        .iter()
-        .find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, *unit)));
+    let units = [("s", Millis::SECOND), ("m", Millis::MINUTE), ("h", Millis::HOUR), ("d", Millis::DAY)];
+    let parts = units.iter().find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, *unit)));
     let (digits, unit) = parts.unwrap_or(("", Millis(0)));
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
     let number = digits.parse::<u32>().ok().filter(|_| plain);
     match number.map(|n| unit.times(n.into())) {
         Some(length) if unit.0 > 0 && length <= LONGEST => Ok(length),
-        Some(_) if unit.0 > 0 => Err(Fault::at(
-            node.line,
-            format!("{} may be 400d at most", quoted(key)),
-        )),
+        Some(_) if unit.0 > 0 => Err(Fault::at(node.line, format!("{} may be 400d at most", quoted(key)))),
         _ => Err(Fault::at(
             node.line,
-            format!(
-                "{} must be a number and one of s, m, h, d, as `90m`, and is {}",
-                quoted(key),
-                quoted(&text)
-            ),
+            format!("{} must be a number and one of s, m, h, d, as `90m`, and is {}", quoted(key), quoted(&text)),
         )),
     }
 }
@@ -243,22 +227,9 @@ pub(super) struct Written {
 
 pub(super) enum WrittenKind {
     EventCount(Range),
-    Values {
-        sort: ValueSort,
-        fields: Vec<Word>,
-        range: Range,
-        percentile: Option<f64>,
-    },
-    Temporal {
-        ordered: bool,
-        range: Option<Range>,
-    },
-    NewValue {
-        fields: Vec<Word>,
-        days: u32,
-        observations: u32,
-        new_for: Millis,
-    },
+    Values { sort: ValueSort, fields: Vec<Word>, range: Range, percentile: Option<f64> },
+    Temporal { ordered: bool, range: Option<Range> },
+    NewValue { fields: Vec<Word>, days: u32, observations: u32, new_for: Millis },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -285,8 +256,7 @@ const TYPES: &[&str] = &[
 pub(super) fn read(node: &Node) -> Result<Written, Fault> {
     let map = node.map("correlation")?;
     let need = |key: &str| {
-        node.get(key)
-            .ok_or_else(|| Fault::at(node.line, format!("the correlation has no {}", quoted(key))))
+        node.get(key).ok_or_else(|| Fault::at(node.line, format!("the correlation has no {}", quoted(key))))
     };
     let type_node = need("type")?;
     let name = type_node.text("type")?;
@@ -294,11 +264,7 @@ pub(super) fn read(node: &Node) -> Result<Written, Fault> {
         "new_value" => &["aliases", "fields", "learning", "new-for"],
         _ => &["aliases", "condition"],
     };
-    only(
-        map,
-        &[SHARED, own].concat(),
-        &format!("a correlation of type {}", quoted(&name)),
-    )?;
+    only(map, &[SHARED, own].concat(), &format!("a correlation of type {}", quoted(&name)))?;
     let group_by = match name.as_str() {
         "new_value" => node.get("group-by"),
         _ => Some(need("group-by")?),
@@ -306,10 +272,7 @@ pub(super) fn read(node: &Node) -> Result<Written, Fault> {
     let timespan_node = need("timespan")?;
     let timespan = length(timespan_node, "timespan")?;
     if timespan.0 == 0 {
-        return Err(Fault::at(
-            timespan_node.line,
-            "`timespan` must be longer than nothing",
-        ));
+        return Err(Fault::at(timespan_node.line, "`timespan` must be longer than nothing"));
     }
     Ok(Written {
         rules: unique(need("rules")?, "rules", 1)?,
@@ -323,41 +286,21 @@ pub(super) fn read(node: &Node) -> Result<Written, Fault> {
 fn kind(node: &Node, type_node: &Node, name: &str) -> Result<WrittenKind, Fault> {
     let condition = node.get("condition");
     let need = || {
-        condition.ok_or_else(|| {
-            Fault::at(
-                node.line,
-                format!("a correlation of type {} needs a `condition`", quoted(name)),
-            )
-        })
+        condition
+            .ok_or_else(|| Fault::at(node.line, format!("a correlation of type {} needs a `condition`", quoted(name))))
     };
     let values = |sort| {
         let condition = need()?;
         let field = condition.get("field");
-        let field = field.ok_or_else(|| {
-            Fault::at(
-                condition.line,
-                format!("the condition of {} needs a `field`", quoted(name)),
-            )
-        })?;
+        let field = field
+            .ok_or_else(|| Fault::at(condition.line, format!("the condition of {} needs a `field`", quoted(name))))?;
         let fields = tuple(field, "field")?;
         if sort != ValueSort::Count && fields.len() > 1 {
-            return Err(Fault::at(
-                field.line,
-                format!("{} takes one field", quoted(name)),
-            ));
+            return Err(Fault::at(field.line, format!("{} takes one field", quoted(name))));
         }
         let percentile = condition.get("percentile").map(percentile).transpose()?;
-        let keys: &[&str] = if sort == ValueSort::Percentile {
-            &["field", "percentile"]
-        } else {
-            &["field"]
-        };
-        Ok(WrittenKind::Values {
-            sort,
-            fields,
-            range: range(condition, keys)?,
-            percentile,
-        })
+        let keys: &[&str] = if sort == ValueSort::Percentile { &["field", "percentile"] } else { &["field"] };
+        Ok(WrittenKind::Values { sort, fields, range: range(condition, keys)?, percentile })
     };
     match name {
         "event_count" => Ok(WrittenKind::EventCount(range(need()?, &[])?)),
@@ -372,11 +315,7 @@ fn kind(node: &Node, type_node: &Node, name: &str) -> Result<WrittenKind, Fault>
         "new_value" => new_value(node),
         _ => Err(Fault::at(
             type_node.line,
-            format!(
-                "there is no correlation type {}{}",
-                quoted(name),
-                did_you_mean(name, TYPES.iter().copied())
-            ),
+            format!("there is no correlation type {}{}", quoted(name), did_you_mean(name, TYPES.iter().copied())),
         )),
     }
 }
@@ -385,10 +324,7 @@ fn percentile(node: &Node) -> Result<f64, Fault> {
     let n = node.number("percentile")?;
     match (0.0..=100.0).contains(&n) {
         true => Ok(n),
-        false => Err(Fault::at(
-            node.line,
-            "`percentile` must lie between 0 and 100",
-        )),
+        false => Err(Fault::at(node.line, "`percentile` must lie between 0 and 100")),
     }
 }
 
@@ -404,30 +340,19 @@ fn range(node: &Node, others: &[&str]) -> Result<Range, Fault> {
         }
     }
     match bounds.is_empty() {
-        true => Err(Fault::at(
-            node.line,
-            "the condition compares nothing: give it one of gt, gte, lt, lte, eq, neq",
-        )),
+        true => Err(Fault::at(node.line, "the condition compares nothing: give it one of gt, gte, lt, lte, eq, neq")),
         false => Ok(Range { bounds }),
     }
 }
 
 fn new_value(node: &Node) -> Result<WrittenKind, Fault> {
-    let fields = node.get("fields").ok_or_else(|| {
-        Fault::at(
-            node.line,
-            "a correlation of type `new_value` needs `fields`",
-        )
-    })?;
+    let fields =
+        node.get("fields").ok_or_else(|| Fault::at(node.line, "a correlation of type `new_value` needs `fields`"))?;
     // A working week, and enough sightings that a value is more than chance: Microsoft Entra's minimum for sign-ins is
     // five days; two more make sure of a weekend.
     let (mut days, mut observations) = (7, 5);
     if let Some(learning) = node.get("learning") {
-        only(
-            learning.map("learning")?,
-            &["days", "observations"],
-            "`learning`",
-        )?;
+        only(learning.map("learning")?, &["days", "observations"], "`learning`")?;
         let whole = |key: &str, most, usual| match learning.get(key) {
             Some(n) => Ok(n.whole(key, 0, most)? as u32),
             None => Ok(usual),
@@ -439,19 +364,14 @@ fn new_value(node: &Node) -> Result<WrittenKind, Fault> {
         fields: tuple(fields, "fields")?,
         days,
         observations,
-        new_for: node
-            .get("new-for")
-            .map_or(Ok(Millis(0)), |n| length(n, "new-for"))?,
+        new_for: node.get("new-for").map_or(Ok(Millis(0)), |n| length(n, "new-for"))?,
     })
 }
 
 fn tuple(node: &Node, key: &str) -> Result<Vec<Word>, Fault> {
     let fields = unique(node, key, 1)?;
     match fields.len() > TUPLE {
-        true => Err(Fault::at(
-            node.line,
-            format!("{} may name {TUPLE} fields", quoted(key)),
-        )),
+        true => Err(Fault::at(node.line, format!("{} may name {TUPLE} fields", quoted(key)))),
         false => Ok(fields),
     }
 }
@@ -459,17 +379,11 @@ fn tuple(node: &Node, key: &str) -> Result<Vec<Word>, Fault> {
 fn unique(node: &Node, key: &str, least: usize) -> Result<Vec<Word>, Fault> {
     let texts = node.texts(key)?;
     if texts.len() < least || texts.len() > MOST {
-        return Err(Fault::at(
-            node.line,
-            format!("{} must have {least} to {MOST} entries", quoted(key)),
-        ));
+        return Err(Fault::at(node.line, format!("{} must have {least} to {MOST} entries", quoted(key))));
     }
     for (i, word) in texts.iter().enumerate() {
         if texts[..i].iter().any(|before| before.text == word.text) {
-            return Err(Fault::at(
-                word.line,
-                format!("{} stands twice in {}", quoted(&word.text), quoted(key)),
-            ));
+            return Err(Fault::at(word.line, format!("{} stands twice in {}", quoted(&word.text), quoted(key))));
         }
     }
     Ok(texts)
@@ -493,17 +407,11 @@ mod tests {
 
     #[test]
     fn ranges_hold_where_all_their_bounds_do() {
-        let range = Range {
-            bounds: vec![(Comparison::Gt, 100.0), (Comparison::Lte, 200.0)],
-        };
-        assert!(
-            !range.holds(100.0) && range.holds(101.0) && range.holds(200.0) && !range.holds(201.0)
-        );
+        let range = Range { bounds: vec![(Comparison::Gt, 100.0), (Comparison::Lte, 200.0)] };
+        assert!(!range.holds(100.0) && range.holds(101.0) && range.holds(200.0) && !range.holds(201.0));
         assert!(!range.only_from_below());
         assert_eq!(range.to_string(), "more than 100 and at most 200");
-        let open = Range {
-            bounds: vec![(Comparison::Gt, 9.0)],
-        };
+        let open = Range { bounds: vec![(Comparison::Gt, 9.0)] };
         assert_eq!((open.enough(), range.enough()), (Some(10), None));
     }
 }

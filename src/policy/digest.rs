@@ -23,9 +23,7 @@ pub(super) fn tree(parts: HashParts, node: &Node) -> HashParts {
             let mut sorted: Vec<_> = map.iter().collect();
             sorted.sort_by(|(a, _), (b, _)| a.text.cmp(&b.text));
             let parts = parts.part(b"map").number(map.len() as i64);
-            sorted.iter().fold(parts, |parts, (key, value)| {
-                tree(parts.part(key.text.as_bytes()), value)
-            })
+            sorted.iter().fold(parts, |parts, (key, value)| tree(parts.part(key.text.as_bytes()), value))
         }
     }
 }
@@ -41,10 +39,7 @@ pub(super) fn accumulation(correlation: &Correlation, rules: &[Digest], raw: &[S
     }
     parts = parts.number(correlation.group_by.len() as i64);
     for key in &correlation.group_by {
-        parts = key
-            .fields
-            .iter()
-            .fold(parts, |parts, f| parts.part(&name(f)));
+        parts = key.fields.iter().fold(parts, |parts, f| parts.part(&name(f)));
     }
     parts = parts.number(correlation.timespan.0);
     let (kind, fields): (&str, Vec<FieldRef>) = match &correlation.kind {
@@ -57,10 +52,7 @@ pub(super) fn accumulation(correlation: &Correlation, rules: &[Digest], raw: &[S
         CorrelationKind::Temporal { ordered: true, .. } => ("temporal_ordered", vec![]),
         CorrelationKind::NewValue(new) => ("new_value", new.fields.clone()),
     };
-    fields
-        .iter()
-        .fold(parts.part(kind.as_bytes()), |parts, f| parts.part(&name(f)))
-        .finish()
+    fields.iter().fold(parts.part(kind.as_bytes()), |parts, f| parts.part(&name(f))).finish()
 }
 
 /// What is decided: the accumulation, the thresholds and the episode, and which policy decides it (its `name`; without
@@ -71,37 +63,22 @@ pub(super) fn decision(
     kind: Option<&CorrelationKind>,
     episode: Millis,
 ) -> Digest {
-    let parts = HashParts::new("tripline decision 1")
-        .part(identity.as_bytes())
-        .part(&accumulation.0)
-        .number(episode.0);
+    let parts = HashParts::new("tripline decision 1").part(identity.as_bytes()).part(&accumulation.0).number(episode.0);
     let parts = match kind {
         None => parts,
-        Some(CorrelationKind::EventCount(r) | CorrelationKind::ValueCount { range: r, .. }) => {
+        Some(CorrelationKind::EventCount(r) | CorrelationKind::ValueCount { range: r, .. }) => range(parts, r),
+        Some(CorrelationKind::ValueSum { range: r, .. } | CorrelationKind::ValueAvg { range: r, .. }) => {
             range(parts, r)
         }
-        Some(
-            CorrelationKind::ValueSum { range: r, .. } | CorrelationKind::ValueAvg { range: r, .. },
-        ) => range(parts, r),
-        Some(CorrelationKind::ValuePercentile {
-            range: r,
-            percentile,
-            ..
-        }) => match percentile {
+        Some(CorrelationKind::ValuePercentile { range: r, percentile, .. }) => match percentile {
             Some(n) => range(parts.part(&n.to_le_bytes()), r),
             None => range(parts, r),
         },
         Some(CorrelationKind::Temporal { range: Some(r), .. }) => range(parts, r),
         Some(CorrelationKind::Temporal { range: None, .. }) => parts,
-        Some(CorrelationKind::NewValue(NewValue {
-            learning_days,
-            learning_observations,
-            new_for,
-            ..
-        })) => parts
-            .number((*learning_days).into())
-            .number((*learning_observations).into())
-            .number(new_for.0),
+        Some(CorrelationKind::NewValue(NewValue { learning_days, learning_observations, new_for, .. })) => {
+            parts.number((*learning_days).into()).number((*learning_observations).into()).number(new_for.0)
+        }
     };
     parts.finish()
 }
@@ -110,7 +87,5 @@ fn range(parts: HashParts, range: &Range) -> HashParts {
     range
         .bounds
         .iter()
-        .fold(parts, |parts, (comparison, bound)| {
-            parts.number(*comparison as i64).part(&bound.to_le_bytes())
-        })
+        .fold(parts, |parts, (comparison, bound)| parts.number(*comparison as i64).part(&bound.to_le_bytes()))
 }

@@ -50,44 +50,15 @@ pub struct LogSource {
 }
 
 /// Keys that every kind may have and that only people read.
-const FOR_PEOPLE: &[&str] = &[
-    "status",
-    "author",
-    "references",
-    "date",
-    "modified",
-    "license",
-    "related",
-    "fields",
-    "scope",
-];
+const FOR_PEOPLE: &[&str] =
+    &["status", "author", "references", "date", "modified", "license", "related", "fields", "scope"];
 const COMMON: &[&str] = &["title", "id", "name", "description", "taxonomy"];
-const STATUSES: &[&str] = &[
-    "stable",
-    "test",
-    "experimental",
-    "deprecated",
-    "unsupported",
-];
+const STATUSES: &[&str] = &["stable", "test", "experimental", "deprecated", "unsupported"];
 
 fn allowed(sort: Sort) -> Vec<&'static str> {
     let own: &[&str] = match sort {
-        Sort::Detection => &[
-            "logsource",
-            "detection",
-            "level",
-            "tags",
-            "falsepositives",
-            "tripline",
-        ],
-        Sort::Correlation => &[
-            "correlation",
-            "level",
-            "tags",
-            "falsepositives",
-            "generate",
-            "tripline",
-        ],
+        Sort::Detection => &["logsource", "detection", "level", "tags", "falsepositives", "tripline"],
+        Sort::Correlation => &["correlation", "level", "tags", "falsepositives", "generate", "tripline"],
         Sort::Filter => &["logsource", "filter"],
     };
     [FOR_PEOPLE, COMMON, own].concat()
@@ -99,11 +70,7 @@ pub(super) fn only(map: &[(Word, Node)], known: &[&str], place: &str) -> Result<
         None => Ok(()),
         Some((key, _)) => Err(Fault::at(
             key.line,
-            format!(
-                "unknown key {} in {place}{}",
-                quoted(&key.text),
-                did_you_mean(&key.text, known.iter().copied())
-            ),
+            format!("unknown key {} in {place}{}", quoted(&key.text), did_you_mean(&key.text, known.iter().copied())),
         )),
     }
 }
@@ -130,10 +97,7 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
     let description = text("description")?.unwrap_or_default();
     longest(node, "description", &description, 65_535)?;
     if sort == Sort::Filter && node.get("logsource").is_none() {
-        return Err(Fault::at(
-            node.line,
-            "the filter has no `logsource`, which says how far it reaches",
-        ));
+        return Err(Fault::at(node.line, "the filter has no `logsource`, which says how far it reaches"));
     }
     let logsource = logsource(node.get("logsource"))?;
     known_word(node, "status", STATUSES)?;
@@ -152,22 +116,14 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
         false_positives: listed(node, "falsepositives")?,
         taxonomy: taxonomy(node, &logsource)?,
         logsource,
-        generate: node
-            .get("generate")
-            .map_or(Ok(false), |n| n.bool("generate"))?,
+        generate: node.get("generate").map_or(Ok(false), |n| n.bool("generate"))?,
         ours: node.get("tripline").cloned(),
     })
 }
 
 fn body(node: &Node) -> Result<(Sort, &Node), Fault> {
-    let kinds = [
-        (Sort::Detection, "detection"),
-        (Sort::Correlation, "correlation"),
-        (Sort::Filter, "filter"),
-    ];
-    let mut found = kinds
-        .iter()
-        .filter_map(|(sort, key)| Some((*sort, node.get(key)?)));
+    let kinds = [(Sort::Detection, "detection"), (Sort::Correlation, "correlation"), (Sort::Filter, "filter")];
+    let mut found = kinds.iter().filter_map(|(sort, key)| Some((*sort, node.get(key)?)));
     match (found.next(), found.next()) {
         (Some(body), None) => Ok(body),
         (Some(_), Some((_, second))) => Err(Fault::at(
@@ -178,10 +134,7 @@ fn body(node: &Node) -> Result<(Sort, &Node), Fault> {
             let keys = node.map("a policy")?.iter();
             let mut near = keys.map(|(k, _)| did_you_mean(&k.text, kinds.map(|(_, k)| k)));
             let near = near.find(|n| !n.is_empty()).unwrap_or_default();
-            Err(Fault::at(
-                node.line,
-                format!("the policy has no `detection`, `correlation` or `filter`{near}"),
-            ))
+            Err(Fault::at(node.line, format!("the policy has no `detection`, `correlation` or `filter`{near}")))
         }
     }
 }
@@ -202,18 +155,12 @@ fn identity(node: &Node, key: &str) -> Result<Option<Arc<str>>, Fault> {
         return Ok(None);
     };
     let text = node.text(key)?;
-    let plain = text
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
+    let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
     match plain && !text.is_empty() && text.len() <= 256 {
         true => Ok(Some(text.into())),
-        false => Err(Fault::at(
-            node.line,
-            format!(
-                "{} must be letters, digits, `_`, `-`, `.` and blanks",
-                quoted(key)
-            ),
-        )),
+        false => {
+            Err(Fault::at(node.line, format!("{} must be letters, digits, `_`, `-`, `.` and blanks", quoted(key))))
+        }
     }
 }
 
@@ -226,12 +173,7 @@ fn known_word(node: &Node, key: &str, known: &[&str]) -> Result<(), Fault> {
         true => Ok(()),
         false => Err(Fault::at(
             value.line,
-            format!(
-                "{} cannot be {}: it is one of {}",
-                quoted(key),
-                quoted(&word),
-                known.join(", ")
-            ),
+            format!("{} cannot be {}: it is one of {}", quoted(key), quoted(&word), known.join(", ")),
         )),
     }
 }
@@ -252,29 +194,15 @@ fn logsource(node: Option<&Node>) -> Result<LogSource, Fault> {
     let Some(node) = node else {
         return Ok(LogSource::default());
     };
-    only(
-        node.map("logsource")?,
-        &["category", "product", "service", "definition"],
-        "`logsource`",
-    )?;
+    only(node.map("logsource")?, &["category", "product", "service", "definition"], "`logsource`")?;
     let text = |key: &str| node.get(key).map(|n| n.text(key)).transpose();
-    Ok(LogSource {
-        category: text("category")?,
-        product: text("product")?,
-        service: text("service")?,
-    })
+    Ok(LogSource { category: text("category")?, product: text("product")?, service: text("service")? })
 }
 
 fn taxonomy(node: &Node, logsource: &LogSource) -> Result<Taxonomy, Fault> {
     known_word(node, "taxonomy", &["sigma", "ecs", "ocsf"])?;
-    let named = node
-        .get("taxonomy")
-        .map(|n| n.text("taxonomy"))
-        .transpose()?;
-    let web = logsource
-        .category
-        .as_deref()
-        .is_some_and(|c| matches!(c, "webserver" | "proxy"));
+    let named = node.get("taxonomy").map(|n| n.text("taxonomy")).transpose()?;
+    let web = logsource.category.as_deref().is_some_and(|c| matches!(c, "webserver" | "proxy"));
     let product = logsource.product.as_deref().is_some_and(|p| p != "ocsf");
     Ok(match named.as_deref() {
         Some("ecs") => Taxonomy::Ecs,

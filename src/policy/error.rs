@@ -33,18 +33,11 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn at(line: u32, message: impl Into<String>) -> Fault {
-        Fault {
-            line,
-            message: message.into(),
-        }
+        Fault { line, message: message.into() }
     }
 
     pub(super) fn in_file(self, file: &Arc<str>) -> LoadError {
-        LoadError {
-            file: file.clone(),
-            line: self.line,
-            message: self.message,
-        }
+        LoadError { file: file.clone(), line: self.line, message: self.message }
     }
 }
 
@@ -67,11 +60,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// ` (did you mean …?)` where one of `known` is close to `word`, else nothing.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known
-        .into_iter()
-        .map(|k| (distance(word, k), k))
-        .filter(|(d, k)| *d <= 1 + k.chars().count() / 5)
-        .min();
+    let near = known.into_iter().map(|k| (distance(word, k), k)).filter(|(d, k)| *d <= 1 + k.chars().count() / 5).min();
     match near {
         Some((_, k)) => format!(" (did you mean {}?)", quoted(k)),
         None => String::new(),
@@ -101,10 +90,7 @@ mod tests {
     #[test]
     fn a_near_word_is_named_and_a_far_one_is_not() {
         let known = ["detection", "description", "level"];
-        assert_eq!(
-            did_you_mean("detecton", known),
-            " (did you mean `detection`?)"
-        );
+        assert_eq!(did_you_mean("detecton", known), " (did you mean `detection`?)");
         assert_eq!(did_you_mean("colour", known), "");
     }
 

@@ -137,28 +137,16 @@ mod tests {
     fn names_are_ours_or_raw() {
         let mut resolver = Resolver::default();
         let mut of = |name, taxonomy| resolver.resolve(name, taxonomy);
-        assert_eq!(
-            of("src_endpoint.ip", Taxonomy::Sigma),
-            FieldRef::Known(Field::Ip)
-        );
+        assert_eq!(of("src_endpoint.ip", Taxonomy::Sigma), FieldRef::Known(Field::Ip));
         assert_eq!(of("eventType", Taxonomy::Sigma), FieldRef::Raw(0));
         assert_eq!(of("unmapped.eventType", Taxonomy::Sigma), FieldRef::Raw(0));
         assert_eq!(of("unmapped.status", Taxonomy::Sigma), FieldRef::Raw(1));
         assert_eq!(of("c-ip", Taxonomy::SigmaWeb), FieldRef::Known(Field::Ip));
         assert_eq!(of("c-ip", Taxonomy::Sigma), FieldRef::Raw(2));
-        assert_eq!(
-            of("user.name", Taxonomy::Ecs),
-            FieldRef::Known(Field::ActorName)
-        );
-        assert_eq!(
-            of("user.name", Taxonomy::Sigma),
-            FieldRef::Known(Field::Target)
-        );
+        assert_eq!(of("user.name", Taxonomy::Ecs), FieldRef::Known(Field::ActorName));
+        assert_eq!(of("user.name", Taxonomy::Sigma), FieldRef::Known(Field::Target));
         assert_eq!(of("status", Taxonomy::SigmaProduct), FieldRef::Raw(1));
-        assert_eq!(
-            of("src_endpoint.ip", Taxonomy::SigmaProduct),
-            FieldRef::Known(Field::Ip)
-        );
+        assert_eq!(of("src_endpoint.ip", Taxonomy::SigmaProduct), FieldRef::Known(Field::Ip));
         assert_eq!(resolver.raw_fields, ["eventType", "status", "c-ip"]);
     }
 }

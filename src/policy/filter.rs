@@ -22,15 +22,9 @@ pub(super) struct Filter {
 }
 
 /// Reads a filter's document, the `number`th.
-pub(super) fn read(
-    number: usize,
-    document: &Document,
-    scope: &mut Scope<'_>,
-) -> Result<Filter, Fault> {
+pub(super) fn read(number: usize, document: &Document, scope: &mut Scope<'_>) -> Result<Filter, Fault> {
     let body = &document.body;
-    let rules = body
-        .get("rules")
-        .ok_or_else(|| Fault::at(body.line, "the filter has no `rules`"))?;
+    let rules = body.get("rules").ok_or_else(|| Fault::at(body.line, "the filter has no `rules`"))?;
     let rules = match rules.text("rules") {
         Ok(word) if word == "any" || word == "all" => Vec::new(),
         _ => match rules.texts("rules")? {
@@ -54,11 +48,7 @@ pub(super) fn read(
             ));
         }
     };
-    Ok(Filter {
-        document: number,
-        rules,
-        passes,
-    })
+    Ok(Filter { document: number, rules, passes })
 }
 
 /// `not a`, or several of them joined by `and`.
@@ -73,36 +63,22 @@ fn only_refusals(condition: &Condition) -> bool {
 /// Refuses a filter on something that it cannot be on.
 pub(super) fn fits(filter: &Document, target: &Document, line: u32) -> Result<(), Fault> {
     if target.sort != Sort::Detection {
-        return Err(Fault::at(
-            line,
-            format!(
-                "{} is no detection: filters are for detections",
-                quoted(&target.title)
-            ),
-        ));
+        return Err(Fault::at(line, format!("{} is no detection: filters are for detections", quoted(&target.title))));
     }
     match covers(filter, target) {
         true => Ok(()),
-        false => Err(Fault::at(
-            line,
-            format!(
-                "the filter's `logsource` does not cover that of {}",
-                quoted(&target.title)
-            ),
-        )),
+        false => {
+            Err(Fault::at(line, format!("the filter's `logsource` does not cover that of {}", quoted(&target.title))))
+        }
     }
 }
 
 /// Whether every key that the filter's logsource gives has the same value in the rule's.
 fn covers(filter: &Document, rule: &Document) -> bool {
     let (a, b) = (&filter.logsource, &rule.logsource);
-    [
-        (&a.category, &b.category),
-        (&a.product, &b.product),
-        (&a.service, &b.service),
-    ]
-    .iter()
-    .all(|(filter, rule)| filter.is_none() || filter == rule)
+    [(&a.category, &b.category), (&a.product, &b.product), (&a.service, &b.service)]
+        .iter()
+        .all(|(filter, rule)| filter.is_none() || filter == rule)
 }
 
 impl Filter {
@@ -110,9 +86,10 @@ impl Filter {
     pub(super) fn covers(&self, rule: &Document, documents: &[Document]) -> bool {
         match self.rules.is_empty() {
             true => covers(&documents[self.document], rule),
-            false => self.rules.iter().any(|Word { text: name, .. }| {
-                rule.name.as_deref() == Some(name) || rule.id.as_deref() == Some(name)
-            }),
+            false => self
+                .rules
+                .iter()
+                .any(|Word { text: name, .. }| rule.name.as_deref() == Some(name) || rule.id.as_deref() == Some(name)),
         }
     }
 

@@ -87,12 +87,7 @@ impl Number {
     /// The number that text writes, blanks around it left out.
     fn parse(text: &str) -> Option<Number> {
         let text = text.trim();
-        let real = || {
-            text.parse::<f64>()
-                .ok()
-                .filter(|n| n.is_finite())
-                .map(Number::Real)
-        };
+        let real = || text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Number::Real);
         text.parse().map(Number::Whole).ok().or_else(real)
     }
 
@@ -106,12 +101,7 @@ impl Number {
 }
 
 /// Reads `key: values`.
-pub(super) fn read(
-    key: &str,
-    key_line: u32,
-    values: &Node,
-    scope: &mut Scope<'_>,
-) -> Result<Item, Fault> {
+pub(super) fn read(key: &str, key_line: u32, values: &Node, scope: &mut Scope<'_>) -> Result<Item, Fault> {
     let (field, chain) = split(key, key_line)?;
     let target = match field {
         "" => Target::Line,
@@ -126,19 +116,11 @@ pub(super) fn keywords(values: &Node, scope: &mut Scope<'_>) -> Result<Item, Fau
     build(Target::Line, &chain, values, scope)
 }
 
-fn build(
-    target: Target,
-    chain: &Chain,
-    values: &Node,
-    scope: &mut Scope<'_>,
-) -> Result<Item, Fault> {
+fn build(target: Target, chain: &Chain, values: &Node, scope: &mut Scope<'_>) -> Result<Item, Fault> {
     let single = std::slice::from_ref(values);
     let nodes = match &values.kind {
         Kind::List(list) if list.is_empty() => {
-            return Err(Fault::at(
-                values.line,
-                "an empty list of values matches nothing: give values",
-            ));
+            return Err(Fault::at(values.line, "an empty list of values matches nothing: give values"));
         }
         Kind::List(list) => list,
         _ => single,
@@ -165,11 +147,7 @@ fn build(
         time: chain.time(),
         all: chain.has(M::All),
         negated: chain.has(M::Neq),
-        literals: if chain.has(M::All) {
-            None
-        } else {
-            literals(&tests)
-        },
+        literals: if chain.has(M::All) { None } else { literals(&tests) },
         values: tests,
     })
 }
@@ -181,18 +159,12 @@ fn literals(tests: &[Vec<Test>]) -> Option<Literals> {
     Literals::of(&patterns?)
 }
 
-fn value(
-    target: Target,
-    chain: &Chain,
-    node: &Node,
-    scope: &mut Scope<'_>,
-) -> Result<Vec<Test>, Fault> {
+fn value(target: Target, chain: &Chain, node: &Node, scope: &mut Scope<'_>) -> Result<Vec<Test>, Fault> {
     match chain.kind() {
         Some(M::Exists) => Ok(vec![Test::Exists(node.bool("exists")?)]),
-        Some(M::Re) if scope.resolver.expressions == REGEXES => Err(Fault::at(
-            node.line,
-            format!("all policies together may have {REGEXES} regular expressions"),
-        )),
+        Some(M::Re) if scope.resolver.expressions == REGEXES => {
+            Err(Fault::at(node.line, format!("all policies together may have {REGEXES} regular expressions")))
+        }
         Some(M::Re) => {
             scope.resolver.expressions += 1;
             let regex = expression(&node.text("re")?, chain, node.line)?;
@@ -216,11 +188,7 @@ fn number(node: &Node, for_what: M) -> Result<Number, Fault> {
         Kind::Float(n) if n.is_finite() => Ok(Number::Real(*n)),
         _ => Err(Fault::at(
             node.line,
-            format!(
-                "{} compares numbers, and here is {}",
-                quoted(for_what.name()),
-                node.what()
-            ),
+            format!("{} compares numbers, and here is {}", quoted(for_what.name()), node.what()),
         )),
     }
 }
@@ -244,26 +212,15 @@ fn texts(
 }
 
 fn network(text: &str, line: u32) -> Result<Test, Fault> {
-    let net = text
-        .parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     net.map(|net| Test::Network(net.trunc())).map_err(|_| {
-        Fault::at(
-            line,
-            format!(
-                "{} is no network: write it as 192.0.2.0/24 or 2001:db8::/32",
-                quoted(text)
-            ),
-        )
+        Fault::at(line, format!("{} is no network: write it as 192.0.2.0/24 or 2001:db8::/32", quoted(text)))
     })
 }
 
 fn expression(text: &str, chain: &Chain, line: u32) -> Result<Regex, Fault> {
     if text.len() > REGEX_TEXT {
-        return Err(Fault::at(
-            line,
-            format!("a regular expression may have {REGEX_TEXT} bytes"),
-        ));
+        return Err(Fault::at(line, format!("a regular expression may have {REGEX_TEXT} bytes")));
     }
     regex::RegexBuilder::new(text)
         .case_insensitive(chain.has(M::Insensitive))
@@ -274,56 +231,31 @@ fn expression(text: &str, chain: &Chain, line: u32) -> Result<Regex, Fault> {
         .build()
         .map_err(|error| {
             let text = error.to_string();
-            let why = text
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let linear = "matching is linear in time: no look-around, no back-references";
-            Fault::at(
-                line,
-                format!("regular expression not supported: {why} ({linear})"),
-            )
+            Fault::at(line, format!("regular expression not supported: {why} ({linear})"))
         })
 }
 
 /// A value that is compared as it stands.
-fn plain(
-    target: Target,
-    chain: &Chain,
-    node: &Node,
-    scope: &Scope<'_>,
-) -> Result<Vec<Test>, Fault> {
-    let textual = [
-        M::Contains,
-        M::StartsWith,
-        M::EndsWith,
-        M::Base64,
-        M::Base64Offset,
-        M::Utf16,
-    ]
-    .iter()
-    .chain(&[M::Utf16Le, M::Utf16Be, M::Wide, M::WinDash, M::Expand])
-    .any(|m| chain.has(*m));
+fn plain(target: Target, chain: &Chain, node: &Node, scope: &Scope<'_>) -> Result<Vec<Test>, Fault> {
+    let textual = [M::Contains, M::StartsWith, M::EndsWith, M::Base64, M::Base64Offset, M::Utf16]
+        .iter()
+        .chain(&[M::Utf16Le, M::Utf16Be, M::Wide, M::WinDash, M::Expand])
+        .any(|m| chain.has(*m));
     let as_text = textual || target == Target::Line;
     match &node.kind {
-        Kind::Null if as_text || chain.time().is_some() => Err(Fault::at(
-            node.line,
-            "null cannot be changed by modifiers and is no keyword",
-        )),
+        Kind::Null if as_text || chain.time().is_some() => {
+            Err(Fault::at(node.line, "null cannot be changed by modifiers and is no keyword"))
+        }
         Kind::Null => Ok(vec![Test::Null]),
         Kind::Int(n) if !as_text => Ok(vec![Test::Number(Number::Whole(*n))]),
         Kind::Float(n) if !as_text => Ok(vec![Test::Number(Number::Real(*n))]),
-        _ if chain.time().is_some() => {
-            Err(Fault::at(node.line, "a part of a time is a whole number"))
-        }
+        _ if chain.time().is_some() => Err(Fault::at(node.line, "a part of a time is a whole number")),
         Kind::Bool(b) if !as_text => Ok(vec![Test::Bool(*b)]),
         Kind::List(_) | Kind::Map(_) => Err(Fault::at(
             node.line,
-            format!(
-                "a value must be text, a number, true, false or null, and here is {}",
-                node.what()
-            ),
+            format!("a value must be text, a number, true, false or null, and here is {}", node.what()),
         )),
         _ => {
             let text = node.text("value")?;
@@ -332,10 +264,7 @@ fn plain(
                 values.iter_mut().for_each(anywhere);
             }
             let cased = chain.has(M::Cased);
-            Ok(values
-                .iter()
-                .map(|v| Test::Text(Pattern::new(v, cased)))
-                .collect())
+            Ok(values.iter().map(|v| Test::Text(Pattern::new(v, cased))).collect())
         }
     }
 }
@@ -378,10 +307,7 @@ impl Item {
     }
 
     fn refers(&self) -> bool {
-        self.values
-            .iter()
-            .flatten()
-            .any(|t| matches!(t, Test::Reference(..)))
+        self.values.iter().flatten().any(|t| matches!(t, Test::Reference(..)))
     }
 
     fn blind(&self, event: &Event, value: Value<'_>) -> bool {
@@ -442,9 +368,7 @@ impl Test {
             Test::Regex(regex) => with_text(value, |text| regex.is_match(text)),
             Test::Bool(wanted) => match value {
                 Value::Bool(b) => b == *wanted,
-                Value::Text(text) => {
-                    text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" })
-                }
+                Value::Text(text) => text.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }),
                 _ => false,
             },
             Test::Number(number) => match value {
@@ -453,9 +377,7 @@ impl Test {
                     Number::Whole(n) => *text == *Text::from(n.to_string()),
                     Number::Real(n) => text.parse() == Ok(*n),
                 },
-                value => {
-                    Number::of(value).is_some_and(|v| v.order(*number) == Some(Ordering::Equal))
-                }
+                value => Number::of(value).is_some_and(|v| v.order(*number) == Some(Ordering::Equal)),
             },
             Test::Compare(by, number) => {
                 let order = Number::of(value).and_then(|v| v.order(*number));
@@ -468,14 +390,12 @@ impl Test {
             }
             Test::Network(net) => match value {
                 Value::Ip(ip) => net.contains(&ip),
-                Value::Text(text) => text
-                    .parse::<IpAddr>()
-                    .is_ok_and(|ip| net.contains(&ip.to_canonical())),
+                Value::Text(text) => text.parse::<IpAddr>().is_ok_and(|ip| net.contains(&ip.to_canonical())),
                 _ => false,
             },
-            Test::Reference(field, place, cased) => with_text(value, |a| {
-                with_text(field.value(event), |b| refers(a, b, *place, *cased))
-            }),
+            Test::Reference(field, place, cased) => {
+                with_text(value, |a| with_text(field.value(event), |b| refers(a, b, *place, *cased)))
+            }
         }
     }
 }
@@ -510,18 +430,12 @@ fn with_text(value: Value<'_>, f: impl FnOnce(&str) -> bool) -> bool {
 fn time_part(target: Target, value: Value<'_>, part: M) -> Value<'static> {
     let civil = match value {
         Value::Int(ms) if target == Target::Field(FieldRef::Known(Field::Time)) => {
-            jiff::Timestamp::from_millisecond(ms)
-                .ok()
-                .map(|t| jiff::tz::TimeZone::UTC.to_datetime(t))
+            jiff::Timestamp::from_millisecond(ms).ok().map(|t| jiff::tz::TimeZone::UTC.to_datetime(t))
         }
         Value::Text(text) => {
             let text = text.trim();
-            let instant = text
-                .parse::<jiff::Timestamp>()
-                .map(|t| jiff::tz::TimeZone::UTC.to_datetime(t));
-            instant
-                .or_else(|_| text.parse::<jiff::civil::DateTime>())
-                .ok()
+            let instant = text.parse::<jiff::Timestamp>().map(|t| jiff::tz::TimeZone::UTC.to_datetime(t));
+            instant.or_else(|_| text.parse::<jiff::civil::DateTime>()).ok()
         }
         _ => None,
     };

@@ -74,12 +74,8 @@ impl<'a> Linker<'a> {
                 if let Some(other) = self.index.insert(handle.clone(), i) {
                     let other = &self.documents[other];
                     let (file, line) = (&other.file, other.line);
-                    let message = format!(
-                        "{} is also the name or id of the policy at {file}:{line}",
-                        quoted(handle)
-                    );
-                    self.errors
-                        .push(Fault::at(document.line, message).in_file(&document.file));
+                    let message = format!("{} is also the name or id of the policy at {file}:{line}", quoted(handle));
+                    self.errors.push(Fault::at(document.line, message).in_file(&document.file));
                 }
             }
         }
@@ -107,11 +103,7 @@ impl<'a> Linker<'a> {
     }
 
     fn read_filters(&mut self) {
-        let filters = self
-            .documents
-            .iter()
-            .enumerate()
-            .filter(|(_, d)| d.sort == Sort::Filter);
+        let filters = self.documents.iter().enumerate().filter(|(_, d)| d.sort == Sort::Filter);
         for (i, document) in filters {
             let mut scope = Scope {
                 resolver: &mut self.resolver,
@@ -168,19 +160,13 @@ impl<'a> Linker<'a> {
             let fault = |message: String| Err(Fault::at(*line, message));
             let target = lookup(&self.index, text, *line)?;
             if path.contains(&target) {
-                return fault(format!(
-                    "{} refers back to this correlation: a circle",
-                    quoted(text)
-                ));
+                return fault(format!("{} refers back to this correlation: a circle", quoted(text)));
             }
             if path.len() > CHAINED {
                 return fault(format!("correlations are chained more than {CHAINED} deep"));
             }
             if self.documents[target].sort == Sort::Filter {
-                return fault(format!(
-                    "{} is a filter, which selects nothing",
-                    quoted(text)
-                ));
+                return fault(format!("{} is a filter, which selects nothing", quoted(text)));
             }
             self.place(target, path);
         }
@@ -193,11 +179,7 @@ impl<'a> Linker<'a> {
         for rule in &self.rules {
             *count.entry(rule.name.clone()).or_default() += 1;
         }
-        for rule in self
-            .rules
-            .iter_mut()
-            .filter(|r| !r.named && count[&r.name] > 1)
-        {
+        for rule in self.rules.iter_mut().filter(|r| !r.named && count[&r.name] > 1) {
             match &rule.id {
                 Some(id) => {
                     let short: String = id.chars().take(8).collect();
@@ -208,8 +190,7 @@ impl<'a> Linker<'a> {
                         "another policy is known by the same name, {}: give this one a `name`",
                         quoted(&rule.name)
                     );
-                    self.errors
-                        .push(Fault::at(rule.line, message).in_file(&rule.file));
+                    self.errors.push(Fault::at(rule.line, message).in_file(&rule.file));
                 }
             }
         }
@@ -236,28 +217,14 @@ impl<'a> Linker<'a> {
     }
 
     pub(super) fn warn(&mut self, document: &Document, line: u32, message: String) {
-        self.warnings.push(Warning(LoadError {
-            file: document.file.clone(),
-            line,
-            message,
-        }));
+        self.warnings.push(Warning(LoadError { file: document.file.clone(), line, message }));
     }
 }
 
 /// The document of that name or id.
-pub(super) fn lookup(
-    index: &BTreeMap<Arc<str>, usize>,
-    name: &str,
-    line: u32,
-) -> Result<usize, Fault> {
+pub(super) fn lookup(index: &BTreeMap<Arc<str>, usize>, name: &str, line: u32) -> Result<usize, Fault> {
     index.get(name).copied().ok_or_else(|| {
         let near = did_you_mean(name, index.keys().take(NEAR).map(|k| &**k));
-        Fault::at(
-            line,
-            format!(
-                "there is no rule with the name or id {}{near}",
-                quoted(name)
-            ),
-        )
+        Fault::at(line, format!("there is no rule with the name or id {}{near}", quoted(name)))
     })
 }

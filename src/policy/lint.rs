@@ -6,11 +6,7 @@ pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
     let mut out = Vec::new();
     for (rule, never) in set.rules.iter().zip(never(set)) {
         let mut warn = |message: &str| {
-            out.push(Warning(LoadError {
-                file: rule.file.clone(),
-                line: rule.line,
-                message: message.to_owned(),
-            }));
+            out.push(Warning(LoadError { file: rule.file.clone(), line: rule.line, message: message.to_owned() }));
         };
         if !rule.alerts && !rule.referred {
             warn("the rule is of no use: it has no `level`, and no correlation refers to it");
@@ -20,15 +16,11 @@ pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
         }
         if rule.alerts && rule.tests.is_empty() {
             warn("the policy has no tests");
-        } else if rule.alerts
-            && !(rule.tests.iter().any(|t| t.finds > 0) && rule.tests.iter().any(|t| t.finds == 0))
-        {
+        } else if rule.alerts && !(rule.tests.iter().any(|t| t.finds > 0) && rule.tests.iter().any(|t| t.finds == 0)) {
             warn("the policy needs a test in which it fires and one in which it does not");
         }
         if rule.alerts && !rule.named && rule.id.is_none() {
-            warn(
-                "the policy has neither `name` nor `id`: its findings will be others when its title is changed",
-            );
+            warn("the policy has neither `name` nor `id`: its findings will be others when its title is changed");
         }
         if !rule.asks.is_empty() && !rule.alerts {
             warn("the response is never asked for, for the policy does not alert");
@@ -43,8 +35,7 @@ fn never(set: &PolicySet) -> Vec<bool> {
     for rule in &set.rules {
         let nothing = match &rule.body {
             Body::Detection(m) => {
-                m.products().is_some_and(<[_]>::is_empty)
-                    || m.activities().is_some_and(ActivitySet::is_empty)
+                m.products().is_some_and(<[_]>::is_empty) || m.activities().is_some_and(ActivitySet::is_empty)
             }
             Body::Correlation(c) => match &c.kind {
                 CorrelationKind::Temporal { range: None, .. } => c.rules.iter().any(|r| never[*r]),

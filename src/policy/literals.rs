@@ -48,11 +48,7 @@ mod tests {
         let literals = Literals::of(&many).expect("eight texts");
         assert_eq!(literals.within("xK7"), Some(true));
         assert_eq!(literals.within("xK8"), Some(false));
-        assert_eq!(
-            literals.within("x\u{212a}7"),
-            None,
-            "the Kelvin sign is a k"
-        );
+        assert_eq!(literals.within("x\u{212a}7"), None, "the Kelvin sign is a k");
         assert!(Literals::of(&many[..7]).is_none());
         let wild = contains("a*b");
         assert!(Literals::of(&[&many[..], &[&wild]].concat()).is_none());

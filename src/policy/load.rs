@@ -22,11 +22,7 @@ pub fn load(files: &[(&str, &str)], site: &Site) -> Result<PolicySet, Vec<LoadEr
     let documents = read_all(&latest, &mut errors);
     if latest.len() > FILES || documents.len() > POLICIES {
         let message = format!("there may be {FILES} files with {POLICIES} policies together");
-        errors.push(LoadError {
-            file: "policies".into(),
-            line: 0,
-            message,
-        });
+        errors.push(LoadError { file: "policies".into(), line: 0, message });
         return Err(errors);
     }
     let (mut set, more) = Linker::new(documents, site).link();
@@ -47,14 +43,10 @@ fn digest(files: &BTreeMap<&str, &str>, site: &Site) -> Digest {
     parts = parts.number(site.placeholders.len() as i64);
     for (name, values) in &site.placeholders {
         parts = parts.part(name.as_bytes()).number(values.len() as i64);
-        parts = values
-            .iter()
-            .fold(parts, |parts, v| parts.part(v.as_bytes()));
+        parts = values.iter().fold(parts, |parts, v| parts.part(v.as_bytes()));
     }
     for profile in &site.profiles {
-        parts = parts
-            .part(profile.name.as_bytes())
-            .number(profile.sources.len() as i64);
+        parts = parts.part(profile.name.as_bytes()).number(profile.sources.len() as i64);
         for source in &profile.sources {
             for text in [&source.category, &source.product, &source.service] {
                 parts = parts.part(text.as_deref().unwrap_or_default().as_bytes());

@@ -67,21 +67,13 @@ pub(super) enum Expression {
 impl Matcher {
     /// `products`: the profiles whose events it is for, or nothing where it is for all.
     pub(super) fn new(expression: Expression, products: Option<Vec<Arc<str>>>) -> Matcher {
-        Matcher {
-            activities: expression.activities().0,
-            needs_line: expression.needs_line(),
-            expression,
-            products,
-        }
+        Matcher { activities: expression.activities().0, needs_line: expression.needs_line(), expression, products }
     }
 
     /// Whether it selects `event`.
     pub fn matches(&self, event: &Event) -> bool {
         self.activities.contains(event.activity)
-            && self
-                .products
-                .as_ref()
-                .is_none_or(|p| p.contains(&event.product))
+            && self.products.as_ref().is_none_or(|p| p.contains(&event.product))
             && self.expression.matches(event)
     }
 
@@ -119,13 +111,8 @@ impl Expression {
     /// The activities for which it can hold, and whether it holds for all their events.
     fn activities(&self) -> (ActivitySet, bool) {
         match self {
-            Expression::Item(item)
-                if item.target == Target::Field(FieldRef::Known(Field::Activity)) =>
-            {
-                let decided: Option<Vec<bool>> = Activity::ALL
-                    .iter()
-                    .map(|a| item.matches_text(a.name()))
-                    .collect();
+            Expression::Item(item) if item.target == Target::Field(FieldRef::Known(Field::Activity)) => {
+                let decided: Option<Vec<bool>> = Activity::ALL.iter().map(|a| item.matches_text(a.name())).collect();
                 match decided {
                     Some(held) => (ActivitySet::of(|a| held[a as usize]), true),
                     None => (ActivitySet::ALL, false),
@@ -136,22 +123,14 @@ impl Expression {
                 (set, true) => (set.others(), true),
                 (_, false) => (ActivitySet::ALL, false),
             },
-            Expression::All(parts) => {
-                parts
-                    .iter()
-                    .fold((ActivitySet::ALL, true), |(set, exact), p| {
-                        let (other, also) = p.activities();
-                        (set.and(other), exact && also)
-                    })
-            }
-            Expression::Any(parts) => {
-                parts
-                    .iter()
-                    .fold((ActivitySet(0), true), |(set, exact), p| {
-                        let (other, also) = p.activities();
-                        (set.or(other), exact && also)
-                    })
-            }
+            Expression::All(parts) => parts.iter().fold((ActivitySet::ALL, true), |(set, exact), p| {
+                let (other, also) = p.activities();
+                (set.and(other), exact && also)
+            }),
+            Expression::Any(parts) => parts.iter().fold((ActivitySet(0), true), |(set, exact), p| {
+                let (other, also) = p.activities();
+                (set.or(other), exact && also)
+            }),
         }
     }
 
@@ -159,18 +138,14 @@ impl Expression {
         match self {
             Expression::Item(item) => item.target == Target::Line,
             Expression::Not(inner) => inner.needs_line(),
-            Expression::All(parts) | Expression::Any(parts) => {
-                parts.iter().any(Expression::needs_line)
-            }
+            Expression::All(parts) | Expression::Any(parts) => parts.iter().any(Expression::needs_line),
         }
     }
 
     fn needs(&self) -> BTreeSet<FieldRef> {
         match self {
             Expression::Item(item) => match item.target {
-                Target::Field(field) if item.needs_presence() => {
-                    [field].into_iter().chain(item.references()).collect()
-                }
+                Target::Field(field) if item.needs_presence() => [field].into_iter().chain(item.references()).collect(),
                 _ => BTreeSet::new(),
             },
             Expression::Not(_) => BTreeSet::new(),
@@ -194,19 +169,11 @@ pub(super) struct Detection {
 }
 
 /// Reads the search identifiers and the condition of `detection` or `filter`; `skip` are the keys that are neither.
-pub(super) fn detection(
-    node: &Node,
-    section: &str,
-    skip: &[&str],
-    scope: &mut Scope<'_>,
-) -> Result<Detection, Fault> {
+pub(super) fn detection(node: &Node, section: &str, skip: &[&str], scope: &mut Scope<'_>) -> Result<Detection, Fault> {
     let map = node.map(section)?;
     let mut names = Vec::new();
     let mut selections = Vec::new();
-    for (key, value) in map
-        .iter()
-        .filter(|(k, _)| k.text != "condition" && !skip.contains(&k.text.as_str()))
-    {
+    for (key, value) in map.iter().filter(|(k, _)| k.text != "condition" && !skip.contains(&k.text.as_str())) {
         if key.text == "timeframe" {
             return Err(Fault::at(
                 key.line,
@@ -221,10 +188,8 @@ pub(super) fn detection(
         .ok_or_else(|| Fault::at(node.line, format!("{} has no `condition`", quoted(section))))?
         .texts("condition")?;
     let words: Vec<&str> = names.iter().map(|n| n.text.as_str()).collect();
-    let mut conditions = texts
-        .iter()
-        .map(|word| parse(&word.text, &words, word.line))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut conditions =
+        texts.iter().map(|word| parse(&word.text, &words, word.line)).collect::<Result<Vec<_>, _>>()?;
     let condition = match conditions.len() {
         0 => return Err(Fault::at(node.line, "`condition` is an empty list")),
         1 => conditions.remove(0),
@@ -254,23 +219,13 @@ fn selection(name: &str, node: &Node, scope: &mut Scope<'_>) -> Result<Expressio
     match &node.kind {
         Kind::Map(map) if map.is_empty() => Err(empty(name, node)),
         Kind::Map(map) => {
-            let items = map
-                .iter()
-                .map(|(key, value)| read(&key.text, key.line, value, scope));
-            Ok(one_or(
-                items
-                    .map(|i| i.map(Expression::Item))
-                    .collect::<Result<_, _>>()?,
-                Expression::All,
-            ))
+            let items = map.iter().map(|(key, value)| read(&key.text, key.line, value, scope));
+            Ok(one_or(items.map(|i| i.map(Expression::Item)).collect::<Result<_, _>>()?, Expression::All))
         }
         Kind::List(list) if list.is_empty() => Err(empty(name, node)),
         Kind::List(list) => {
             let parts = list.iter().map(|node| match node.kind {
-                Kind::List(_) => Err(Fault::at(
-                    node.line,
-                    "a list in a list has no meaning in a selection",
-                )),
+                Kind::List(_) => Err(Fault::at(node.line, "a list in a list has no meaning in a selection")),
                 _ => selection(name, node, scope),
             });
             Ok(one_or(parts.collect::<Result<_, _>>()?, Expression::Any))

@@ -39,9 +39,7 @@ mod relate;
 mod timeline;
 mod yaml;
 
-pub use correlation::{
-    Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, NewValue, Range,
-};
+pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, NewValue, Range};
 pub use document::LogSource;
 pub use error::LoadError;
 pub use field::FieldRef;
@@ -167,15 +165,10 @@ impl Site {
         }
         let given = |rule: &Option<String>, of: &Option<String>| rule.is_none() || rule == of;
         let fits = |s: &LogSource| {
-            given(&rule.category, &s.category)
-                && given(&rule.product, &s.product)
-                && given(&rule.service, &s.service)
+            given(&rule.category, &s.category) && given(&rule.product, &s.product) && given(&rule.service, &s.service)
         };
         let by_name = |p: &Profile| p.sources.is_empty() && rule.product.as_ref() == Some(&p.name);
-        let fitting = self
-            .profiles
-            .iter()
-            .filter(|p| by_name(p) || p.sources.iter().any(fits));
+        let fitting = self.profiles.iter().filter(|p| by_name(p) || p.sources.iter().any(fits));
         Some(fitting.map(|p| p.name.as_str().into()).collect())
     }
 }

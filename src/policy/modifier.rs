@@ -93,10 +93,7 @@ pub(super) fn split(key: &str, line: u32) -> Result<(&str, Chain), Fault> {
             Fault::at(line, format!("there is no modifier {}{near}", quoted(word)))
         })?;
         if modifiers.contains(&modifier) {
-            return Err(Fault::at(
-                line,
-                format!("modifier {} stands twice", quoted(word)),
-            ));
+            return Err(Fault::at(line, format!("modifier {} stands twice", quoted(word))));
         }
         modifiers.push(modifier);
     }
@@ -106,25 +103,9 @@ pub(super) fn split(key: &str, line: u32) -> Result<(&str, Chain), Fault> {
 }
 
 /// What decides how a value is compared; at most one of them may stand in a chain.
-const KINDS: &[Modifier] = &[
-    M::Re,
-    M::Cidr,
-    M::Exists,
-    M::Lt,
-    M::Lte,
-    M::Gt,
-    M::Gte,
-    M::FieldRef,
-];
+const KINDS: &[Modifier] = &[M::Re, M::Cidr, M::Exists, M::Lt, M::Lte, M::Gt, M::Gte, M::FieldRef];
 const PLACES: &[Modifier] = &[M::Contains, M::StartsWith, M::EndsWith];
-const ENCODINGS: &[Modifier] = &[
-    M::Base64,
-    M::Base64Offset,
-    M::Utf16,
-    M::Utf16Le,
-    M::Utf16Be,
-    M::Wide,
-];
+const ENCODINGS: &[Modifier] = &[M::Base64, M::Base64Offset, M::Utf16, M::Utf16Le, M::Utf16Be, M::Wide];
 const FLAGS: &[Modifier] = &[M::Insensitive, M::MultiLine, M::SingleLine];
 const TIMES: &[Modifier] = &[M::Minute, M::Hour, M::Day, M::Week, M::Month, M::Year];
 
@@ -148,14 +129,7 @@ impl Chain {
     }
 
     fn clash(&self, a: Modifier, b: Modifier) -> Fault {
-        Fault::at(
-            self.line,
-            format!(
-                "modifiers {} and {} cannot stand together",
-                quoted(a.name()),
-                quoted(b.name())
-            ),
-        )
+        Fault::at(self.line, format!("modifiers {} and {} cannot stand together", quoted(a.name()), quoted(b.name())))
     }
 
     fn alone(&self, group: &[Modifier]) -> Result<(), Fault> {
@@ -186,26 +160,19 @@ impl Chain {
         self.apart(&[M::Expand], &[M::Re, M::Exists, M::FieldRef])?;
         self.apart(TIMES, PLACES)?;
         self.apart(TIMES, ENCODINGS)?;
-        self.apart(
-            TIMES,
-            &[M::Re, M::Cidr, M::Exists, M::FieldRef, M::Cased, M::WinDash],
-        )?;
+        self.apart(TIMES, &[M::Re, M::Cidr, M::Exists, M::FieldRef, M::Cased, M::WinDash])?;
         self.apart(&[M::All], &[M::Exists, M::Lt, M::Lte, M::Gt, M::Gte])?;
         if let (Some(flag), false) = (self.any(FLAGS), self.has(M::Re)) {
             return Err(Fault::at(
                 self.line,
-                format!(
-                    "modifier {} is a flag of `re` and needs it before",
-                    quoted(flag.name())
-                ),
+                format!("modifier {} is a flag of `re` and needs it before", quoted(flag.name())),
             ));
         }
         let fieldless = [&patternless[1..], TIMES, &[M::FieldRef, M::Neq]].concat();
         match self.any(&fieldless) {
-            Some(m) if field.is_empty() => Err(Fault::at(
-                self.line,
-                format!("modifier {} needs a field before it", quoted(m.name())),
-            )),
+            Some(m) if field.is_empty() => {
+                Err(Fault::at(self.line, format!("modifier {} needs a field before it", quoted(m.name()))))
+            }
             _ => self.check_order(),
         }
     }
@@ -220,10 +187,7 @@ impl Chain {
             {
                 return Err(Fault::at(
                     self.line,
-                    format!(
-                        "modifier {} must stand before encodings",
-                        quoted(early.name())
-                    ),
+                    format!("modifier {} must stand before encodings", quoted(early.name())),
                 ));
             }
         }
@@ -329,10 +293,7 @@ fn without_dashes(value: Vec<Part>) -> Vec<Vec<Part>> {
             part => vec![part],
         };
         let mut next = Vec::new();
-        for (before, option) in done
-            .iter()
-            .flat_map(|b| options.iter().map(move |o| (b, o)))
-        {
+        for (before, option) in done.iter().flat_map(|b| options.iter().map(move |o| (b, o))) {
             let mut longer = before.clone();
             match option {
                 Part::Text(t) => push_text(&mut longer, t.clone()),
@@ -358,10 +319,7 @@ fn bytes_of(text: &str) -> Vec<u8> {
 
 fn plain_bytes(value: &[Part], by: Modifier, line: u32) -> Result<Vec<u8>, Fault> {
     match value {
-        [] => Err(Fault::at(
-            line,
-            format!("an empty value has no {}", quoted(by.name())),
-        )),
+        [] => Err(Fault::at(line, format!("an empty value has no {}", quoted(by.name())))),
         [Part::Text(text)] => Ok(bytes_of(text)),
         _ => Err(Fault::at(
             line,
@@ -408,11 +366,7 @@ fn base64(bytes: &[u8]) -> String {
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for i in 0..4 {
             let sextet = (group >> (18 - 6 * i)) as usize & 63;
-            out.push(if i <= chunk.len() {
-                ALPHABET[sextet].into()
-            } else {
-                '='
-            });
+            out.push(if i <= chunk.len() { ALPHABET[sextet].into() } else { '=' });
         }
     }
     out
@@ -426,9 +380,7 @@ fn base64_offsets(bytes: &[u8]) -> Vec<Vec<Part>> {
         .map(|offset| {
             let text = base64(&[&vec![b' '; offset], bytes].concat());
             let end = text.len() - END[(bytes.len() + offset) % 3];
-            vec![Part::Text(
-                text.get(START[offset]..end).unwrap_or_default().to_owned(),
-            )]
+            vec![Part::Text(text.get(START[offset]..end).unwrap_or_default().to_owned())]
         })
         .collect()
 }
@@ -443,34 +395,24 @@ fn expand(text: &str, known: &Placeholders, line: u32) -> Result<Vec<Vec<Part>>,
             vec!["%".to_owned()]
         } else if let Some((name, after)) = placeholder(rest) {
             rest = after;
-            known
-                .get(name)
-                .filter(|v| !v.is_empty())
-                .cloned()
-                .ok_or_else(|| {
-                    Fault::at(
-                        line,
-                        format!(
-                            "placeholder {} has no values: give it some in the configuration{}",
-                            quoted(name),
-                            did_you_mean(name, known.keys().map(String::as_str))
-                        ),
-                    )
-                })?
+            known.get(name).filter(|v| !v.is_empty()).cloned().ok_or_else(|| {
+                Fault::at(
+                    line,
+                    format!(
+                        "placeholder {} has no values: give it some in the configuration{}",
+                        quoted(name),
+                        did_you_mean(name, known.keys().map(String::as_str))
+                    ),
+                )
+            })?
         } else {
             rest = &rest[c.len_utf8()..];
             vec![c.to_string()]
         };
         if drafts.len() * options.len() > ALTERNATIVES {
-            return Err(Fault::at(
-                line,
-                "the placeholders of this value stand for too many values",
-            ));
+            return Err(Fault::at(line, "the placeholders of this value stand for too many values"));
         }
-        drafts = drafts
-            .iter()
-            .flat_map(|d| options.iter().map(move |o| format!("{d}{o}")))
-            .collect();
+        drafts = drafts.iter().flat_map(|d| options.iter().map(move |o| format!("{d}{o}"))).collect();
     }
     Ok(drafts.iter().map(|d| parse(d)).collect())
 }

@@ -29,14 +29,8 @@ pub(super) fn read(
     let Some(node) = node else {
         return Ok(Ours::default());
     };
-    only(
-        node.map("tripline")?,
-        &["episode", "generate", "response", "runbook", "tests"],
-        "`tripline`",
-    )?;
-    let tests = node
-        .get("tests")
-        .map(|n| timeline::read(n, resolver, taxonomy, product));
+    only(node.map("tripline")?, &["episode", "generate", "response", "runbook", "tests"], "`tripline`")?;
+    let tests = node.get("tests").map(|n| timeline::read(n, resolver, taxonomy, product));
     Ok(Ours {
         episode: node.get("episode").map(episode).transpose()?,
         runbook: node.get("runbook").map(|n| n.text("runbook")).transpose()?,
@@ -50,45 +44,25 @@ fn episode(node: &Node) -> Result<Millis, Fault> {
     let episode = length(node, "episode")?;
     match episode >= Millis::MINUTE {
         true => Ok(episode),
-        false => Err(Fault::at(
-            node.line,
-            "`episode` must be a minute at least: a policy fires once in each",
-        )),
+        false => Err(Fault::at(node.line, "`episode` must be a minute at least: a policy fires once in each")),
     }
 }
 
 fn asks(node: &Node) -> Result<Vec<Ask>, Fault> {
     let mut asks = Vec::new();
     for entry in node.list("response")? {
-        only(
-            entry.map("a response")?,
-            &["action", "target"],
-            "a response",
-        )?;
+        only(entry.map("a response")?, &["action", "target"], "a response")?;
         let need = |key: &str| match entry.get(key) {
             Some(node) => Ok((node.line, node.text(key)?)),
-            None => Err(Fault::at(
-                entry.line,
-                format!("the response has no {}", quoted(key)),
-            )),
+            None => Err(Fault::at(entry.line, format!("the response has no {}", quoted(key)))),
         };
         let (_, action) = need("action")?;
         let (line, target) = need("target")?;
         let target = TargetKind::from_name(&target).ok_or_else(|| {
             let known: Vec<&str> = TargetKind::ALL.iter().map(|t| t.name()).collect();
-            Fault::at(
-                line,
-                format!(
-                    "`target` cannot be {}: it is one of {}",
-                    quoted(&target),
-                    known.join(", ")
-                ),
-            )
+            Fault::at(line, format!("`target` cannot be {}: it is one of {}", quoted(&target), known.join(", ")))
         })?;
-        let ask = Ask {
-            action: action.into(),
-            target,
-        };
+        let ask = Ask { action: action.into(), target };
         match asks.contains(&ask) {
             true => return Err(Fault::at(entry.line, "the same response stands twice")),
             false => asks.push(ask),

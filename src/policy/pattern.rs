@@ -25,11 +25,7 @@ pub(super) fn parse(text: &str) -> Vec<Part> {
     while let Some(c) = chars.next() {
         let wildcard = match c {
             '\\' => {
-                literal.push(
-                    chars
-                        .next_if(|n| matches!(n, '\\' | '*' | '?'))
-                        .unwrap_or('\\'),
-                );
+                literal.push(chars.next_if(|n| matches!(n, '\\' | '*' | '?')).unwrap_or('\\'));
                 continue;
             }
             '*' => Part::Many,
@@ -134,13 +130,10 @@ impl Pattern {
         match &self.shape {
             Shape::Any => true,
             Shape::Is(t) => bytes.eq_ignore_ascii_case(t.as_bytes()),
-            Shape::Starts(t) => bytes
-                .get(..t.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(t.as_bytes())),
-            Shape::Ends(t) => bytes
-                .len()
-                .checked_sub(t.len())
-                .is_some_and(|at| bytes[at..].eq_ignore_ascii_case(t.as_bytes())),
+            Shape::Starts(t) => bytes.get(..t.len()).is_some_and(|head| head.eq_ignore_ascii_case(t.as_bytes())),
+            Shape::Ends(t) => {
+                bytes.len().checked_sub(t.len()).is_some_and(|at| bytes[at..].eq_ignore_ascii_case(t.as_bytes()))
+            }
             Shape::Contains(t) => contains_ascii(bytes, t.as_bytes()),
             Shape::Glob(tokens) => glob(tokens, text, |c| c.to_ascii_lowercase()),
         }
@@ -151,8 +144,7 @@ fn contains_ascii(text: &[u8], lowered: &[u8]) -> bool {
     let Some(first) = lowered.first() else {
         return true;
     };
-    text.windows(lowered.len())
-        .any(|w| w[0].to_ascii_lowercase() == *first && w.eq_ignore_ascii_case(lowered))
+    text.windows(lowered.len()).any(|w| w[0].to_ascii_lowercase() == *first && w.eq_ignore_ascii_case(lowered))
 }
 
 fn tokens(parts: &[Part], fold: impl Fn(&String) -> String) -> Vec<Token> {

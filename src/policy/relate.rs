@@ -1,7 +1,5 @@
 //! One correlation into a policy: its rules, keys and fields from names into places.
-use super::correlation::{
-    Correlation, CorrelationKind, GroupKey, NewValue, ValueSort, Written, WrittenKind,
-};
+use super::correlation::{Correlation, CorrelationKind, GroupKey, NewValue, ValueSort, Written, WrittenKind};
 use super::document::Document;
 use super::error::{Fault, did_you_mean, quoted};
 use super::field::{FieldRef, Taxonomy};
@@ -23,8 +21,7 @@ impl Linker<'_> {
         for Word { line, text } in &written.rules {
             match self.places[lookup(&self.index, text, *line)?] {
                 Some(place) if rules.contains(&place) => {
-                    let message =
-                        format!("{} is referred to twice, by name and by id", quoted(text));
+                    let message = format!("{} is referred to twice, by name and by id", quoted(text));
                     return Err(Fault::at(*line, message));
                 }
                 Some(place) => rules.push(place),
@@ -39,10 +36,7 @@ impl Linker<'_> {
             timespan: written.timespan,
             rules,
         };
-        let of_rules = correlation
-            .rules
-            .iter()
-            .map(|r| self.rules[*r].accumulation);
+        let of_rules = correlation.rules.iter().map(|r| self.rules[*r].accumulation);
         let of_rules: Vec<Digest> = of_rules.collect();
         let accumulation = digest::accumulation(&correlation, &of_rules, &self.resolver.raw_fields);
         let side = Side {
@@ -53,21 +47,12 @@ impl Linker<'_> {
             monotone: self.monotone(&correlation),
             episode: correlation.timespan.clamp(Millis::HOUR, Millis::DAY),
         };
-        let policy = self.policy(
-            document,
-            Body::Correlation(correlation),
-            accumulation,
-            &side,
-        )?;
+        let policy = self.policy(document, Body::Correlation(correlation), accumulation, &side)?;
         Ok(Some((policy, side)))
     }
 
     /// Resolves the keys to group by: an alias names a field for each rule, a field is the same for all.
-    fn group_by(
-        &mut self,
-        written: &Written,
-        taxonomies: &[Taxonomy],
-    ) -> Result<Vec<GroupKey>, Fault> {
+    fn group_by(&mut self, written: &Written, taxonomies: &[Taxonomy]) -> Result<Vec<GroupKey>, Fault> {
         let mut keys = Vec::new();
         for key in &written.group_by {
             let mut fields = Vec::new();
@@ -75,54 +60,32 @@ impl Linker<'_> {
                 let field = aliased(written, key, &rule.text)?;
                 fields.push(self.resolver.resolve(field, *taxonomy));
             }
-            keys.push(GroupKey {
-                name: key.text.as_str().into(),
-                fields,
-            });
+            keys.push(GroupKey { name: key.text.as_str().into(), fields });
         }
         Ok(keys)
     }
 
-    fn kind(
-        &mut self,
-        written: &Written,
-        taxonomies: &[Taxonomy],
-    ) -> Result<CorrelationKind, Fault> {
+    fn kind(&mut self, written: &Written, taxonomies: &[Taxonomy]) -> Result<CorrelationKind, Fault> {
         let mut resolve = |fields: &[Word]| {
             let fields = fields.iter().map(|f| self.field(f, written, taxonomies));
             fields.collect::<Result<Vec<_>, _>>()
         };
         Ok(match &written.kind {
             WrittenKind::EventCount(range) => CorrelationKind::EventCount(range.clone()),
-            WrittenKind::Values {
-                sort,
-                fields,
-                range,
-                percentile,
-            } => {
+            WrittenKind::Values { sort, fields, range, percentile } => {
                 let (fields, range) = (resolve(fields)?, range.clone());
                 let field = fields[0];
                 match sort {
                     ValueSort::Count => CorrelationKind::ValueCount { fields, range },
                     ValueSort::Sum => CorrelationKind::ValueSum { field, range },
                     ValueSort::Avg => CorrelationKind::ValueAvg { field, range },
-                    ValueSort::Percentile => CorrelationKind::ValuePercentile {
-                        field,
-                        percentile: *percentile,
-                        range,
-                    },
+                    ValueSort::Percentile => CorrelationKind::ValuePercentile { field, percentile: *percentile, range },
                 }
             }
-            WrittenKind::Temporal { ordered, range } => CorrelationKind::Temporal {
-                ordered: *ordered,
-                range: range.clone(),
-            },
-            WrittenKind::NewValue {
-                fields,
-                days,
-                observations,
-                new_for,
-            } => CorrelationKind::NewValue(NewValue {
+            WrittenKind::Temporal { ordered, range } => {
+                CorrelationKind::Temporal { ordered: *ordered, range: range.clone() }
+            }
+            WrittenKind::NewValue { fields, days, observations, new_for } => CorrelationKind::NewValue(NewValue {
                 fields: resolve(fields)?,
                 learning_days: *days,
                 learning_observations: *observations,
@@ -132,26 +95,12 @@ impl Linker<'_> {
     }
 
     /// A field whose values are looked at: the same one in all rules.
-    fn field(
-        &mut self,
-        name: &Word,
-        written: &Written,
-        taxonomies: &[Taxonomy],
-    ) -> Result<FieldRef, Fault> {
-        let fault = |why: &str| {
-            Err(Fault::at(
-                name.line,
-                format!("{} {why}", quoted(&name.text)),
-            ))
-        };
+    fn field(&mut self, name: &Word, written: &Written, taxonomies: &[Taxonomy]) -> Result<FieldRef, Fault> {
+        let fault = |why: &str| Err(Fault::at(name.line, format!("{} {why}", quoted(&name.text))));
         if written.aliases.contains_key(&name.text) {
-            return fault(
-                "is an alias, which has a meaning in `group-by` only (Sigma, field name aliases)",
-            );
+            return fault("is an alias, which has a meaning in `group-by` only (Sigma, field name aliases)");
         }
-        let resolved = taxonomies
-            .iter()
-            .map(|t| self.resolver.resolve(&name.text, *t));
+        let resolved = taxonomies.iter().map(|t| self.resolver.resolve(&name.text, *t));
         let resolved: BTreeSet<FieldRef> = resolved.collect();
         match resolved.first() {
             Some(field) if resolved.len() == 1 => Ok(*field),
@@ -166,10 +115,7 @@ impl Linker<'_> {
                 &self.sides[*rule].needs | &keys.collect()
             })
         };
-        let all_needed = matches!(
-            &correlation.kind,
-            CorrelationKind::Temporal { range: None, .. }
-        );
+        let all_needed = matches!(&correlation.kind, CorrelationKind::Temporal { range: None, .. });
         let mut needs: BTreeSet<FieldRef> = match all_needed {
             true => of_rules().flatten().collect(),
             false => in_common(of_rules()),
@@ -188,9 +134,7 @@ impl Linker<'_> {
                 CorrelationKind::ValueSum { field, range } => {
                     matches!(field, FieldRef::Known(_)) && range.only_from_below()
                 }
-                CorrelationKind::Temporal { range, .. } => {
-                    range.as_ref().is_none_or(|r| r.only_from_below())
-                }
+                CorrelationKind::Temporal { range, .. } => range.as_ref().is_none_or(|r| r.only_from_below()),
                 CorrelationKind::ValueAvg { .. }
                 | CorrelationKind::ValuePercentile { .. }
                 | CorrelationKind::NewValue(_) => false,
@@ -217,10 +161,7 @@ fn check_aliases(written: &Written) -> Result<(), Fault> {
         if !written.group_by.iter().any(|g| g.text == *alias) {
             return Err(Fault::at(
                 of_rules.first().map_or(0, |(rule, _)| rule.line),
-                format!(
-                    "alias {} is not in `group-by`, the only place where it has a meaning",
-                    quoted(alias)
-                ),
+                format!("alias {} is not in `group-by`, the only place where it has a meaning", quoted(alias)),
             ));
         }
     }
@@ -232,16 +173,9 @@ fn aliased<'a>(written: &'a Written, key: &'a Word, rule: &str) -> Result<&'a st
     let Some(of_rules) = written.aliases.get(&key.text) else {
         return Ok(&key.text);
     };
-    let field = of_rules
-        .iter()
-        .find(|(r, _)| r.text == rule)
-        .map(|(_, field)| field.as_str());
+    let field = of_rules.iter().find(|(r, _)| r.text == rule).map(|(_, field)| field.as_str());
     field.ok_or_else(|| {
-        let message = format!(
-            "alias {} names no field for {}",
-            quoted(&key.text),
-            quoted(rule)
-        );
+        let message = format!("alias {} names no field for {}", quoted(&key.text), quoted(rule));
         Fault::at(key.line, message)
     })
 }

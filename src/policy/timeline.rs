@@ -5,8 +5,8 @@ use super::error::{Fault, did_you_mean, quoted};
 use super::field::{FieldRef, Resolver, Taxonomy};
 use super::yaml::Node;
 use crate::model::{
-    Activity, Actor, ActorKind, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId,
-    HashParts, Http, Marks, Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
+    Activity, Actor, ActorKind, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts, Http,
+    Marks, Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
 };
 
 /// When a timeline begins: 2024-04-01T00:00Z, a Monday.
@@ -49,36 +49,19 @@ pub(super) fn read(
 ) -> Result<Vec<PolicyTest>, Fault> {
     let list = node.list("tests")?;
     if list.len() > TESTS {
-        return Err(Fault::at(
-            node.line,
-            format!("a policy may have {TESTS} tests"),
-        ));
+        return Err(Fault::at(node.line, format!("a policy may have {TESTS} tests")));
     }
-    list.iter()
-        .map(|n| test(n, resolver, taxonomy, product))
-        .collect()
+    list.iter().map(|n| test(n, resolver, taxonomy, product)).collect()
 }
 
-fn test(
-    node: &Node,
-    resolver: &mut Resolver,
-    taxonomy: Taxonomy,
-    product: &str,
-) -> Result<PolicyTest, Fault> {
+fn test(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str) -> Result<PolicyTest, Fault> {
     only(node.map("a test")?, &["name", "events", "finds"], "a test")?;
-    let need = |key: &str| {
-        node.get(key)
-            .ok_or_else(|| Fault::at(node.line, format!("the test has no {}", quoted(key))))
-    };
+    let need =
+        |key: &str| node.get(key).ok_or_else(|| Fault::at(node.line, format!("the test has no {}", quoted(key))));
     let events = need("events")?.list("events")?.iter();
-    let events = events
-        .map(|n| entry(n, resolver, taxonomy, product))
-        .collect::<Result<Vec<_>, _>>()?;
+    let events = events.map(|n| entry(n, resolver, taxonomy, product)).collect::<Result<Vec<_>, _>>()?;
     if events.iter().map(|e| e.repeat as usize).sum::<usize>() > EVENTS {
-        return Err(Fault::at(
-            node.line,
-            format!("a test may have {EVENTS} events"),
-        ));
+        return Err(Fault::at(node.line, format!("a test may have {EVENTS} events")));
     }
     Ok(PolicyTest {
         name: need("name")?.text("name")?,
@@ -88,24 +71,14 @@ fn test(
     })
 }
 
-fn entry(
-    node: &Node,
-    resolver: &mut Resolver,
-    taxonomy: Taxonomy,
-    product: &str,
-) -> Result<Written, Fault> {
+fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str) -> Result<Written, Fault> {
     let known = ["at", "arrives", "repeat", "every", "fields", "line"];
     only(node.map("an event")?, &known, "an event of a test")?;
     let offset_of = |key: &str| node.get(key).map(|n| offset(n, key)).transpose();
-    let repeat = node
-        .get("repeat")
-        .map_or(Ok(1), |n| n.whole("repeat", 1, EVENTS as i64))?;
+    let repeat = node.get("repeat").map_or(Ok(1), |n| n.whole("repeat", 1, EVENTS as i64))?;
     let every = offset_of("every")?;
     if repeat > 1 && every.is_none() {
-        return Err(Fault::at(
-            node.line,
-            "`repeat` needs `every`, the time from one to the next",
-        ));
+        return Err(Fault::at(node.line, "`repeat` needs `every`, the time from one to the next"));
     }
     let mut written = Written {
         at: offset_of("at")?.ok_or_else(|| Fault::at(node.line, "the event has no `at`"))?,
@@ -118,10 +91,7 @@ fn entry(
     if let Some(line) = node.get("line") {
         written.event.evidence.redacted = line.text("line")?.into();
     }
-    for (key, value) in node
-        .get("fields")
-        .map_or(Ok(&[][..]), |n| n.map("fields"))?
-    {
+    for (key, value) in node.get("fields").map_or(Ok(&[][..]), |n| n.map("fields"))? {
         match resolver.resolve(&key.text, taxonomy) {
             FieldRef::Known(field) => set(&mut written.event, field, value)?,
             FieldRef::Raw(index) => written.raw.push((index, value.text(&key.text)?.into())),
@@ -138,10 +108,7 @@ fn offset(node: &Node, key: &str) -> Result<Millis, Fault> {
     }
     let mut total = Millis(0);
     for part in text.split_inclusive(|c: char| c.is_ascii_alphabetic()) {
-        let part = Node {
-            line: node.line,
-            kind: super::yaml::Kind::Text(part.to_owned()),
-        };
+        let part = Node { line: node.line, kind: super::yaml::Kind::Text(part.to_owned()) };
         total.0 += length(&part, key)?.0;
     }
     Ok(total)
@@ -167,11 +134,7 @@ fn blank(product: &str) -> Event {
         marks: Marks::default(),
         evidence: Evidence {
             source: SourceName("test".into()),
-            file: FileId {
-                device: 0,
-                inode: 0,
-                born_ns: 0,
-            },
+            file: FileId { device: 0, inode: 0, born_ns: 0 },
             from: 0,
             to: 0,
             index: 0,
@@ -192,9 +155,7 @@ impl PolicyTest {
             for n in 0..i64::from(written.repeat) {
                 let moved = written.every.times(n);
                 let at = Millis(written.at.0.saturating_add(moved.0));
-                let arrives = written
-                    .arrives
-                    .map_or(at, |a| Millis(a.0.saturating_add(moved.0)));
+                let arrives = written.arrives.map_or(at, |a| Millis(a.0.saturating_add(moved.0)));
                 let mut event = written.event.clone();
                 event.time = BEGINNING.plus(at);
                 event.observed = WallTime(BEGINNING.0).plus(arrives);
@@ -213,9 +174,7 @@ impl PolicyTest {
     }
 
     fn identify(&self, event: &mut Event, number: u64) {
-        let parts = HashParts::new("policy test")
-            .part(self.name.as_bytes())
-            .number(number as i64);
+        let parts = HashParts::new("policy test").part(self.name.as_bytes()).number(number as i64);
         let digest: Digest = parts.finish();
         event.id = EventId(digest.short());
         event.evidence.digest = digest.short();
@@ -240,9 +199,7 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::ActorType => actor(event).kind = word(value, key, ActorKind::ALL, ActorKind::name)?,
         Field::ActorRole => actor(event).role = Some(text()?),
         Field::SessionUid => session(event).id = text()?,
-        Field::SessionVouched => {
-            session(event).vouched = word(value, key, Vouched::ALL, Vouched::name)?
-        }
+        Field::SessionVouched => session(event).vouched = word(value, key, Vouched::ALL, Vouched::name)?,
         Field::Customer => event.customer = Some(text()?),
         Field::Target => event.target = Some(text()?),
         Field::Time => return Err(Fault::at(value.line, "the time of an event is its `at`")),
@@ -260,39 +217,20 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
     Ok(())
 }
 
-fn word<T: Copy>(
-    value: &Node,
-    key: &str,
-    all: &[T],
-    name: fn(T) -> &'static str,
-) -> Result<T, Fault> {
+fn word<T: Copy>(value: &Node, key: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, Fault> {
     let text = value.text(key)?;
-    all.iter()
-        .copied()
-        .find(|v| name(*v) == text)
-        .ok_or_else(|| {
-            let near = did_you_mean(&text, all.iter().map(|v| name(*v)));
-            Fault::at(
-                value.line,
-                format!("{} cannot be {}{near}", quoted(key), quoted(&text)),
-            )
-        })
+    all.iter().copied().find(|v| name(*v) == text).ok_or_else(|| {
+        let near = did_you_mean(&text, all.iter().map(|v| name(*v)));
+        Fault::at(value.line, format!("{} cannot be {}{near}", quoted(key), quoted(&text)))
+    })
 }
 
 fn actor(event: &mut Event) -> &mut Actor {
-    event.actor.get_or_insert_with(|| Actor {
-        name: Text::default(),
-        uid: None,
-        kind: ActorKind::User,
-        role: None,
-    })
+    event.actor.get_or_insert_with(|| Actor { name: Text::default(), uid: None, kind: ActorKind::User, role: None })
 }
 
 fn session(event: &mut Event) -> &mut Session {
-    event.session.get_or_insert_with(|| Session {
-        id: Text::default(),
-        vouched: Vouched::Server,
-    })
+    event.session.get_or_insert_with(|| Session { id: Text::default(), vouched: Vouched::Server })
 }
 
 fn set_export(export: &mut Export, field: Field, value: &Node) -> Result<(), Fault> {
@@ -350,10 +288,7 @@ fn set_origin(origin: &mut Origin, field: Field, value: &Node) -> Result<(), Fau
         Field::DeviceVersion => origin.device_version = Some(number()?),
         Field::DeviceType => origin.device_type = Some(text.into()),
         _ => {
-            return Err(Fault::at(
-                value.line,
-                format!("{} cannot be set in a test", quoted(key)),
-            ));
+            return Err(Fault::at(value.line, format!("{} cannot be set in a test", quoted(key))));
         }
     }
     Ok(())

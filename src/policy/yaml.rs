@@ -45,10 +45,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
     if text.len() > FILE_BYTES {
         return Err(Fault::at(
             0,
-            format!(
-                "the file has {} bytes; a policy file may have {FILE_BYTES}: split it",
-                text.len()
-            ),
+            format!("the file has {} bytes; a policy file may have {FILE_BYTES}: split it", text.len()),
         ));
     }
     serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| {
@@ -77,10 +74,7 @@ fn one_line(error: &serde_saphyr::Error) -> String {
     let line = text.lines().next().unwrap_or_default();
     // The place stands before the message already, and the crate's options are nothing to an operator.
     let line = line.split(" at line ").next().unwrap_or_default();
-    let line = line
-        .split(", set DuplicateKeyPolicy")
-        .next()
-        .unwrap_or_default();
+    let line = line.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
     line.chars().take(300).filter(|c| !c.is_control()).collect()
 }
 
@@ -91,10 +85,7 @@ fn line_number(line: u64) -> u32 {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Node {
-            line: line_number(spanned.referenced.line()),
-            kind: spanned.value,
-        })
+        Ok(Node { line: line_number(spanned.referenced.line()), kind: spanned.value })
     }
 }
 
@@ -156,16 +147,10 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
         let mut map = Vec::new();
         while let Some(key) = access.next_key::<Node>()? {
-            let text = key.scalar_text().ok_or_else(|| {
-                de::Error::custom("the key of a map must be a word, not a list or a map")
-            })?;
-            map.push((
-                Word {
-                    line: key.line,
-                    text,
-                },
-                access.next_value()?,
-            ));
+            let text = key
+                .scalar_text()
+                .ok_or_else(|| de::Error::custom("the key of a map must be a word, not a list or a map"))?;
+            map.push((Word { line: key.line, text }, access.next_value()?));
         }
         Ok(Kind::Map(map))
     }
@@ -190,14 +175,7 @@ impl Node {
     }
 
     fn wrong(&self, key: &str, wanted: &str) -> Fault {
-        Fault::at(
-            self.line,
-            format!(
-                "{} must be {wanted}, and here is {}",
-                quoted(key),
-                self.what()
-            ),
-        )
+        Fault::at(self.line, format!("{} must be {wanted}, and here is {}", quoted(key), self.what()))
     }
 
     /// Any scalar as the text that it stands for.
@@ -227,13 +205,9 @@ impl Node {
     pub(super) fn whole(&self, key: &str, least: i64, most: i64) -> Result<i64, Fault> {
         match self.kind {
             Kind::Int(n) if (least..=most).contains(&n) => Ok(n),
-            Kind::Int(n) => Err(Fault::at(
-                self.line,
-                format!(
-                    "{} must lie between {least} and {most}, and is {n}",
-                    quoted(key)
-                ),
-            )),
+            Kind::Int(n) => {
+                Err(Fault::at(self.line, format!("{} must lie between {least} and {most}, and is {n}", quoted(key))))
+            }
             _ => Err(self.wrong(key, "a whole number")),
         }
     }
@@ -256,12 +230,7 @@ impl Node {
 
     /// A list of texts, or one text alone.
     pub(super) fn texts(&self, key: &str) -> Result<Vec<Word>, Fault> {
-        let word = |node: &Node| {
-            Ok(Word {
-                line: node.line,
-                text: node.text(key)?,
-            })
-        };
+        let word = |node: &Node| Ok(Word { line: node.line, text: node.text(key)? });
         match &self.kind {
             Kind::List(list) => list.iter().map(word).collect(),
             _ => Ok(vec![word(self)?]),
@@ -310,21 +279,14 @@ mod tests {
         let list = tree.get("list").unwrap().list("list").unwrap();
         assert_eq!(list[0].line, 3);
         assert_eq!(list[1].get("m").unwrap().line, 5);
-        let Kind::Map(inner) = &list[1].kind else {
-            panic!()
-        };
+        let Kind::Map(inner) = &list[1].kind else { panic!() };
         assert_eq!(inner[1].0.line, 5);
     }
 
     #[test]
     fn plain_scalars_have_types_and_quoted_ones_are_text() {
         let tree = one("[1, '1', 1.5, true, yes, 0123, 1_000, null, ~, '']");
-        let kinds: Vec<Kind> = tree
-            .list("l")
-            .unwrap()
-            .iter()
-            .map(|n| n.kind.clone())
-            .collect();
+        let kinds: Vec<Kind> = tree.list("l").unwrap().iter().map(|n| n.kind.clone()).collect();
         let text = |t: &str| Kind::Text(t.into());
         assert_eq!(
             kinds,

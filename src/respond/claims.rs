@@ -62,17 +62,8 @@ impl Orders {
         journal: Journal,
         say: impl Fn(Reply) + Send + Sync + 'static,
     ) -> Arc<Orders> {
-        let book = Mutex::new(Book {
-            journal,
-            in_hand: BTreeMap::new(),
-            waiting: 0,
-            stopping: false,
-        });
-        let orders = Orders {
-            actions: RwLock::default(),
-            book,
-            say: Box::new(say),
-        };
+        let book = Mutex::new(Book { journal, in_hand: BTreeMap::new(), waiting: 0, stopping: false });
+        let orders = Orders { actions: RwLock::default(), book, say: Box::new(say) };
         orders.set_actions(actions);
         Arc::new(orders)
     }
@@ -83,10 +74,7 @@ impl Orders {
         let opened = actions.into_iter().map(open).collect();
         *self.actions.write().unwrap_or_else(PoisonError::into_inner) = opened;
         for (name, why) in self.actions().1 {
-            tracing::error!(
-                action = name,
-                "cannot be run, its orders are refused: {why}"
-            );
+            tracing::error!(action = name, "cannot be run, its orders are refused: {why}");
         }
     }
 
@@ -112,11 +100,7 @@ impl Orders {
     /// Says what is known of `order`.
     pub fn ask(&self, order: OrderId) {
         let book = self.book();
-        let never = Reply::Ended {
-            order,
-            ending: Ending::NeverSeen,
-            note: String::new(),
-        };
+        let never = Reply::Ended { order, ending: Ending::NeverSeen, note: String::new() };
         (self.say)(book.tell(order).unwrap_or(never));
     }
 
@@ -126,21 +110,10 @@ impl Orders {
         let order = document.order;
         let mut book = self.book();
         let answer = match (self.fault(&document, retry), book.tell(order)) {
-            (Some(note), _) => Some(Reply::Ended {
-                order,
-                ending: Ending::Refused,
-                note,
-            }),
+            (Some(note), _) => Some(Reply::Ended { order, ending: Ending::Refused, note }),
             (None, Some(known)) if book.in_hand.contains_key(&order) => Some(known),
             // Nothing was run, so that nothing is run twice.
-            (
-                None,
-                None
-                | Some(Reply::Ended {
-                    ending: Ending::Refused,
-                    ..
-                }),
-            ) => None,
+            (None, None | Some(Reply::Ended { ending: Ending::Refused, .. })) => None,
             (None, Some(known)) => (!retry).then_some(known),
         };
         let answer = answer.or((book.waiting >= ORDERS_WAITING).then_some(Reply::Busy { order }));
@@ -161,12 +134,8 @@ impl Orders {
             Ok(action) => action,
             Err(fault) => return Some(fault),
         };
-        (retry && !action.spec.idempotent).then(|| {
-            format!(
-                "action {:?} is not declared idempotent: it is not tried again",
-                document.action
-            )
-        })
+        (retry && !action.spec.idempotent)
+            .then(|| format!("action {:?} is not declared idempotent: it is not tried again", document.action))
     }
 
     /// Runs the hook, between two facts in the journal. Blocks until it has ended.
@@ -176,12 +145,8 @@ impl Orders {
         let ended = match (self.claim(order, fit.is_ok()), fit) {
             (Claim::Stopping, _) => return,
             (_, Err(why)) => exec::Ended::refused(why),
-            (Claim::Failed(e), _) => {
-                exec::Ended::refused(format!("it could not be recorded and was not run: {e}"))
-            }
-            (Claim::Made, Ok((action, program, text))) => {
-                exec::run(&action.spec, &program, order, &text)
-            }
+            (Claim::Failed(e), _) => exec::Ended::refused(format!("it could not be recorded and was not run: {e}")),
+            (Claim::Made, Ok((action, program, text))) => exec::run(&action.spec, &program, order, &text),
         };
         let note = cut(&ended.note, REPLY_NOTE_BYTES);
         tracing::info!(%order, ending = ?ended.ending, note, "order ended");
@@ -223,11 +188,7 @@ impl Orders {
         {
             tracing::error!(%order, "the outcome could not be recorded and is unknown after a new start: {e}");
         }
-        (self.say)(Reply::Ended {
-            order,
-            ending,
-            note: note.to_owned(),
-        });
+        (self.say)(Reply::Ended { order, ending, note: note.to_owned() });
     }
 
     /// From now on nothing is started. Orders that wait were never seen, as far as the journal goes.
@@ -252,11 +213,9 @@ impl Book {
         match (self.in_hand.get(&order), self.journal.known(order)) {
             (Some(false), _) => Some(Reply::Accepted { order }),
             (Some(true), _) => Some(Reply::Started { order }),
-            (None, Some(Known::Ended(ending, note))) => Some(Reply::Ended {
-                order,
-                ending: *ending,
-                note: note.clone(),
-            }),
+            (None, Some(Known::Ended(ending, note))) => {
+                Some(Reply::Ended { order, ending: *ending, note: note.clone() })
+            }
             (None, Some(Known::Started)) => Some(Reply::Ended {
                 order,
                 ending: Ending::Unknown,
@@ -269,8 +228,6 @@ impl Book {
 
 /// The clock of this machine.
 pub(super) fn now() -> WallTime {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -84,11 +84,7 @@ impl RunnerClient {
         let (events, heard) = mpsc::channel(QUEUE);
         let connected = std::sync::Arc::default();
         let client = RunnerClient { frames, connected };
-        let connection = Connection {
-            queue,
-            events,
-            connected: client.connected.clone(),
-        };
+        let connection = Connection { queue, events, connected: client.connected.clone() };
         tokio::spawn(connection.keep(link));
         (client, heard)
     }
@@ -125,17 +121,12 @@ impl Connection {
     }
 
     async fn pair(&mut self, stream: std::os::unix::net::UnixStream) -> Result<(), Unheard> {
-        let stream = stream
-            .set_nonblocking(true)
-            .and_then(|()| UnixStream::from_std(stream));
+        let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
         let why = match stream {
             Ok(stream) => self.converse(stream).await?,
             Err(e) => WireError::Broken(e),
         };
-        self.say(RunnerEvent::Disconnected(format!(
-            "the runner that was started is gone: {why}"
-        )))
-        .await
+        self.say(RunnerEvent::Disconnected(format!("the runner that was started is gone: {why}"))).await
     }
 
     async fn again_and_again(&mut self, path: &Path) -> Result<(), Unheard> {
@@ -181,11 +172,9 @@ impl Connection {
         };
         // Requests of an earlier connection were answered by its end.
         while self.queue.try_recv().is_ok() {}
-        self.connected
-            .store(true, std::sync::atomic::Ordering::Release);
+        self.connected.store(true, std::sync::atomic::Ordering::Release);
         let ended = self.exchange(hello, &mut from, &mut to, &mut part).await;
-        self.connected
-            .store(false, std::sync::atomic::Ordering::Release);
+        self.connected.store(false, std::sync::atomic::Ordering::Release);
         ended
     }
 
@@ -240,17 +229,8 @@ async fn greet(
         // What is said about orders goes to every connection and may come first; the daemon asks for them anyway.
         loop {
             match wire::next_frame::<Reply>(from, part).await? {
-                Some(Reply::Hello {
-                    version: VERSION,
-                    actions,
-                    refused,
-                    targets,
-                }) => {
-                    return Ok(RunnerEvent::Connected {
-                        actions,
-                        refused,
-                        targets,
-                    });
+                Some(Reply::Hello { version: VERSION, actions, refused, targets }) => {
+                    return Ok(RunnerEvent::Connected { actions, refused, targets });
                 }
                 Some(Reply::Hello { version, .. }) => {
                     return Err(refused(format!("I speak version {version}")));
@@ -306,10 +286,7 @@ impl RunnerProcess {
     /// Has it read its configuration again (SIGHUP); [`RunnerEvent::Connected`] says what it can run then.
     pub fn reload(&self) -> std::io::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.0);
-        Ok(rustix::process::kill_process(
-            pid,
-            rustix::process::Signal::HUP,
-        )?)
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::HUP)?)
     }
 
     /// Waits until it has ended. Close the socket first.

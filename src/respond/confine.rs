@@ -3,8 +3,7 @@
 //! The unit file says the same (`NoExecPaths=`, `RestrictAddressFamilies=`, `PrivateNetwork=`). This holds in the foreground
 //! too, and for every thread. What is refused fails with EPERM, as it does for a user who may not, so that nothing crashes.
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 use std::collections::BTreeMap;
 
@@ -25,10 +24,7 @@ impl std::fmt::Display for ConfineError {
             ConfineError::Processor(arch) => write!(f, "no seccomp filter is known for {arch}"),
             ConfineError::Made(e) => write!(f, "the seccomp filter cannot be made: {e}"),
             ConfineError::Refused(e) => {
-                write!(
-                    f,
-                    "the kernel refused the seccomp filter: {e}. Its configuration needs SECCOMP_FILTER"
-                )
+                write!(f, "the kernel refused the seccomp filter: {e}. Its configuration needs SECCOMP_FILTER")
             }
         }
     }
@@ -51,23 +47,11 @@ pub fn give_up_exec_and_network() -> Result<(), ConfineError> {
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, ConfineError> {
     let not_unix = || {
         // The kernel takes the domain as an int, so that the upper half of the register says nothing.
-        let domain = SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::Ne,
-            libc::AF_UNIX as u64,
-        );
-        domain
-            .and_then(|c| SeccompRule::new(vec![c]))
-            .map_err(ConfineError::Made)
+        let domain = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, libc::AF_UNIX as u64);
+        domain.and_then(|c| SeccompRule::new(vec![c])).map_err(ConfineError::Made)
     };
     let mut rules = BTreeMap::new();
-    for call in [
-        libc::SYS_execve,
-        libc::SYS_execveat,
-        libc::SYS_io_uring_setup,
-        libc::SYS_ptrace,
-    ] {
+    for call in [libc::SYS_execve, libc::SYS_execveat, libc::SYS_io_uring_setup, libc::SYS_ptrace] {
         rules.insert(call, Vec::new());
     }
     rules.insert(libc::SYS_socket, vec![not_unix()?]);

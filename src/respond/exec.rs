@@ -39,10 +39,7 @@ pub struct Ended {
 impl Ended {
     /// Nothing was run, because of `why`.
     pub fn refused(why: String) -> Ended {
-        Ended {
-            ending: Ending::Refused,
-            note: why,
-        }
+        Ended { ending: Ending::Refused, note: why }
     }
 }
 
@@ -94,15 +91,10 @@ enum Stage {
 
 impl<'a> Hook<'a> {
     fn new(mut child: Child, document: &'a [u8], spec: &ActionSpec) -> Self {
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        for fd in [
-            stdin.as_ref().map(AsFd::as_fd),
-            stdout.as_ref().map(AsFd::as_fd),
-            stderr.as_ref().map(AsFd::as_fd),
-        ]
-        .into_iter()
-        .flatten()
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        for fd in [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)]
+            .into_iter()
+            .flatten()
         {
             // A pipe of ours takes O_NONBLOCK. If it did not, the worst would be that the deadline is noticed late.
             let _ = rustix::fs::fcntl_setfl(fd, rustix::fs::OFlags::NONBLOCK);
@@ -211,18 +203,13 @@ impl<'a> Hook<'a> {
 
     fn verdict(self, status: std::io::Result<ExitStatus>, timed_out: bool) -> Ended {
         let (ending, mut note) = match status {
-            _ if timed_out && self.stage == Stage::Killed => (
-                Ending::Unknown,
-                "killed after its deadline and grace".to_owned(),
-            ),
-            _ if timed_out && self.stage == Stage::Terminated => (
-                Ending::Unknown,
-                "ended by SIGTERM at its deadline".to_owned(),
-            ),
-            _ if timed_out => (
-                Ending::Unknown,
-                "killed: it could not be watched".to_owned(),
-            ),
+            _ if timed_out && self.stage == Stage::Killed => {
+                (Ending::Unknown, "killed after its deadline and grace".to_owned())
+            }
+            _ if timed_out && self.stage == Stage::Terminated => {
+                (Ending::Unknown, "ended by SIGTERM at its deadline".to_owned())
+            }
+            _ if timed_out => (Ending::Unknown, "killed: it could not be watched".to_owned()),
             Err(e) => (Ending::Unknown, format!("cannot tell how it ended: {e}")),
             Ok(status) => meaning(status),
         };
@@ -239,18 +226,11 @@ impl<'a> Hook<'a> {
 fn meaning(status: ExitStatus) -> (Ending, String) {
     match (status.code(), status.signal()) {
         (Some(0), _) => (Ending::Done, "exit 0".into()),
-        (Some(75), _) => (
-            Ending::Temporary,
-            "exit 75: not now, nothing was done".into(),
-        ),
+        (Some(75), _) => (Ending::Temporary, "exit 75: not now, nothing was done".into()),
         (Some(65), _) => (Ending::Permanent, "exit 65: this cannot be done".into()),
         (Some(code), _) => (Ending::Failed, format!("exit {code}")),
         (None, Some(signal)) => {
-            let core = if status.core_dumped() {
-                ", core dumped"
-            } else {
-                ""
-            };
+            let core = if status.core_dumped() { ", core dumped" } else { "" };
             (Ending::Failed, format!("ended by signal {signal}{core}"))
         }
         (None, None) => (Ending::Unknown, "it neither exited nor was ended".into()),

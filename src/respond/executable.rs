@@ -67,37 +67,22 @@ pub enum Unfit {
 impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Unfit::Io {
-                operation,
-                path,
-                source,
-            } => {
+            Unfit::Io { operation, path, source } => {
                 write!(f, "cannot {operation} {}: {source}", path.display())
             }
             Unfit::NotExecutable(path) => {
-                write!(
-                    f,
-                    "{} is not an executable file: chmod 0755 it",
-                    path.display()
-                )
+                write!(f, "{} is not an executable file: chmod 0755 it", path.display())
             }
             Unfit::Owner(path, uid) => write!(
                 f,
                 "{} belongs to uid {uid}, who could change it: it must belong to root or to the runner's user",
                 path.display()
             ),
-            Unfit::Writable(path, mode) => write!(
-                f,
-                "{} is writable by others (mode {:04o}): chmod go-w it",
-                path.display(),
-                mode & 0o7777
-            ),
+            Unfit::Writable(path, mode) => {
+                write!(f, "{} is writable by others (mode {:04o}): chmod go-w it", path.display(), mode & 0o7777)
+            }
             Unfit::TooLarge(path, size) => {
-                write!(
-                    f,
-                    "{} is {size} bytes long; a hook may have {LARGEST}",
-                    path.display()
-                )
+                write!(f, "{} is {size} bytes long; a hook may have {LARGEST}", path.display())
             }
             Unfit::Changed(path) => write!(
                 f,
@@ -122,17 +107,8 @@ impl Executable {
         }
         let mut head = [0; 2];
         let script = matches!(file.read_at(&mut head, 0), Ok(2)) && &head == b"#!";
-        let arguments = command[1..]
-            .iter()
-            .filter_map(|a| argument(a))
-            .collect::<Result<_, _>>()?;
-        Ok(Executable {
-            file,
-            path,
-            identity,
-            script,
-            arguments,
-        })
+        let arguments = command[1..].iter().filter_map(|a| argument(a)).collect::<Result<_, _>>()?;
+        Ok(Executable { file, path, identity, script, arguments })
     }
 
     /// Checks that everything is as it was, and gives the path to execute.
@@ -237,9 +213,5 @@ fn owned(meta: &std::fs::Metadata, path: &Path, excuse: u32) -> Result<(), Unfit
 }
 
 fn failed<'a>(operation: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> Unfit + 'a {
-    move |source| Unfit::Io {
-        operation,
-        path: path.into(),
-        source,
-    }
+    move |source| Unfit::Io { operation, path: path.into(), source }
 }

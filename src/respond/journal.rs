@@ -140,19 +140,11 @@ impl Journal {
         let (known, length) = replay(&text, &path)?;
         // A torn last line was never flushed, so that nothing was done on its account.
         file.set_len(length).map_err(failed("truncate", &path))?;
-        file.seek(SeekFrom::End(0))
-            .map_err(failed("seek in", &path))?;
+        file.seek(SeekFrom::End(0)).map_err(failed("seek in", &path))?;
         file.sync_data().map_err(failed("flush", &path))?;
         sync_directory(directory)?;
-        let mut journal = Journal {
-            path,
-            file,
-            length,
-            compact_at: COMPACT_BYTES,
-            poisoned: false,
-            known,
-            _lock: lock,
-        };
+        let mut journal =
+            Journal { path, file, length, compact_at: COMPACT_BYTES, poisoned: false, known, _lock: lock };
         journal.forget(now)?;
         Ok(journal)
     }
@@ -170,35 +162,18 @@ impl Journal {
         if self.known.len() >= MOST_KEYS && !self.known.contains_key(&order) {
             return Err(JournalError::Full);
         }
-        self.append(&Fact {
-            order,
-            at: at.0,
-            ended: None,
-            note: String::new(),
-        })?;
+        self.append(&Fact { order, at: at.0, ended: None, note: String::new() })?;
         self.known.insert(order, (at, Known::Started));
         Ok(())
     }
 
     /// Records how `order` ended.
-    pub fn ended(
-        &mut self,
-        order: OrderId,
-        ending: Ending,
-        note: &str,
-        at: WallTime,
-    ) -> Result<(), JournalError> {
+    pub fn ended(&mut self, order: OrderId, ending: Ending, note: &str, at: WallTime) -> Result<(), JournalError> {
         let note = crate::model::cut(note, NOTE_BYTES).to_owned();
         // It is so, whether or not the disk takes it: who asks before the next start is told.
-        self.known
-            .insert(order, (at, Known::Ended(ending, note.clone())));
+        self.known.insert(order, (at, Known::Ended(ending, note.clone())));
         let ended = Some(ending);
-        self.append(&Fact {
-            order,
-            at: at.0,
-            ended,
-            note,
-        })
+        self.append(&Fact { order, at: at.0, ended, note })
     }
 
     fn append(&mut self, fact: &Fact) -> Result<(), JournalError> {
@@ -229,9 +204,8 @@ impl Journal {
             return Ok(());
         }
         self.known.retain(|_, (at, _)| *at >= oldest);
-        let text: Vec<u8> = (self.known.iter())
-            .flat_map(|(order, (at, known))| line(&Fact::of(*order, *at, known)))
-            .collect();
+        let text: Vec<u8> =
+            (self.known.iter()).flat_map(|(order, (at, known))| line(&Fact::of(*order, *at, known))).collect();
         let new = self.path.with_extension("new");
         let mut file = open(&new, OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC)?;
         file.write_all(&text).map_err(failed("write", &new))?;
@@ -254,12 +228,7 @@ impl Fact {
             Known::Started => (None, String::new()),
             Known::Ended(ending, note) => (Some(*ending), note.clone()),
         };
-        Fact {
-            order,
-            at: at.0,
-            ended,
-            note,
-        }
+        Fact { order, at: at.0, ended, note }
     }
 }
 
@@ -280,33 +249,20 @@ fn replay(text: &[u8], path: &Path) -> Result<Replayed, JournalError> {
         let fact = match serde_json::from_slice::<Fact>(line) {
             Ok(fact) if line.ends_with(b"\n") => fact,
             Err(source) if !last => {
-                return Err(JournalError::Damaged {
-                    path: path.into(),
-                    line: number + 1,
-                    source,
-                });
+                return Err(JournalError::Damaged { path: path.into(), line: number + 1, source });
             }
             _ => break,
         };
         length += line.len();
         let at = WallTime(fact.at);
-        let what = fact
-            .ended
-            .map_or(Known::Started, |ending| Known::Ended(ending, fact.note));
+        let what = fact.ended.map_or(Known::Started, |ending| Known::Ended(ending, fact.note));
         known.insert(fact.order, (at, what));
     }
     Ok((known, length as u64))
 }
 
-fn failed<'a>(
-    operation: &'static str,
-    path: &'a Path,
-) -> impl Fn(std::io::Error) -> JournalError + 'a {
-    move |source| JournalError::Io {
-        operation,
-        path: path.into(),
-        source,
-    }
+fn failed<'a>(operation: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> JournalError + 'a {
+    move |source| JournalError::Io { operation, path: path.into(), source }
 }
 
 fn open(path: &Path, flags: OFlags) -> Result<File, JournalError> {
@@ -331,9 +287,7 @@ fn lock(path: &Path) -> Result<File, JournalError> {
 }
 
 fn sync_directory(directory: &Path) -> Result<(), JournalError> {
-    File::open(directory)
-        .and_then(|d| d.sync_all())
-        .map_err(failed("flush", directory))
+    File::open(directory).and_then(|d| d.sync_all()).map_err(failed("flush", directory))
 }
 
 #[cfg(test)]
@@ -397,10 +351,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("order", "0rder", 1)).unwrap();
         let error = Journal::open(dir.path(), NOW).unwrap_err();
-        assert!(
-            matches!(error, JournalError::Damaged { line: 1, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, JournalError::Damaged { line: 1, .. }), "{error}");
     }
 
     #[test]
@@ -408,15 +359,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut j = journal(dir.path());
         j.started(A, NOW.minus(KEPT).minus(Millis(1))).unwrap();
-        j.ended(B, Ending::Failed, "exit 3", NOW.minus(KEPT))
-            .unwrap();
+        j.ended(B, Ending::Failed, "exit 3", NOW.minus(KEPT)).unwrap();
         drop(j);
         let j = journal(dir.path());
         assert_eq!(j.known(A), None);
-        assert_eq!(
-            j.known(B),
-            Some(&Known::Ended(Ending::Failed, "exit 3".into()))
-        );
+        assert_eq!(j.known(B), Some(&Known::Ended(Ending::Failed, "exit 3".into())));
         let on_disk = std::fs::read(dir.path().join("journal.jsonl")).unwrap();
         assert_eq!(on_disk.len() as u64, j.length);
         assert!(!String::from_utf8(on_disk).unwrap().contains(&A.to_string()));
@@ -431,20 +378,13 @@ mod tests {
         fcntl_add_seals(&full, SealFlags::GROW).unwrap();
         let disk = std::mem::replace(&mut j.file, full);
         assert!(matches!(j.started(A, NOW), Err(JournalError::Io { .. })));
-        assert_eq!(
-            j.known(A),
-            None,
-            "nothing was recorded, so that nothing may be run"
-        );
+        assert_eq!(j.known(A), None, "nothing was recorded, so that nothing may be run");
         j.file = disk;
         j.started(A, NOW).unwrap();
         let device = File::options().write(true).open("/dev/full").unwrap();
         let disk = std::mem::replace(&mut j.file, device);
         assert!(j.ended(A, Ending::Done, "exit 0", NOW).is_err());
-        assert_eq!(
-            j.known(A),
-            Some(&Known::Ended(Ending::Done, "exit 0".into()))
-        );
+        assert_eq!(j.known(A), Some(&Known::Ended(Ending::Done, "exit 0".into())));
         j.file = disk;
         assert!(matches!(j.started(B, NOW), Err(JournalError::Poisoned)));
         drop(j);

@@ -15,11 +15,7 @@ pub const BUDGET: Duration = Duration::from_millis(250);
 /// The first and the longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 /// The lengths that are tried, in bytes: a datagram socket may take less than a receiver would.
-const LENGTHS: [usize; 3] = [
-    SYSLOG_BYTES,
-    SYSLOG_UDP_BYTES,
-    super::syslog::SHORTEST_LIMIT,
-];
+const LENGTHS: [usize; 3] = [SYSLOG_BYTES, SYSLOG_UDP_BYTES, super::syslog::SHORTEST_LIMIT];
 
 /// Why a message was not sent. It must be sent again.
 #[derive(Debug)]
@@ -39,11 +35,7 @@ impl std::fmt::Display for LocalError {
                 write!(f, "syslog is tried again in {} ms", left.as_millis())
             }
             LocalError::Stalled(path) => {
-                write!(
-                    f,
-                    "the syslog receiver at {} takes no messages: is it running?",
-                    path.display()
-                )
+                write!(f, "the syslog receiver at {} takes no messages: is it running?", path.display())
             }
             LocalError::Io(path, e) => write!(f, "cannot send syslog to {}: {e}", path.display()),
         }
@@ -66,22 +58,13 @@ pub struct LocalSyslog {
 impl LocalSyslog {
     /// A target at `path`. Nothing is opened yet.
     pub fn new(path: &Path, facility: syslog::Facility, sender: Sender) -> LocalSyslog {
-        LocalSyslog {
-            path: path.into(),
-            facility,
-            sender,
-            socket: None,
-            pause: PAUSES.0,
-            not_before: None,
-        }
+        LocalSyslog { path: path.into(), facility, sender, socket: None, pause: PAUSES.0, not_before: None }
     }
 
     /// Sends `message`, cut as short as the socket demands. Takes at most [`BUDGET`].
     pub async fn send(&mut self, message: &Message) -> Result<(), LocalError> {
         let now = Instant::now();
-        if let Some(left) = self
-            .not_before
-            .and_then(|at| at.checked_duration_since(now))
+        if let Some(left) = self.not_before.and_then(|at| at.checked_duration_since(now))
             && !left.is_zero()
         {
             return Err(LocalError::Pausing(left));
@@ -105,10 +88,7 @@ impl LocalSyslog {
         let fresh = self.socket.is_none();
         match self.send_once(message).await {
             // The receiver was restarted: the socket is of no more use, a new one may be.
-            Err(e)
-                if !fresh
-                    && e.raw_os_error() != Some(rustix::io::Errno::MSGSIZE.raw_os_error()) =>
-            {
+            Err(e) if !fresh && e.raw_os_error() != Some(rustix::io::Errno::MSGSIZE.raw_os_error()) => {
                 self.socket = None;
                 self.send_once(message).await
             }
@@ -127,16 +107,8 @@ impl LocalSyslog {
         };
         let mut sent = Err(std::io::ErrorKind::InvalidInput.into());
         for length in LENGTHS {
-            sent = socket
-                .send(
-                    message
-                        .render(&self.sender, self.facility, length)
-                        .as_bytes(),
-                )
-                .await;
-            let too_long = |e: &std::io::Error| {
-                e.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error())
-            };
+            sent = socket.send(message.render(&self.sender, self.facility, length).as_bytes()).await;
+            let too_long = |e: &std::io::Error| e.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
             if !sent.as_ref().is_err_and(too_long) {
                 break;
             }
@@ -155,32 +127,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let receiver = UnixDatagram::bind(&path).unwrap();
-        let mut target =
-            LocalSyslog::new(&path, syslog::Facility::LOG_USER, Sender::new("host", 1));
+        let mut target = LocalSyslog::new(&path, syslog::Facility::LOG_USER, Sender::new("host", 1));
         let small = UnixDatagram::unbound().unwrap();
         // The kernel raises this to its least, 4,608 bytes, and takes datagrams somewhat shorter than that.
         rustix::net::sockopt::set_socket_send_buffer_size(&small, 1).unwrap();
         small.connect(&path).unwrap();
         target.socket = Some(small);
         let message = Message::order(&order("n".repeat(20_000)), Severity::High);
-        assert!(
-            message
-                .render(&target.sender, target.facility, SYSLOG_BYTES)
-                .len()
-                > 4608
-        );
+        assert!(message.render(&target.sender, target.facility, SYSLOG_BYTES).len() > 4608);
         target.send(&message).await.unwrap();
         let mut buffer = [0; 9000];
         let n = receiver.recv(&mut buffer).await.unwrap();
         let text = std::str::from_utf8(&buffer[..n]).unwrap();
+        assert!((SYSLOG_UDP_BYTES / 2..=SYSLOG_UDP_BYTES).contains(&n), "{n}");
         assert!(
-            (SYSLOG_UDP_BYTES / 2..=SYSLOG_UDP_BYTES).contains(&n),
-            "{n}"
-        );
-        assert!(
-            text.contains("id=\"0d0d")
-                && text.contains("severity=\"high\"")
-                && text.contains("truncated=\"true\"")
+            text.contains("id=\"0d0d") && text.contains("severity=\"high\"") && text.contains("truncated=\"true\"")
         );
     }
 

@@ -26,27 +26,17 @@ pub struct Relays(BTreeMap<String, mpsc::Sender<(u64, String)>>);
 
 impl Relays {
     /// Starts a task for each network target. Needs a tokio runtime.
-    pub fn start(
-        targets: BTreeMap<String, SyslogTarget>,
-        replies: broadcast::Sender<Reply>,
-    ) -> Relays {
-        let network = targets
-            .into_iter()
-            .filter(|(_, t)| t.transport != Transport::Unix);
+    pub fn start(targets: BTreeMap<String, SyslogTarget>, replies: broadcast::Sender<Reply>) -> Relays {
+        let network = targets.into_iter().filter(|(_, t)| t.transport != Transport::Unix);
         Relays(
             network
                 .map(|(name, target)| {
                     let (to, messages) = mpsc::channel(UNANSWERED);
-                    let says = Says {
-                        target: name.clone(),
-                        replies: replies.clone(),
-                    };
+                    let says = Says { target: name.clone(), replies: replies.clone() };
                     tokio::spawn(async move {
                         match target.transport {
                             Transport::Tcp => tcp(&target.address, messages, says).await,
-                            Transport::Udp | Transport::Unix => {
-                                udp(&target.address, messages, says).await
-                            }
+                            Transport::Udp | Transport::Unix => udp(&target.address, messages, says).await,
                         }
                     });
                     (name, to)
@@ -69,11 +59,7 @@ impl Relays {
                 Err(_) => format!("{UNANSWERED} messages wait for {target:?} already"),
             },
         };
-        Some(Reply::Syslog {
-            target,
-            seq,
-            failed: Some(why),
-        })
+        Some(Reply::Syslog { target, seq, failed: Some(why) })
     }
 }
 
@@ -85,11 +71,7 @@ struct Says {
 impl Says {
     fn say(&self, seq: u64, failed: Option<String>) {
         // Nobody connected is nobody told: the daemon sends again what it has no answer for.
-        let _ = self.replies.send(Reply::Syslog {
-            target: self.target.clone(),
-            seq,
-            failed,
-        });
+        let _ = self.replies.send(Reply::Syslog { target: self.target.clone(), seq, failed });
     }
 }
 
@@ -100,10 +82,7 @@ async fn udp(address: &str, mut messages: mpsc::Receiver<(u64, String)>, says: S
             Ok(sent) => sent,
             Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         };
-        says.say(
-            seq,
-            sent.err().map(|e| format!("cannot send to {address}: {e}")),
-        );
+        says.say(seq, sent.err().map(|e| format!("cannot send to {address}: {e}")));
     }
 }
 
@@ -134,19 +113,14 @@ async fn tcp(address: &str, mut messages: mpsc::Receiver<(u64, String)>, says: S
         };
         let mut flight = Flight::default();
         let why = match connected {
-            Ok(stream) => {
-                flight
-                    .until_it_breaks(stream, first, &mut messages, &says)
-                    .await
-            }
+            Ok(stream) => flight.until_it_breaks(stream, first, &mut messages, &says).await,
             Err(e) => {
                 flight.unsettled.push_back((first.0, Instant::now()));
                 Some(e.to_string())
             }
         };
         let ended = why.is_none();
-        let why =
-            why.unwrap_or_else(|| "its settings changed before it was sure to have arrived".into());
+        let why = why.unwrap_or_else(|| "its settings changed before it was sure to have arrived".into());
         let why = format!("syslog receiver at {address}: {why}");
         for (seq, _) in flight.unsettled {
             says.say(seq, Some(why.clone()));
@@ -192,10 +166,7 @@ impl Flight {
                     last.1 = Instant::now();
                 }
             }
-            let settles = self
-                .unsettled
-                .front()
-                .map(|(_, written)| *written + SETTLED);
+            let settles = self.unsettled.front().map(|(_, written)| *written + SETTLED);
             tokio::select! {
                 biased;
                 read = from.read(&mut heard) => match read {
@@ -215,10 +186,7 @@ impl Flight {
 
     fn settle(&mut self, says: &Says) {
         let now = Instant::now();
-        while let Some((seq, _)) = self
-            .unsettled
-            .pop_front_if(|(_, written)| *written + SETTLED <= now)
-        {
+        while let Some((seq, _)) = self.unsettled.pop_front_if(|(_, written)| *written + SETTLED <= now) {
             says.say(seq, None);
         }
     }

@@ -74,19 +74,14 @@ impl RunnerError {
     /// The exit code: 78 (EX_CONFIG) where starting again does not help, 75 (EX_TEMPFAIL) where it may.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunnerError::Journal(JournalError::Damaged { .. })
-            | RunnerError::Settings(_)
-            | RunnerError::NoSocket => 78,
+            RunnerError::Journal(JournalError::Damaged { .. }) | RunnerError::Settings(_) | RunnerError::NoSocket => 78,
             RunnerError::Journal(_) | RunnerError::Io { .. } => 75,
         }
     }
 }
 
 fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> RunnerError {
-    move |source| RunnerError::Io {
-        operation: operation.into(),
-        source,
-    }
+    move |source| RunnerError::Io { operation: operation.into(), source }
 }
 
 /// Runs until SIGTERM or SIGINT, or until the daemon that started us is gone; hooks that run then are waited for.
@@ -106,20 +101,15 @@ pub fn run(
         .create(state)
         .map_err(io(format!("make {}", state.display())))?;
     let journal = Journal::open(state, now()).map_err(RunnerError::Journal)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(io("start the runtime"))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("start the runtime"))?;
     runtime.block_on(serve(load, settings, journal, meeting))
 }
 
 /// What every hook inherits, and what nobody may learn from our memory. Failure of these is no reason not to end a session.
 fn harden() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let none = rustix::process::Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
     super::confine::forbid_dumps();
     // What our parent left open is not the hooks' to have. systemd's sockets stay open, for us.
@@ -137,12 +127,7 @@ impl Shared {
     fn hello(&self) -> Reply {
         let (actions, refused) = self.orders.actions();
         let targets = self.relays().names();
-        Reply::Hello {
-            version: VERSION,
-            actions,
-            refused,
-            targets,
-        }
+        Reply::Hello { version: VERSION, actions, refused, targets }
     }
 
     fn relays(&self) -> MutexGuard<'_, Relays> {
@@ -173,12 +158,7 @@ async fn serve(
     });
     let (tasks, finished) = workers(&orders)?;
     let relays = Mutex::new(Relays::start(settings.syslog, replies.clone()));
-    let shared = Arc::new(Shared {
-        orders,
-        tasks,
-        relays,
-        replies,
-    });
+    let shared = Arc::new(Shared { orders, tasks, relays, replies });
     tokio::select! {
         met = meet(shared.clone(), meeting) => met?,
         reloading = reload(&shared, load) => reloading?,
@@ -192,10 +172,7 @@ async fn serve(
 }
 
 /// Reads the configuration again at each SIGHUP. Never ends by itself but with an error.
-async fn reload(
-    shared: &Shared,
-    load: impl Fn() -> Result<RunnerSettings, String>,
-) -> Result<(), RunnerError> {
+async fn reload(shared: &Shared, load: impl Fn() -> Result<RunnerSettings, String>) -> Result<(), RunnerError> {
     let mut hangup = signal(SignalKind::hangup()).map_err(io("wait for signals"))?;
     loop {
         hangup.recv().await;
@@ -211,9 +188,7 @@ async fn reload(
 }
 
 /// The threads that run hooks. The receiver learns, by its closing, that all of them have ended.
-fn workers(
-    orders: &Arc<Orders>,
-) -> Result<(std_mpsc::SyncSender<Task>, std_mpsc::Receiver<()>), RunnerError> {
+fn workers(orders: &Arc<Orders>) -> Result<(std_mpsc::SyncSender<Task>, std_mpsc::Receiver<()>), RunnerError> {
     let (tasks, waiting) = std_mpsc::sync_channel::<Task>(ORDERS_WAITING);
     let (finishing, finished) = std_mpsc::channel::<()>();
     let waiting = Arc::new(Mutex::new(waiting));
@@ -224,10 +199,7 @@ fn workers(
             .spawn(move || {
                 let _finishing = finishing;
                 loop {
-                    let next = waiting
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .recv();
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     match next {
                         Ok(task) => orders.carry_out(task),
                         Err(_) => break,
@@ -245,13 +217,9 @@ async fn meet(shared: Arc<Shared>, meeting: Meeting) -> Result<(), RunnerError> 
         match meeting {
             Meeting::Stdin => {
                 let end = std::io::stdin().as_fd().try_clone_to_owned();
-                let end = end
-                    .map(std::os::unix::net::UnixStream::from)
-                    .map_err(io("take standard input"))?;
-                end.set_nonblocking(true)
-                    .map_err(io("use standard input as a socket"))?;
-                let end =
-                    UnixStream::from_std(end).map_err(io("use standard input as a socket"))?;
+                let end = end.map(std::os::unix::net::UnixStream::from).map_err(io("take standard input"))?;
+                end.set_nonblocking(true).map_err(io("use standard input as a socket"))?;
+                let end = UnixStream::from_std(end).map_err(io("use standard input as a socket"))?;
                 service::notify(&["READY=1"]);
                 connection(shared, end, closed).await;
                 Ok(())
@@ -261,12 +229,8 @@ async fn meet(shared: Arc<Shared>, meeting: Meeting) -> Result<(), RunnerError> 
                 accept(shared, listener.ok_or(RunnerError::NoSocket)?, closed).await
             }
             Meeting::Path(path) => {
-                accept(
-                    shared,
-                    service::listen(&path).map_err(io(format!("listen on {}", path.display())))?,
-                    closed,
-                )
-                .await
+                accept(shared, service::listen(&path).map_err(io(format!("listen on {}", path.display())))?, closed)
+                    .await
             }
         }
     };
@@ -341,21 +305,13 @@ async fn listen(
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
             Err(e) => {
-                let _ = own
-                    .send(Reply::Error {
-                        message: e.to_string(),
-                    })
-                    .await;
+                let _ = own.send(Reply::Error { message: e.to_string() }).await;
                 // Left to `talk`, which writes it out and then finds the channel closed.
                 return drop_and_wait(own, e).await;
             }
         };
         if !greeted && !matches!(request, Request::Hello { .. }) {
-            let _ = own
-                .send(Reply::Error {
-                    message: "say hello first".into(),
-                })
-                .await;
+            let _ = own.send(Reply::Error { message: "say hello first".into() }).await;
             return drop_and_wait(own, WireError::Cut).await;
         }
         greeted = true;
@@ -393,11 +349,7 @@ fn answer(shared: &Shared, request: Request) -> Option<Reply> {
             }
             None
         }
-        Request::Syslog {
-            target,
-            seq,
-            message,
-        } => shared.relays().send(target, seq, message),
+        Request::Syslog { target, seq, message } => shared.relays().send(target, seq, message),
     }
 }
 

@@ -73,10 +73,7 @@ pub fn passed_listener() -> std::io::Result<Option<UnixListener>> {
 pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
     match std::os::unix::net::UnixStream::connect(path) {
         Ok(_) => {
-            return Err(std::io::Error::new(
-                std::io::ErrorKind::AddrInUse,
-                "somebody listens there already",
-            ));
+            return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, "somebody listens there already"));
         }
         Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
         Err(_) => {}
@@ -107,10 +104,7 @@ impl ToldToEnd {
     /// # Errors
     /// The operating system says no.
     pub fn listen() -> std::io::Result<ToldToEnd> {
-        Ok(ToldToEnd {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-        })
+        Ok(ToldToEnd { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
 
     /// Returns at the signal.

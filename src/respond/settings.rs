@@ -64,9 +64,7 @@ impl ActionSpec {
             return Some("`command` is empty: it begins with the program's absolute path".into());
         };
         if !program.starts_with('/') {
-            return Some(format!(
-                "`command` begins with {program:?}, which is not an absolute path"
-            ));
+            return Some(format!("`command` begins with {program:?}, which is not an absolute path"));
         }
         if self.command.iter().any(|arg| arg.contains('\0')) {
             return Some("`command` holds a NUL byte".into());
@@ -136,29 +134,15 @@ impl SyslogTarget {
     pub fn fault(&self) -> Option<String> {
         if super::syslog::facility(&self.facility).is_none() {
             let known = "kern user mail daemon auth authpriv cron local0 to local7";
-            return Some(format!(
-                "`facility` is {:?}; known are {known}",
-                self.facility
-            ));
+            return Some(format!("`facility` is {:?}; known are {known}", self.facility));
         }
         match self.transport {
-            Transport::Unix => (!self.address.starts_with('/')).then(|| {
-                format!(
-                    "`address` is {:?}; a unix socket has an absolute path",
-                    self.address
-                )
-            }),
+            Transport::Unix => (!self.address.starts_with('/'))
+                .then(|| format!("`address` is {:?}; a unix socket has an absolute path", self.address)),
             Transport::Udp | Transport::Tcp => {
-                let port = self
-                    .address
-                    .rsplit_once(':')
-                    .and_then(|(_, p)| p.parse::<u16>().ok());
-                port.is_none().then(|| {
-                    format!(
-                        "`address` is {:?}; write host:port, as log.example.org:514",
-                        self.address
-                    )
-                })
+                let port = self.address.rsplit_once(':').and_then(|(_, p)| p.parse::<u16>().ok());
+                port.is_none()
+                    .then(|| format!("`address` is {:?}; write host:port, as log.example.org:514", self.address))
             }
         }
     }
@@ -195,14 +179,8 @@ mod tests {
         for (toml, said) in [
             ("command = []", Some("absolute path")),
             ("command = ['end-session']", Some("absolute path")),
-            (
-                "command = ['/bin/x']\ndeadline_seconds = 0",
-                Some("1 to 300"),
-            ),
-            (
-                "command = ['/bin/x']\ndeadline_seconds = 301",
-                Some("1 to 300"),
-            ),
+            ("command = ['/bin/x']\ndeadline_seconds = 0", Some("1 to 300")),
+            ("command = ['/bin/x']\ndeadline_seconds = 301", Some("1 to 300")),
             ("command = ['/bin/x', '--fast']", None),
         ] {
             let spec: ActionSpec = toml::from_str(toml).unwrap();
@@ -218,10 +196,7 @@ mod tests {
         for (toml, said) in [
             ("", None),
             ("address = 'log'", Some("absolute path")),
-            (
-                "transport = 'tcp'\naddress = 'log.example.org'",
-                Some("host:port"),
-            ),
+            ("transport = 'tcp'\naddress = 'log.example.org'", Some("host:port")),
             ("transport = 'udp'\naddress = '[::1]:514'", None),
             ("facility = 'local9'", Some("local0 to local7")),
         ] {

@@ -38,10 +38,7 @@ impl Sender {
 
     /// A sender of that name; what RFC 5424 does not allow in it becomes `_`.
     pub fn new(hostname: &str, process: u32) -> Sender {
-        Sender {
-            hostname: header_field(hostname, 255),
-            process,
-        }
+        Sender { hostname: header_field(hostname, 255), process }
     }
 }
 
@@ -76,10 +73,7 @@ impl Message {
         params.add_some("role", subject.role.as_ref());
         params.add("first_seen", finding.first);
         for m in finding.measures.iter().take(REPEATED) {
-            params.add(
-                "measure",
-                format_args!("{}: {} (against {})", m.what, m.value, m.against),
-            );
+            params.add("measure", format_args!("{}: {} (against {})", m.what, m.value, m.against));
         }
         for tag in finding.tags.iter().take(REPEATED) {
             params.add("tag", tag);
@@ -88,10 +82,7 @@ impl Message {
             level: level(finding.severity) as u8,
             at: finding.observed,
             kind: "FINDING",
-            required: vec![
-                ("id", finding.id.to_string()),
-                ("severity", finding.severity.name().into()),
-            ],
+            required: vec![("id", finding.id.to_string()), ("severity", finding.severity.name().into())],
             optional: params.0,
             text: finding_text(finding),
         }
@@ -116,10 +107,7 @@ impl Message {
             level: order_level(order.state) as u8,
             at: order.changed,
             kind: "ORDER",
-            required: vec![
-                ("id", order.id.to_string()),
-                ("severity", severity.name().into()),
-            ],
+            required: vec![("id", order.id.to_string()), ("severity", severity.name().into())],
             optional: params.0,
             text: order_text(order),
         }
@@ -193,9 +181,7 @@ fn param(out: &mut String, name: &str, value: &str) -> bool {
 
 /// A header field: printable ASCII, at most `longest` characters, `-` where nothing is left (RFC 5424, 6).
 fn header_field(text: &str, longest: usize) -> String {
-    let field: String = (text.chars().take(longest))
-        .map(|c| if c.is_ascii_graphic() { c } else { '_' })
-        .collect();
+    let field: String = (text.chars().take(longest)).map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
     if field.is_empty() { "-".into() } else { field }
 }
 
@@ -221,21 +207,15 @@ fn order_level(state: OrderState) -> Level {
     match state {
         OrderState::Failed | OrderState::Unknown => Level::LOG_ERR,
         OrderState::Held | OrderState::Waiting | OrderState::Refused => Level::LOG_WARNING,
-        OrderState::Observed
-        | OrderState::Pending
-        | OrderState::Started
-        | OrderState::Done
-        | OrderState::Cancelled => Level::LOG_NOTICE,
+        OrderState::Observed | OrderState::Pending | OrderState::Started | OrderState::Done | OrderState::Cancelled => {
+            Level::LOG_NOTICE
+        }
     }
 }
 
 fn finding_text(finding: &Finding) -> String {
     let subject = &finding.subject;
-    let mut text = format!(
-        "{}{}",
-        if finding.test { "TEST: " } else { "" },
-        finding.title
-    );
+    let mut text = format!("{}{}", if finding.test { "TEST: " } else { "" }, finding.title);
     if let Some(actor) = &subject.actor {
         text += &format!(": {actor}");
     }
@@ -252,12 +232,7 @@ fn finding_text(finding: &Finding) -> String {
 }
 
 fn order_text(order: &Order) -> String {
-    let mut text = format!(
-        "order {}: {} {}",
-        order.state.name(),
-        order.action,
-        order.target.name()
-    );
+    let mut text = format!("order {}: {} {}", order.state.name(), order.action, order.target.name());
     if let Some(actor) = &order.actor {
         text += &format!(" of {actor}");
     }

@@ -138,9 +138,7 @@ impl Ending {
         let note = Text::from(note);
         match self {
             Ending::Done => Verdict::Done(note),
-            Ending::Temporary | Ending::Permanent | Ending::Failed | Ending::Refused => {
-                Verdict::Failed(note)
-            }
+            Ending::Temporary | Ending::Permanent | Ending::Failed | Ending::Refused => Verdict::Failed(note),
             Ending::Unknown => Verdict::Unknown(note),
             Ending::NeverSeen => Verdict::NeverSeen,
         }
@@ -193,11 +191,7 @@ pub async fn next_frame<T: DeserializeOwned>(
     loop {
         let bytes = from.fill_buf().await.map_err(WireError::Broken)?;
         if bytes.is_empty() {
-            return if part.is_empty() {
-                Ok(None)
-            } else {
-                Err(WireError::Cut)
-            };
+            return if part.is_empty() { Ok(None) } else { Err(WireError::Cut) };
         }
         let newline = bytes.iter().position(|b| *b == b'\n');
         let taken = newline.map_or(bytes.len(), |at| at + 1);
@@ -225,7 +219,6 @@ pub(super) mod hex_id {
 
     pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse()
-            .map_err(|_| D::Error::custom("an id is 32 hexadecimal digits"))
+        text.parse().map_err(|_| D::Error::custom("an id is 32 hexadecimal digits"))
     }
 }

@@ -4,9 +4,7 @@ use super::cursor::Cursor;
 use super::frame::{self, DOCUMENT_BYTES, Framed, Framing, Open, Skip};
 use super::open::{OpenFile, Stat};
 use crate::model::limits::{BATCH_BYTES, FRAME_BYTES, WITNESS_BYTES};
-use crate::model::{
-    Batch, Digest, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch, WallTime,
-};
+use crate::model::{Batch, Digest, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch, WallTime};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -157,11 +155,7 @@ impl Generation {
     }
 
     /// The next batch, if there is anything to hand on. `scratch` is only there to be used again.
-    pub fn read(
-        &mut self,
-        reading: Reading<'_>,
-        scratch: &mut Vec<u8>,
-    ) -> Result<Option<Batch>, SourceError> {
+    pub fn read(&mut self, reading: Reading<'_>, scratch: &mut Vec<u8>) -> Result<Option<Batch>, SourceError> {
         let Some(stat) = self.open.as_ref().map(OpenFile::stat) else {
             let says = self.declares == Some(Discontinuity::StartedAtEnd);
             return Ok(says.then(|| self.declare(reading)));
@@ -201,11 +195,8 @@ impl Generation {
             let bytes = &scratch[witness..count];
             let ended = bytes.len() < want;
             refuse_utf16(&self.path, self.offset, bytes)?;
-            let Framed {
-                frames,
-                covered,
-                open,
-            } = frame::frames(reading.framing, bytes, self.offset, self.last && ended);
+            let Framed { frames, covered, open } =
+                frame::frames(reading.framing, bytes, self.offset, self.last && ended);
             let all = open == Open::Held || (open == Open::Nothing && covered == bytes.len());
             if ended && all {
                 self.caught_up = Some((stat.size, stat.modified_ns));
@@ -215,12 +206,7 @@ impl Generation {
                 if self.is_damaged() {
                     self.caught_up = None;
                 }
-                return Ok(Some(self.batch(
-                    reading,
-                    &scratch[..count],
-                    frames,
-                    covered,
-                )));
+                return Ok(Some(self.batch(reading, &scratch[..count], frames, covered)));
             }
             match open {
                 Open::Held if !ended && want < DOCUMENT_BYTES => want *= 2,
@@ -239,12 +225,7 @@ impl Generation {
     }
 
     /// Reads the witnessed bytes and up to `want` behind them into `scratch`: the witness is checked at every read, at no cost.
-    fn fill(
-        &mut self,
-        want: usize,
-        stat: &Stat,
-        scratch: &mut Vec<u8>,
-    ) -> Result<usize, SourceError> {
+    fn fill(&mut self, want: usize, stat: &Stat, scratch: &mut Vec<u8>) -> Result<usize, SourceError> {
         let there = stat.size.saturating_sub(self.offset);
         let most = match self.is_compressed() {
             true => want,
@@ -308,10 +289,7 @@ impl Generation {
                 end: data.len() as u32,
                 from: self.offset,
                 to: long.at,
-                flags: FrameFlags {
-                    clipped: true,
-                    unterminated,
-                },
+                flags: FrameFlags { clipped: true, unterminated },
             });
         }
         self.tail = long.tail;
@@ -319,13 +297,7 @@ impl Generation {
     }
 
     /// The batch of `frames`, which cover `covered` bytes behind the witnessed ones in `read`.
-    fn batch(
-        &mut self,
-        reading: Reading<'_>,
-        read: &[u8],
-        mut frames: Vec<Frame>,
-        covered: usize,
-    ) -> Batch {
+    fn batch(&mut self, reading: Reading<'_>, read: &[u8], mut frames: Vec<Frame>, covered: usize) -> Batch {
         let witness = self.tail.len();
         for frame in &mut frames {
             frame.start += witness as u32;
@@ -347,22 +319,12 @@ impl Generation {
     }
 
     /// Makes the batch from `offset` to `to` and moves on.
-    fn hand_on(
-        &mut self,
-        reading: Reading<'_>,
-        data: Arc<[u8]>,
-        frames: Vec<Frame>,
-        to: u64,
-    ) -> Batch {
+    fn hand_on(&mut self, reading: Reading<'_>, data: Arc<[u8]>, frames: Vec<Frame>, to: u64) -> Batch {
         let from = std::mem::replace(&mut self.offset, to);
         Batch {
             source: reading.source.clone(),
             path: self.path.clone(),
-            stretch: Stretch {
-                file: self.id,
-                from,
-                to,
-            },
+            stretch: Stretch { file: self.id, from, to },
             discontinuity: self.declares.take(),
             observed: reading.now,
             data,
@@ -423,11 +385,7 @@ impl Generation {
     }
 
     fn failed(&self, error: std::io::Error) -> SourceError {
-        SourceError::Read {
-            path: self.path.to_path_buf(),
-            offset: self.offset,
-            error,
-        }
+        SourceError::Read { path: self.path.to_path_buf(), offset: self.offset, error }
     }
 }
 

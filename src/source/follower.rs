@@ -54,10 +54,7 @@ struct Missing {
 impl Follower {
     /// A trail, to go on from its committed cursors. Nothing is looked at before the first [`Follower::reconcile`].
     pub fn open(spec: TrailSpec, cursors: Vec<Cursor>) -> Follower {
-        let missing = |cursor| Missing {
-            cursor,
-            known_size: None,
-        };
+        let missing = |cursor| Missing { cursor, known_size: None };
         Follower {
             known: !cursors.is_empty(),
             missing: cursors.into_iter().map(missing).collect(),
@@ -135,11 +132,7 @@ impl Follower {
                 self.pass();
                 continue;
             }
-            let reading = Reading {
-                source: &self.spec.name,
-                framing: self.spec.framing,
-                now,
-            };
+            let reading = Reading { source: &self.spec.name, framing: self.spec.framing, now };
             match entry.file.read(reading, &mut self.scratch) {
                 Ok(Some(batch)) => {
                     self.known = true;
@@ -231,10 +224,7 @@ impl Follower {
             Stage::Following | Stage::Lingering { .. } => false,
         };
         let entries = self.chain.iter().enumerate();
-        entries
-            .filter(|(_, entry)| blocks(entry))
-            .map(|(index, entry)| (index, entry.file.path.clone()))
-            .collect()
+        entries.filter(|(_, entry)| blocks(entry)).map(|(index, entry)| (index, entry.file.path.clone())).collect()
     }
 
     /// Finds the files of cursors that have none: under a name of the trail, or renamed beside the old name.
@@ -279,19 +269,16 @@ impl Follower {
 
     /// A missing generation that a later one of the same name followed had been read to its end by then.
     fn drop_superseded(&mut self) {
-        let born_later = |lost: &Missing, path: &Path, id: FileId| {
-            lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns
-        };
-        let (gone, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut self.missing)
-            .into_iter()
-            .partition(|lost| {
-                let reading = self.chain.iter();
-                let done = self.retired.iter();
-                reading
-                    .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
-                    .chain(done.map(|c| (c.path.as_path(), c.file, false)))
-                    .any(|(path, id, new)| !new && born_later(lost, path, id))
-            });
+        let born_later =
+            |lost: &Missing, path: &Path, id: FileId| lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns;
+        let (gone, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut self.missing).into_iter().partition(|lost| {
+            let reading = self.chain.iter();
+            let done = self.retired.iter();
+            reading
+                .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
+                .chain(done.map(|c| (c.path.as_path(), c.file, false)))
+                .any(|(path, id, new)| !new && born_later(lost, path, id))
+        });
         self.missing = missing;
         let gone = gone.into_iter().map(|lost| lost.cursor.file);
         self.forgettable.extend(gone);
@@ -362,10 +349,7 @@ impl Follower {
             };
             match (done, unfound) {
                 (false, true) if !file.is_caught_up() || file.offset < file.size => {
-                    self.missing.push(Missing {
-                        cursor: file.cursor(&self.spec.name),
-                        known_size: Some(file.size),
-                    });
+                    self.missing.push(Missing { cursor: file.cursor(&self.spec.name), known_size: Some(file.size) });
                 }
                 (true, _) | (_, true) if deleted => self.forgettable.push(file.id),
                 (true, _) => self.retired.push_back(file.cursor(&self.spec.name)),
@@ -453,16 +437,14 @@ impl Follower {
 
     fn next_file(&self, lost: &mut Option<Discontinuity>) -> Option<Discontinuity> {
         let known = self.known || !self.chain.is_empty();
-        lost.take()
-            .or_else(|| known.then_some(Discontinuity::NextFile))
+        lost.take().or_else(|| known.then_some(Discontinuity::NextFile))
     }
 
     /// The generations of `path` that came and went since the last one that is known, be it `gone` since.
     fn between(&self, path: &Path, before: FileId, gone: Option<FileId>) -> Vec<(PathBuf, Stat)> {
         let reading = self.chain.iter().map(|e| (&*e.file.path, e.file.disk));
         let done = self.retired.iter().map(|c| (c.path.as_path(), c.file));
-        let known: BTreeMap<FileId, &Path> =
-            reading.chain(done).map(|(path, id)| (id, path)).collect();
+        let known: BTreeMap<FileId, &Path> = reading.chain(done).map(|(path, id)| (id, path)).collect();
         let ours = known.iter().filter(|(_, at)| **at == path);
         let ours = ours.map(|(id, _)| *id).chain(gone);
         let Some(newest) = ours.max_by_key(|id| id.born_ns) else {
@@ -483,10 +465,7 @@ impl Follower {
             .max_by_key(|(_, lost)| (lost.cursor.path == path, lost.cursor.file.born_ns))?;
         let lost = self.missing.remove(index);
         self.forgettable.push(lost.cursor.file);
-        let declared = Discontinuity::Lost {
-            read_to: lost.cursor.offset,
-            known_size: lost.known_size,
-        };
+        let declared = Discontinuity::Lost { read_to: lost.cursor.offset, known_size: lost.known_size };
         Some((lost.cursor.file, declared))
     }
 
@@ -494,11 +473,7 @@ impl Follower {
         if self.spec.until == Until::EndOfFile {
             file.finalise();
         }
-        self.chain.push(Entry {
-            file,
-            stage,
-            trouble: None,
-        });
+        self.chain.push(Entry { file, stage, trouble: None });
     }
 
     /// Whether one more descriptor may be taken, after giving up idle ones; counts who must wait.
@@ -526,12 +501,7 @@ impl Follower {
     /// Closes the longest idle files until at most `most` are open.
     fn close_idle(&mut self, most: usize) {
         let open = |e: &&mut Entry| e.file.open.is_some();
-        let excess = self
-            .chain
-            .iter_mut()
-            .filter(open)
-            .count()
-            .saturating_sub(most);
+        let excess = self.chain.iter_mut().filter(open).count().saturating_sub(most);
         if excess == 0 {
             return;
         }

@@ -47,13 +47,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Cuts `bytes`, which lie at offset `from` of their file. `last` says that nothing will ever follow them.
 pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
-    let mut cutter = Cutter {
-        bytes,
-        from,
-        last,
-        frames: Vec::new(),
-        at: 0,
-    };
+    let mut cutter = Cutter { bytes, from, last, frames: Vec::new(), at: 0 };
     if from == 0 && bytes.starts_with(MARK) {
         cutter.at = MARK.len();
     }
@@ -69,11 +63,7 @@ pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
             break open;
         }
     };
-    Framed {
-        frames: cutter.frames,
-        covered: cutter.at,
-        open,
-    }
+    Framed { frames: cutter.frames, covered: cutter.at, open }
 }
 
 struct Cutter<'a> {
@@ -129,10 +119,7 @@ impl Cutter<'_> {
     /// Takes one document, or what stands in its place. `None`: go on.
     fn document(&mut self) -> Option<Open> {
         let rest = &self.bytes[self.at..];
-        let blank = rest
-            .iter()
-            .position(|&b| !is_blank(b))
-            .unwrap_or(rest.len());
+        let blank = rest.iter().position(|&b| !is_blank(b)).unwrap_or(rest.len());
         if blank == rest.len() {
             let keep = rest.iter().rev().take_while(|&&b| b == 0).count();
             self.at += match self.last {
@@ -161,9 +148,7 @@ impl Cutter<'_> {
                 self.push_limited(self.at, end, end, true, DOCUMENT_BYTES);
                 Some(Open::Nothing)
             }
-            None if self.bytes.len() - self.at >= DOCUMENT_BYTES => {
-                Some(Open::Long(Skip::Document(scan)))
-            }
+            None if self.bytes.len() - self.at >= DOCUMENT_BYTES => Some(Open::Long(Skip::Document(scan))),
             None => Some(Open::Held),
         }
     }
@@ -173,14 +158,7 @@ impl Cutter<'_> {
     }
 
     /// Adds the frame at `start..end` without its edges, unless nothing is left of it, and covers up to `to`.
-    fn push_limited(
-        &mut self,
-        start: usize,
-        end: usize,
-        to: usize,
-        unterminated: bool,
-        limit: usize,
-    ) {
+    fn push_limited(&mut self, start: usize, end: usize, to: usize, unterminated: bool, limit: usize) {
         self.at = to;
         let start = start + leading_nuls(&self.bytes[start..end]);
         let end = start + trimmed(&self.bytes[start..end]);
@@ -193,10 +171,7 @@ impl Cutter<'_> {
             end: if clipped { start + FRAME_BYTES } else { end } as u32,
             from: self.from + start as u64,
             to: self.from + to as u64,
-            flags: FrameFlags {
-                clipped,
-                unterminated,
-            },
+            flags: FrameFlags { clipped, unterminated },
         });
     }
 }
@@ -207,9 +182,7 @@ fn leading_nuls(bytes: &[u8]) -> usize {
 
 /// The length of `line` without carriage returns and NULs at its end.
 fn trimmed(line: &[u8]) -> usize {
-    line.iter()
-        .rposition(|&b| b != b'\r' && b != 0)
-        .map_or(0, |i| i + 1)
+    line.iter().rposition(|&b| b != b'\r' && b != 0).map_or(0, |i| i + 1)
 }
 
 /// White space between documents, the record separator of RFC 7464, and what a power loss leaves.

@@ -133,10 +133,7 @@ pub enum SourceError {
 
 impl SourceError {
     fn open(path: &Path, error: io::Error) -> SourceError {
-        SourceError::Open {
-            path: path.to_path_buf(),
-            error,
-        }
+        SourceError::Open { path: path.to_path_buf(), error }
     }
 
     /// What it is about; nothing for a whole trail.
@@ -164,18 +161,12 @@ impl std::fmt::Display for SourceError {
                     _ => Ok(()),
                 }
             }
-            SourceError::Read {
-                path,
-                offset,
-                error,
-            } => write!(
-                f,
-                "cannot read {path:?} from byte {offset}: {error}; nothing is skipped, it is tried again"
-            ),
-            SourceError::List { path, error } => write!(
-                f,
-                "cannot list {path:?}: {error}; files in it are not found, it is tried again"
-            ),
+            SourceError::Read { path, offset, error } => {
+                write!(f, "cannot read {path:?} from byte {offset}: {error}; nothing is skipped, it is tried again")
+            }
+            SourceError::List { path, error } => {
+                write!(f, "cannot list {path:?}: {error}; files in it are not found, it is tried again")
+            }
             SourceError::Refused { path, reason } => {
                 write!(f, "{path:?} is not followed: {reason}")
             }
@@ -190,9 +181,9 @@ impl std::fmt::Display for SourceError {
 impl std::error::Error for SourceError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            SourceError::Open { error, .. }
-            | SourceError::Read { error, .. }
-            | SourceError::List { error, .. } => Some(error),
+            SourceError::Open { error, .. } | SourceError::Read { error, .. } | SourceError::List { error, .. } => {
+                Some(error)
+            }
             SourceError::Refused { .. } | SourceError::TooMany { .. } => None,
         }
     }

@@ -79,8 +79,7 @@ impl OpenFile {
         // lead elsewhere by then. O_NONBLOCK keeps a pipe put there in between from holding us up.
         refuse_special(path, stat(path).map_err(failed)?)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file =
-            File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
         let found = stat_open(&file).map_err(failed)?;
         refuse_special(path, found)?;
         let content = match is_compressed(path) {
@@ -133,12 +132,7 @@ impl OpenFile {
 }
 
 fn stat_open(file: &File) -> io::Result<Stat> {
-    Ok(Stat::from(rustix::fs::statx(
-        file.as_fd(),
-        "",
-        AtFlags::EMPTY_PATH,
-        mask(),
-    )?))
+    Ok(Stat::from(rustix::fs::statx(file.as_fd(), "", AtFlags::EMPTY_PATH, mask())?))
 }
 
 fn refuse_special(path: &Path, found: Stat) -> Result<(), SourceError> {
@@ -180,13 +174,7 @@ struct GzipStream {
 
 impl GzipStream {
     fn new(file: File) -> GzipStream {
-        GzipStream {
-            decoder: MultiGzDecoder::new(file),
-            kept: Vec::new(),
-            kept_from: 0,
-            ended: false,
-            broken: None,
-        }
+        GzipStream { decoder: MultiGzDecoder::new(file), kept: Vec::new(), kept_from: 0, ended: false, broken: None }
     }
 
     fn file(&self) -> &File {
@@ -201,9 +189,7 @@ impl GzipStream {
         }
         let mut chunk = vec![0; 1 << 16];
         loop {
-            let unwanted = usize::try_from(offset - self.kept_from)
-                .unwrap_or(usize::MAX)
-                .min(self.kept.len());
+            let unwanted = usize::try_from(offset - self.kept_from).unwrap_or(usize::MAX).min(self.kept.len());
             // Dropping the front of a large buffer for every small read would be quadratic; callers read in large steps.
             self.kept.drain(..unwanted);
             self.kept_from += unwanted as u64;

@@ -39,10 +39,7 @@ pub fn expand(pattern: &str) -> Matches {
         match component {
             Component::Normal(name) if is_pattern(&name.to_string_lossy()) => {
                 globbed = true;
-                heads = heads
-                    .iter()
-                    .flat_map(|head| list(head, name, &mut found))
-                    .collect();
+                heads = heads.iter().flat_map(|head| list(head, name, &mut found)).collect();
             }
             other => {
                 heads.iter_mut().for_each(|head| head.push(other));
@@ -195,11 +192,8 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let pattern = format!("{}/*/x/*.log", dir.path().display());
-        let names: Vec<_> = expand(&pattern)
-            .paths
-            .iter()
-            .map(|p| p.strip_prefix(dir.path()).unwrap().display().to_string())
-            .collect();
+        let names: Vec<_> =
+            expand(&pattern).paths.iter().map(|p| p.strip_prefix(dir.path()).unwrap().display().to_string()).collect();
         assert_eq!(names, ["a/x/1.log", "b/x/2.log"]);
     }
 

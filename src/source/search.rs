@@ -43,8 +43,7 @@ pub fn look(patterns: &[String]) -> Look {
         let found = expand(pattern);
         look.directories.extend(found.directories);
         let unlisted = found.unlisted.into_iter();
-        look.problems
-            .extend(unlisted.map(|(path, error)| SourceError::List { path, error }));
+        look.problems.extend(unlisted.map(|(path, error)| SourceError::List { path, error }));
         paths.extend(found.paths);
     }
     for path in paths {
@@ -76,15 +75,8 @@ pub struct Names<'a> {
 impl<'a> Names<'a> {
     /// Of `named`.
     pub fn of(named: &'a [Named]) -> Names<'a> {
-        let there = || {
-            named
-                .iter()
-                .filter_map(|n| Some((n.path.as_path(), n.found.as_ref().ok()?.id)))
-        };
-        Names {
-            by_path: there().collect(),
-            by_id: there().map(|(path, id)| (id, path)).collect(),
-        }
+        let there = || named.iter().filter_map(|n| Some((n.path.as_path(), n.found.as_ref().ok()?.id)));
+        Names { by_path: there().collect(), by_id: there().map(|(path, id)| (id, path)).collect() }
     }
 }
 
@@ -92,12 +84,8 @@ impl<'a> Names<'a> {
 /// name, inode and birth time are enough, and the witness has the last word.
 pub fn is_file_of(cursor: &Cursor, named: &Named) -> bool {
     let Ok(stat) = &named.found else { return false };
-    let moved = FileId {
-        device: stat.id.device,
-        ..cursor.file
-    };
-    stat.id == cursor.file
-        || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
+    let moved = FileId { device: stat.id.device, ..cursor.file };
+    stat.id == cursor.file || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
 }
 
 /// Where the file `id` lies now, in the directory of `path`, where it was known.
@@ -144,12 +132,7 @@ pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat
 
 fn siblings(path: &Path) -> Option<impl Iterator<Item = (std::ffi::OsString, u64)>> {
     let entries = std::fs::read_dir(directory_of(path)?).ok()?;
-    Some(
-        entries
-            .take(ENTRIES)
-            .filter_map(|entry| entry.ok())
-            .map(|entry| (entry.file_name(), entry.ino())),
-    )
+    Some(entries.take(ENTRIES).filter_map(|entry| entry.ok()).map(|entry| (entry.file_name(), entry.ino())))
 }
 
 fn begins_with(entry: &OsStr, name: &OsStr) -> bool {

@@ -52,20 +52,14 @@ impl Entry {
             None => true,
         } && self.file.is_caught_up();
         match self.stage {
-            Stage::Following => Stage::Draining {
-                quiet: 0,
-                rounds: 0,
-            },
+            Stage::Following => Stage::Draining { quiet: 0, rounds: 0 },
             Stage::CatchingUp if still => Stage::Lingering { quiet: 0 },
             Stage::CatchingUp => Stage::CatchingUp,
             Stage::Draining { quiet, rounds } => {
                 let quiet = if still { quiet + 1 } else { 0 };
                 match quiet >= STABLE || rounds >= PATIENCE {
                     true => Stage::Lingering { quiet: 0 },
-                    false => Stage::Draining {
-                        quiet,
-                        rounds: rounds + 1,
-                    },
+                    false => Stage::Draining { quiet, rounds: rounds + 1 },
                 }
             }
             Stage::Lingering { quiet } => Stage::Lingering {

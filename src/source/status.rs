@@ -45,9 +45,7 @@ pub struct FileStatus {
 pub fn state_of(problem: &SourceError) -> FileState {
     match problem {
         SourceError::Refused { reason, .. } => FileState::Refused(reason.clone()),
-        SourceError::Open { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
-            FileState::Denied
-        }
+        SourceError::Open { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => FileState::Denied,
         other => FileState::Failing(other.to_string()),
     }
 }

@@ -60,11 +60,7 @@ impl Trail {
 
     fn append(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let mut options = OpenOptions::new();
-        let mut file = options
-            .append(true)
-            .create(true)
-            .open(self.path(name))
-            .unwrap();
+        let mut file = options.append(true).create(true).open(self.path(name)).unwrap();
         file.write_all(bytes.as_ref()).unwrap();
     }
 
@@ -152,8 +148,7 @@ impl Trail {
             self.flags.push(frame.flags);
         }
         self.declared.extend(batch.discontinuity.clone());
-        self.cursors
-            .insert(batch.stretch.file, Cursor::after(&batch));
+        self.cursors.insert(batch.stretch.file, Cursor::after(&batch));
     }
 
     fn forget(&mut self) {

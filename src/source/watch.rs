@@ -28,30 +28,20 @@ impl Watcher {
             Ok(watcher) => (Some(watcher), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        Watcher {
-            inner,
-            watched: BTreeMap::new(),
-            degraded,
-        }
+        Watcher { inner, watched: BTreeMap::new(), degraded }
     }
 
     /// A watcher that never hints: what polling alone does.
     pub fn disabled() -> Watcher {
-        Watcher {
-            inner: None,
-            watched: BTreeMap::new(),
-            degraded: None,
-        }
+        Watcher { inner: None, watched: BTreeMap::new(), degraded: None }
     }
 
     /// Watches exactly `directories` from now on. To be called after each reconcile: a directory that was removed and made
     /// again has lost its watch silently, and gets a new one here.
     pub fn watch(&mut self, directories: &[PathBuf]) {
         let Some(inner) = &mut self.inner else { return };
-        let wanted: BTreeMap<PathBuf, FileId> = directories
-            .iter()
-            .filter_map(|dir| Some((dir.clone(), stat(dir).ok()?.id)))
-            .collect();
+        let wanted: BTreeMap<PathBuf, FileId> =
+            directories.iter().filter_map(|dir| Some((dir.clone(), stat(dir).ok()?.id))).collect();
         for (dir, id) in &self.watched {
             if wanted.get(dir) != Some(id) {
                 // Fails where the directory is gone, and its watch with it.

@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use tripline::model::{FindingId, OrderId, Severity, TargetKind};
 use tripline::respond::runner::{self, Meeting};
 use tripline::respond::wire::{VERSION, frame};
-use tripline::respond::{
-    Ending, HookDocument, HookFinding, HookTarget, Reply, Request, RunnerSettings,
-};
+use tripline::respond::{Ending, HookDocument, HookFinding, HookTarget, Reply, Request, RunnerSettings};
 
 /// Nothing in these tests takes so long unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,9 +78,7 @@ impl Stand {
     }
 
     pub fn action(&self, name: &str, command: &[&str], more: &str) {
-        self.configure(&format!(
-            "[actions.{name}]\ncommand = {command:?}\n{more}\n"
-        ));
+        self.configure(&format!("[actions.{name}]\ncommand = {command:?}\n{more}\n"));
     }
 
     pub fn configure(&self, toml: &str) {
@@ -94,19 +90,13 @@ impl Stand {
     pub fn start(&self) -> Daemon {
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let runner = runner_command(self.dir.path(), "stdin")
-            .stdin(OwnedFd::from(theirs))
-            .spawn()
-            .unwrap();
+        let runner = runner_command(self.dir.path(), "stdin").stdin(OwnedFd::from(theirs)).spawn().unwrap();
         Daemon::greet(ours, Some(runner))
     }
 
     /// How often the hooks wrote to the file `ran`.
     pub fn ran(&self) -> usize {
-        std::fs::read_to_string(self.path("ran"))
-            .unwrap_or_default()
-            .lines()
-            .count()
+        std::fs::read_to_string(self.path("ran")).unwrap_or_default().lines().count()
     }
 }
 
@@ -122,15 +112,8 @@ impl Daemon {
     pub fn greet(stream: UnixStream, runner: Option<Child>) -> Daemon {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let from = BufReader::new(stream.try_clone().unwrap());
-        let hello = Reply::Error {
-            message: "no hello yet".into(),
-        };
-        let mut daemon = Daemon {
-            to: stream,
-            from,
-            runner,
-            hello,
-        };
+        let hello = Reply::Error { message: "no hello yet".into() };
+        let mut daemon = Daemon { to: stream, from, runner, hello };
         daemon.say(&Request::Hello { version: VERSION });
         daemon.hello = daemon.hear();
         daemon
@@ -147,10 +130,7 @@ impl Daemon {
     /// The next reply; nothing at the end of the connection.
     pub fn try_hear(&mut self) -> Option<Reply> {
         let mut line = String::new();
-        let read = self
-            .from
-            .read_line(&mut line)
-            .expect("a reply within the patience");
+        let read = self.from.read_line(&mut line).expect("a reply within the patience");
         (read > 0).then(|| serde_json::from_str(&line).unwrap())
     }
 
@@ -160,20 +140,13 @@ impl Daemon {
 
     /// Has `order` carried out, and waits for its end.
     pub fn run(&mut self, action: &str, order: u8) -> (Ending, String) {
-        self.say(&Request::Run {
-            retry: false,
-            document: document(action, order),
-        });
+        self.say(&Request::Run { retry: false, document: document(action, order) });
         self.end_of(order)
     }
 
     pub fn end_of(&mut self, wanted: u8) -> (Ending, String) {
         loop {
-            if let Reply::Ended {
-                order,
-                ending,
-                note,
-            } = self.hear()
+            if let Reply::Ended { order, ending, note } = self.hear()
                 && order == id(wanted)
             {
                 return (ending, note);

@@ -44,9 +44,7 @@ impl Dice {
 
 /// A folder of `../shared`, which stands beside the project and is no part of it.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
     if !path.exists() {
         println!("skipped: ../shared/{name} is not there");
         return None;
@@ -104,10 +102,7 @@ impl World {
             }
         }
         lines.sort_by_key(|(time, ..)| *time);
-        lines
-            .into_iter()
-            .map(|(_, name, line)| (name, line))
-            .collect()
+        lines.into_iter().map(|(_, name, line)| (name, line)).collect()
     }
 }
 
@@ -136,13 +131,7 @@ pub struct Writer {
 
 impl Writer {
     /// Writes the trails of these names, in pieces of at most `most` lines.
-    pub fn new(
-        world: &World,
-        site: &Site,
-        names: &[&'static str],
-        seed: u64,
-        most: usize,
-    ) -> Writer {
+    pub fn new(world: &World, site: &Site, names: &[&'static str], seed: u64, most: usize) -> Writer {
         let mut lines = world.written();
         let mut nth = 0;
         lines.retain(|(name, _)| {
@@ -152,9 +141,7 @@ impl Writer {
         });
         Writer {
             dice: Dice::new(seed),
-            files: [PORTAL, DOWNLOADS]
-                .map(|name| (name, site.append_to(name)))
-                .into(),
+            files: [PORTAL, DOWNLOADS].map(|name| (name, site.append_to(name))).into(),
             lines: lines.into_iter().peekable(),
             rest: Default::default(),
             most,
@@ -238,22 +225,14 @@ impl Site {
 
     pub fn append_to(&self, name: &str) -> std::fs::File {
         let mut options = std::fs::OpenOptions::new();
-        options
-            .append(true)
-            .create(true)
-            .open(self.path(name))
-            .unwrap()
+        options.append(true).create(true).open(self.path(name)).unwrap()
     }
 
     /// Makes a hook that is this shell script. `$DIR` in it is the site's folder.
     pub fn hook(&self, name: &str, script: &str) -> PathBuf {
         let path = self.path(name);
         let dir = self.dir.path().to_str().unwrap();
-        std::fs::write(
-            &path,
-            format!("#!/bin/sh\n{}\n", script.replace("$DIR", dir)),
-        )
-        .unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\n{}\n", script.replace("$DIR", dir))).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
@@ -275,10 +254,7 @@ impl Site {
         let out = self.say(&[arguments, &["--json"]].concat());
         assert!(out.status.success(), "{}", text(&out));
         let lines = String::from_utf8(out.stdout).unwrap();
-        lines
-            .lines()
-            .map(|l| serde_json::from_str(l).unwrap())
-            .collect()
+        lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
     /// Starts the daemon and waits until it answers.
@@ -289,11 +265,7 @@ impl Site {
     pub fn start_with(&self, command: Command) -> Daemon {
         let mut daemon = self.spawn(command);
         until("an answer of the daemon", || {
-            assert!(
-                daemon.child.try_wait().unwrap().is_none(),
-                "it ended: {}",
-                daemon.log()
-            );
+            assert!(daemon.child.try_wait().unwrap().is_none(), "it ended: {}", daemon.log());
             self.ask("{\"ask\":\"status\"}")
         });
         daemon
@@ -304,17 +276,8 @@ impl Site {
         let log = self.path("daemon.log");
         let mut options = std::fs::OpenOptions::new();
         let out = options.append(true).create(true).open(&log).unwrap();
-        let child = command
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stderr(out)
-            .spawn()
-            .unwrap();
-        Daemon {
-            child,
-            log,
-            ended: None,
-        }
+        let child = command.env("NO_COLOR", "1").stdin(Stdio::null()).stderr(out).spawn().unwrap();
+        Daemon { child, log, ended: None }
     }
 
     /// One row of the daemon's answer, as it stands on the wire.
@@ -324,15 +287,11 @@ impl Site {
         stream.write_all(format!("{request}\n").as_bytes()).ok()?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).ok()?;
-        serde_json::from_str::<Value>(&line)
-            .ok()?
-            .get_mut("row")
-            .map(Value::take)
+        serde_json::from_str::<Value>(&line).ok()?.get_mut("row").map(Value::take)
     }
 
     pub fn status(&self) -> Value {
-        self.ask("{\"ask\":\"status\"}")
-            .expect("the daemon answers")
+        self.ask("{\"ask\":\"status\"}").expect("the daemon answers")
     }
 
     /// Waits until all whole lines that stand in the trails are on disk.
@@ -342,24 +301,17 @@ impl Site {
             let end = bytes.iter().rposition(|b| *b == b'\n');
             end.map_or(0, |end| end as u64 + 1)
         };
-        let sizes = [("portal", PORTAL), ("downloads", DOWNLOADS)]
-            .map(|(trail, name)| (trail, whole(name)));
+        let sizes = [("portal", PORTAL), ("downloads", DOWNLOADS)].map(|(trail, name)| (trail, whole(name)));
         until("the daemon to catch up", || {
             let status = self.ask("{\"ask\":\"status\"}")?;
             let covered = |trail: &str| status["trails"][trail]["bytes"].as_u64().unwrap_or(0);
-            sizes
-                .iter()
-                .all(|(trail, size)| covered(trail) >= *size)
-                .then_some(())
+            sizes.iter().all(|(trail, size)| covered(trail) >= *size).then_some(())
         });
     }
 
     /// The canonical dump of the ledger in `state`.
     pub fn dump(&self, state: &str) -> Vec<String> {
-        let out = tripline(&["ledger", "dump", "--state"])
-            .arg(self.path(state))
-            .output()
-            .unwrap();
+        let out = tripline(&["ledger", "dump", "--state"]).arg(self.path(state)).output().unwrap();
         assert!(out.status.success(), "{}", text(&out));
         let lines = String::from_utf8(out.stdout).unwrap();
         lines.lines().map(ToOwned::to_owned).collect()
@@ -375,12 +327,7 @@ impl Site {
     /// The findings in the ledger of `state`, read while no daemon has it: their ids and what they are.
     pub fn findings(&self, state: &str) -> Vec<String> {
         let (nobody, state) = (self.path("nobody.sock"), self.path(state));
-        let at = [
-            "--socket",
-            nobody.to_str().unwrap(),
-            "--state",
-            state.to_str().unwrap(),
-        ];
+        let at = ["--socket", nobody.to_str().unwrap(), "--state", state.to_str().unwrap()];
         let rows = self.json(&[&["findings", "list", "--limit", "100000"], &at[..]].concat());
         sorted(rows.iter().map(|row| {
             let f = &row["finding"];
@@ -393,10 +340,7 @@ impl Site {
 /// The ids of the findings that a replay printed as OCSF.
 pub fn uids(out: &Output) -> Vec<String> {
     assert!(out.status.success(), "{}", text(out));
-    let objects = std::str::from_utf8(&out.stdout)
-        .unwrap()
-        .lines()
-        .map(|l| serde_json::from_str::<Value>(l).unwrap());
+    let objects = std::str::from_utf8(&out.stdout).unwrap().lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
     let findings = objects.filter(|o| o["class_uid"] == 2004);
     sorted(findings.map(|o| o["finding_info"]["uid"].as_str().unwrap().to_owned()))
 }
@@ -426,12 +370,7 @@ pub fn tripline(arguments: &[&str]) -> Command {
 
 /// All that a command said.
 pub fn text(out: &Output) -> String {
-    format!(
-        "{}{}{}",
-        out.status,
-        String::from_utf8_lossy(&out.stdout),
-        String::from_utf8_lossy(&out.stderr)
-    )
+    format!("{}{}{}", out.status, String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
 /// A running daemon. It ends with the test.
@@ -452,8 +391,7 @@ impl Daemon {
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
-            .unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Kills it as a power cut would.
@@ -495,15 +433,10 @@ impl Drop for Daemon {
 
 /// The processes that `parent` started.
 pub fn children(parent: u32) -> Vec<u32> {
-    let ids = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let ids = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let of = |id: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        let after = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.to_owned())
-            .unwrap_or_default();
+        let after = stat.rsplit_once(')').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
         after.split_whitespace().nth(1) == Some(&parent.to_string())
     };
     ids.filter(of).collect()

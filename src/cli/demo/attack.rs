@@ -60,12 +60,7 @@ pub fn run(
     let mut began = None;
     let days = last_month(Timestamp::now());
     for customer in customers {
-        let export = Export {
-            id: portal.new_export(),
-            customer,
-            days,
-            records: customer.month,
-        };
+        let export = Export { id: portal.new_export(), customer, days, records: customer.month };
         let granted = portal.request(visit, &Act::Ask(&export))?;
         let first = *began.get_or_insert_with(Instant::now);
         add(&mut tally.asked, &export);
@@ -82,13 +77,7 @@ pub fn run(
                 }
                 told.pause(Duration::from_millis(1))?;
             }
-            portal.download(
-                visit,
-                Timestamp::now(),
-                &export,
-                true,
-                sent.elapsed().as_secs_f64(),
-            )?;
+            portal.download(visit, Timestamp::now(), &export, true, sent.elapsed().as_secs_f64())?;
             add(&mut tally.left, &export);
             screen.left(customer, tally.ended_after.is_some());
         } else {
@@ -120,23 +109,13 @@ fn found(daemon: &Daemon, visit: &Visit, told: &Told) -> Result<Option<Found>, F
     let asked = Instant::now();
     loop {
         let rows = daemon.ask(&Request::Orders { limit: 10 })?;
-        let mut orders = rows
-            .into_iter()
-            .filter_map(|row| serde_json::from_value::<Order>(row).ok());
-        let order = orders
-            .find(|o| o.actor.as_deref() == Some(login.as_str()) && !waits.contains(&o.state));
+        let mut orders = rows.into_iter().filter_map(|row| serde_json::from_value::<Order>(row).ok());
+        let order = orders.find(|o| o.actor.as_deref() == Some(login.as_str()) && !waits.contains(&o.state));
         if let Some(order) = order {
             let mut signs = daemon.findings(&login)?;
-            let finding = signs
-                .iter()
-                .find(|f| order.findings.first() == Some(&f.id))
-                .cloned();
+            let finding = signs.iter().find(|f| order.findings.first() == Some(&f.id)).cloned();
             signs.retain(|f| f.severity < Severity::Medium);
-            return Ok(finding.map(|finding| Found {
-                order,
-                finding,
-                signs,
-            }));
+            return Ok(finding.map(|finding| Found { order, finding, signs }));
         }
         if asked.elapsed() > DEADLINE {
             return Ok(None);

@@ -31,8 +31,7 @@ pub struct Daemon {
 /// # Errors
 /// They can't be written, or the runner would refuse the hook.
 pub fn configure(dir: &Path, sessions: &Path) -> Result<(), Failure> {
-    let program = std::env::current_exe()
-        .map_err(|e| Failure::new(format!("finding our own program: {e}")))?;
+    let program = std::env::current_exe().map_err(|e| Failure::new(format!("finding our own program: {e}")))?;
     let hook = dir.join("end-session");
     let script = format!(
         "#!/bin/sh\n# What tripline runs to end a session; it reads which one from standard input.\nexec {} demo-hook --sessions {}\n",
@@ -88,27 +87,12 @@ impl Daemon {
         let program = std::env::current_exe().map_err(failed)?;
         let log = File::create(dir.join(LOG)).map_err(failed)?;
         let mut command = Command::new(program);
-        command
-            .arg("run")
-            .arg("-c")
-            .arg(dir.join(CONFIG))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
+        command.arg("run").arg("-c").arg(dir.join(CONFIG)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // the demo's daemon has nothing to do with a service that started us
-        for name in [
-            "NOTIFY_SOCKET",
-            "WATCHDOG_USEC",
-            "CREDENTIALS_DIRECTORY",
-            "STATE_DIRECTORY",
-            "JOURNAL_STREAM",
-        ] {
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "JOURNAL_STREAM"] {
             command.env_remove(name);
         }
-        Ok(Daemon {
-            child: command.spawn().map_err(failed)?,
-            dir: dir.to_owned(),
-        })
+        Ok(Daemon { child: command.spawn().map_err(failed)?, dir: dir.to_owned() })
     }
 
     /// Asks the daemon through its control socket, as `tripline findings` and the others do.
@@ -125,16 +109,9 @@ impl Daemon {
     /// # Errors
     /// It does not answer.
     pub fn findings(&self, actor: &str) -> Result<Vec<Finding>, Failure> {
-        let filter = FindingFilter {
-            actor: Some(actor.to_owned()),
-            ..FindingFilter::default()
-        };
+        let filter = FindingFilter { actor: Some(actor.to_owned()), ..FindingFilter::default() };
         let rows = self.ask(&Request::Findings { filter })?;
-        let read = |row| {
-            serde_json::from_value::<FindingRow>(row)
-                .map(|row| row.finding)
-                .map_err(Failure::new)
-        };
+        let read = |row| serde_json::from_value::<FindingRow>(row).map(|row| row.finding).map_err(Failure::new);
         rows.into_iter().rev().map(read).collect()
     }
 
@@ -144,20 +121,11 @@ impl Daemon {
     /// It has ended.
     pub fn lines(&mut self) -> Result<u64, Failure> {
         if let Ok(Some(status)) = self.child.try_wait() {
-            return Err(Failure::new(format!(
-                "`tripline run` ended ({status}):\n{}",
-                self.said()
-            )));
+            return Err(Failure::new(format!("`tripline run` ended ({status}):\n{}", self.said())));
         }
         let status = self.ask(&Request::Status).unwrap_or_default();
-        let trails = status
-            .first()
-            .and_then(|row| row["trails"].as_object())
-            .into_iter()
-            .flatten();
-        Ok(trails
-            .filter_map(|(_, trail)| trail["lines"].as_u64())
-            .sum())
+        let trails = status.first().and_then(|row| row["trails"].as_object()).into_iter().flatten();
+        Ok(trails.filter_map(|(_, trail)| trail["lines"].as_u64()).sum())
     }
 
     /// The last that the daemon said.

@@ -20,16 +20,14 @@ pub fn run(sessions: &Path) -> Result<Exit, Failure> {
         .take(DOCUMENT_BYTES)
         .read_to_string(&mut text)
         .map_err(|e| Failure::new(format!("reading the order: {e}")))?;
-    let document: HookDocument = serde_json::from_str(&text)
-        .map_err(|e| Failure::new(format!("the order can't be read: {e}")))?;
+    let document: HookDocument =
+        serde_json::from_str(&text).map_err(|e| Failure::new(format!("the order can't be read: {e}")))?;
     if document.test {
         println!("this is a test: nothing was ended");
         return Ok(Exit::Done);
     }
     let Some(session) = document.target.session.filter(|s| is_session(s)) else {
-        return Err(Failure::new(
-            "the order names no session that could be one of ours",
-        ));
+        return Err(Failure::new("the order names no session that could be one of ours"));
     };
     match std::fs::remove_file(sessions.join(super::portal::file_of(&session))) {
         Ok(()) => println!("signed out"),

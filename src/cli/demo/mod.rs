@@ -43,9 +43,7 @@ pub fn run(keep: bool) -> Result<Exit, Failure> {
     let screen = Screen::default();
     let finding = match play(directory.path(), &screen, &told) {
         Err(_) if told.is() => {
-            return Err(Failure::new(
-                "the demo was stopped; its processes are ended",
-            ));
+            return Err(Failure::new("the demo was stopped; its processes are ended"));
         }
         other => other?,
     };
@@ -63,7 +61,14 @@ fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<FindingId, Failure> 
     let portal = Portal::new(dir)?;
     work::past(&portal, &staff, &customers, &mut dice)?;
     let lines = grouped(portal.lines());
-    screen.text("   ", &format!("{} members of staff, {} customers, and four weeks of ordinary work: {lines} lines in two log files.", staff.len(), customers.len()));
+    screen.text(
+        "   ",
+        &format!(
+            "{} members of staff, {} customers, and four weeks of ordinary work: {lines} lines in two log files.",
+            staff.len(),
+            customers.len()
+        ),
+    );
     daemon::configure(dir, portal.sessions())?;
     let started = Instant::now();
     let mut daemon = Daemon::start(dir)?;
@@ -71,14 +76,7 @@ fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<FindingId, Failure> 
     let took = started.elapsed().as_secs_f64();
     screen.text("   ", &format!("`tripline run` was started, has read them in {took:.1} seconds, and now knows what is usual for each of them. Here it may end a session by itself; unless it is told so, it only says what it would do."));
     told.pause(READING)?;
-    let scene = Scene {
-        portal: &portal,
-        staff: &staff,
-        customers: &customers,
-        daemon: &daemon,
-        screen,
-        told,
-    };
+    let scene = Scene { portal: &portal, staff: &staff, customers: &customers, daemon: &daemon, screen, told };
     let tally = scene.day(&mut dice)?;
     caught_up(&mut daemon, &portal, told)?;
     let Some(found) = &tally.found else {
@@ -86,10 +84,7 @@ fn play(dir: &Path, screen: &Screen, told: &Told) -> Result<FindingId, Failure> 
     };
     epilogue(&tally, found, &daemon, screen)?;
     screen.line("");
-    screen.line(&format!(
-        "This took {:.0} seconds.",
-        began.elapsed().as_secs_f64()
-    ));
+    screen.line(&format!("This took {:.0} seconds.", began.elapsed().as_secs_f64()));
     Ok(found.finding.id)
 }
 
@@ -115,14 +110,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     /// The day of the break-in: ordinary work goes on from its beginning to its end.
     fn day(&self, dice: &mut Dice) -> Result<Tally, Failure> {
-        let visits: Vec<Visit> = self
-            .staff
-            .iter()
-            .map(|person| Visit {
-                person,
-                session: dice.session(),
-            })
-            .collect();
+        let visits: Vec<Visit> = self.staff.iter().map(|person| Visit { person, session: dice.session() }).collect();
         for visit in &visits {
             self.portal.login(visit)?;
         }
@@ -133,34 +121,20 @@ impl Scene<'_> {
             let mut shift_dice = Dice(7);
             let (stop, visits) = (&stop, &visits);
             let say = |who: &Person, what: &str| self.screen.work(who, what);
-            let shift = scope.spawn(move || {
-                work::shift(
-                    self.portal,
-                    visits,
-                    self.customers,
-                    &mut shift_dice,
-                    stop,
-                    say,
-                )
-            });
+            let shift =
+                scope.spawn(move || work::shift(self.portal, visits, self.customers, &mut shift_dice, stop, say));
             let tally = self.told.pause(READING * 2).and_then(|()| {
                 self.screen.shift.store(false, Ordering::Release);
-                self.screen
-                    .line("   (this goes on, behind all that follows)");
+                self.screen.line("   (this goes on, behind all that follows)");
                 self.break_in(dice)
             });
             stop.store(true, Ordering::Release);
             shift.thread().unpark();
-            let worked = shift
-                .join()
-                .unwrap_or_else(|_| Err(Failure::new("the shift died: this is a defect")));
+            let worked = shift.join().unwrap_or_else(|_| Err(Failure::new("the shift died: this is a defect")));
             // why the shift ended matters only where the story did not fail already
             tally.and_then(|tally| worked.map(|()| tally))
         })?;
-        let disturbed = visits
-            .iter()
-            .filter(|visit| !self.portal.knows(visit))
-            .count();
+        let disturbed = visits.iter().filter(|visit| !self.portal.knows(visit)).count();
         if disturbed > 0 {
             return Err(Failure::new(format!(
                 "{disturbed} members of staff were signed out, and should not have been"
@@ -175,24 +149,12 @@ impl Scene<'_> {
             return Err(Failure::new("nobody works here: this is a defect"));
         };
         let intruder = people::intruder(victim);
-        let visit = Visit {
-            person: &intruder,
-            session: dice.session(),
-        };
+        let visit = Visit { person: &intruder, session: dice.session() };
         let served: usize = self.staff.iter().map(|person| person.serves.len()).sum();
-        let others: Vec<Customer> = self
-            .customers
-            .iter()
-            .skip(served)
-            .take(WANTED)
-            .cloned()
-            .collect();
+        let others: Vec<Customer> = self.customers.iter().skip(served).take(WANTED).cloned().collect();
         screen.part(&format!("3. Somebody has {}'s password", victim.name));
         self.portal.login(&visit)?;
-        screen.act(&format!(
-            "\"{}\" signs in from {}, a rented server",
-            victim.name, intruder.address
-        ));
+        screen.act(&format!("\"{}\" signs in from {}, a rented server", victim.name, intruder.address));
         told.pause(READING / 2)?;
         for finding in self.daemon.findings(&victim.login())? {
             screen.noted(&finding);
@@ -228,24 +190,11 @@ fn not_stopped(tally: &Tally, daemon: &Daemon, actor: &str) -> Failure {
         .filter(|f| f.severity >= Severity::Medium)
         .map(|f| format!("{} {}", f.severity.name(), f.policy))
         .collect();
-    let orders = daemon
-        .ask(&Request::Orders { limit: 10 })
-        .unwrap_or_default();
-    let orders: Vec<String> = orders
-        .iter()
-        .map(|o| {
-            format!(
-                "{} {} ({} {})",
-                o["action"], o["state"], o["refusal"], o["note"]
-            )
-        })
-        .collect();
+    let orders = daemon.ask(&Request::Orders { limit: 10 }).unwrap_or_default();
+    let orders: Vec<String> =
+        orders.iter().map(|o| format!("{} {} ({} {})", o["action"], o["state"], o["refusal"], o["note"])).collect();
     let list = |of: &[String]| {
-        if of.is_empty() {
-            "none".to_owned()
-        } else {
-            of.join(", ")
-        }
+        if of.is_empty() { "none".to_owned() } else { of.join(", ") }
     };
     Failure::new(format!(
         "{what}\nto look closer: tripline demo --keep\nfindings of medium and above: {}\norders: {}\nthe daemon's log:\n{}",
@@ -259,16 +208,10 @@ fn not_stopped(tally: &Tally, daemon: &Daemon, actor: &str) -> Failure {
 fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> Result<(), Failure> {
     screen.part("4. What it came to");
     screen.sum(tally);
-    let rows = daemon.ask(&Request::Finding {
-        id: found.finding.id.to_string(),
-    })?;
+    let rows = daemon.ask(&Request::Finding { id: found.finding.id.to_string() })?;
     let exposure = rows.first().map(|row| &row["exposure"]);
     let number = |key: &str| exposure.and_then(|e| e[key].as_u64()).unwrap_or(0);
-    let recorded = (
-        number("records_asked"),
-        number("records_fetched"),
-        number("customers_fetched"),
-    );
+    let recorded = (number("records_asked"), number("records_fetched"), number("customers_fetched"));
     if recorded != (tally.asked.1, tally.left.1, tally.left.0 as u64) {
         return Err(Failure::new(format!(
             "tripline's own account differs: {} records asked for, {} left, of {} customers",
@@ -277,21 +220,14 @@ fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> R
             recorded.2
         )));
     }
-    let exports = exposure
-        .and_then(|e| e["exports"].as_object())
-        .into_iter()
-        .flatten();
+    let exports = exposure.and_then(|e| e["exports"].as_object()).into_iter().flatten();
     let left: Vec<&str> = exports
         .filter(|(_, row)| row["downloads"].as_u64() > Some(0))
         .filter_map(|(_, row)| row["customer"].as_str())
         .collect();
     screen.text("   ", &format!("tripline counts the same, from the log files alone, and knows whose records left: {}. They can be warned today.", crate::cli::show::shown(&left.join(", "))));
     let others = false_alarms(daemon, found)?;
-    let alarms = if others == 0 {
-        "no false alarm".to_owned()
-    } else {
-        format!("{others} false alarms")
-    };
+    let alarms = if others == 0 { "no false alarm".to_owned() } else { format!("{others} false alarms") };
     screen.text(
         "   ",
         &format!(
@@ -304,16 +240,10 @@ fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> R
 
 /// Findings that a person would be told of, and that are about somebody else.
 fn false_alarms(daemon: &Daemon, found: &Found) -> Result<usize, Failure> {
-    let filter = FindingFilter {
-        severity: Some(Severity::Medium),
-        ..FindingFilter::default()
-    };
+    let filter = FindingFilter { severity: Some(Severity::Medium), ..FindingFilter::default() };
     let rows = daemon.ask(&Request::Findings { filter })?;
     let actor = found.finding.subject.actor.as_deref();
-    Ok(rows
-        .iter()
-        .filter(|row| row["finding"]["subject"]["actor"].as_str() != actor)
-        .count())
+    Ok(rows.iter().filter(|row| row["finding"]["subject"]["actor"].as_str() != actor).count())
 }
 
 /// Where to look further.
@@ -323,15 +253,10 @@ fn further(kept: Option<&Path>, finding: &FindingId, screen: &Screen) {
         return;
     };
     let config = crate::cli::show::shown(&dir.join(daemon::CONFIG).display().to_string());
-    screen.line(&format!(
-        "Its files are in {}. To look into them:",
-        crate::cli::show::shown(&dir.display().to_string())
-    ));
+    screen
+        .line(&format!("Its files are in {}. To look into them:", crate::cli::show::shown(&dir.display().to_string())));
     screen.line(&format!("   tripline findings list -c {config}"));
-    screen.line(&format!(
-        "   tripline findings show {} -c {config}",
-        &finding.to_string()[..12]
-    ));
+    screen.line(&format!("   tripline findings show {} -c {config}", &finding.to_string()[..12]));
     screen.line(&format!("   tripline orders list -c {config}"));
 }
 

@@ -59,7 +59,8 @@ impl Person {
     }
 }
 
-const WINDOWS: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.0.0 Safari/537.36";
+const WINDOWS: &str =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.0.0 Safari/537.36";
 const MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15";
 const INTRUDER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0";
 
@@ -72,10 +73,8 @@ const STAFF: [(&str, &str, &str); 6] = [
     ("Yuki", "198.51.100.80", MAC),
     ("Dana", "192.0.2.68", WINDOWS),
 ];
-const TREES: [&str; 12] = [
-    "Alder", "Birch", "Cedar", "Elm", "Hazel", "Juniper", "Larch", "Maple", "Oak", "Poplar",
-    "Rowan", "Willow",
-];
+const TREES: [&str; 12] =
+    ["Alder", "Birch", "Cedar", "Elm", "Hazel", "Juniper", "Larch", "Maple", "Oak", "Poplar", "Rowan", "Willow"];
 const TRADES: [&str; 5] = ["Bank", "Clinics", "Insurance", "Stores", "Airways"];
 /// How many customers each member of staff serves.
 const SERVED: usize = 4;
@@ -93,20 +92,13 @@ pub fn staff() -> Vec<Person> {
 
 /// Whoever has the password of `victim`.
 pub fn intruder(victim: &Person) -> Person {
-    Person {
-        address: "203.0.113.77",
-        agent: INTRUDER,
-        serves: Vec::new(),
-        ..victim.clone()
-    }
+    Person { address: "203.0.113.77", agent: INTRUDER, serves: Vec::new(), ..victim.clone() }
 }
 
 /// The customers: first those that somebody of the staff serves, then others.
 pub fn customers(dice: &mut Dice) -> Vec<Customer> {
-    let mut names: Vec<(&str, &str)> = TREES
-        .iter()
-        .flat_map(|tree| TRADES.iter().map(move |trade| (*tree, *trade)))
-        .collect();
+    let mut names: Vec<(&str, &str)> =
+        TREES.iter().flat_map(|tree| TRADES.iter().map(move |trade| (*tree, *trade))).collect();
     for n in (1..names.len()).rev() {
         names.swap(n, dice.between(0, n as u64 + 1) as usize);
     }
@@ -126,16 +118,8 @@ mod tests {
     fn the_customers_are_the_same_in_every_run_and_enough_for_all() {
         let once = customers(&mut Dice(1));
         let again = customers(&mut Dice(1));
-        assert!(
-            once.iter()
-                .zip(&again)
-                .all(|(a, b)| a.account == b.account && a.month == b.month)
-        );
-        assert!(
-            staff()
-                .iter()
-                .all(|p| p.serves.iter().all(|c| *c < once.len()))
-        );
+        assert!(once.iter().zip(&again).all(|(a, b)| a.account == b.account && a.month == b.month));
+        assert!(staff().iter().all(|p| p.serves.iter().all(|c| *c < once.len())));
         let accounts: std::collections::BTreeSet<_> = once.iter().map(|c| &c.account).collect();
         assert_eq!(accounts.len(), once.len());
     }

@@ -78,8 +78,7 @@ impl Portal {
     /// They can't be made.
     pub fn new(dir: &Path) -> Result<Portal, Failure> {
         let sessions = dir.join("sessions");
-        std::fs::create_dir(&sessions)
-            .map_err(|e| Failure::new(format!("making {}: {e}", sessions.display())))?;
+        std::fs::create_dir(&sessions).map_err(|e| Failure::new(format!("making {}: {e}", sessions.display())))?;
         let open = |name: &str| {
             let path = dir.join(name);
             OpenOptions::new()
@@ -88,17 +87,9 @@ impl Portal {
                 .open(&path)
                 .map_err(|e| Failure::new(format!("making {}: {e}", path.display())))
         };
-        let trails = Trails {
-            portal: open(PORTAL_TRAIL)?,
-            downloads: open(DOWNLOAD_TRAIL)?,
-            acts: 0,
-            exports: 0,
-            lines: 0,
-        };
-        Ok(Portal {
-            sessions,
-            trails: Mutex::new(trails),
-        })
+        let trails =
+            Trails { portal: open(PORTAL_TRAIL)?, downloads: open(DOWNLOAD_TRAIL)?, acts: 0, exports: 0, lines: 0 };
+        Ok(Portal { sessions, trails: Mutex::new(trails) })
     }
 
     /// Where the sessions lie.
@@ -156,13 +147,7 @@ impl Portal {
         self.write_act(visit, at, act, true)
     }
 
-    fn write_act(
-        &self,
-        visit: &Visit,
-        at: Timestamp,
-        act: &Act,
-        granted: bool,
-    ) -> Result<(), Failure> {
+    fn write_act(&self, visit: &Visit, at: Timestamp, act: &Act, granted: bool) -> Result<(), Failure> {
         let (event, customer) = match act {
             Act::Login => ("session.login", None),
             Act::Logout => ("session.logout", None),
@@ -211,20 +196,13 @@ impl Portal {
         seconds: f64,
     ) -> Result<(), Failure> {
         let (user, status, bytes, rows) = match granted {
-            true => (
-                visit.person.login(),
-                200,
-                export.records * RECORD_BYTES,
-                export.records.to_string(),
-            ),
+            true => (visit.person.login(), 200, export.records * RECORD_BYTES, export.records.to_string()),
             false => ("-".into(), 401, 0, "-".into()),
         };
         let line = format!(
             "{} - {user} [{}] \"GET /exports/{}.csv HTTP/1.1\" {status} {bytes} \"-\" \"{}\" rt={seconds:.3} sid={} rows={rows}\n",
             visit.person.address,
-            TimeZone::UTC
-                .to_datetime(ended)
-                .strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            TimeZone::UTC.to_datetime(ended).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             export.id,
             visit.person.agent,
             visit.session,
@@ -237,8 +215,7 @@ impl Portal {
 
 /// One write for a line, so that nobody reads half of it.
 fn append(file: &mut File, name: &str, line: String) -> Result<(), Failure> {
-    file.write_all(line.as_bytes())
-        .map_err(|e| Failure::new(format!("writing {name}: {e}")))
+    file.write_all(line.as_bytes()).map_err(|e| Failure::new(format!("writing {name}: {e}")))
 }
 
 /// The last `days` days before `at`.
@@ -249,10 +226,6 @@ pub fn last_days(at: Timestamp, days: i64) -> (Date, Date) {
 
 /// The whole month before that of `at`.
 pub fn last_month(at: Timestamp) -> (Date, Date) {
-    let last = TimeZone::UTC
-        .to_datetime(at)
-        .date()
-        .first_of_month()
-        .saturating_sub(1.day());
+    let last = TimeZone::UTC.to_datetime(at).date().first_of_month().saturating_sub(1.day());
     (last.first_of_month(), last)
 }

@@ -35,9 +35,7 @@ impl Screen {
 
     /// A paragraph, broken into lines that begin with `indent`.
     pub fn text(&self, indent: &str, text: &str) {
-        wrapped(indent, text)
-            .iter()
-            .for_each(|line| self.line(line));
+        wrapped(indent, text).iter().for_each(|line| self.line(line));
     }
 
     /// The beginning of a part.
@@ -56,19 +54,13 @@ impl Screen {
         let mut worked = self.worked.lock().unwrap_or_else(PoisonError::into_inner);
         if self.shift.load(Ordering::Acquire) && worked.is_none_or(|at| at.elapsed() >= READABLE) {
             *worked = Some(Instant::now());
-            self.line(&paint(
-                DIM,
-                &format!("   {}  {:<6} {what}", clock(), person.name),
-            ));
+            self.line(&paint(DIM, &format!("   {}  {:<6} {what}", clock(), person.name)));
         }
     }
 
     /// What tripline noticed, and does not act upon.
     pub fn noted(&self, finding: &Finding) {
-        self.text(
-            "             ",
-            &format!("tripline notes: {}", plain(finding)),
-        );
+        self.text("             ", &format!("tripline notes: {}", plain(finding)));
     }
 
     /// The intruder asked for a customer's records.
@@ -84,38 +76,21 @@ impl Screen {
 
     /// They were refused.
     pub fn refused(&self, customer: &Customer) {
-        self.line(&format!(
-            "{} {}",
-            row(customer),
-            paint(GREEN, "REFUSED, signed out")
-        ));
+        self.line(&format!("{} {}", row(customer), paint(GREEN, "REFUSED, signed out")));
     }
 
     /// More were refused.
     pub fn more_refused(&self, more: usize) {
         if more > 0 {
-            self.line(&format!(
-                "   ... and {more} more customers, every one of them {}",
-                paint(GREEN, "REFUSED")
-            ));
+            self.line(&format!("   ... and {more} more customers, every one of them {}", paint(GREEN, "REFUSED")));
         }
     }
 
     /// What tripline found and did.
     pub fn found(&self, found: &Found, after: Duration) {
-        let Found {
-            order,
-            finding,
-            signs,
-        } = found;
+        let Found { order, finding, signs } = found;
         self.line("");
-        self.line(&paint(
-            RED,
-            &format!(
-                "   >> tripline: {} FINDING",
-                finding.severity.name().to_uppercase()
-            ),
-        ));
+        self.line(&paint(RED, &format!("   >> tripline: {} FINDING", finding.severity.name().to_uppercase())));
         self.text(&paint(RED, "   >> "), &shown(&finding.title));
         self.line(&format!("{}because:", paint(RED, "   >> ")));
         for sign in signs {
@@ -150,10 +125,7 @@ impl Screen {
         };
         self.line("              customers    records");
         self.line(&row("asked for", tally.asked));
-        self.line(&format!(
-            "{}   {share:.1} % of it",
-            paint(YELLOW, &row("left", tally.left))
-        ));
+        self.line(&format!("{}   {share:.1} % of it", paint(YELLOW, &row("left", tally.left))));
         self.line(&paint(GREEN, &row("refused", tally.refused)));
         self.line("");
     }
@@ -161,29 +133,17 @@ impl Screen {
 
 /// The time of day here.
 fn clock() -> String {
-    jiff::tz::TimeZone::system()
-        .to_datetime(jiff::Timestamp::now())
-        .strftime("%H:%M:%S")
-        .to_string()
+    jiff::tz::TimeZone::system().to_datetime(jiff::Timestamp::now()).strftime("%H:%M:%S").to_string()
 }
 
 fn row(customer: &Customer) -> String {
-    format!(
-        "   {}  {:<18} {:>7} records ",
-        clock(),
-        customer.name,
-        grouped(customer.month)
-    )
+    format!("   {}  {:<18} {:>7} records ", clock(), customer.name, grouped(customer.month))
 }
 
 /// A finding's title, with what was new where it says so.
 fn plain(finding: &Finding) -> String {
     let title = shown(&finding.title);
-    match finding
-        .measures
-        .iter()
-        .find_map(|m| Some((m, m.against.split_once("known: ")?.1)))
-    {
+    match finding.measures.iter().find_map(|m| Some((m, m.against.split_once("known: ")?.1))) {
         Some((measure, known)) => {
             format!("{title} ({}; until now {})", on(&measure.value), on(known))
         }
@@ -200,12 +160,7 @@ fn on(device: &str) -> String {
 fn wrapped(indent: &str, text: &str) -> Vec<String> {
     let columns = indent
         .split('\x1b')
-        .map(|part| {
-            part.split_once('m')
-                .map_or(part, |(_, rest)| rest)
-                .chars()
-                .count()
-        })
+        .map(|part| part.split_once('m').map_or(part, |(_, rest)| rest).chars().count())
         .sum::<usize>();
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -242,12 +197,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_in_threes() {
-        for (n, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345_678, "12,345,678"),
-        ] {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
             assert_eq!(grouped(n), text);
         }
     }
@@ -255,11 +205,7 @@ mod tests {
     #[test]
     fn lines_keep_to_their_width_and_colours_take_none_of_it() {
         let text = "word ".repeat(40);
-        assert!(
-            wrapped("   ", text.trim())
-                .iter()
-                .all(|line| line.len() <= WIDTH)
-        );
+        assert!(wrapped("   ", text.trim()).iter().all(|line| line.len() <= WIDTH));
         let plain = wrapped("   ", text.trim()).len();
         assert_eq!(wrapped("\x1b[31m   \x1b[0m", text.trim()).len(), plain);
     }

@@ -33,10 +33,7 @@ impl Directory {
                 }
             }
         }
-        Err(Failure::new(format!(
-            "{} is full of kept demos: remove tripline-demo-*",
-            above.display()
-        )))
+        Err(Failure::new(format!("{} is full of kept demos: remove tripline-demo-*", above.display())))
     }
 
     /// Where it is.
@@ -50,10 +47,7 @@ impl Drop for Directory {
         if !self.keep
             && let Err(e) = std::fs::remove_dir_all(&self.path)
         {
-            eprintln!(
-                "tripline: removing {}: {e}: please remove it",
-                self.path.display()
-            );
+            eprintln!("tripline: removing {}: {e}: please remove it", self.path.display());
         }
     }
 }
@@ -70,24 +64,15 @@ impl Told {
     pub fn listen() -> Result<Told, Failure> {
         let failed = |e: std::io::Error| Failure::new(format!("listening to signals: {e}"));
         let told = Told::default();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let flag = told.0.clone();
         let listen = move || {
             // where signals can't be listened to, they end us as they always do
-            if runtime
-                .block_on(crate::respond::service::told_to_end())
-                .is_ok()
-            {
+            if runtime.block_on(crate::respond::service::told_to_end()).is_ok() {
                 flag.store(true, Ordering::Release);
             }
         };
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(listen)
-            .map_err(failed)?;
+        std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(failed)?;
         Ok(told)
     }
 

@@ -20,35 +20,18 @@ const PACE: Duration = Duration::from_millis(110);
 ///
 /// # Errors
 /// A trail can't be written.
-pub fn past(
-    portal: &Portal,
-    staff: &[Person],
-    customers: &[Customer],
-    dice: &mut Dice,
-) -> Result<(), Failure> {
+pub fn past(portal: &Portal, staff: &[Person], customers: &[Customer], dice: &mut Dice) -> Result<(), Failure> {
     let now = Timestamp::now();
     for day in (1..=DAYS).rev() {
         let day = now - SignedDuration::from_hours(24 * day);
-        if matches!(
-            TimeZone::UTC.to_datetime(day).date().weekday(),
-            Weekday::Saturday | Weekday::Sunday
-        ) {
+        if matches!(TimeZone::UTC.to_datetime(day).date().weekday(), Weekday::Saturday | Weekday::Sunday) {
             continue;
         }
         // one after the other by a few seconds, so that the trail is in order of time as it would be
-        let visits: Vec<Visit> = staff
-            .iter()
-            .map(|person| Visit {
-                person,
-                session: dice.session(),
-            })
-            .collect();
+        let visits: Vec<Visit> = staff.iter().map(|person| Visit { person, session: dice.session() }).collect();
         for act in 0..=ACTS + 1 {
             for (n, visit) in visits.iter().enumerate() {
-                let at = day
-                    + SignedDuration::from_secs(
-                        act * 900 + n as i64 * 60 + dice.between(0, 50) as i64,
-                    );
+                let at = day + SignedDuration::from_secs(act * 900 + n as i64 * 60 + dice.between(0, 50) as i64);
                 match act {
                     0 => portal.act(visit, at, &Act::Login)?,
                     n if n > ACTS => portal.act(visit, at, &Act::Logout)?,
@@ -81,12 +64,7 @@ fn one_act(
         _ => {
             let days = dice.between(1, 4);
             let records = customer.month * days / 30;
-            let export = Export {
-                id: portal.new_export(),
-                customer,
-                days: last_days(at, days as i64),
-                records,
-            };
+            let export = Export { id: portal.new_export(), customer, days: last_days(at, days as i64), records };
             portal.act(visit, at, &Act::Ask(&export))?;
             portal.download(visit, at + SignedDuration::from_secs(1), &export, true, 0.2)?;
             format!(
@@ -114,10 +92,7 @@ pub fn shift(
     while !stop.load(Ordering::Acquire) {
         let visit = dice.one_of(visits);
         if !portal.knows(visit) {
-            return Err(Failure::new(format!(
-                "{} was signed out, and should not have been",
-                visit.person.name
-            )));
+            return Err(Failure::new(format!("{} was signed out, and should not have been", visit.person.name)));
         }
         let told = one_act(portal, visit, customers, dice, Timestamp::now())?;
         say(visit.person, &told);

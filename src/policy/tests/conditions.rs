@@ -32,10 +32,7 @@ fn selected(selection: usize, activity: Activity, x: bool) -> bool {
         2 => x,
         3 => key && x,
         4 => activity != Activity::Login,
-        _ => matches!(
-            activity,
-            Activity::Login | Activity::Logout | Activity::LoggingChanged | Activity::View
-        ),
+        _ => matches!(activity, Activity::Login | Activity::Logout | Activity::LoggingChanged | Activity::View),
     }
 }
 
@@ -82,12 +79,7 @@ fn tree() -> impl Strategy<Value = Tree> {
         1 => Just(Tree::AllOf),
     ];
     leaf.prop_recursive(4, 12, 2, |inner| {
-        let pair = || {
-            (
-                inner.clone().prop_map(Box::new),
-                inner.clone().prop_map(Box::new),
-            )
-        };
+        let pair = || (inner.clone().prop_map(Box::new), inner.clone().prop_map(Box::new));
         prop_oneof![
             inner.clone().prop_map(|t| Tree::Not(Box::new(t))),
             pair().prop_map(|(a, b)| Tree::And(a, b)),

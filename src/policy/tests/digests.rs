@@ -12,18 +12,10 @@ fn digests(text: &str) -> (crate::model::Digest, crate::model::Digest) {
 fn digests_tell_what_is_accumulated_from_what_is_decided() {
     let (accumulation, decision) = digests(COUNT);
     let same_both = [
-        COUNT.replace(
-            "title: Guessing",
-            "title: Password guessing\ndescription: more\ntags: [a.b]",
-        ),
+        COUNT.replace("title: Guessing", "title: Password guessing\ndescription: more\ntags: [a.b]"),
         COUNT.replace("level: high", "level: low"),
-        COUNT.replace(
-            "{activity_name: login, status: failure}",
-            "{status: 'failure', activity_name: \"login\"}",
-        ),
-        COUNT
-            .replace("name: base", "name: other")
-            .replace("[base]", "[other]"),
+        COUNT.replace("{activity_name: login, status: failure}", "{status: 'failure', activity_name: \"login\"}"),
+        COUNT.replace("name: base", "name: other").replace("[base]", "[other]"),
         format!("{COUNT}tripline:\n  runbook: x\n  response: [{{action: a, target: user}}]\n"),
     ];
     for text in &same_both {
@@ -43,9 +35,7 @@ fn digests_tell_what_is_accumulated_from_what_is_decided() {
         COUNT.replace("[actor.user.name]", "[src_endpoint.ip]"),
         COUNT.replace("status: failure", "status: success"),
         COUNT.replace("name: base", "name: base\nlogsource: {product: okta}"),
-        format!(
-            "{COUNT}---\ntitle: f\nlogsource: {{}}\nfilter: {{rules: [base], s: {{x: 1}}, condition: s}}\n"
-        ),
+        format!("{COUNT}---\ntitle: f\nlogsource: {{}}\nfilter: {{rules: [base], s: {{x: 1}}, condition: s}}\n"),
     ];
     for text in &other_both {
         let (a, d) = digests(text);
@@ -55,14 +45,7 @@ fn digests_tell_what_is_accumulated_from_what_is_decided() {
 
 #[test]
 fn two_policies_that_look_for_the_same_decide_apart() {
-    let text = format!(
-        "{COUNT}---\n{}",
-        COUNT
-            .split("---\n")
-            .nth(1)
-            .unwrap()
-            .replace("name: t", "name: u")
-    );
+    let text = format!("{COUNT}---\n{}", COUNT.split("---\n").nth(1).unwrap().replace("name: t", "name: u"));
     let set = set(&text);
     let (t, u) = (set.get("t").unwrap(), set.get("u").unwrap());
     assert_eq!(t.accumulation, u.accumulation);

@@ -26,11 +26,7 @@ fn refused(text: &str) -> String {
 }
 
 fn told(errors: &[LoadError]) -> String {
-    errors
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// A document with this detection, which is written in YAML's flow or block form under `detection`.
@@ -74,8 +70,5 @@ correlation:
 
 fn correlation(body: &str) -> String {
     let body: String = body.lines().map(|l| format!("  {l}\n")).collect();
-    format!(
-        "{}---\ntitle: t\nname: t\ncorrelation:\n{body}",
-        COUNT.split("---\n").next().unwrap()
-    )
+    format!("{}---\ntitle: t\nname: t\ncorrelation:\n{body}", COUNT.split("---\n").next().unwrap())
 }

@@ -11,28 +11,12 @@ fn what_is_wrong_with_a_correlation_is_told_by_name_and_line() {
             "event_cont",
             "test.yml:11: there is no correlation type `event_cont` (did you mean `event_count`?)",
         ),
-        (
-            "[base]",
-            "[bas]",
-            "test.yml:12: there is no rule with the name or id `bas` (did you mean `base`?)",
-        ),
-        (
-            "[base]",
-            "[t]",
-            "`t` refers back to this correlation: a circle",
-        ),
+        ("[base]", "[bas]", "test.yml:12: there is no rule with the name or id `bas` (did you mean `base`?)"),
+        ("[base]", "[t]", "`t` refers back to this correlation: a circle"),
         ("[base]", "[base, base]", "`base` stands twice in `rules`"),
         ("[base]", "[]", "`rules` must have 1 to"),
-        (
-            "group-by: [user.name]\n",
-            "",
-            "the correlation has no `group-by`",
-        ),
-        (
-            "1h",
-            "1h30m",
-            "test.yml:14: `timespan` must be a number and one of s, m, h, d",
-        ),
+        ("group-by: [user.name]\n", "", "the correlation has no `group-by`"),
+        ("1h", "1h30m", "test.yml:14: `timespan` must be a number and one of s, m, h, d"),
         ("1h", "5w", "`timespan` must be a number"),
         ("1h", "0h", "`timespan` must be longer than nothing"),
         ("1h", "9000d", "400d at most"),
@@ -41,26 +25,14 @@ fn what_is_wrong_with_a_correlation_is_told_by_name_and_line() {
         ("{gte: 1}", "{gte: a}", "`gte` must be a number"),
         ("{gte: 1}", "{gte: 1, filed: x}", "unknown key `filed`"),
         ("{gte: 1}", "{gte: 1, field: x}", "unknown key `field`"),
-        (
-            "event_count",
-            "value_count",
-            "the condition of `value_count` needs a `field`",
-        ),
+        ("event_count", "value_count", "the condition of `value_count` needs a `field`"),
         (
             "condition",
             "conditoin",
             "unknown key `conditoin` in a correlation of type `event_count` (did you mean `condition`?)",
         ),
-        (
-            "\ncondition: {gte: 1}",
-            "",
-            "a correlation of type `event_count` needs a `condition`",
-        ),
-        (
-            "condition: {gte: 1}",
-            "condition: {gte: 1}\nfields: [x]",
-            "unknown key `fields`",
-        ),
+        ("\ncondition: {gte: 1}", "", "a correlation of type `event_count` needs a `condition`"),
+        ("condition: {gte: 1}", "condition: {gte: 1}\nfields: [x]", "unknown key `fields`"),
     ] {
         assert!(whole.contains(from));
         let told = refused(&correlation(&whole.replace(from, to)));
@@ -79,39 +51,24 @@ fn what_is_wrong_with_a_document_is_told_by_name_and_line() {
             "title: t\nlevle: low\ndetection: {s: {x: 1}, condition: s}\n",
             "test.yml:2: unknown key `levle` in a policy (did you mean `level`?)",
         ),
-        (
-            "detection: {s: {x: 1}, condition: s}\n",
-            "the policy has no `title`",
-        ),
+        ("detection: {s: {x: 1}, condition: s}\n", "the policy has no `title`"),
         (
             "title: t\nlevel: urgent\ndetection: {s: {x: 1}, condition: s}\n",
             "test.yml:2: `level` cannot be `urgent`: it is one of informational, low",
         ),
-        (
-            "title: t\nstatus: new\ndetection: {s: {x: 1}, condition: s}\n",
-            "`status` cannot be `new`",
-        ),
-        (
-            "title: t\ntaxonomy: cim\ndetection: {s: {x: 1}, condition: s}\n",
-            "`taxonomy` cannot be `cim`",
-        ),
+        ("title: t\nstatus: new\ndetection: {s: {x: 1}, condition: s}\n", "`status` cannot be `new`"),
+        ("title: t\ntaxonomy: cim\ndetection: {s: {x: 1}, condition: s}\n", "`taxonomy` cannot be `cim`"),
         (
             "title: t\nlogsource: {prodct: x}\ndetection: {s: {x: 1}, condition: s}\n",
             "test.yml:2: unknown key `prodct` in `logsource`",
         ),
-        (
-            "action: global\ntitle: t\n",
-            "`action` (Sigma's old rule collections)",
-        ),
+        ("action: global\ntitle: t\n", "`action` (Sigma's old rule collections)"),
         (
             "title: t\ncorrelation: {}\ndetection: {s: {x: 1}, condition: s}\n",
             "one of `detection`, `correlation` and `filter`",
         ),
         ("just text\n", "`a policy` must be a map, and here is text"),
-        (
-            "title: t\nname: \"a\\u001b\"\ndetection: {s: {x: 1}, condition: s}\n",
-            "`name` must be letters",
-        ),
+        ("title: t\nname: \"a\\u001b\"\ndetection: {s: {x: 1}, condition: s}\n", "`name` must be letters"),
         ("title: [\n", "not readable as YAML"),
         (
             "title: a\nname: n\ndetection: {s: {x: 1}, condition: s}\n---\ntitle: b\nname: n\ndetection: {s: {x: 1}, condition: s}\n",
@@ -130,52 +87,24 @@ fn what_is_wrong_with_a_document_is_told_by_name_and_line() {
 #[test]
 fn what_is_wrong_under_our_key_is_told_by_name_and_line() {
     let head = "title: t\ndetection: {s: {x: 1}, condition: s}\ntripline:\n";
-    let test =
-        |event: &str| format!("  tests:\n  - name: n\n    finds: 1\n    events: [{event}]\n");
+    let test = |event: &str| format!("  tests:\n  - name: n\n    finds: 1\n    events: [{event}]\n");
     for (body, wanted) in [
-        (
-            "  epsode: 1d\n".to_owned(),
-            "test.yml:4: unknown key `epsode` in `tripline` (did you mean `episode`?)",
-        ),
-        (
-            "  episode: 5s\n".into(),
-            "`episode` must be a minute at least",
-        ),
+        ("  epsode: 1d\n".to_owned(), "test.yml:4: unknown key `epsode` in `tripline` (did you mean `episode`?)"),
+        ("  episode: 5s\n".into(), "`episode` must be a minute at least"),
         (
             "  response: [{action: a, target: sesion}]\n".into(),
             "`target` cannot be `sesion`: it is one of session, user, key",
         ),
-        (
-            "  response: [{target: user}]\n".into(),
-            "the response has no `action`",
-        ),
-        (
-            "  tests: [{name: n, events: []}]\n".into(),
-            "the test has no `finds`",
-        ),
+        ("  response: [{target: user}]\n".into(), "the response has no `action`"),
+        ("  tests: [{name: n, events: []}]\n".into(), "the test has no `finds`"),
         (test("{fields: {}}"), "test.yml:7: the event has no `at`"),
         (test("{at: 1x}"), "`at` must be a number and one of"),
         (test("{at: 0, repeat: 3}"), "`repeat` needs `every`"),
-        (
-            test("{at: 0, repeat: 100001, every: 1s}"),
-            "must lie between 1 and 100000",
-        ),
-        (
-            test("{at: 0, fields: {activity_name: logn}}"),
-            "`activity_name` cannot be `logn` (did you mean `login`?)",
-        ),
-        (
-            test("{at: 0, fields: {src_endpoint.ip: x}}"),
-            "`x` is no address",
-        ),
-        (
-            test("{at: 0, fields: {time: 0}}"),
-            "the time of an event is its `at`",
-        ),
-        (
-            test("{at: 0, filds: {}}"),
-            "unknown key `filds` in an event of a test",
-        ),
+        (test("{at: 0, repeat: 100001, every: 1s}"), "must lie between 1 and 100000"),
+        (test("{at: 0, fields: {activity_name: logn}}"), "`activity_name` cannot be `logn` (did you mean `login`?)"),
+        (test("{at: 0, fields: {src_endpoint.ip: x}}"), "`x` is no address"),
+        (test("{at: 0, fields: {time: 0}}"), "the time of an event is its `at`"),
+        (test("{at: 0, filds: {}}"), "unknown key `filds` in an event of a test"),
     ] {
         let told = refused(&format!("{head}{body}"));
         assert!(told.contains(wanted), "{body}\n{told}");
@@ -184,25 +113,12 @@ fn what_is_wrong_under_our_key_is_told_by_name_and_line() {
 
 #[test]
 fn every_error_of_every_file_is_told() {
-    let errors = load(
-        &[
-            ("b.yml", "title: t\n"),
-            ("a.yml", "title: t\nx: 1\ndetection: {}\n---\ntitle: [\n"),
-        ],
-        &Site::default(),
-    );
+    let errors =
+        load(&[("b.yml", "title: t\n"), ("a.yml", "title: t\nx: 1\ndetection: {}\n---\ntitle: [\n")], &Site::default());
     let told = told(&errors.unwrap_err());
-    assert!(
-        told.contains("a.yml:") && told.contains("b.yml:1:"),
-        "{told}"
-    );
+    assert!(told.contains("a.yml:") && told.contains("b.yml:1:"), "{told}");
     let many: String = (0..500).map(|_| "title: t\n---\n").collect();
-    assert_eq!(
-        load(&[("many", &many)], &Site::default())
-            .unwrap_err()
-            .len(),
-        100
-    );
+    assert_eq!(load(&[("many", &many)], &Site::default()).unwrap_err().len(), 100);
 }
 
 #[test]
@@ -218,14 +134,7 @@ fn circles_are_refused() {
 
 #[test]
 fn what_is_hardly_meant_is_warned_of() {
-    let warned = |text: &str| {
-        set(text)
-            .warnings
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
+    let warned = |text: &str| set(text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let rule = |extra: &str, selection: &str| {
         format!("title: t\nname: t\n{extra}detection:\n  s: {selection}\n  condition: s\n")
     };
@@ -233,23 +142,14 @@ fn what_is_hardly_meant_is_warned_of() {
     assert!(warned(&rule("level: low\n", "{x: 1}")).contains("no tests"));
     assert!(warned(&rule("status: deprecated\n", "{x: 1}")).contains("says that it is deprecated"));
     assert!(warned(&rule("level: low\n", "{activity_name: [logon]}")).contains("never match"));
-    assert!(
-        warned(&rule("level: low\n", "{actor.user.nmae: 1}"))
-            .contains("did you mean `actor.user.name`?")
-    );
+    assert!(warned(&rule("level: low\n", "{actor.user.nmae: 1}")).contains("did you mean `actor.user.name`?"));
     assert!(
         warned(&rule("level: low\n", "{x: 1}").replace("  s:", "  r: {y: 1}\n  s:"))
             .contains("test.yml:5: selection `r` is used by no condition")
     );
-    assert!(
-        warned(&rule("level: low\n", "{x: 1}").replace("name: t\n", ""))
-            .contains("neither `name` nor `id`")
-    );
+    assert!(warned(&rule("level: low\n", "{x: 1}").replace("name: t\n", "")).contains("neither `name` nor `id`"));
     let quiet = "tripline:\n  tests:\n  - {name: a, finds: 1, events: []}\n  - {name: b, finds: 0, events: []}\n";
-    assert_eq!(
-        warned(&format!("{}{quiet}", rule("level: low\n", "{x: 1}"))),
-        ""
-    );
+    assert_eq!(warned(&format!("{}{quiet}", rule("level: low\n", "{x: 1}"))), "");
 }
 
 /// A policy of every kind, to be broken.
@@ -334,32 +234,14 @@ const MODIFIERS: &[&str] = &[
 #[test]
 fn yaml_that_is_not_readable_is_told_in_plain_words() {
     for (text, wanted) in [
-        (
-            "title: a\ntitle: b\n",
-            "test.yml:2: not readable as YAML: duplicate mapping key: title",
-        ),
-        (
-            "a: 1\n\tb: 2\n",
-            "test.yml:1: not readable as YAML: while scanning a plain scalar, found a tab",
-        ),
-        (
-            "a: *y\n",
-            "test.yml:1: not readable as YAML: alias references unknown anchor",
-        ),
-        (
-            "a: &x [*x]\n",
-            "test.yml:1: not readable as YAML: recursive references",
-        ),
-        (
-            "<<: {a: 1}\n",
-            "test.yml:1: not readable as YAML: YAML merge keys are not allowed",
-        ),
+        ("title: a\ntitle: b\n", "test.yml:2: not readable as YAML: duplicate mapping key: title"),
+        ("a: 1\n\tb: 2\n", "test.yml:1: not readable as YAML: while scanning a plain scalar, found a tab"),
+        ("a: *y\n", "test.yml:1: not readable as YAML: alias references unknown anchor"),
+        ("a: &x [*x]\n", "test.yml:1: not readable as YAML: recursive references"),
+        ("<<: {a: 1}\n", "test.yml:1: not readable as YAML: YAML merge keys are not allowed"),
         ("? [a]\n: b\n", "the key of a map must be a word"),
     ] {
         let told = refused(text);
-        assert!(
-            told.contains(wanted) && !told.contains("column") && !told.contains("Options"),
-            "{told}"
-        );
+        assert!(told.contains(wanted) && !told.contains("column") && !told.contains("Options"), "{told}");
     }
 }

@@ -51,17 +51,9 @@ fn all_rules_of_sigmahq_load() {
     let expected = |name: &str| EXCEPTIONS.iter().any(|(file, _)| name.ends_with(file));
     let surprises: Vec<_> = refused.iter().filter(|(name, _)| !expected(name)).collect();
     assert!(surprises.is_empty(), "{surprises:#?}");
-    assert_eq!(
-        refused.len(),
-        EXCEPTIONS.len(),
-        "an exception loads now: take it off the list"
-    );
+    assert_eq!(refused.len(), EXCEPTIONS.len(), "an exception loads now: take it off the list");
     assert_eq!(loaded.len() + EXCEPTIONS.len(), 446);
-    assert!(
-        loaded
-            .iter()
-            .all(|r| r.alerts && matches!(r.body, Body::Detection(_)))
-    );
+    assert!(loaded.iter().all(|r| r.alerts && matches!(r.body, Body::Detection(_))));
 }
 
 #[test]
@@ -69,10 +61,7 @@ fn all_rules_of_sigmahq_load_together() {
     let Some(files) = files("samples/sigmahq") else {
         return;
     };
-    let files: Vec<(&str, &str)> = files
-        .iter()
-        .map(|(n, t)| (n.as_str(), t.as_str()))
-        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
     let set = load(&files, &Site::default()).unwrap_or_else(|e| panic!("{}", told(&e)));
     assert_eq!(set.rules.len(), 446);
     let names: std::collections::BTreeSet<_> = set.rules.iter().map(|r| &r.name).collect();
@@ -111,20 +100,9 @@ fn the_files_of_the_specification_load() {
             true => ("ecs", "{category: network, service: dns}"),
             false => ("sigma", "{category: process_creation, product: windows}"),
         };
-        let mut stubs = STUBS
-            .replace("TAXONOMY", taxonomy)
-            .replace("LOGSOURCE", logsource);
-        for rule in [
-            "recon_cmd_a",
-            "recon_cmd_b",
-            "recon_cmd_c",
-            "website_access",
-            "rule_a_id",
-            "process_creation",
-        ] {
-            stubs.push_str(&format!(
-                "---\ntitle: {rule}\nname: {rule}\ndetection: {{s: {{x: 1}}, condition: s}}\n"
-            ));
+        let mut stubs = STUBS.replace("TAXONOMY", taxonomy).replace("LOGSOURCE", logsource);
+        for rule in ["recon_cmd_a", "recon_cmd_b", "recon_cmd_c", "website_access", "rule_a_id", "process_creation"] {
+            stubs.push_str(&format!("---\ntitle: {rule}\nname: {rule}\ndetection: {{s: {{x: 1}}, condition: s}}\n"));
         }
         let set = load(&[(name, text), ("stubs", &stubs)], &Site::default());
         assert!(set.is_ok(), "{name}: {}", told(&set.unwrap_err()));
@@ -135,20 +113,13 @@ fn the_files_of_the_specification_load() {
 /// The documents in the specification's prose that stand in a yaml block and are whole.
 #[test]
 fn the_chained_example_of_the_specification_loads() {
-    let path =
-        Path::new(SHARED).join("spec/sigma/specification/sigma-correlation-rules-specification.md");
+    let path = Path::new(SHARED).join("spec/sigma/specification/sigma-correlation-rules-specification.md");
     let Ok(text) = std::fs::read_to_string(&path) else {
         eprintln!("skipped: {} is not here", path.display());
         return;
     };
-    let blocks = text
-        .split("```yml\n")
-        .skip(1)
-        .filter_map(|b| b.split("```").next());
-    let whole = blocks
-        .filter(|b| b.contains("multiple_failed_login\n"))
-        .last()
-        .expect("the example");
+    let blocks = text.split("```yml\n").skip(1).filter_map(|b| b.split("```").next());
+    let whole = blocks.filter(|b| b.contains("multiple_failed_login\n")).last().expect("the example");
     let set = set(whole);
     let names: Vec<&str> = set.rules.iter().map(|r| &*r.name).collect();
     assert_eq!(names.len(), 4);

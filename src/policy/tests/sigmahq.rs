@@ -8,32 +8,17 @@ type Case = (&'static str, [&'static str; 2], [&'static str; 2]);
 const CASES: &[Case] = &[
     (
         "application/bitbucket/audit/bitbucket_audit_full_data_export_triggered.yml",
-        [
-            "{auditType.category: Data pipeline, auditType.action: full data export triggered}",
-            "",
-        ],
-        [
-            "{auditType.category: Data pipeline, auditType.action: Full data export cancelled}",
-            "",
-        ],
+        ["{auditType.category: Data pipeline, auditType.action: full data export triggered}", ""],
+        ["{auditType.category: Data pipeline, auditType.action: Full data export cancelled}", ""],
     ),
     (
         "application/bitbucket/audit/bitbucket_audit_global_permissions_change_detected.yml",
-        [
-            "{auditType.category: Permissions, auditType.action: Global permission granted}",
-            "",
-        ],
-        [
-            "{auditType.category: Projects, auditType.action: Global permission granted}",
-            "",
-        ],
+        ["{auditType.category: Permissions, auditType.action: Global permission granted}", ""],
+        ["{auditType.category: Projects, auditType.action: Global permission granted}", ""],
     ),
     (
         "application/django/appframework_django_exceptions.yml",
-        [
-            "{}",
-            "ERROR django.security.DisallowedHost: Invalid HTTP_HOST header",
-        ],
+        ["{}", "ERROR django.security.DisallowedHost: Invalid HTTP_HOST header"],
         ["{}", "INFO django.request: Not Found"],
     ),
     (
@@ -67,32 +52,16 @@ const CASES: &[Case] = &[
         ["{}", "at node:child_process:511"],
         ["{}", "at node:fs:1"],
     ),
-    (
-        "application/opencanary/opencanary_ftp_login_attempt.yml",
-        ["{logtype: 2000}", ""],
-        ["{logtype: 20001}", ""],
-    ),
+    ("application/opencanary/opencanary_ftp_login_attempt.yml", ["{logtype: 2000}", ""], ["{logtype: 20001}", ""]),
     (
         "application/rpc_firewall/rpc_firewall_atsvc_lateral_movement.yml",
-        [
-            "{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 1}",
-            "",
-        ],
-        [
-            "{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 2}",
-            "",
-        ],
+        ["{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 1}", ""],
+        ["{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 2}", ""],
     ),
     (
         "application/rpc_firewall/rpc_firewall_atsvc_recon.yml",
-        [
-            "{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 2}",
-            "",
-        ],
-        [
-            "{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 1}",
-            "",
-        ],
+        ["{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 2}", ""],
+        ["{EventLog: RPCFW, EventID: 3, InterfaceUuid: 1ff70682-0a51-30e8-076d-740be8cee98b, OpNum: 1}", ""],
     ),
     (
         "application/sql/app_sqlinjection_errors.yml",
@@ -106,14 +75,8 @@ const CASES: &[Case] = &[
     ),
     (
         "cloud/aws/cloudtrail/aws_cloudtrail_bedrock_guardrail_deleted.yml",
-        [
-            "{eventName: DeleteGuardrail, eventSource: bedrock.amazonaws.com}",
-            "",
-        ],
-        [
-            "{eventName: GetGuardrail, eventSource: bedrock.amazonaws.com}",
-            "",
-        ],
+        ["{eventName: DeleteGuardrail, eventSource: bedrock.amazonaws.com}", ""],
+        ["{eventName: GetGuardrail, eventSource: bedrock.amazonaws.com}", ""],
     ),
     (
         "cloud/azure/activity_logs/azure_aadhybridhealth_adfs_service_delete.yml",
@@ -128,14 +91,8 @@ const CASES: &[Case] = &[
     ),
     (
         "cloud/azure/activity_logs/azure_application_gateway_modified_or_deleted.yml",
-        [
-            "{operationName: Microsoft.Network/applicationGateways/write}",
-            "",
-        ],
-        [
-            "{operationName: Microsoft.Network/applicationGateways/read}",
-            "",
-        ],
+        ["{operationName: Microsoft.Network/applicationGateways/write}", ""],
+        ["{operationName: Microsoft.Network/applicationGateways/read}", ""],
     ),
     (
         "cloud/azure/audit_logs/azure_aad_secops_ca_policy_removedby_bad_actor.yml",
@@ -152,11 +109,7 @@ const CASES: &[Case] = &[
         ["{riskEventType: staleSignInAlertIncident}", ""],
         ["{riskEventType: invalidLicenseAlertIncident}", ""],
     ),
-    (
-        "cloud/azure/signin_logs/azure_account_lockout.yml",
-        ["{ResultType: '50053'}", ""],
-        ["{ResultType: 50126}", ""],
-    ),
+    ("cloud/azure/signin_logs/azure_account_lockout.yml", ["{ResultType: '50053'}", ""], ["{ResultType: 50126}", ""]),
     (
         "cloud/azure/signin_logs/azure_ad_azurehound_discovery.yml",
         ["{userAgent: AzureHound/v2.0, ResultType: 0}", ""],
@@ -195,10 +148,7 @@ const CASES: &[Case] = &[
             "{eventService: admin.googleapis.com, eventName: CHANGE_APPLICATION_SETTING, setting_name: ContextAwareAccess assignments}",
             "",
         ],
-        [
-            "{eventService: admin.googleapis.com, eventName: CHANGE_APPLICATION_SETTING, setting_name: Colour}",
-            "",
-        ],
+        ["{eventService: admin.googleapis.com, eventName: CHANGE_APPLICATION_SETTING, setting_name: Colour}", ""],
     ),
     (
         "cloud/gcp/gworkspace/login/gcp_gworkspace_suspicious_login.yml",
@@ -206,10 +156,7 @@ const CASES: &[Case] = &[
             "{protoPayload.Servicename: login.googleapis.com, protoPayload.metadata.event.eventName: suspicious_login}",
             "",
         ],
-        [
-            "{protoPayload.Servicename: login.googleapis.com, protoPayload.metadata.event.eventName: login_success}",
-            "",
-        ],
+        ["{protoPayload.Servicename: login.googleapis.com, protoPayload.metadata.event.eventName: login_success}", ""],
     ),
     (
         "cloud/m365/audit/microsoft365_bypass_conditional_access.yml",
@@ -245,30 +192,16 @@ const CASES: &[Case] = &[
     ),
     (
         "identity/okta/okta_admin_activity_from_proxy_query.yml",
-        [
-            "{debugContext.debugData.requestUri: /api/v1/admin/x, securityContext.isProxy: true}",
-            "",
-        ],
-        [
-            "{debugContext.debugData.requestUri: /api/v1/admin/x, securityContext.isProxy: false}",
-            "",
-        ],
+        ["{debugContext.debugData.requestUri: /api/v1/admin/x, securityContext.isProxy: true}", ""],
+        ["{debugContext.debugData.requestUri: /api/v1/admin/x, securityContext.isProxy: false}", ""],
     ),
     (
         "identity/okta/okta_admin_role_assigned_to_user_or_group.yml",
         ["{eventType: user.account.privilege.grant}", ""],
         ["{eventType: user.session.start}", ""],
     ),
-    (
-        "identity/onelogin/onelogin_user_account_locked.yml",
-        ["{event_type_id: 553}", ""],
-        ["{event_type_id: 5}", ""],
-    ),
-    (
-        "network/cisco/aaa/cisco_cli_clear_logs.yml",
-        ["{}", "cmd=clear logging"],
-        ["{}", "cmd=show logging"],
-    ),
+    ("identity/onelogin/onelogin_user_account_locked.yml", ["{event_type_id: 553}", ""], ["{event_type_id: 5}", ""]),
+    ("network/cisco/aaa/cisco_cli_clear_logs.yml", ["{}", "cmd=clear logging"], ["{}", "cmd=show logging"]),
     (
         "network/cisco/ldp/cisco_ldp_md5_auth_failed.yml",
         ["{}", "%LDP-4: TCPMD5AuthenFail"],
@@ -296,38 +229,20 @@ const CASES: &[Case] = &[
     ),
     (
         "web/proxy_generic/proxy_downloadcradle_webdav.yml",
-        [
-            "{http_request.user_agent: Microsoft-WebDAV-MiniRedir/10.0, http_request.http_method: GET}",
-            "",
-        ],
-        [
-            "{http_request.user_agent: curl/8, http_request.http_method: GET}",
-            "",
-        ],
+        ["{http_request.user_agent: Microsoft-WebDAV-MiniRedir/10.0, http_request.http_method: GET}", ""],
+        ["{http_request.user_agent: curl/8, http_request.http_method: GET}", ""],
     ),
     (
         "web/webserver_generic/web_iis_tilt_shortname_scan.yml",
-        [
-            "{cs-uri-query: '/x~1/a.aspx', http_request.http_method: OPTIONS, http_response.code: 200}",
-            "",
-        ],
-        [
-            "{cs-uri-query: '/x~1/a.aspx', http_request.http_method: OPTIONS, http_response.code: 404}",
-            "",
-        ],
+        ["{cs-uri-query: '/x~1/a.aspx', http_request.http_method: OPTIONS, http_response.code: 200}", ""],
+        ["{cs-uri-query: '/x~1/a.aspx', http_request.http_method: OPTIONS, http_response.code: 404}", ""],
     ),
 ];
 
 /// Whether the rule selects an event of its own product with these fields and this line.
 fn selects(rule: &str, [fields, line]: [&str; 2]) -> bool {
-    let alone =
-        load(&[("rule", rule)], &Site::default()).unwrap_or_else(|e| panic!("{}", told(&e)));
-    let product = alone.rules[0]
-        .logsource
-        .product
-        .as_deref()
-        .unwrap_or("test")
-        .to_owned();
+    let alone = load(&[("rule", rule)], &Site::default()).unwrap_or_else(|e| panic!("{}", told(&e)));
+    let product = alone.rules[0].logsource.product.as_deref().unwrap_or("test").to_owned();
     // The probe is for the same product, so that it means by its names what the rule means.
     let line = format!("'{}'", line.replace('\'', "''"));
     let probe = format!(
@@ -336,11 +251,7 @@ fn selects(rule: &str, [fields, line]: [&str; 2]) -> bool {
     let set = load(&[("probe", &probe), ("rule", rule)], &Site::default())
         .unwrap_or_else(|e| panic!("{}\n{probe}", told(&e)));
     let events = set.get("probe").expect("the probe").tests[0].events(&set.raw_fields);
-    let rule = set
-        .rules
-        .iter()
-        .find(|r| &*r.name != "probe")
-        .expect("the rule");
+    let rule = set.rules.iter().find(|r| &*r.name != "probe").expect("the rule");
     match &rule.body {
         Body::Detection(matcher) => matcher.matches(&events[0].1),
         Body::Correlation(_) => panic!("not a detection"),
@@ -349,18 +260,14 @@ fn selects(rule: &str, [fields, line]: [&str; 2]) -> bool {
 
 #[test]
 fn rules_of_all_kinds_select_what_they_are_for_and_nothing_else() {
-    let root = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../shared/samples/sigmahq/rules"
-    ));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/sigmahq/rules"));
     if !root.is_dir() {
         eprintln!("skipped: {} is not here", root.display());
         return;
     }
     assert!(CASES.len() >= 40);
     for (file, yes, no) in CASES {
-        let rule =
-            std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let rule = std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
         assert!(selects(&rule, *yes), "{file} should match {yes:?}");
         assert!(!selects(&rule, *no), "{file} should not match {no:?}");
     }

@@ -37,10 +37,7 @@ fn e38_a_line_of_ten_mebibytes_is_clipped_and_its_neighbours_are_whole() {
     trail.append("log", format!("line 0\n{long}"));
     trail.look();
     assert_eq!(trail.lines, lines(0..1));
-    trail.append(
-        "log",
-        format!("yyy\nline 1\n{}\nline 2\n", &long[..2 << 20]),
-    );
+    trail.append("log", format!("yyy\nline 1\n{}\nline 2\n", &long[..2 << 20]));
     trail.look();
     let clipped: Vec<bool> = trail.flags.iter().map(|f| f.clipped).collect();
     assert_eq!(clipped, [false, true, false, true, false]);
@@ -50,11 +47,7 @@ fn e38_a_line_of_ten_mebibytes_is_clipped_and_its_neighbours_are_whole() {
     trail.append("log", text(3..4));
     trail.look();
     assert_eq!(trail.lines[5], "line 3");
-    assert_eq!(
-        trail.declared,
-        [],
-        "the witness behind a clipped line holds"
-    );
+    assert_eq!(trail.declared, [], "the witness behind a clipped line holds");
 }
 
 #[test]
@@ -106,14 +99,8 @@ fn e42_utf_16_is_refused_with_what_to_do() {
 #[test]
 fn e47_documents_over_several_lines_and_several_on_one_line() {
     let mut trail = Trail::with(&["log"], |spec| spec.framing = Framing::JsonDocuments);
-    trail.append(
-        "log",
-        "{\"a\": \"}{\\\"\",\n \"b\": [1, {}]\n}{\"c\":1} [2,\n3]\n",
-    );
-    trail.append(
-        "log",
-        "garbage {\n{\"broken\": \"\n{\"d\":1}\n{\"e\": {\"f\":",
-    );
+    trail.append("log", "{\"a\": \"}{\\\"\",\n \"b\": [1, {}]\n}{\"c\":1} [2,\n3]\n");
+    trail.append("log", "garbage {\n{\"broken\": \"\n{\"d\":1}\n{\"e\": {\"f\":");
     trail.look();
     let expected = [
         "{\"a\": \"}{\\\"\",\n \"b\": [1, {}]\n}",

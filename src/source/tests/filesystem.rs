@@ -183,11 +183,7 @@ fn a_replay_reads_compressed_files_of_several_members_to_their_last_byte() {
         gz.finish().unwrap()
     };
     let many = text(0..400_000);
-    fs::write(
-        trail.path("log.1.gz"),
-        [member(&many), member("line 4")].concat(),
-    )
-    .unwrap();
+    fs::write(trail.path("log.1.gz"), [member(&many), member("line 4")].concat()).unwrap();
     trail.look();
     assert_eq!(trail.lines.len(), 400_001);
     assert_eq!(trail.lines[..400_000], lines(0..400_000));
@@ -252,10 +248,7 @@ fn the_witness_is_that_of_the_bytes_before_the_cursor_wherever_a_batch_is_cut() 
         trail.follower = Follower::open(trail.spec.clone(), vec![Cursor::after(&first)]);
         trail.follower.reconcile();
         match trail.next() {
-            Some(again) => assert_eq!(
-                (again.discontinuity, again.frames.len()),
-                (None, second.frames.len())
-            ),
+            Some(again) => assert_eq!((again.discontinuity, again.frames.len()), (None, second.frames.len())),
             None => assert_eq!(first.stretch.to as usize, bytes.len()),
         }
     }

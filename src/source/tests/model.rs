@@ -13,11 +13,7 @@ fn taken(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Vec<(Vec<u8>, u64,
         // Ends: each turn covers something, or it is the last.
         loop {
             let last = there == bytes.len() && out.len() <= bytes.len();
-            let Framed {
-                frames: found,
-                covered,
-                open,
-            } = frames(framing, &bytes[at..there], at as u64, last);
+            let Framed { frames: found, covered, open } = frames(framing, &bytes[at..there], at as u64, last);
             assert!(!matches!(open, Open::Long(_)));
             for f in &found {
                 let held = bytes[at..][f.start as usize..f.end as usize].to_vec();
@@ -148,12 +144,7 @@ impl Writer {
 
 fn live(actions: &[Action], pattern: &str) -> (Trail, u32) {
     let mut trail = Trail::new(&[pattern]);
-    let mut writer = Writer {
-        rest: String::new(),
-        number: 0,
-        rotations: 0,
-        pending: false,
-    };
+    let mut writer = Writer { rest: String::new(), number: 0, rotations: 0, pending: false };
     trail.append("log", "line 0\n");
     writer.number = 1;
     trail.look();

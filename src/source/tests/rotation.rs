@@ -47,10 +47,7 @@ fn r23_several_rotations_while_down_are_read_oldest_first() {
     trail.restart();
     trail.look();
     assert_eq!(trail.lines, lines(0..8));
-    assert_eq!(
-        trail.declared,
-        [Discontinuity::NextFile, Discontinuity::NextFile]
-    );
+    assert_eq!(trail.declared, [Discontinuity::NextFile, Discontinuity::NextFile]);
 }
 
 #[test]
@@ -64,10 +61,7 @@ fn r25_a_file_deleted_while_down_is_said_to_be_lost() {
     assert_eq!(trail.declared, []);
     trail.append("log", text(3..5));
     trail.look();
-    let lost = Discontinuity::Lost {
-        read_to: 21,
-        known_size: None,
-    };
+    let lost = Discontinuity::Lost { read_to: 21, known_size: None };
     assert_eq!(trail.declared, [lost]);
     assert_eq!(trail.lines, lines(0..5));
     // It is said once, whether or not its cursor is still there.
