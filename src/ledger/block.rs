@@ -10,33 +10,66 @@ use std::io::{BufRead, BufReader, Write};
 /// Events in a block.
 pub(super) const EVENTS: u64 = 4096;
 
-/// Moves the oldest [`EVENTS`] of the tail into a block, inside the caller's transaction.
-pub(super) fn make(c: &Connection) -> rusqlite::Result<Digest> {
-    let rows: Vec<(i64, i64, String)> = c
-        .prepare_cached("SELECT sequence, time, body FROM tail ORDER BY sequence LIMIT ?")?
-        .query_map([EVENTS as i64], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+/// Moves the oldest [`EVENTS`] of the tail into a block, inside the caller's transaction; nothing where the tail is empty.
+pub(super) fn of_tail(c: &Connection) -> rusqlite::Result<Option<Digest>> {
+    let rows: Vec<(i64, String)> = c
+        .prepare_cached("SELECT sequence, body FROM tail ORDER BY sequence LIMIT ?")?
+        .query_map([EVENTS as i64], |r| Ok((r.get(0)?, r.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    let mut keys = Vec::with_capacity(rows.len() * 5);
-    let mut body = ZlibEncoder::new(Vec::new(), Compression::fast());
-    let failed = |e: std::io::Error| rusqlite::Error::ToSqlConversionFailure(e.into());
-    for (_, _, line) in &rows {
-        if let Ok(row) = serde_json::from_str::<EventRow>(line) {
-            keys.extend(row.keys());
-        }
-        body.write_all(line.as_bytes()).and_then(|()| body.write_all(b"\n")).map_err(failed)?;
+    let Some((last, _)) = rows.last() else { return Ok(None) };
+    let mut block = Block::default();
+    for (_, line) in &rows {
+        let row: EventRow = serde_json::from_str(line).map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?;
+        block.add(&row, line)?;
     }
-    keys.sort_unstable();
-    keys.dedup();
-    let keys: Vec<u8> = keys.iter().flat_map(|k| k.to_be_bytes()).collect();
-    let body = body.finish().map_err(failed)?;
-    let (first, last) = (rows.first().map_or(0, |r| r.0), rows.last().map_or(0, |r| r.0));
-    let times = rows.iter().map(|r| r.1);
-    c.prepare_cached(
-        "INSERT INTO blocks (first, last, from_time, to_time, events, keys, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![first, last, times.clone().min(), times.max(), rows.len() as i64, keys, body])?;
-    c.execute("DELETE FROM tail WHERE sequence <= ?", [last])?;
-    Ok(Digest::of(&body))
+    c.prepare_cached("DELETE FROM tail WHERE sequence <= ?")?.execute([last])?;
+    block.write(c).map(Some)
+}
+
+/// A block that is being filled.
+pub(super) struct Block {
+    keys: Vec<u32>,
+    times: Option<(i64, i64)>,
+    events: i64,
+    body: ZlibEncoder<Vec<u8>>,
+}
+
+impl Default for Block {
+    fn default() -> Block {
+        Block { keys: Vec::new(), times: None, events: 0, body: ZlibEncoder::new(Vec::new(), Compression::fast()) }
+    }
+}
+
+impl Block {
+    /// Adds an event and its line of JSON.
+    pub(super) fn add(&mut self, row: &EventRow, line: &str) -> rusqlite::Result<()> {
+        self.keys.extend(row.keys());
+        self.events += 1;
+        let (first, last) = self.times.unwrap_or((row.time.0, row.time.0));
+        self.times = Some((first.min(row.time.0), last.max(row.time.0)));
+        self.body.write_all(line.as_bytes()).and_then(|()| self.body.write_all(b"\n")).map_err(failed)
+    }
+
+    /// Whether it has as many events as a block has.
+    pub(super) fn is_full(&self) -> bool {
+        self.events as u64 >= EVENTS
+    }
+
+    /// Writes it; gives the digest of its body.
+    pub(super) fn write(mut self, c: &Connection) -> rusqlite::Result<Digest> {
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        let keys: Vec<u8> = self.keys.iter().flat_map(|k| k.to_be_bytes()).collect();
+        let body = self.body.finish().map_err(failed)?;
+        let (first, last) = self.times.unwrap_or_default();
+        c.prepare_cached("INSERT INTO blocks (from_time, to_time, events, keys, body) VALUES (?, ?, ?, ?, ?)")?
+            .execute(params![first, last, self.events, keys, body])?;
+        Ok(Digest::of(&body))
+    }
+}
+
+fn failed(e: std::io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(e.into())
 }
 
 /// Whether the index `keys` of a block may hold what `(kind, value)` asks for.

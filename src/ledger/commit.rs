@@ -123,9 +123,8 @@ impl Ledger {
         }
         write_findings(c, outcome, now, &mut leaves)?;
         write_orders(c, changes, now, &mut leaves)?;
-        self.write_events(changes)?;
+        self.write_events(changes, &mut leaves)?;
         self.cut_seen(changes)?;
-        self.compact(&mut leaves)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         let mut put = c.prepare_cached("INSERT INTO leaves (kind, digest) VALUES (?, ?)")?;
         for (kind, body) in leaves {
@@ -136,27 +135,61 @@ impl Ledger {
         Ok(())
     }
 
-    fn write_events(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+    fn write_events(&mut self, changes: &Changes, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+        self.seal_sessions(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        if self.tail == u64::MAX {
+            self.tail = c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
+        }
+        let mut left = changes.events.len() as u64;
+        // many at once go into blocks without passing through the tail; what is in it goes first
+        if left >= block::EVENTS {
+            while let Some(digest) = block::of_tail(c)? {
+                leaves.push(("block", digest.0.to_vec()));
+            }
+            self.tail = 0;
+        }
         let mut tail = c.prepare_cached("INSERT INTO tail (id, time, body) VALUES (?, ?, ?)")?;
-        let mut session = c.prepare_cached("INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)")?;
+        let mut block = block::Block::default();
         for event in &changes.events {
             let digest = event.session.as_ref().map(|s| self.keys.session_digest(&s.id));
-            let body = serde_json::to_string(&EventRow::new(event, digest))
-                .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-            tail.execute(params![&event.id.0[..], event.time.0, body])?;
-            if let (Some(Session { id, vouched: Vouched::Server }), Some(digest)) = (&event.session, digest)
-                && !self.sealed.contains(&digest)
-            {
-                if self.sealed.len() >= SEALED_REMEMBERED {
-                    self.sealed.clear();
-                }
-                self.sealed.insert(digest);
-                let expires = event.observed.plus(limits::SESSION_LIFE.times(2));
-                session.execute(params![&digest[..], self.keys.seal(&digest, id), expires.0])?;
+            let row = EventRow::new(event, digest);
+            let body = serde_json::to_string(&row).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+            if left < block::EVENTS {
+                tail.execute(params![&event.id.0[..], event.time.0, body])?;
+                self.tail += 1;
+                continue;
+            }
+            block.add(&row, &body)?;
+            if block.is_full() {
+                let digest = std::mem::take(&mut block).write(c)?;
+                leaves.push(("block", digest.0.to_vec()));
+                left -= block::EVENTS;
             }
         }
-        self.tail = self.tail.saturating_add(changes.events.len() as u64);
+        while self.tail >= 2 * block::EVENTS {
+            let Some(digest) = block::of_tail(c)? else { break };
+            leaves.push(("block", digest.0.to_vec()));
+            self.tail -= block::EVENTS;
+        }
+        Ok(())
+    }
+
+    /// Seals the ids of sessions that a server vouches for and that have not been sealed yet: an order may need them.
+    fn seal_sessions(&mut self, changes: &Changes) -> rusqlite::Result<()> {
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        let mut put = c.prepare_cached("INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)")?;
+        for event in &changes.events {
+            let Some(Session { id, vouched: Vouched::Server }) = &event.session else { continue };
+            let digest = self.keys.session_digest(id);
+            if self.sealed.len() >= SEALED_REMEMBERED {
+                self.sealed.clear();
+            }
+            if self.sealed.insert(digest) {
+                let expires = event.observed.plus(limits::SESSION_LIFE.times(2));
+                put.execute(params![&digest[..], self.keys.seal(&digest, id), expires.0])?;
+            }
+        }
         Ok(())
     }
 
@@ -176,20 +209,6 @@ impl Ledger {
                         r.get(0)
                     })?;
             }
-        }
-        Ok(())
-    }
-
-    /// Turns a full tail into compressed blocks.
-    fn compact(&mut self, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
-        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        if self.tail == u64::MAX {
-            self.tail = c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
-        }
-        while self.tail >= 2 * block::EVENTS {
-            let digest = block::make(c)?;
-            leaves.push(("block", digest.0.to_vec()));
-            self.tail -= block::EVENTS;
         }
         Ok(())
     }

@@ -19,8 +19,8 @@ CREATE TABLE tail (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL,
 -- Recorded events, compressed (zlib, a JSON object a line). `keys` is a sorted list of big-endian 32-bit hashes of what can be
 -- asked for: event ids, actors, sessions, addresses, customers, exports.
 CREATE TABLE blocks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, first INTEGER NOT NULL, last INTEGER NOT NULL, from_time INTEGER NOT NULL,
-    to_time INTEGER NOT NULL, events INTEGER NOT NULL, keys BLOB NOT NULL, body BLOB NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, from_time INTEGER NOT NULL, to_time INTEGER NOT NULL, events INTEGER NOT NULL,
+    keys BLOB NOT NULL, body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE findings (
     id BLOB PRIMARY KEY, sequence INTEGER NOT NULL, time INTEGER NOT NULL, policy TEXT NOT NULL, severity INTEGER NOT NULL,

@@ -110,10 +110,12 @@ pub struct Actor {
     /// The key of the actor: what the profile declares to be the name by which all its trails know it. OCSF `actor.user.name`.
     pub name: Text,
     /// The product's own id. OCSF `actor.user.uid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Text>,
     /// A person, a program, the product. OCSF `actor.user.type`.
     pub kind: ActorKind,
     /// The role, as the trail or the directory says. OCSF `actor.user.role` (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Text>,
 }
 
@@ -130,30 +132,43 @@ pub struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// `src_endpoint.ip`, canonical: an IPv4 address mapped into IPv6 is IPv4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
     /// `src_endpoint.prefix` (ours): the announced or database prefix that holds the address, or /24 and /48.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Text>,
     /// `src_endpoint.autonomous_system.number`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_number: Option<u32>,
     /// `src_endpoint.autonomous_system.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_name: Option<Arc<str>>,
     /// `src_endpoint.location.country`, ISO 3166-1 alpha-2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<Text>,
     /// `src_endpoint.location.city`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub city: Option<Arc<str>>,
     /// Latitude and longitude in degrees and the radius in km within which the database is sure: `src_endpoint.location.coordinates`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<(f32, f32, u16)>,
     /// `src_endpoint.listed` (ours): the kind that a network list gives it (hosting, vpn, tor, office, …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<Text>,
     /// `http_request.user_agent`, cut to [`super::limits::FIELD_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Text>,
     /// `device.family` (ours): browser or tool, as `Chrome`, `curl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_family: Option<Text>,
     /// `device.os.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_os: Option<Text>,
     /// `device.version` (ours): the major version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_version: Option<u32>,
     /// `device.type`: `browser`, `tool` or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_type: Option<Text>,
 }
 
@@ -161,18 +176,24 @@ pub struct Origin {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Export {
     /// `export.job_uid`: the id by which the request and the download of one file are joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Text>,
     /// `export.kind`: sms, voice, mfa, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Text>,
     /// `export.range_start`: the first day of the data, as days since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_day: Option<i32>,
     /// `export.range_end`: the last day of the data, as days since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_day: Option<i32>,
     /// `export.records`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
     /// `export.records_estimated`: the records were reckoned from the bytes.
     pub records_estimated: bool,
     /// `export.bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
 }
 
@@ -188,12 +209,16 @@ impl Export {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Http {
     /// `http_request.http_method`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Text>,
     /// `http_request.url.path`, secrets cut out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<Text>,
     /// `http_response.code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// `duration`: milliseconds from the request's start to its end; the event's time is its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
 }
 
@@ -201,14 +226,19 @@ pub struct Http {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// The line stated no readable time: the time is when it was read.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub time_missing: bool,
     /// The stated time lay in the future and was clamped.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub time_clamped: bool,
     /// The line came later than [`super::limits::LATENESS`]: windows count it when it arrived.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub late: bool,
     /// The line was longer than the limit and was clipped.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub clipped: bool,
     /// A field of meaning occurred twice.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub ambiguous: bool,
 }
 
@@ -360,6 +390,10 @@ fields! {
     Status = "http_response.code" => |e| e.http.as_ref().and_then(|h| h.status.map(i64::from));
     Time = "time" => |e| e.time.0;
     Duration = "duration" => |e| e.http.as_ref().and_then(|h| h.took_ms.map(saturate));
+}
+
+fn is_false(mark: &bool) -> bool {
+    !mark
 }
 
 fn saturate(n: u64) -> i64 {
