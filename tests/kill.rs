@@ -4,7 +4,7 @@ mod support;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use support::{Dice, PORTAL, Site, World, Writer, children, difference, until};
+use support::{DOWNLOADS, Dice, PORTAL, Site, World, Writer, children, difference, until};
 
 /// Everything is enforced, and the hook writes down what it is told.
 fn site(world: &World) -> Site {
@@ -53,7 +53,7 @@ fn killed_again_and_again_it_ends_as_if_it_had_not_been() {
     let kills = std::env::var("TRIPLINE_KILLS").map_or(15, |n| n.parse().unwrap());
     let site = site(&world);
     let mut dice = Dice::new(7);
-    let mut writer = Writer::new(&world, &site, &[PORTAL], 5, 15_000 * 2 / (kills * 20));
+    let mut writer = Writer::new(&world, &site, &[PORTAL, DOWNLOADS], 5, 15_000 * 2 / (kills * 20));
     let mut writing = true;
     for round in 0..kills {
         // at any moment, its start included, while the trail grows
@@ -91,7 +91,9 @@ fn killed_again_and_again_it_ends_as_if_it_had_not_been() {
     assert!(carried_out.keys().all(|id| known.contains(id.as_str())), "{carried_out:?} {known:?}");
 
     let undisturbed = self::site(&world);
-    std::fs::write(undisturbed.path(PORTAL), world.read(PORTAL)).unwrap();
+    for name in [PORTAL, DOWNLOADS] {
+        std::fs::write(undisturbed.path(name), world.read(name)).unwrap();
+    }
     let daemon = undisturbed.start(&[]);
     undisturbed.caught_up();
     settled(&undisturbed);

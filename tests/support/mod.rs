@@ -90,86 +90,50 @@ impl World {
     pub fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
-
-    /// The lines of both trails, in the order of their times as a provider would write them.
-    pub fn written(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let mut lines = Vec::new();
-        for name in [PORTAL, DOWNLOADS] {
-            let mut last = i64::MIN;
-            for line in self.read(name).split_inclusive(|b| *b == b'\n') {
-                last = stamp(name, line).unwrap_or(last).max(last);
-                lines.push((last, name, line.to_vec()));
-            }
-        }
-        lines.sort_by_key(|(time, ..)| *time);
-        lines.into_iter().map(|(_, name, line)| (name, line)).collect()
-    }
 }
 
-/// When the line was written, in milliseconds.
-fn stamp(name: &str, line: &[u8]) -> Option<i64> {
-    let line = std::str::from_utf8(line).ok()?;
-    if name == PORTAL {
-        let record: Value = serde_json::from_str(line).ok()?;
-        let time: jiff::Timestamp = record["ts"].as_str()?.parse().ok()?;
-        return Some(time.as_millisecond());
-    }
-    let inside = line.split_once('[')?.1.split_once(']')?.0;
-    let time = jiff::fmt::strtime::parse("%d/%b/%Y:%H:%M:%S %z", inside).ok()?;
-    Some(time.to_timestamp().ok()?.as_millisecond())
-}
-
-/// Appends the world's lines to the site's trails in pieces that end anywhere, even inside a line.
+/// Appends the world's lines to the site's trails, each at its own pace, in pieces that end anywhere, even inside a line.
 pub struct Writer {
     dice: Dice,
-    files: Vec<(&'static str, std::fs::File)>,
-    lines: std::iter::Peekable<std::vec::IntoIter<(&'static str, Vec<u8>)>>,
-    /// Of each trail: what a piece left out of its last line.
-    rest: [Vec<u8>; 2],
+    trails: Vec<Pieces>,
     most: usize,
+}
+
+/// One trail that is being written.
+struct Pieces {
+    name: &'static str,
+    file: std::fs::File,
+    lines: std::vec::IntoIter<Vec<u8>>,
+    /// What a piece left out of its last line.
+    rest: Vec<u8>,
 }
 
 impl Writer {
     /// Writes the trails of these names, in pieces of at most `most` lines.
     pub fn new(world: &World, site: &Site, names: &[&'static str], seed: u64, most: usize) -> Writer {
-        let mut lines = world.written();
-        let mut nth = 0;
-        lines.retain(|(name, _)| {
-            nth += usize::from(*name == DOWNLOADS);
-            // of two trails every eighth download will do: whoever waits at each waits for long
-            names.contains(name) && (names.len() == 1 || *name == PORTAL || nth % 8 == 0)
-        });
-        Writer {
-            dice: Dice::new(seed),
-            files: [PORTAL, DOWNLOADS].map(|name| (name, site.append_to(name))).into(),
-            lines: lines.into_iter().peekable(),
-            rest: Default::default(),
-            most,
-        }
+        let lines = |name| world.read(name).split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter();
+        let trail = |name: &&'static str| Pieces { name, file: site.append_to(name), lines: lines(name), rest: Vec::new() };
+        Writer { dice: Dice::new(seed), trails: names.iter().map(trail).collect(), most }
     }
 
-    /// Writes the next piece, which is of one trail, and says which trail is next; nothing when all is written.
+    /// Writes the next piece, and says of which trail it was; nothing when all is written.
     pub fn piece(&mut self) -> Option<&'static str> {
-        let name = self.lines.peek()?.0;
-        let i = usize::from(name == DOWNLOADS);
-        let mut piece = std::mem::take(&mut self.rest[i]);
-        for _ in 0..=self.dice.below(self.most) {
-            let Some((_, line)) = self.lines.next_if(|(next, _)| *next == name) else {
-                break;
-            };
-            piece.extend(line);
+        self.trails.retain(|t| t.lines.len() > 0 || !t.rest.is_empty());
+        if self.trails.is_empty() {
+            return None;
         }
-        // now and then whole lines, most often not
-        let cut = piece.len() - self.dice.below(piece.len().min(300));
-        self.rest[i] = piece.split_off(cut);
-        self.files[i].1.write_all(&piece).unwrap();
-        let next = self.lines.peek().map(|(name, _)| *name);
-        if next.is_none() {
-            for ((_, file), rest) in self.files.iter_mut().zip(&mut self.rest) {
-                file.write_all(&std::mem::take(rest)).unwrap();
-            }
+        let i = self.dice.below(self.trails.len());
+        let trail = &mut self.trails[i];
+        let mut piece = std::mem::take(&mut trail.rest);
+        let count = 1 + self.dice.below(self.most);
+        piece.extend(trail.lines.by_ref().take(count).flatten());
+        if trail.lines.len() > 0 {
+            // now and then whole lines, most often not
+            let cut = piece.len() - self.dice.below(piece.len().min(300));
+            trail.rest = piece.split_off(cut);
         }
-        next
+        trail.file.write_all(&piece).unwrap();
+        Some(trail.name)
     }
 }
 
