@@ -134,10 +134,9 @@ impl Head {
     }
 }
 
-/// What can be folded in now: of each trail the lines up to the time that all have reached.
+/// What can be folded in now: of each trail the lines up to the time that all have reached; nothing when all is read.
 fn take(heads: &mut [Head]) -> Vec<Prepared> {
-    let reached =
-        heads.iter().filter_map(|h| h.batch.as_ref().map(|b| b.last_time().unwrap_or(EventTime(i64::MIN)))).min();
+    let reached = heads.iter().filter_map(|h| h.batch.as_ref().map(Prepared::reaches)).min();
     let Some(reached) = reached else { return Vec::new() };
     let mut taken = Vec::new();
     for head in heads {
@@ -188,5 +187,63 @@ fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> Result<Core
         Err(e) => match *e {
             CommitError::Before(_, e) | CommitError::Unknown(_, e) => Err(e.into()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Batch, Digest, FileId, SourceName, Stretch};
+    use crate::pipeline::Line;
+
+    fn prepared(name: &str, times: &[i64]) -> Prepared {
+        let data: Arc<[u8]> = b"x\n".repeat(times.len()).into();
+        let frame = |i: usize| crate::model::Frame {
+            start: 2 * i as u32,
+            end: 2 * i as u32 + 1,
+            from: 2 * i as u64,
+            to: 2 * i as u64 + 2,
+            flags: Default::default(),
+        };
+        let batch = Batch {
+            source: SourceName(name.into()),
+            path: std::path::Path::new(name).into(),
+            stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to: data.len() as u64 },
+            discontinuity: None,
+            observed: WallTime(0),
+            data: data.clone(),
+            frames: (0..times.len()).map(frame).collect(),
+            witness: Digest::of(&data),
+            size: data.len() as u64,
+        };
+        let line = |time: &i64| Line {
+            time: EventTime(*time),
+            flags: Default::default(),
+            digest: [0; 16],
+            data: data.clone(),
+            range: 0..1,
+            events: Err("a test"),
+        };
+        Prepared { batch, rules: Digest::of(b""), lines: times.iter().map(line).collect() }
+    }
+
+    #[test]
+    fn every_line_is_taken_whatever_the_times() {
+        for times in [[&[5i64, 4, 3][..], &[9, 1, 2]], [&[1, 2, 3], &[1, 2, 3]], [&[], &[7, 7]], [&[i64::MIN, 4], &[3, i64::MAX]]] {
+            let mut heads: Vec<Head> = times
+                .iter()
+                .map(|times| Head { from: sync_channel(1).1, batch: Some(prepared("t", times)), ended: true })
+                .collect();
+            let mut taken = 0;
+            loop {
+                let batches = take(&mut heads);
+                if batches.is_empty() {
+                    break;
+                }
+                taken += batches.iter().map(|b| b.lines.len()).sum::<usize>();
+            }
+            assert_eq!(taken, times[0].len() + times[1].len(), "{times:?}");
+            assert!(heads.iter().all(|h| h.batch.is_none()));
+        }
     }
 }

@@ -127,7 +127,7 @@ fn pass(prepared: Prepared, around: &Surroundings, stop: &AtomicBool) -> bool {
         let horizon = around.gate.pass(prepared.source(), next, super::wall_now());
         let (first, rest) = prepared.cut_after(horizon);
         if let Some(first) = first {
-            let reached = first.last_time().unwrap_or(next);
+            let reached = first.reaches();
             around.gate.pass(&first.batch.source, reached, super::wall_now());
             if !hand_over(first, &around.to, stop) {
                 return false;

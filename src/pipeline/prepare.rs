@@ -133,9 +133,10 @@ impl Prepared {
         &self.batch.source
     }
 
-    /// The time of its last line, if it has any.
-    pub fn last_time(&self) -> Option<EventTime> {
-        self.lines.last().map(|l| l.time)
+    /// Up to which time its lines go. Never before the first one's, so that a trail written backwards goes on too.
+    pub fn reaches(&self) -> EventTime {
+        let ends = [self.lines.first(), self.lines.last()];
+        ends.into_iter().flatten().map(|l| l.time).max().unwrap_or(EventTime(i64::MIN))
     }
 
     /// Cuts off the lines before the first one that is later than `time`; the rest is given back, unless nothing is left.
