@@ -68,6 +68,7 @@ fn order() -> Order {
         time: EventTime(1_711_962_000_000),
         made: WallTime(1_711_962_001_000),
         changed: WallTime(1_711_962_002_000),
+        released_by: None,
         note: Some("exit 3".into()),
     }
 }

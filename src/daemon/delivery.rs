@@ -38,6 +38,8 @@ pub struct Delivery {
     outlets: Vec<Outlet>,
     sender: Sender,
     connected: bool,
+    /// There may be more to tell.
+    more: bool,
 }
 
 /// One syslog target.
@@ -68,7 +70,7 @@ impl Delivery {
                 .then(|| LocalSyslog::new(Path::new(&target.address), facility, sender.clone()));
             Outlet { name: name.clone(), target: target.clone(), facility, local, in_flight: None, pause: None }
         });
-        Delivery { outlets: outlets.collect(), to_writer, runner, health, sender, connected: false }
+        Delivery { outlets: outlets.collect(), to_writer, runner, health, sender, connected: false, more: false }
     }
 
     /// Runs until the writer is gone.
@@ -81,11 +83,14 @@ impl Delivery {
         again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // orders first: a backlog of messages must not keep a session alive
+                biased;
                 order = orders.recv() => match order {
                     Some(order) => self.order(order).await,
                     None => return,
                 },
                 Some(event) = events.recv() => self.event(event).await,
+                _ = std::future::ready(()), if self.more => self.tell().await,
                 _ = again.tick() => self.tell().await,
             }
         }
@@ -159,10 +164,11 @@ impl Delivery {
         }
     }
 
-    /// Gives every outlet what it has not been given, oldest first.
+    /// Gives every outlet the oldest of what it has not been given.
     async fn tell(&mut self) {
+        self.more = false;
         for i in 0..self.outlets.len() {
-            while self.tell_outlet(i).await {}
+            self.more |= self.tell_outlet(i).await;
         }
     }
 

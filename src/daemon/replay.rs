@@ -3,7 +3,7 @@
 //! Each trail is read and prepared on a thread of its own. Here the trails meet: up to the time that every trail has
 //! reached, their lines are folded in as one input, so that the order does not depend on how the threads ran.
 use crate::ledger::{CommitError, Error, Ledger};
-use crate::model::{EventTime, Input, WallTime};
+use crate::model::{Input, WallTime};
 use crate::pipeline::{Core, Prepared, Rules, Scratch};
 use crate::source::{Cursor, Follower, SourceError, TrailSpec};
 use std::sync::Arc;
@@ -193,7 +193,7 @@ fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> Result<Core
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Batch, Digest, FileId, SourceName, Stretch};
+    use crate::model::{Batch, Digest, EventTime, FileId, SourceName, Stretch};
     use crate::pipeline::Line;
 
     fn prepared(name: &str, times: &[i64]) -> Prepared {
@@ -229,7 +229,12 @@ mod tests {
 
     #[test]
     fn every_line_is_taken_whatever_the_times() {
-        for times in [[&[5i64, 4, 3][..], &[9, 1, 2]], [&[1, 2, 3], &[1, 2, 3]], [&[], &[7, 7]], [&[i64::MIN, 4], &[3, i64::MAX]]] {
+        for times in [
+            [&[5i64, 4, 3][..], &[9, 1, 2]],
+            [&[1, 2, 3], &[1, 2, 3]],
+            [&[], &[7, 7]],
+            [&[i64::MIN, 4], &[3, i64::MAX]],
+        ] {
             let mut heads: Vec<Head> = times
                 .iter()
                 .map(|times| Head { from: sync_channel(1).1, batch: Some(prepared("t", times)), ended: true })

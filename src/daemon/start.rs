@@ -95,6 +95,8 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     let rules = Arc::new(config.rules(keys.secrets())?);
     // the runner is started before any input is opened, and then nothing can be started any more
     let (runner, link) = runner(&config, &settings.config)?;
+    // what is made from here on is for the daemon alone, unless it says otherwise
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     confine::forbid_dumps();
     if settings.confine {
         confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
@@ -126,7 +128,7 @@ async fn serve(
     settings: &Settings,
     config: Config,
     rules: Arc<Rules>,
-    ledger: Ledger,
+    mut ledger: Ledger,
     link: RunnerLink,
     mut signals: Signals,
 ) -> Result<(), RunError> {
@@ -135,7 +137,11 @@ async fn serve(
     let files = Files::default();
     let progress = Arc::new(Progress::default());
     let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
+    ledger.set_session_life(Millis::SECOND.times(config.written.response.too_old_seconds.into()));
+    let outlets: Vec<String> = config.written.syslog.keys().map(|name| format!("syslog.{name}")).collect();
+    ledger.set_outlets(&outlets)?;
     let path = ledger.path();
+    let keys = ledger.keys().clone();
     let core = Core::new(rules.clone(), ledger.recorded()?, false, seed);
     let (to_writer, from) = sync_channel(AHEAD);
     let (to_delivery, orders) = mpsc::unbounded_channel();
@@ -162,7 +168,7 @@ async fn serve(
         watch: settings.watch,
         gate: Arc::default(),
     };
-    let mut running = Following { config, around, trails: None };
+    let mut running = Following { config, keys, around, trails: None };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
@@ -209,6 +215,7 @@ fn control(config: &Config, ledger: PathBuf, daemon: Arc<Running>) -> Result<tok
 /// The trails with the configuration that they follow.
 struct Following {
     config: Config,
+    keys: Arc<Keys>,
     around: Surroundings,
     trails: Option<Trails>,
 }
@@ -252,7 +259,11 @@ impl Following {
                     }
                 }
                 _ = clock.tick() => {
-                    send(&self.around.to, tick(wall_now())).await;
+                    // a writer that has no room for it is busy, or waits for the disk; the next one will do
+                    let _ = self.around.to.try_send(tick(wall_now()));
+                    if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
+                        self.around.health.wrong(&dead, "its thread died: this is a defect; what it said is in the log. Restart tripline");
+                    }
                     let wrong = self.around.health.now().len();
                     status(&if wrong == 0 { "well".to_owned() } else { format!("{wrong} things are wrong: tripline status") });
                 }
@@ -264,8 +275,8 @@ impl Following {
     async fn reload(&mut self, settings: &Settings) {
         let read = || -> Result<(Config, Rules), RunError> {
             let config = Config::read(&settings.config)?;
-            let keys = keys(&config.written.state_dir)?;
-            let rules = config.rules(keys.secrets())?;
+            // the keys stay those that the open ledger has
+            let rules = config.rules(self.keys.secrets())?;
             Ok((config, rules))
         };
         let (config, rules) = match read() {
@@ -365,7 +376,9 @@ pub fn keys(state: &Path) -> Result<Keys, RunError> {
             state.join(crate::ledger::seal::KEY_FILE)
         }
     };
-    Keys::read_or_make(&path).map_err(io(format!("key {}", path.display())))
+    // beside a ledger a new key would be the wrong one: what it sealed could not be opened any more
+    let may_make = !state.join(crate::ledger::FILE).exists();
+    Keys::read(&path, may_make).map_err(io(format!("key {}", path.display())))
 }
 
 /// The runner: found at its socket, or started here.

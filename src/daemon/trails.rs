@@ -58,6 +58,12 @@ impl Trails {
         Ok(Trails { stop, threads })
     }
 
+    /// A trail whose thread has died, if there is one.
+    pub fn dead(&self) -> Option<String> {
+        let dead = self.threads.iter().find(|t| t.is_finished())?;
+        Some(dead.thread().name().unwrap_or("a trail").to_owned())
+    }
+
     /// Stops following. What the threads have handed over is still in the channel.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);

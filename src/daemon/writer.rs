@@ -4,7 +4,7 @@
 //! goes on: the same outcome is tried again until it is written, and the trails wait in their files.
 use crate::health::Health;
 use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, rows::Message};
-use crate::model::{Input, Order, OrderId, OrderState, WallTime, limits};
+use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::respond::HookDocument;
 use std::sync::Arc;
@@ -189,10 +189,18 @@ impl Writer {
                 }
             }
             ToWriter::Undelivered(outlet, answer) => {
-                let _ = answer.send(self.ledger.undelivered(&outlet, 64)?);
+                match self.ledger.undelivered(&outlet, 64) {
+                    Ok(messages) => drop(answer.send(messages)),
+                    // they stay in the outbox; whoever asked asks again
+                    Err(e) => self.health.wrong("outbox", e.to_string()),
+                }
             }
             ToWriter::Delivered(outlet, sequence, error) => {
-                self.ledger.delivered(&outlet, sequence, error.as_deref())?
+                match self.ledger.delivered(&outlet, sequence, error.as_deref()) {
+                    Ok(()) => self.health.well("outbox"),
+                    // they are sent once more: a receiver knows a finding by its id
+                    Err(e) => self.health.wrong("outbox", e.to_string()),
+                }
             }
             ToWriter::Stop => return Ok((outcome, true)),
         }
@@ -245,29 +253,38 @@ impl Writer {
         for order in receipt.pending {
             self.tell(ToDelivery::Pending(order));
         }
+        let mut failed = Vec::new();
         for order in receipt.started {
             match self.document(order.get())? {
-                Some(document) => self.tell(ToDelivery::Started(order, Box::new(document))),
-                None => self.health.wrong(
-                    "orders",
-                    format!("order {} rests on a finding that is not there: it stays started", order.get().id),
-                ),
+                Ok(document) => self.tell(ToDelivery::Started(order, Box::new(document))),
+                Err(why) => {
+                    self.health.wrong("orders", format!("order {}: {why}", order.get().id));
+                    let verdict = Verdict::Failed(why.into());
+                    failed.push(Input::Ended { at: super::wall_now(), order: order.get().id, verdict });
+                }
             }
         }
         if self.pruned.elapsed() >= PRUNE {
             self.pruned = Instant::now();
-            let newest = receipt.core.trails().filter_map(|(_, row)| row.newest).max().unwrap_or_default();
-            self.ledger.prune(super::wall_now(), newest)?;
+            let behind = receipt.core.trails().filter_map(|(_, row)| row.newest).min().unwrap_or_default();
+            if let Err(e) = self.ledger.prune(super::wall_now(), behind) {
+                // what is past its time lies there a little longer
+                tracing::warn!("{e}");
+            }
         }
-        Ok(receipt.core.begin())
+        failed.into_iter().try_fold(receipt.core.begin(), |outcome, input| self.fold(outcome, input))
     }
 
-    fn document(&self, order: &Order) -> Result<Option<HookDocument>, Error> {
+    /// What the hook is to be told, or why it can't be told enough to be started.
+    fn document(&self, order: &Order) -> Result<Result<HookDocument, &'static str>, Error> {
         let Some(finding) = order.findings.first().map(|id| self.ledger.finding(id)).transpose()?.flatten() else {
-            return Ok(None);
+            return Ok(Err("the finding that it rests on is not there"));
         };
         let session = order.session.map(|s| self.ledger.unseal(&s.digest)).transpose()?.flatten();
-        Ok(Some(HookDocument::new(order, &finding, session, 1)))
+        if order.target == TargetKind::Session && session.is_none() {
+            return Ok(Err("the id of its session is not sealed here any more: end the session by hand"));
+        }
+        Ok(Ok(HookDocument::new(order, &finding, session, 1)))
     }
 
     fn tell(&self, what: ToDelivery) {

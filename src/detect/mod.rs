@@ -53,6 +53,8 @@ pub struct Found {
     pub firings: Vec<Firing>,
     /// The event contributed to a window, introduced a new value or made a condition hold: it is to be recorded.
     pub contributed: bool,
+    /// A policy whose state was at its bound, so that something of it was let go.
+    pub pressed: Option<u16>,
 }
 
 impl Engine {
@@ -186,7 +188,11 @@ impl Engine {
             new_for: new.new_for,
         };
         let values = state.values(key);
+        let evicted = values.evicted();
         let sight = values.observe(&value, time, &terms);
+        if values.evicted() > evicted {
+            found.pressed = Some(step.policy);
+        }
         let expires = values.expires(&terms);
         let episode = time.episode(policy.episode);
         let fires = sight.new && policy.alerts && values.fire(&policy.decision, episode);
@@ -234,7 +240,11 @@ impl Engine {
         // how often matters only to those that count or add
         let merge = matches!(kind, Kind::ValueCount { .. } | Kind::Temporal { .. });
         // it may be there already: another policy that accumulates the same has put it there
+        let folded = window.folded();
         let inserted = window.insert(entry, span, merge);
+        if window.folded() > folded {
+            found.pressed = Some(step.policy);
+        }
         found.contributed |= inserted == Inserted::New;
         // where it was merged into a run, the window has no entry of its time, and it is asked about by itself
         let touched = window.touched(time, span).chain([time]);
@@ -429,7 +439,7 @@ fn contribution(event: &Event, kind: &Kind) -> Option<(i64, u64)> {
             (0, u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default()))
         }
         Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {
-            (number(event, field)?, 0)
+            (number(event, field)?.max(0), 0)
         }
         Kind::EventCount(_) | Kind::Temporal { .. } | Kind::NewValue(_) => (0, 0),
     })

@@ -105,6 +105,11 @@ impl Values {
         self.fired.fire(decision, episode)
     }
 
+    /// How many values were let go.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// When nothing of it can matter any more. What an entity has learned outlives its dormancy by far.
     pub fn expires(&self, terms: &Terms) -> EventTime {
         self.last.plus(terms.history.times(2).max(Millis::DAY.times(400)))

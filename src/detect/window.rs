@@ -62,7 +62,7 @@ pub struct Window {
 struct Running {
     timespan: Millis,
     from: usize,
-    sum: i64,
+    sum: i128,
     values: BTreeMap<u64, u32>,
 }
 
@@ -133,7 +133,7 @@ impl Window {
         {
             return Measured {
                 count: (self.entries.len() - running.from) as i64,
-                sum: running.sum,
+                sum: clamp(running.sum),
                 distinct: running.values.len() as i64,
             };
         }
@@ -143,7 +143,7 @@ impl Window {
         values.dedup();
         Measured {
             count: entries.len() as i64,
-            sum: entries.iter().fold(0i64, |sum, e| sum.saturating_add(e.amount)),
+            sum: clamp(entries.iter().map(|e| i128::from(e.amount)).sum()),
             distinct: values.len() as i64,
         }
     }
@@ -174,6 +174,11 @@ impl Window {
     /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.
     pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
         self.fired.fire(decision, episode)
+    }
+
+    /// How many contributions were folded away.
+    pub fn folded(&self) -> u64 {
+        self.folded
     }
 
     /// When nothing of it can matter any more.
@@ -229,12 +234,12 @@ impl Window {
 
 impl Running {
     fn add(&mut self, entry: &Entry) {
-        self.sum = self.sum.saturating_add(entry.amount);
+        self.sum += i128::from(entry.amount);
         *self.values.entry(entry.value).or_default() += 1;
     }
 
     fn remove(&mut self, entry: &Entry) {
-        self.sum = self.sum.saturating_sub(entry.amount);
+        self.sum -= i128::from(entry.amount);
         if let Some(n) = self.values.get_mut(&entry.value) {
             *n -= 1;
             if *n == 0 {
@@ -244,8 +249,12 @@ impl Running {
     }
 }
 
+fn clamp(sum: i128) -> i64 {
+    sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
 /// How many fired episodes an entity remembers: those that a line within the lateness bound can still fall into.
-const FIRED: usize = 64;
+const FIRED: usize = 128;
 
 /// In which episodes which decisions have fired: policies that accumulate the same share a slice, and decide each for itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -259,6 +268,8 @@ impl Fired {
         let mark = (episode, u64::from_be_bytes(short));
         match self.0.binary_search(&mark) {
             Ok(_) => false,
+            // older than all that are remembered: it may have fired, and is not to fire again and again
+            Err(0) if self.0.len() >= FIRED => false,
             Err(at) => {
                 self.0.insert(at, mark);
                 if self.0.len() > FIRED {

@@ -19,7 +19,8 @@ pub(super) fn of_tail(c: &Connection) -> rusqlite::Result<Option<Digest>> {
     let Some((last, _)) = rows.last() else { return Ok(None) };
     let mut block = Block::default();
     for (_, line) in &rows {
-        let row: EventRow = serde_json::from_str(line).map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?;
+        let row: EventRow = serde_json::from_str(line)
+            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?;
         block.add(&row, line)?;
     }
     c.prepare_cached("DELETE FROM tail WHERE sequence <= ?")?.execute([last])?;

@@ -1,7 +1,7 @@
 //! The one transaction.
 use super::rows::EventRow;
 use super::{Error, Ledger, block, sql_error};
-use crate::model::{HashParts, Order, OrderState, Session, Vouched, WallTime, limits};
+use crate::model::{HashParts, Millis, Order, OrderState, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
 use std::os::unix::ffi::OsStrExt;
@@ -71,6 +71,8 @@ impl Ledger {
     /// The file can't be opened again; the outcome is given back.
     pub fn settle(&mut self, outcome: Outcome) -> Result<Receipt, Box<CommitError>> {
         let last = outcome.changes().inputs.last().map_or(0, |i| i.sequence);
+        // what was only written before the failed COMMIT may not be there
+        self.sealed.clear();
         match self.reopen().and_then(|()| self.last_sequence()) {
             Ok(on_disk) if on_disk >= last => Ok(self.receipt(outcome)),
             Ok(_) => self.commit(outcome),
@@ -178,17 +180,22 @@ impl Ledger {
     /// Seals the ids of sessions that a server vouches for and that have not been sealed yet: an order may need them.
     fn seal_sessions(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        let mut put = c.prepare_cached("INSERT OR IGNORE INTO sessions VALUES (?, ?, ?)")?;
+        let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET expires = max(expires, ?3)";
+        let mut put = c.prepare_cached(sql)?;
         for event in &changes.events {
             let Some(Session { id, vouched: Vouched::Server }) = &event.session else { continue };
             let digest = self.keys.session_digest(id);
+            let until = event.observed.plus(self.session_life);
+            // a sight a little later costs no write
+            let grain = Millis(self.session_life.0 / 8);
+            if self.sealed.get(&digest).is_some_and(|sealed| *sealed >= until) {
+                continue;
+            }
             if self.sealed.len() >= SEALED_REMEMBERED {
                 self.sealed.clear();
             }
-            if self.sealed.insert(digest) {
-                let expires = event.observed.plus(limits::SESSION_LIFE.times(2));
-                put.execute(params![&digest[..], self.keys.seal(&digest, id), expires.0])?;
-            }
+            self.sealed.insert(digest, until.plus(grain));
+            put.execute(params![&digest[..], self.keys.seal(&digest, id), until.plus(grain).0])?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ pub mod read;
 pub mod rows;
 pub mod seal;
 
-use crate::model::{FileId, Order, SourceName, WallTime, limits};
+use crate::model::{FileId, Millis, Order, SourceName, WallTime, limits};
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
@@ -20,7 +20,7 @@ pub use read::Reader;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig, params};
 pub use seal::Keys;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,9 @@ pub struct Ledger {
     connection: Option<Connection>,
     durability: Durability,
     keys: Arc<Keys>,
-    sealed: HashSet<[u8; 16]>,
+    /// Until when the sessions that were sealed lately stay sealed.
+    sealed: HashMap<[u8; 16], WallTime>,
+    session_life: Millis,
     tail: u64,
     seen: std::collections::BTreeMap<SourceName, u64>,
     /// Held as long as the ledger is open.
@@ -116,7 +118,8 @@ impl Ledger {
             connection: None,
             durability,
             keys,
-            sealed: HashSet::new(),
+            sealed: HashMap::new(),
+            session_life: limits::SESSION_LIFE,
             tail: 0,
             seen: Default::default(),
             _lock: lock,
@@ -128,6 +131,30 @@ impl Ledger {
     /// The file.
     pub fn path(&self) -> PathBuf {
         self.directory.join(FILE)
+    }
+
+    /// How long a session lives at most: so long after its last sight its id stays sealed.
+    pub fn set_session_life(&mut self, life: Millis) {
+        self.session_life = life;
+    }
+
+    /// Which outlets there are from now on: of others nothing is remembered.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn set_outlets(&self, names: &[String]) -> Result<(), Error> {
+        let run = |c: &Connection| -> rusqlite::Result<()> {
+            let known: Vec<String> =
+                c.prepare("SELECT name FROM outlets")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+            for gone in known.iter().filter(|name| !names.contains(name)) {
+                c.execute("DELETE FROM outlets WHERE name = ?", [gone])?;
+            }
+            for name in names {
+                c.execute("INSERT OR IGNORE INTO outlets VALUES (?, 0, NULL)", [name])?;
+            }
+            Ok(())
+        };
+        run(self.connection()?).map_err(sql_error("writing the outlets", &self.path()))
     }
 
     /// The keys of this installation.
@@ -145,10 +172,34 @@ impl Ledger {
         connection.pragma_update(None, "synchronous", synchronous).map_err(sql("setting synchronous"))?;
         connection.set_prepared_statement_cache_capacity(64);
         migrate(&connection, &path)?;
+        self.check_key(&connection, &path)?;
         self.tail =
             connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
         self.connection = Some(connection);
         self.count_seen()
+    }
+
+    /// The ledger belongs to the keys that it was begun with: with others no sealed session could be opened.
+    fn check_key(&self, connection: &Connection, path: &Path) -> Result<(), Error> {
+        let fingerprint = self.keys.fingerprint();
+        let known: Option<String> = connection
+            .query_row("SELECT value FROM meta WHERE key = 'key'", [], |r| r.get(0))
+            .optional()
+            .map_err(sql_error("reading a setting", path))?;
+        match known {
+            Some(known) if known != fingerprint => Err(foreign(
+                path,
+                format!(
+                    "was begun with another {}: put that one back, or name another state directory",
+                    seal::KEY_FILE
+                ),
+            )),
+            Some(_) => Ok(()),
+            None => {
+                let put = connection.execute("INSERT INTO meta VALUES ('key', ?)", [fingerprint]);
+                put.map(drop).map_err(sql_error("writing a setting", path))
+            }
+        }
     }
 
     fn count_seen(&mut self) -> Result<(), Error> {
@@ -223,11 +274,7 @@ impl Ledger {
             })
             .collect::<Result<_, _>>()?;
         let newest = orders.iter().map(|o| o.made).max().unwrap_or_default();
-        let open = orders.into_iter().filter(|o| {
-            use crate::model::OrderState::{Held, Pending, Started, Unknown, Waiting};
-            o.made >= newest.minus(crate::orders::REMEMBERED)
-                || matches!(o.state, Held | Pending | Started | Unknown | Waiting)
-        });
+        let open = orders.into_iter().filter(|o| crate::orders::is_open(o, newest.minus(crate::orders::REMEMBERED)));
         Ok(Recorded {
             last_sequence: self.last_sequence()?,
             orders: open.collect(),
@@ -325,19 +372,22 @@ impl Ledger {
         Committed::read_back(order.clone())
     }
 
-    /// Drops what is past its time: expired state, sealed sessions, delivered messages. Never changes a result.
+    /// Drops what is past its time: expired state, sealed sessions, delivered messages. Never changes a result: `behind` is
+    /// the time of the trail that is furthest behind.
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn prune(&mut self, now: WallTime, newest_event: crate::model::EventTime) -> Result<(), Error> {
+    pub fn prune(&mut self, now: WallTime, behind: crate::model::EventTime) -> Result<(), Error> {
         let path = self.path();
         let run = |c: &Connection| -> rusqlite::Result<()> {
             c.execute("DELETE FROM sessions WHERE expires < ?", [now.0])?;
-            c.execute("DELETE FROM state WHERE expires < ?", [newest_event.minus(limits::LATENESS).0])?;
-            c.execute("DELETE FROM outbox WHERE sequence <= (SELECT min(delivered) FROM outlets)", [])?;
+            c.execute("DELETE FROM state WHERE expires < ?", [behind.minus(limits::LATENESS).0])?;
+            c.execute("DELETE FROM outbox WHERE sequence <= coalesce((SELECT min(delivered) FROM outlets), (SELECT max(sequence) FROM outbox))", [])?;
             Ok(())
         };
-        run(self.connection()?).map_err(sql_error("pruning", &path))
+        run(self.connection()?).map_err(sql_error("pruning", &path))?;
+        self.sealed.retain(|_, until| *until >= now);
+        Ok(())
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, Error> {
@@ -353,9 +403,8 @@ impl Ledger {
     /// The file can't be read or written.
     pub fn undelivered(&self, outlet: &str, most: usize) -> Result<Vec<rows::Message>, Error> {
         let run = |c: &Connection| -> rusqlite::Result<Vec<rows::Message>> {
-            c.execute("INSERT OR IGNORE INTO outlets VALUES (?, 0, NULL)", [outlet])?;
             c.prepare_cached(
-                "SELECT sequence, made, kind, body FROM outbox WHERE sequence > (SELECT delivered FROM outlets WHERE name = ?) ORDER BY sequence LIMIT ?",
+                "SELECT sequence, made, kind, body FROM outbox WHERE sequence > coalesce((SELECT delivered FROM outlets WHERE name = ?), 0) ORDER BY sequence LIMIT ?",
             )?
             .query_map(params![outlet, most as i64], |r| {
                 Ok(rows::Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
@@ -379,7 +428,7 @@ impl Ledger {
 }
 
 fn lock(directory: &Path) -> Result<std::fs::File, Error> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { operation, path, source }
@@ -389,6 +438,12 @@ fn lock(directory: &Path) -> Result<std::fs::File, Error> {
         .mode(0o700)
         .create(directory)
         .map_err(io("making the state directory", directory))?;
+    let mode = std::fs::metadata(directory).map_err(io("looking at", directory))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        // what it holds is about people: nobody else reads it
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+            .map_err(io("taking from others the right to read", directory))?;
+    }
     let path = directory.join("lock");
     let file = std::fs::OpenOptions::new()
         .write(true)

@@ -35,11 +35,11 @@ impl Keys {
         }
     }
 
-    /// Reads the key file of the state directory, or makes it with mode 0600 where there is none.
+    /// Reads the key file. Where there is none and `may_make` says so, it is made with mode 0600.
     ///
     /// # Errors
     /// It can't be read or made, others may read it, or it is not 32 bytes long.
-    pub fn read_or_make(path: &Path) -> std::io::Result<Keys> {
+    pub fn read(path: &Path, may_make: bool) -> std::io::Result<Keys> {
         match std::fs::metadata(path) {
             Ok(meta) if meta.mode() & 0o077 != 0 => {
                 Err(std::io::Error::other("others may read it: make its mode 0600"))
@@ -50,15 +50,27 @@ impl Keys {
                     bytes.as_slice().try_into().map_err(|_| std::io::Error::other("is not a key of 32 bytes"))?;
                 Ok(Keys::new(secret))
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && may_make => {
                 let secret = random_secret()?;
-                let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+                // whole or not at all: half a key would keep every later start from coming about
+                let part = path.with_extension("part");
+                let mut file =
+                    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
                 file.write_all(&*secret)?;
                 file.sync_all()?;
+                std::fs::rename(&part, path)?;
+                if let Some(directory) = path.parent() {
+                    std::fs::File::open(directory)?.sync_all()?;
+                }
                 Ok(Keys::new(&secret))
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// Tells this installation's keys from others, without telling anything of them.
+    pub(super) fn fingerprint(&self) -> String {
+        crate::model::id::hex(&hmac::sign(&self.root, b"fingerprint").as_ref()[..16])
     }
 
     /// Keys that nobody will know again, for a throw-away ledger.
@@ -153,10 +165,11 @@ mod tests {
     fn a_key_is_made_once_for_its_owner_alone() {
         let dir = tempfile::tempdir().expect("a scratch directory");
         let path = dir.path().join(KEY_FILE);
-        let made = Keys::read_or_make(&path).expect("made").session_digest("x");
+        assert!(Keys::read(&path, false).is_err(), "a key is only made where there is nothing yet that needs another");
+        let made = Keys::read(&path, true).expect("made").session_digest("x");
         assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
-        assert_eq!(Keys::read_or_make(&path).expect("read").session_digest("x"), made);
+        assert_eq!(Keys::read(&path, false).expect("read").session_digest("x"), made);
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("chmod");
-        assert!(Keys::read_or_make(&path).is_err());
+        assert!(Keys::read(&path, true).is_err());
     }
 }

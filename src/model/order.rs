@@ -111,6 +111,9 @@ pub struct Order {
     pub made: WallTime,
     /// When its state last changed.
     pub changed: WallTime,
+    /// Who released it, where a person did.
+    #[serde(default)]
+    pub released_by: Option<Text>,
     /// What the runner or a person said at the last change.
     pub note: Option<Text>,
 }

@@ -147,7 +147,7 @@ impl Compiler {
             format,
             zone,
             id,
-            vouched: written.session_vouched_by.unwrap_or(Vouched::Server),
+            vouched: written.session_vouched_by.unwrap_or(Vouched::Client),
             recognise,
             time,
             fields,

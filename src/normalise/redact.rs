@@ -47,7 +47,10 @@ const SECRET_KEYS: &[&str] = &[
     "jwt",
     "sig",
     "hash",
+    "key",
 ];
+/// Ends of keys whose values are secrets: `new_session`, `oldSessionId`.
+const SECRET_ENDS: &[&str] = &["session", "sessionid"];
 /// Keys whose values are phone numbers where they are digits.
 const PHONE_KEYS: &[&str] = &[
     "to",
@@ -175,6 +178,7 @@ impl Redactor {
         if one_of(SECRET_KEYS)
             || one_of(BODY_KEYS)
             || secret_keys.iter().any(|k| k.as_bytes() == key)
+            || SECRET_ENDS.iter().any(|end| key.ends_with(end.as_bytes()))
             || self.0.is_match(key)
         {
             Verdict::Cut
@@ -207,25 +211,25 @@ fn plain<'r>(key: &[u8], room: &'r mut [u8; KEY]) -> &'r [u8] {
 
 /// The quoted key that ends before the colon at `colon`; its marks may be escaped (JSON inside a JSON string).
 fn json_key(b: &[u8], colon: usize) -> Option<Bounds> {
-    let before = |mut at: usize, what: u8| {
-        while at > 0 && b[at - 1] == what {
+    let before = |mut at: usize, what: fn(u8) -> bool| {
+        while at > 0 && what(b[at - 1]) {
             at -= 1;
         }
         at
     };
-    let close = before(colon, b' ');
+    let close = before(colon, |b| b.is_ascii_whitespace());
     if close == 0 || b[close - 1] != b'"' {
         return None;
     }
-    let end = before(close - 1, b'\\');
+    let end = before(close - 1, |b| b == b'\\');
     let from = end.saturating_sub(KEY);
     let open = b[from..end].iter().rposition(|b| *b == b'"')?;
     Some((from + open + 1, end))
 }
 
-/// The string or number behind a colon, without its marks. A string that never ends goes to the end of the line.
+/// The string, number or array behind a colon, without its marks. A string that never ends goes to the end of the line.
 fn json_value(b: &[u8], at: usize) -> Option<Bounds> {
-    let spaces = b[at..].iter().take_while(|b| **b == b' ').count();
+    let spaces = b[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
     let slashes = b[at + spaces..].iter().take_while(|b| **b == b'\\').count();
     let from = at + spaces + slashes;
     match b.get(from)? {
@@ -234,12 +238,32 @@ fn json_value(b: &[u8], at: usize) -> Option<Bounds> {
             let end = b[from + 1..].iter().position(|b| matches!(b, b'"' | b'\\'));
             Some((from + 1, end.map_or(b.len(), |n| from + 1 + n)))
         }
+        b'[' if slashes == 0 => Some((from + 1, array_end(b, from + 1))),
         b'-' | b'0'..=b'9' if slashes == 0 => {
             let digits = b[from..].iter().take_while(|b| b.is_ascii_digit() || b"-+.eE".contains(b)).count();
             Some((from, from + digits))
         }
         _ => None,
     }
+}
+
+/// Where the array that began before `at` ends.
+fn array_end(b: &[u8], mut at: usize) -> usize {
+    let mut open = 1;
+    while at < b.len() {
+        match b[at] {
+            // Ends: every turn moves on.
+            b'"' => at = string_end(b, at + 1),
+            b'[' => open += 1,
+            b']' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return at;
+        }
+        at += 1;
+    }
+    b.len()
 }
 
 /// Where the string that began before `at` ends: at its mark, which no backslash precedes.
@@ -323,6 +347,11 @@ mod tests {
             ),
             ("GET /x?to=%2B15551234567 sid=- Bearer abcdefghijkl", "GET /x?to=[cut] sid=- Bearer [cut]"),
             ("[01/Mar/2026:00:00:20 +0000] to +4915112345678.", "[01/Mar/2026:00:00:20 +0000] to [cut]."),
+            (r#"{"session_id":["a","b"],"n":[1]}"#, r#"{"session_id":[[cut]],"n":[1]}"#),
+            (
+                "{\"session\":\t\"s-1\",\"new_session\" : \"s-2\"}",
+                "{\"session\":\t\"[cut]\",\"new_session\" : \"[cut]\"}",
+            ),
             (r#"{"password":"never ends"#, r#"{"password":"[cut]"#),
         ] {
             assert_eq!(redactor.redact(line, &[]), is, "{line}");

@@ -33,7 +33,8 @@ pub(super) struct Profile {
     /// The product's own id of the act; without one, the content is the identity.
     #[serde(default)]
     pub id: OneOrMore,
-    /// Who vouches for `actor.session.uid`.
+    /// Who vouches for `actor.session.uid`: `server`, or `client` (where nothing is said): nothing is done to a session
+    /// that only a client named.
     #[serde(default)]
     pub session_vouched_by: Option<Vouched>,
     /// A line is this product's when all conditions of one of these hold.

@@ -7,17 +7,19 @@
 //!                            --approve--> waiting ---release--> pending      (held, waiting, pending) --cancel--> cancelled
 //!                            --enforce--> pending --start--> started --end--> done | failed | unknown
 //!                                                            started --never seen by the runner--> pending
+//! refused, observed --a finding that gets through--> pending, held or waiting
 //! ```
 //!
 //! One order for (action, target, episode), however many findings ask for it: the later ones are attached. An order is
 //! at most once handed to a hook: only the runner's own word that it never saw the order takes it back to pending.
+use crate::model::finding::Ask;
 use crate::model::{
-    Finding, HashParts, Millis, Mode, Order, OrderId, OrderState, Refusal, TargetKind, Text, Verdict, WallTime, limits,
+    EventTime, Finding, HashParts, Millis, Mode, Order, OrderId, OrderState, Refusal, TargetKind, Text, Verdict,
+    WallTime, limits,
 };
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// Orders for the same target within one such length are one order.
 pub const EPISODE: Millis = Millis::DAY;
@@ -48,10 +50,15 @@ impl Settings {
         self.modes.get(policy).copied().or(self.mode).unwrap_or(Mode::Observe)
     }
 
-    fn protects(&self, finding: &Finding) -> bool {
-        let named = |name: &Option<Text>| name.as_ref().is_some_and(|n| self.protected_actors.contains(n.as_str()));
-        let within = |ip: IpAddr| self.protected_networks.iter().any(|net| net.contains(&ip));
-        named(&finding.subject.actor) || named(&finding.subject.actor_uid) || finding.subject.ip.is_some_and(within)
+    fn protects(&self, names: [&Option<Text>; 2], ip: Option<IpAddr>) -> bool {
+        let named = |name: &&Option<Text>| {
+            name.as_ref().is_some_and(|n| self.protected_actors.iter().any(|p| p.to_lowercase() == n.to_lowercase()))
+        };
+        names.iter().any(named) || ip.is_some_and(|ip| self.protected_networks.iter().any(|net| net.contains(&ip)))
+    }
+
+    fn is_too_old(&self, time: EventTime, now: WallTime) -> bool {
+        now.0.saturating_sub(time.0) > self.too_old.0
     }
 }
 
@@ -92,28 +99,22 @@ impl Book {
         self.orders.values()
     }
 
-    /// What the finding asks for: new orders, and orders that it is attached to.
+    /// What the finding asks for: new orders, and orders that it is attached to. One that was refused or only observed is
+    /// judged again by what the new finding brings: an act that nothing could be done about must not shield the next.
     pub fn consider(&mut self, settings: &Settings, finding: &Finding, clock: Clock) -> Vec<Order> {
         let mut changed = Vec::new();
         for ask in &finding.asks {
             let id = order_id(&ask.action, ask.target, finding);
-            if let Some(order) = self.orders.get_mut(&id) {
-                if !order.findings.contains(&finding.id) && order.findings.len() < limits::EVIDENCE_PER_FINDING {
-                    order.findings.push(finding.id);
-                    changed.push(order.clone());
-                }
-                continue;
-            }
-            let mode = settings.mode(&finding.policy);
-            let (state, refusal) = self.gate(settings, finding, &ask.action, ask.target, mode, clock);
-            let order = Order {
+            let (mode, state, refusal) = self.gate(settings, finding, ask, clock);
+            let subject = &finding.subject;
+            let fresh = Order {
                 id,
                 action: ask.action.clone(),
                 target: ask.target,
-                actor: finding.subject.actor.clone(),
-                actor_uid: finding.subject.actor_uid.clone(),
-                session: finding.subject.session,
-                ip: finding.subject.ip,
+                actor: subject.actor.clone(),
+                actor_uid: subject.actor_uid.clone(),
+                session: subject.session,
+                ip: subject.ip,
                 findings: vec![finding.id],
                 mode,
                 state,
@@ -121,7 +122,27 @@ impl Book {
                 time: finding.time,
                 made: clock.now(),
                 changed: clock.now(),
+                released_by: None,
                 note: None,
+            };
+            let order = match self.orders.get(&id) {
+                None => fresh,
+                Some(known) if known.findings.contains(&finding.id) => continue,
+                Some(known) => {
+                    let mut findings = known.findings.clone();
+                    if findings.len() < limits::EVIDENCE_PER_FINDING {
+                        findings.push(finding.id);
+                    }
+                    let again = matches!(known.state, OrderState::Refused | OrderState::Observed)
+                        && !matches!(state, OrderState::Refused | OrderState::Observed);
+                    if again {
+                        // the hook is told of the finding that got through
+                        findings.rotate_right(1);
+                        Order { findings, made: known.made, ..fresh }
+                    } else {
+                        Order { findings, ..known.clone() }
+                    }
+                }
             };
             self.orders.insert(id, order.clone());
             changed.push(order);
@@ -133,44 +154,45 @@ impl Book {
         &self,
         settings: &Settings,
         finding: &Finding,
-        action: &Arc<str>,
-        target: TargetKind,
-        mode: Mode,
+        ask: &Ask,
         clock: Clock,
-    ) -> (OrderState, Option<Refusal>) {
-        let refused = |why| (OrderState::Refused, Some(why));
+    ) -> (Mode, OrderState, Option<Refusal>) {
+        let mode = settings.mode(&finding.policy);
+        let refused = |why| (mode, OrderState::Refused, Some(why));
         if finding.test {
             return refused(Refusal::Test);
         }
-        match (target, finding.subject.session) {
+        match (ask.target, finding.subject.session) {
             (TargetKind::Session, None) => return refused(Refusal::NoTarget),
-            (TargetKind::Session, Some(session)) if !session.by_server => return refused(Refusal::NotVouched),
+            // whoever sends a cookie is not proven to be the one whose it is, neither as a session nor as a name
+            (_, Some(session)) if !session.by_server => return refused(Refusal::NotVouched),
             _ if finding.subject.actor.is_none() => return refused(Refusal::NoTarget),
             _ => {}
         }
-        if settings.protects(finding) {
+        let subject = &finding.subject;
+        if settings.protects([&subject.actor, &subject.actor_uid], subject.ip) {
             return refused(Refusal::Protected);
         }
-        let Clock::Live(now) = clock else { return (OrderState::Observed, None) };
-        if now.0.saturating_sub(finding.time.0) > settings.too_old.0 {
+        let Clock::Live(now) = clock else { return (mode, OrderState::Observed, None) };
+        if settings.is_too_old(finding.time, now) {
             return refused(Refusal::TooOld);
         }
         if mode == Mode::Observe {
-            return (OrderState::Observed, None);
+            return (mode, OrderState::Observed, None);
         }
-        if !settings.actions.contains(&**action) {
+        if !settings.actions.contains(&*ask.action) {
             return refused(Refusal::NoAction);
         }
         if self.hold {
-            return (OrderState::Held, Some(Refusal::Hold));
+            return (mode, OrderState::Held, Some(Refusal::Hold));
         }
         if mode == Mode::Approve {
-            return (OrderState::Waiting, None);
+            return (mode, OrderState::Waiting, None);
         }
         if self.carried_out_since(now.minus(settings.limit_window)) >= settings.limit {
-            return (OrderState::Held, Some(Refusal::Limit));
+            return (mode, OrderState::Held, Some(Refusal::Limit));
         }
-        (OrderState::Pending, None)
+        (mode, OrderState::Pending, None)
     }
 
     fn carried_out_since(&self, since: WallTime) -> usize {
@@ -207,35 +229,63 @@ impl Book {
         }
         order.state = if release { OrderState::Pending } else { OrderState::Cancelled };
         (order.refusal, order.changed, order.note) = (None, at, Some(by.into()));
+        order.released_by = release.then(|| by.into());
         Some(order.clone())
     }
 
-    /// The order is about to be handed to the runner.
-    pub fn start(&mut self, id: OrderId, at: WallTime) -> Option<Order> {
+    /// The order is about to be handed to the runner, which may be long after it was made: what may have changed since then
+    /// is looked at again. A person's release stands for the mode and the freshness, and for nothing else.
+    pub fn start(&mut self, settings: &Settings, id: OrderId, at: WallTime) -> Option<Order> {
+        let hold = self.hold;
         let order = self.orders.get_mut(&id).filter(|o| o.state == OrderState::Pending)?;
-        (order.state, order.changed) = (OrderState::Started, at);
+        let by_person = order.released_by.is_some();
+        (order.state, order.refusal) = if hold {
+            (OrderState::Held, Some(Refusal::Hold))
+        } else if settings.protects([&order.actor, &order.actor_uid], order.ip) {
+            (OrderState::Refused, Some(Refusal::Protected))
+        } else if !by_person && settings.is_too_old(order.time, at) {
+            (OrderState::Refused, Some(Refusal::TooOld))
+        } else {
+            (OrderState::Started, None)
+        };
+        order.changed = at;
         Some(order.clone())
     }
 
-    /// The runner told how it ended. A later word overrules only `unknown`.
+    /// The runner told how it ended. A later word overrules only `unknown`; and that it never saw the order is believed only
+    /// of one that was handed over lately, for its journal forgets.
     pub fn end(&mut self, id: OrderId, verdict: &Verdict, at: WallTime) -> Option<Order> {
+        let hold = self.hold;
         let order =
             self.orders.get_mut(&id).filter(|o| matches!(o.state, OrderState::Started | OrderState::Unknown))?;
-        let (state, note) = match verdict {
-            Verdict::Done(note) => (OrderState::Done, note.clone()),
-            Verdict::Failed(note) => (OrderState::Failed, note.clone()),
-            Verdict::Unknown(note) => (OrderState::Unknown, note.clone()),
-            Verdict::NeverSeen => (OrderState::Pending, "the runner never saw it: it is handed over again".into()),
+        let lately = order.state == OrderState::Started && at.since(order.changed) < REMEMBERED;
+        let (state, refusal, note) = match verdict {
+            Verdict::Done(note) => (OrderState::Done, None, note.clone()),
+            Verdict::Failed(note) => (OrderState::Failed, None, note.clone()),
+            Verdict::Unknown(note) => (OrderState::Unknown, None, note.clone()),
+            Verdict::NeverSeen if order.state == OrderState::Unknown => return None,
+            Verdict::NeverSeen if !lately => {
+                (OrderState::Unknown, None, "the runner's journal does not go back so far: look whether it ran".into())
+            }
+            Verdict::NeverSeen if hold => (OrderState::Held, Some(Refusal::Hold), "the runner never saw it".into()),
+            Verdict::NeverSeen => {
+                (OrderState::Pending, None, "the runner never saw it: it is handed over again".into())
+            }
         };
-        (order.state, order.changed, order.note) = (state, at, Some(note));
+        (order.state, order.refusal, order.changed, order.note) = (state, refusal, at, Some(note));
         Some(order.clone())
     }
 
     /// Lets go of orders that nothing can change or attach to any more.
     pub fn forget(&mut self, before: WallTime) {
-        use OrderState::{Held, Pending, Started, Waiting};
-        self.orders.retain(|_, o| o.made >= before || matches!(o.state, Held | Pending | Started | Waiting));
+        self.orders.retain(|_, o| is_open(o, before));
     }
+}
+
+/// Whether an order belongs in the book: it can still change, or findings can still attach to it.
+pub fn is_open(order: &Order, before: WallTime) -> bool {
+    use OrderState::{Held, Pending, Started, Unknown, Waiting};
+    order.made >= before || matches!(order.state, Held | Pending | Started | Unknown | Waiting)
 }
 
 /// How long an order stays in the book after it was made: its episode, a day later by lateness, and the limit's window.

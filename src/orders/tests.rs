@@ -127,12 +127,58 @@ fn an_order_starts_once_and_only_the_runner_can_take_it_back() {
     let mut book = Book::default();
     let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
     assert!(book.end(id, &Verdict::Done("x".into()), NOW).is_none(), "it has not started");
-    assert!(book.start(id, NOW).is_some());
-    assert!(book.start(id, NOW).is_none());
+    assert!(book.start(&enforcing(), id, NOW).is_some());
+    assert!(book.start(&enforcing(), id, NOW).is_none());
     assert_eq!(book.end(id, &Verdict::Unknown("?".into()), NOW).map(|o| o.state), Some(OrderState::Unknown));
-    assert!(book.start(id, NOW).is_none(), "unknown is not tried again");
-    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW).map(|o| o.state), Some(OrderState::Pending));
-    book.start(id, NOW);
-    assert_eq!(book.end(id, &Verdict::Done("ok".into()), NOW).map(|o| o.state), Some(OrderState::Done));
+    assert!(book.start(&enforcing(), id, NOW).is_none(), "unknown is not tried again");
+    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW), None, "nor where the journal has forgotten it");
+    assert_eq!(book.end(id, &Verdict::Done("late".into()), NOW).map(|o| o.state), Some(OrderState::Done));
     assert!(book.end(id, &Verdict::NeverSeen, NOW).is_none(), "done stays done");
+}
+
+#[test]
+fn what_the_runner_never_saw_is_handed_over_again_unless_it_was_long_ago_or_there_is_a_hold() {
+    let started = |book: &mut Book| {
+        let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
+        book.start(&enforcing(), id, NOW);
+        id
+    };
+    let mut book = Book::default();
+    let id = started(&mut book);
+    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW).map(|o| o.state), Some(OrderState::Pending));
+    let mut book = Book::default();
+    let id = started(&mut book);
+    let month = NOW.plus(Millis::DAY.times(31));
+    assert_eq!(book.end(id, &Verdict::NeverSeen, month).map(|o| o.state), Some(OrderState::Unknown));
+    let mut book = Book::default();
+    let id = started(&mut book);
+    book.hold(true, NOW, "uid 0");
+    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW).map(|o| o.state), Some(OrderState::Held));
+}
+
+#[test]
+fn what_could_not_be_acted_on_does_not_shield_what_can() {
+    let mut book = Book::default();
+    let mut copied = finding(1);
+    copied.subject.session = Some(SessionRef { digest: [1; 16], by_server: false });
+    assert_eq!(book.consider(&enforcing(), &copied, Clock::Live(NOW))[0].refusal, Some(Refusal::NotVouched));
+    let stated = Finding { id: FindingId([9; 16]), ..finding(1) };
+    let order = &book.consider(&enforcing(), &stated, Clock::Live(NOW))[0];
+    assert_eq!((order.state, order.findings[0]), (OrderState::Pending, stated.id));
+}
+
+#[test]
+fn before_it_is_handed_over_an_order_is_judged_by_what_holds_then() {
+    let cases: Vec<(Refusal, Box<dyn Fn(&mut Settings)>, Millis)> = vec![
+        (Refusal::Protected, Box::new(|s| s.protected_actors = ["ANA".to_owned()].into()), Millis(0)),
+        (Refusal::TooOld, Box::new(|_| ()), Millis::DAY),
+    ];
+    for (why, change, later) in cases {
+        let mut book = Book::default();
+        let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
+        let mut settings = enforcing();
+        change(&mut settings);
+        let order = book.start(&settings, id, NOW.plus(later)).expect("it was pending");
+        assert_eq!((order.state, order.refusal), (OrderState::Refused, Some(why)));
+    }
 }

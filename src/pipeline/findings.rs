@@ -83,6 +83,20 @@ pub(super) fn flood(last: &Finding) -> Finding {
     finding
 }
 
+/// What an entity did no longer fits the state of a policy, and the oldest of it was let go.
+pub(super) fn pressure(rules: &Rules, policy: u16, event: &Event, at: EventTime) -> Finding {
+    let policy = &rules.engine.policies().rules[usize::from(policy)];
+    let actor = event.actor.as_ref().map_or("nobody named", |a| a.name.as_str());
+    let parts = HashParts::new("state pressure").part(policy.name.as_bytes()).part(actor.as_bytes());
+    let id = parts.number(at.episode(Millis::DAY)).finish().short();
+    let title = "More happened than a policy keeps, and the oldest of it no longer counts";
+    let entity = format!("policy={} actor.user.name={actor}", policy.name).into();
+    Finding {
+        subject: subject(rules, event),
+        ..own(id, "state_pressure", title, Severity::Medium, at, event.observed, entity)
+    }
+}
+
 /// What is said of a discontinuity: nothing where nothing was lost.
 pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<EventTime>) -> Option<Finding> {
     let (policy, title, value): (_, _, Text) = match what {

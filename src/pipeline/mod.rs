@@ -325,6 +325,9 @@ impl Outcome {
             let rules = self.core.rules.clone();
             let found = rules.engine.advance(&mut self.core.state, &event, at, touched);
             keep |= found.contributed;
+            if let Some(policy) = found.pressed {
+                self.pressed(&rules, policy, &event, at);
+            }
             for firing in found.firings {
                 let finding = findings::from_firing(&rules, &event, firing);
                 self.found(finding);
@@ -353,7 +356,10 @@ impl Outcome {
                 let finding = findings::test(at, &by);
                 self.found(finding);
             }
-            Input::Started { at, order } => self.changes.orders.extend(self.core.book.start(order, at)),
+            Input::Started { at, order } => {
+                let rules = self.core.rules.clone();
+                self.changes.orders.extend(self.core.book.start(&rules.response, order, at));
+            }
             Input::Ended { at, order, verdict } => self.changes.orders.extend(self.core.book.end(order, &verdict, at)),
         }
     }
@@ -368,8 +374,10 @@ impl Outcome {
         flood.findings += 1;
         let count = flood.findings;
         self.changes.flood = serde_json::to_string(&self.core.flood).ok();
+        // one that asks for an order is never summed up: cheap findings must not shield it
         let finding = match count.cmp(&(limits::FINDINGS_PER_POLICY_HOUR + 1)) {
             std::cmp::Ordering::Less => finding,
+            _ if !finding.asks.is_empty() => finding,
             std::cmp::Ordering::Equal => findings::flood(&finding),
             std::cmp::Ordering::Greater => return,
         };
@@ -389,6 +397,14 @@ impl Outcome {
         }
         if *what == crate::model::Discontinuity::Truncated {
             self.core.trail(batch.source()).read_again();
+        }
+    }
+
+    /// Once a day for each policy and actor, however often it happens: the ledger knows the id.
+    fn pressed(&mut self, rules: &Rules, policy: u16, event: &Event, at: EventTime) {
+        let finding = findings::pressure(rules, policy, event, at);
+        if self.changes.findings.iter().all(|f| f.id != finding.id) {
+            self.found(finding);
         }
     }
 

@@ -30,6 +30,9 @@ impl Scratch {
     }
 }
 
+/// A shorter session id is no secret, and would be found in every line.
+const SECRET_BYTES: usize = 6;
+
 /// One frame, ready to be folded in.
 #[derive(Debug)]
 pub struct Line {
@@ -117,12 +120,25 @@ impl Rules {
         (event, touched)
     }
 
-    /// Puts what may be kept of its line into the event, where it is not there yet.
+    /// Puts what may be kept of its line into the event, where it is not there yet, and cuts the same out of the texts that
+    /// a client may have filled with anything.
     pub(super) fn keep_line(&self, event: &mut Event, line: &[u8]) {
-        if let Some(profile) = self.trails.get(&event.evidence.source)
-            && event.evidence.redacted.is_empty()
-        {
-            event.evidence.redacted = self.normaliser.redact(*profile, line).into();
+        let Some(profile) = self.trails.get(&event.evidence.source) else { return };
+        if !event.evidence.redacted.is_empty() {
+            return;
+        }
+        let session = event.session.as_ref().map(|s| s.id.clone()).filter(|id| id.len() >= SECRET_BYTES);
+        let clean = |text: &[u8]| {
+            let kept = self.normaliser.redact(*profile, text);
+            // wherever else the line repeats it
+            session.as_ref().map_or_else(|| kept.clone(), |id| kept.replace(id.as_str(), "[cut]"))
+        };
+        event.evidence.redacted = clean(line).into();
+        for text in [&mut event.origin.user_agent, &mut event.reason, &mut event.target].into_iter().flatten() {
+            let kept = clean(text.as_bytes());
+            if kept != text.as_str() {
+                *text = kept.into();
+            }
         }
     }
 }

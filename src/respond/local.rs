@@ -161,6 +161,7 @@ mod tests {
             time: crate::model::EventTime(0),
             made: WallTime(0),
             changed: WallTime(0),
+            released_by: None,
             note: Some(note.into()),
         }
     }

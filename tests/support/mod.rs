@@ -111,8 +111,11 @@ struct Pieces {
 impl Writer {
     /// Writes the trails of these names, in pieces of at most `most` lines.
     pub fn new(world: &World, site: &Site, names: &[&'static str], seed: u64, most: usize) -> Writer {
-        let lines = |name| world.read(name).split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter();
-        let trail = |name: &&'static str| Pieces { name, file: site.append_to(name), lines: lines(name), rest: Vec::new() };
+        let lines = |name| {
+            world.read(name).split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter()
+        };
+        let trail =
+            |name: &&'static str| Pieces { name, file: site.append_to(name), lines: lines(name), rest: Vec::new() };
         Writer { dice: Dice::new(seed), trails: names.iter().map(trail).collect(), most }
     }
 
