@@ -169,15 +169,12 @@ fn what_could_not_be_acted_on_does_not_shield_what_can() {
 
 #[test]
 fn before_it_is_handed_over_an_order_is_judged_by_what_holds_then() {
-    let cases: Vec<(Refusal, Box<dyn Fn(&mut Settings)>, Millis)> = vec![
-        (Refusal::Protected, Box::new(|s| s.protected_actors = ["ANA".to_owned()].into()), Millis(0)),
-        (Refusal::TooOld, Box::new(|_| ()), Millis::DAY),
-    ];
-    for (why, change, later) in cases {
+    let protects = Settings { protected_actors: ["ANA".to_owned()].into(), ..enforcing() };
+    for (why, settings, later) in
+        [(Refusal::Protected, protects, Millis(0)), (Refusal::TooOld, enforcing(), Millis::DAY)]
+    {
         let mut book = Book::default();
         let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
-        let mut settings = enforcing();
-        change(&mut settings);
         let order = book.start(&settings, id, NOW.plus(later)).expect("it was pending");
         assert_eq!((order.state, order.refusal), (OrderState::Refused, Some(why)));
     }
