@@ -137,7 +137,7 @@ impl Delivery {
             }
             RunnerEvent::Disconnected(why) => {
                 self.connected = false;
-                self.health.wrong("runner", format!("{why}: no order is carried out until it is back"));
+                self.health.wrong("runner", format!("{why}; no order is carried out until there is one"));
             }
             RunnerEvent::Reply(reply) => self.reply(reply).await,
         }

@@ -126,7 +126,9 @@ impl Connection {
             Ok(stream) => self.converse(stream).await?,
             Err(e) => WireError::Broken(e),
         };
-        self.say(RunnerEvent::Disconnected(format!("the runner that was started is gone: {why}"))).await
+        self.say(RunnerEvent::Disconnected(format!(
+            "the runner that this daemon started is gone ({why}), and it has given up the right to start another: restart tripline"
+        ))).await
     }
 
     async fn again_and_again(&mut self, path: &Path) -> Result<(), Unheard> {
