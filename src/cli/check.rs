@@ -28,6 +28,14 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
             continue;
         };
         say!("trail {}: {}", trail.name, rules.normaliser.title(profile));
+        match crate::source::head(&trail.paths, 1) {
+            Ok(Some(_)) => {}
+            Ok(None) => say!("  there is nothing to read yet"),
+            Err(e) => {
+                well = false;
+                say!("  {e}");
+            }
+        }
         let have = rules.normaliser.provides(profile);
         let missing: Vec<&str> =
             WANTED.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect();
