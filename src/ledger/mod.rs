@@ -12,9 +12,10 @@ pub mod read;
 pub mod rows;
 pub mod seal;
 
+use crate::detect::StateKey;
 use crate::model::{FileId, Millis, Order, SourceName, WallTime, limits};
 use crate::pipeline::trail::{SeenRow, TrailRow};
-use crate::pipeline::{CursorRow, Recorded};
+use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
 pub use read::Reader;
 use rusqlite::limits::Limit;
@@ -320,25 +321,17 @@ impl Ledger {
     ///
     /// # Errors
     /// The file can't be read, or a slice is not one that this version reads.
-    pub fn load(&self, outcome: &mut crate::pipeline::Outcome, keys: &[crate::detect::StateKey]) -> Result<(), Error> {
+    pub fn load(&self, outcome: &mut Outcome, keys: &[StateKey]) -> Result<(), Error> {
         if keys.is_empty() {
             return Ok(());
         }
         let path = self.path();
-        let mut statement = self
-            .connection()?
-            .prepare_cached("SELECT slice FROM state WHERE key = ?")
-            .map_err(sql_error("reading state", &path))?;
-        for key in keys {
-            let slice: Option<Vec<u8>> = statement
-                .query_row([&key.0[..]], |r| r.get(0))
-                .optional()
-                .map_err(sql_error("reading state", &path))?;
-            outcome
-                .load(*key, slice.as_deref())
-                .map_err(|_| foreign(&path, "holds a state row that this version can't read".into()))?;
-        }
-        Ok(())
+        let c = self.connection()?;
+        // one read transaction for all: a lock for each key would cost more than the key
+        c.execute_batch("BEGIN").map_err(sql_error("reading state", &path))?;
+        let loaded = load_slices(c, outcome, keys, &path);
+        c.execute_batch("COMMIT").map_err(sql_error("reading state", &path))?;
+        loaded
     }
 
     /// A session's id, where it is still sealed here: for the document that a hook gets, and for nothing else.
@@ -425,6 +418,17 @@ impl Ledger {
             .map_err(sql_error("writing the outbox", &self.path()))?;
         Ok(())
     }
+}
+
+fn load_slices(c: &Connection, outcome: &mut Outcome, keys: &[StateKey], path: &Path) -> Result<(), Error> {
+    let sql = || sql_error("reading state", path);
+    let mut statement = c.prepare_cached("SELECT slice FROM state WHERE key = ?").map_err(sql())?;
+    for key in keys {
+        let slice: Option<Vec<u8>> = statement.query_row([&key.0[..]], |r| r.get(0)).optional().map_err(sql())?;
+        let read = outcome.load(*key, slice.as_deref());
+        read.map_err(|_| foreign(path, "holds a state row that this version can't read".into()))?;
+    }
+    Ok(())
 }
 
 fn lock(directory: &Path) -> Result<std::fs::File, Error> {
