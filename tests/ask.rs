@@ -57,6 +57,12 @@ fn findings_and_orders_are_listed_shown_and_acknowledged() {
     assert_eq!(shown["finding"]["id"], id);
     assert!(!shown["events"].as_array().unwrap().is_empty(), "a finding rests on events: {shown}");
     assert_eq!(shown["orders"].as_array().unwrap().len(), 1, "the chain asks for the session's end");
+    let order = shown["orders"][0]["id"].as_str().unwrap();
+    for verb in ["release", "cancel"] {
+        let out = site.say(&["orders", verb, order]);
+        assert_eq!(out.status.code(), Some(70), "{}", text(&out));
+        assert!(text(&out).contains("does not wait"), "{}", text(&out));
+    }
     assert!(said(&site, &["findings", "show", &id[..12]]).contains(chain["policy"].as_str().unwrap()));
 
     assert_eq!(site.json(&["findings", "list", "--open", "--limit", "1000"]).len(), all);

@@ -189,11 +189,11 @@ pub fn orders(command: &Orders) -> Result<Exit, Failure> {
         }
         Orders::Release { id, asking } => {
             ask(asking, &Request::Decide { id: id.clone(), release: true })?;
-            say!("released, if it was waiting: tripline orders show {}", shown(id));
+            say!("released: `tripline orders show {}` says how it goes on", shown(id));
         }
         Orders::Cancel { id, asking } => {
             ask(asking, &Request::Decide { id: id.clone(), release: false })?;
-            say!("cancelled, if it had not been handed over: tripline orders show {}", shown(id));
+            say!("cancelled");
         }
     }
     Ok(Exit::Done)

@@ -26,7 +26,7 @@ pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> 
         }
         Request::Order { id } => {
             let id = order_id(reader, id)?;
-            let order = reader.orders(crate::ledger::read::MOST_ROWS).map_err(said)?.into_iter().find(|o| o.id == id);
+            let order = reader.order(&id).map_err(said)?;
             Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
         }
         Request::Status => Ok(vec![ledger_status(reader).map_err(said)?]),
@@ -114,6 +114,23 @@ fn ledger_status(reader: &Reader) -> Result<Value, crate::ledger::Error> {
         "outlets": reader.outlets()?,
         "hold": reader.hold()?,
     }))
+}
+
+/// The order of that id, where it waits for a person to release or cancel it.
+///
+/// # Errors
+/// There is none, or it does not wait.
+pub fn waiting(reader: &Reader, id: &str, release: bool) -> Result<OrderId, String> {
+    use crate::model::OrderState::{Held, Pending, Waiting};
+    let id = order_id(reader, id)?;
+    match reader.order(&id).map_err(|e| e.to_string())?.map(|o| o.state) {
+        Some(Held | Waiting) => Ok(id),
+        Some(Pending) if !release => Ok(id),
+        state => Err(format!(
+            "the order does not wait: it is {}; an order that was refused, failed or is over is not carried out again",
+            state.map_or("gone", |s| s.name())
+        )),
+    }
 }
 
 /// The one finding whose id begins so.

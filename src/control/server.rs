@@ -128,7 +128,7 @@ fn input(reader: &Reader, request: &Request, by: Text) -> Result<Input<crate::pi
     Ok(match request {
         Request::Acknowledge { id } => Input::Acknowledge { at, finding: answer::finding_id(reader, id)?, by },
         Request::Decide { id, release } => {
-            Input::Decide { at, order: answer::order_id(reader, id)?, release: *release, by }
+            Input::Decide { at, order: answer::waiting(reader, id, *release)?, release: *release, by }
         }
         Request::Hold { on } => Input::Hold { at, on: *on, by },
         _ => Input::TestFinding { at, by },

@@ -181,6 +181,19 @@ impl Reader {
         .collect()
     }
 
+    /// One order.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn order(&self, id: &OrderId) -> Result<Option<Order>, Error> {
+        let sql = "SELECT body FROM orders WHERE id = ?";
+        let body: Option<String> =
+            self.read("reading an order", |c| c.prepare_cached(sql)?.query_row([&id.0[..]], |r| r.get(0)).optional())?;
+        body.map(|body| serde_json::from_str(&body))
+            .transpose()
+            .map_err(|e| foreign(&self.path, format!("holds an unreadable order: {e}")))
+    }
+
     /// The steps of an order, the first one first.
     ///
     /// # Errors
