@@ -131,7 +131,7 @@ impl Reader {
         .collect()
     }
 
-    /// One finding, by the beginning of its id.
+    /// One finding, with what people did about it.
     ///
     /// # Errors
     /// The file can't be read.

@@ -411,8 +411,8 @@ impl Outcome {
     fn unreadable(&mut self, source: &SourceName) {
         let trail = self.core.trail(source);
         let (hour, lines, rejects) = trail.row.hour;
-        // once an hour: the count passes the line at which it is said in one step only when it is met exactly
         let newest = trail.row.newest.unwrap_or_default();
+        // once an hour, however many more there are
         if self.core.flood.get(&findings::unreadable_key(source)).is_some_and(|f| f.hour == hour) {
             return;
         }
