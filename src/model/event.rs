@@ -314,6 +314,32 @@ pub struct Event {
     pub unmapped: Vec<Option<Text>>,
 }
 
+impl Event {
+    /// An event of which nothing is known yet but where and when it was read; its time is that until one is found.
+    pub fn blank(id: EventId, observed: WallTime, product: Arc<str>, evidence: Evidence) -> Event {
+        Event {
+            id,
+            time: EventTime(observed.0),
+            observed,
+            activity: Activity::Other,
+            outcome: Outcome::Unknown,
+            reason: None,
+            code: None,
+            actor: None,
+            session: None,
+            origin: Origin::default(),
+            customer: None,
+            target: None,
+            export: None,
+            http: None,
+            product,
+            marks: Marks::default(),
+            evidence,
+            unmapped: Vec::new(),
+        }
+    }
+}
+
 /// The value of one field of an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {

@@ -17,8 +17,7 @@ pub use recognise::Recognised;
 use crate::decode::{Cells, Record, Reject, frame_text};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
-    Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
-    Origin, Outcome, Text,
+    Activity, Batch, ContentDigest, Digest, Event, EventId, Evidence, Field, Frame, HashParts, Marks, Outcome, Text,
 };
 use compiled::{Part, Profile};
 use getter::Taken;
@@ -246,40 +245,26 @@ impl Profile {
 
     fn blank(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
         let own = getter::first(&self.id, record);
-        Event {
-            id: identity(at, record.index, own.as_deref()),
-            time: EventTime(at.batch.observed.0),
-            observed: at.batch.observed,
-            activity: Activity::Other,
-            outcome: Outcome::Unknown,
-            reason: None,
-            code: None,
-            actor: None,
-            session: None,
-            origin: Origin::default(),
-            customer: None,
-            target: None,
-            export: None,
-            http: None,
-            product: self.name.clone(),
-            marks: Marks {
-                time_missing: true,
-                clipped: at.frame.flags.clipped || record.partial,
-                ambiguous: record.ambiguous,
-                ..Marks::default()
-            },
-            evidence: Evidence {
-                source: at.batch.source.clone(),
-                file: at.batch.stretch.file,
-                from: at.frame.from,
-                to: at.frame.to,
-                index: record.index,
-                digest: at.digest,
-                redacted: Box::default(),
-                own_id: own.is_some(),
-            },
-            unmapped: Vec::with_capacity(self.wanted.len()),
-        }
+        let evidence = Evidence {
+            source: at.batch.source.clone(),
+            file: at.batch.stretch.file,
+            from: at.frame.from,
+            to: at.frame.to,
+            index: record.index,
+            digest: at.digest,
+            redacted: Box::default(),
+            own_id: own.is_some(),
+        };
+        let id = identity(at, record.index, own.as_deref());
+        let mut event = Event::blank(id, at.batch.observed, self.name.clone(), evidence);
+        event.marks = Marks {
+            time_missing: true,
+            clipped: at.frame.flags.clipped || record.partial,
+            ambiguous: record.ambiguous,
+            ..Marks::default()
+        };
+        event.unmapped.reserve_exact(self.wanted.len());
+        event
     }
 
     fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {

@@ -6,7 +6,7 @@ use super::field::{FieldRef, Resolver, Taxonomy};
 use super::yaml::Node;
 use crate::model::{
     Activity, Actor, ActorKind, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts, Http,
-    Marks, Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
+    Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
 };
 
 /// When a timeline begins: 2024-04-01T00:00Z, a Monday.
@@ -115,35 +115,17 @@ fn offset(node: &Node, key: &str) -> Result<Millis, Fault> {
 }
 
 fn blank(product: &str) -> Event {
-    Event {
-        id: EventId([0; 16]),
-        time: BEGINNING,
-        observed: WallTime(BEGINNING.0),
-        activity: Activity::Other,
-        outcome: Outcome::Unknown,
-        reason: None,
-        code: None,
-        actor: None,
-        session: None,
-        origin: Origin::default(),
-        customer: None,
-        target: None,
-        export: None,
-        http: None,
-        product: product.into(),
-        marks: Marks::default(),
-        evidence: Evidence {
-            source: SourceName("test".into()),
-            file: FileId { device: 0, inode: 0, born_ns: 0 },
-            from: 0,
-            to: 0,
-            index: 0,
-            own_id: true,
-            digest: [0; 16],
-            redacted: "".into(),
-        },
-        unmapped: Vec::new(),
-    }
+    let evidence = Evidence {
+        source: SourceName("test".into()),
+        file: FileId { device: 0, inode: 0, born_ns: 0 },
+        from: 0,
+        to: 0,
+        index: 0,
+        own_id: true,
+        digest: [0; 16],
+        redacted: "".into(),
+    };
+    Event::blank(EventId([0; 16]), WallTime(BEGINNING.0), product.into(), evidence)
 }
 
 impl PolicyTest {
