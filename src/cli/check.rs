@@ -125,7 +125,9 @@ fn found(set: &Arc<PolicySet>, policy: &Policy, test: &PolicyTest) -> u32 {
     let mut found = 0;
     for (_, event) in test.events(&set.raw_fields) {
         let touched = engine.touch(&event, &mut plans);
-        let firings = engine.advance(&mut state, &event, event.time, &touched).firings;
+        let table = plans.take_table();
+        let meeting = state.meet(&table);
+        let firings = engine.advance(&mut state, &event, event.time, &touched, &meeting).firings;
         found += firings.iter().filter(|f| set.rules[usize::from(f.policy)].name == policy.name).count() as u32;
     }
     found

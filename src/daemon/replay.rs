@@ -224,7 +224,7 @@ mod tests {
             range: 0..1,
             events: Err("a test"),
         };
-        Prepared { batch, rules: Digest::of(b""), lines: times.iter().map(line).collect() }
+        Prepared { batch, rules: Digest::of(b""), lines: times.iter().map(line).collect(), table: Default::default() }
     }
 
     #[test]

@@ -9,10 +9,12 @@ pub mod state;
 pub mod values;
 pub mod window;
 
-use crate::model::{Activity, Event, EventId, EventTime, HashParts, Measure, Millis, Text, Value};
+use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Text, Value};
 use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet};
-pub use plan::{Group, Plans, Step, Touched};
-pub use state::{Slice, State, StateKey};
+use plan::{Part, Step};
+pub use plan::{Plans, Table, Touched};
+use state::{At, Calm};
+pub use state::{Meeting, Slice, State, StateKey};
 use std::sync::Arc;
 use window::{Entry, Inserted, Window};
 
@@ -23,6 +25,8 @@ pub struct Engine {
     by_activity: Vec<Vec<u16>>,
     /// For each rule, the correlations that refer to it, with its position in their list.
     dependents: Vec<Vec<(u16, u16)>>,
+    /// For each activity, the fields that its detections look at; none where the kept line counts.
+    looks: Vec<Option<Vec<FieldRef>>>,
 }
 
 /// A policy's condition came to hold in an episode in which it had not held yet.
@@ -78,7 +82,8 @@ impl Engine {
                 }
             }
         }
-        Engine { set, by_activity, dependents }
+        let looks = plan::looks(&set, &by_activity);
+        Engine { set, by_activity, dependents, looks }
     }
 
     /// The policies.
@@ -87,54 +92,94 @@ impl Engine {
     }
 
     /// Folds one event into the slices that it touches. `at` is the time that windows count it at.
-    pub fn advance(&self, state: &mut State, event: &Event, at: EventTime, touched: &Touched) -> Found {
+    pub fn advance(
+        &self,
+        state: &mut State,
+        event: &Event,
+        at: EventTime,
+        touched: &Touched,
+        meeting: &Meeting<'_>,
+    ) -> Found {
         let mut found = Found::default();
-        let Some(plan) = touched.plan() else { return found };
+        let Some((plan, facets)) = meeting.table.get(touched) else { return found };
+        // for each facet where the state knows it, and what is found out of its calm: nothing where it is calm
+        let mut calm = state.take_calms();
+        calm.extend(facets.iter().zip(plan.direct()).map(|(case, direct)| {
+            let met = meeting.cases[*case as usize];
+            if !direct {
+                return (met, None);
+            }
+            (met, (!state.is_calm(met, at)).then(|| Calm::after(at)))
+        }));
+        if calm.iter().all(|(_, calm)| calm.is_none()) {
+            state.give_back_calms(calm);
+            return found;
+        }
         // when each rule holds at this event: kept between events, for most of it stays empty
         let mut holds = state.take_holds(self.set.rules.len());
-        for &i in &plan.matches {
-            holds[i as usize].push(at);
-        }
+        plan.matches.iter().for_each(|i| holds[usize::from(*i)].push(at));
         for step in &plan.steps {
-            let policy = &self.set.rules[step.policy as usize];
+            let (met, calm) = &mut calm[usize::from(step.facet)];
+            if step.direct && calm.is_none() {
+                continue;
+            }
+            let policy = &self.set.rules[usize::from(step.policy)];
             let times = match &policy.body {
                 Body::Detection(_) => std::slice::from_ref(&at),
-                Body::Correlation(c) => &holds[c.rules[step.via as usize]][..],
+                Body::Correlation(c) => &holds[c.rules[usize::from(step.via)]][..],
             };
             if times.is_empty() {
                 continue;
             }
-            let Some(key) = touched.key(step) else { continue };
-            let case = Case { event, step, key, policy };
-            match &policy.body {
-                Body::Detection(_) => self.alert(state, &case, at, subject(event), &mut found),
-                Body::Correlation(correlation) => {
-                    let mut held = self.correlate(state, &case, correlation, times, &mut found);
-                    let holds = &mut holds[step.policy as usize];
-                    holds.append(&mut held);
-                    holds.sort_unstable();
-                    holds.dedup();
-                }
-            }
+            let case = &meeting.table.cases()[facets[usize::from(step.facet)] as usize];
+            let Some(part) = case.part(step.place) else { continue };
+            let place = Place { event, step, part, slot: state.place(*met, step.place), policy };
+            // what is reached only where something else holds is asked about whenever that holds
+            let calm = calm.as_mut().filter(|_| step.direct);
+            let mut held = self.step(state, &place, times, calm.unwrap_or(&mut Calm::NEVER.clone()), &mut found);
+            let holds = &mut holds[usize::from(step.policy)];
+            holds.append(&mut held);
+            holds.sort_unstable();
+            holds.dedup();
         }
-        plan.matches.iter().for_each(|i| holds[*i as usize].clear());
-        plan.steps.iter().for_each(|s| holds[s.policy as usize].clear());
+        plan.matches.iter().for_each(|i| holds[usize::from(*i)].clear());
+        plan.steps.iter().for_each(|s| holds[usize::from(s.policy)].clear());
         state.give_back_holds(holds);
+        calm.iter().for_each(|(met, calm)| calm.iter().for_each(|calm| state.calm(*met, *calm)));
+        state.give_back_calms(calm);
         found
     }
 
+    fn step(
+        &self,
+        state: &mut State,
+        place: &Place<'_>,
+        times: &[EventTime],
+        calm: &mut Calm,
+        found: &mut Found,
+    ) -> Vec<EventTime> {
+        match &place.policy.body {
+            Body::Detection(_) => {
+                calm.limit(None);
+                times.iter().for_each(|at| self.alert(state, place, *at, subject(place.event), found));
+                Vec::new()
+            }
+            Body::Correlation(correlation) => self.correlate(state, place, correlation, times, calm, found),
+        }
+    }
+
     /// What alerts without accumulating anything: once for each entity and episode.
-    fn alert(&self, state: &mut State, case: &Case<'_>, at: EventTime, label: Text, found: &mut Found) {
-        let Case { event, step, key, policy } = case;
+    fn alert(&self, state: &mut State, place: &Place<'_>, at: EventTime, label: Text, found: &mut Found) {
+        let Place { event, step, part, slot, policy } = place;
         let episode = at.episode(policy.episode);
         found.contributed = true;
-        if state.window(key).fire(&policy.decision, episode) {
-            state.wrote(key, at.plus(policy.episode));
+        if state.window(*slot).fire(&policy.decision, episode) {
+            state.wrote(*slot, at.plus(policy.episode));
             found.firings.push(Firing {
                 policy: step.policy,
                 time: at,
                 first: at,
-                entity: key.entity(),
+                entity: part.key.entity(),
                 label,
                 episode,
                 measures: Vec::new(),
@@ -147,9 +192,10 @@ impl Engine {
     fn correlate(
         &self,
         state: &mut State,
-        case: &Case<'_>,
+        place: &Place<'_>,
         correlation: &Correlation,
         times: &[EventTime],
+        calm: &mut Calm,
         found: &mut Found,
     ) -> Vec<EventTime> {
         let mut held = Vec::new();
@@ -158,13 +204,14 @@ impl Engine {
                 // "or" as Sigma writes it: one event of any of the rules is enough, and nothing is accumulated
                 kind if is_or(kind) => {
                     held.push(time);
-                    if case.policy.alerts {
-                        let label = self.label(correlation, case.step.via, case.event);
-                        self.alert(state, case, time, label, found);
+                    if place.policy.alerts {
+                        calm.limit(None);
+                        let label = self.label(correlation, place.step.via, place.event);
+                        self.alert(state, place, time, label, found);
                     }
                 }
-                Kind::NewValue(new) => held.extend(self.new_value(state, case, correlation, new, time, found)),
-                _ => held.extend(self.windowed(state, case, correlation, time, found)),
+                Kind::NewValue(new) => held.extend(self.new_value(state, place, correlation, new, time, calm, found)),
+                _ => held.extend(self.windowed(state, place, correlation, time, calm, found)),
             }
         }
         held
@@ -173,31 +220,29 @@ impl Engine {
     fn new_value(
         &self,
         state: &mut State,
-        case: &Case<'_>,
+        place: &Place<'_>,
         correlation: &Correlation,
         new: &NewValue,
         time: EventTime,
+        calm: &mut Calm,
         found: &mut Found,
     ) -> Option<EventTime> {
-        let Case { event, step, key, policy } = case;
-        let value = tuple(event, &new.fields)?;
+        let Place { event, step, part, slot, policy } = place;
+        let value = part.value.as_ref()?;
         let terms = values::Terms {
             history: correlation.timespan,
             learn_for: Millis::DAY.times(new.learning_days.into()),
             learn_observations: new.learning_observations,
             new_for: new.new_for,
         };
-        let values = state.values(key);
+        let values = state.values(*slot);
         let evicted = values.evicted();
-        let sight = values.observe(&value, time, &terms);
-        if values.evicted() > evicted {
-            found.pressed = Some(step.policy);
-        }
+        let sight = values.observe(value, time, &terms);
         let expires = values.expires(&terms);
         let episode = time.episode(policy.episode);
         let fires = sight.new && policy.alerts && values.fire(&policy.decision, episode);
         if fires {
-            let (known, usual) = values.usual(5, &value);
+            let (known, usual) = values.usual(5, value);
             let names: Vec<&str> = new.fields.iter().map(|f| self.field_name(f)).collect();
             let usual = usual.join(", ").replace(SEPARATOR, " + ");
             let measure = Measure {
@@ -209,16 +254,22 @@ impl Engine {
                 policy: step.policy,
                 time,
                 first: time,
-                entity: key.entity(),
+                entity: part.key.entity(),
                 label: self.label(correlation, step.via, event),
                 episode,
                 measures: vec![measure],
                 witnesses: vec![(event.id, event.time, policy.name.as_ref().into())],
             });
         }
-        if sight.changed || fires {
-            state.wrote(key, expires);
+        // one value says nothing of another, unless it takes its place
+        if values.evicted() > evicted {
+            found.pressed = Some(step.policy);
+            state.upset(*slot);
         }
+        if sight.changed || fires {
+            state.wrote(*slot, expires);
+        }
+        calm.limit((!sight.changed && !sight.new).then_some(sight.same_until));
         found.contributed |= fires || sight.first;
         sight.new.then_some(time)
     }
@@ -226,16 +277,21 @@ impl Engine {
     fn windowed(
         &self,
         state: &mut State,
-        case: &Case<'_>,
+        place: &Place<'_>,
         correlation: &Correlation,
         time: EventTime,
+        calm: &mut Calm,
         found: &mut Found,
     ) -> Vec<EventTime> {
-        let Case { event, step, key, policy } = case;
+        let Place { event, step, part, slot, policy } = place;
         let kind = &correlation.kind;
-        let Some((amount, value)) = contribution(event, kind) else { return Vec::new() };
+        let Some((amount, value)) = contribution(event, part, kind) else {
+            // another amount may be readable where this one is not
+            calm.limit(matches!(kind, Kind::ValueCount { .. }).then_some(EventTime(i64::MAX)));
+            return Vec::new();
+        };
         let span = correlation.timespan;
-        let window = state.window(key);
+        let window = state.window(*slot);
         let entry = Entry { time, event: event.id, rule: step.via, amount, value };
         // how often matters only to those that count or add
         let merge = matches!(kind, Kind::ValueCount { .. } | Kind::Temporal { .. });
@@ -260,7 +316,7 @@ impl Engine {
                     policy: step.policy,
                     time: at,
                     first: window.within(at, span).first().map_or(at, |e| e.time),
-                    entity: key.entity(),
+                    entity: part.key.entity(),
                     label: self.label(correlation, step.via, event),
                     episode,
                     measures: self.measures(window, kind, correlation, at),
@@ -268,9 +324,13 @@ impl Engine {
                 });
             }
         }
+        // without newer contributions fewer and fewer are in the window, so what does not hold from below will not
+        let settled = merge && held.is_empty() && inserted == Inserted::Known && from_below(kind);
+        calm.limit(if settled { window.same_until(step.via, value, span) } else { None });
         let expires = window.expires(span);
         if inserted != Inserted::Known || fired {
-            state.wrote(key, expires);
+            state.upset(*slot);
+            state.wrote(*slot, expires);
         }
         held
     }
@@ -369,10 +429,11 @@ impl Engine {
 }
 
 /// One event in one slice of one policy.
-struct Case<'a> {
+struct Place<'a> {
     event: &'a Event,
     step: &'a Step,
-    key: StateKey,
+    part: &'a Part,
+    slot: At,
     policy: &'a Policy,
 }
 
@@ -431,12 +492,21 @@ fn is_or(kind: &Kind) -> bool {
     matches!(kind, Kind::EventCount(range) if range.only_from_below() && range.holds(1.0))
 }
 
+/// Whether what does not hold goes on not holding as contributions leave the window.
+fn from_below(kind: &Kind) -> bool {
+    match kind {
+        Kind::ValueCount { range, .. } | Kind::Temporal { range: Some(range), .. } => range.only_from_below(),
+        Kind::Temporal { range: None, .. } => true,
+        _ => false,
+    }
+}
+
 /// What the event adds to a window of that kind, or nothing where it lacks the field.
-fn contribution(event: &Event, kind: &Kind) -> Option<(i64, u64)> {
+fn contribution(event: &Event, part: &Part, kind: &Kind) -> Option<(i64, u64)> {
     Some(match kind {
-        Kind::ValueCount { fields, .. } => {
-            let digest = HashParts::new("value").part(tuple(event, fields)?.as_bytes()).finish();
-            (0, u64::from_be_bytes(digest.0[..8].try_into().unwrap_or_default()))
+        Kind::ValueCount { .. } => {
+            part.value.as_ref()?;
+            (0, part.digest)
         }
         Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {
             (number(event, field)?.max(0), 0)

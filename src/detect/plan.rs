@@ -1,39 +1,58 @@
 //! What an event means for the policies, reckoned from the event alone.
 //!
 //! Which policies an event may concern follows from the detections that it matches, and that list is the same for most
-//! events: it is worked out once, as a [`Plan`], and shared by all of them.
+//! events: it is worked out once, as a [`Plan`]. What a person does again and again from one place looks the same to most
+//! of those policies: a plan's policies are parted into facets by what they look at, and what a facet sees is worked out
+//! once as well, as a [`Case`].
 use super::state::StateKey;
-use super::{Engine, is_or, read_known, subject_key};
-use crate::model::{Event, HashParts};
-use crate::policy::{Body, FieldRef};
-use std::collections::BTreeMap;
+use super::{Engine, Value, is_or, read_known, subject_key, tuple};
+use crate::model::{Event, Field, HashParts, Text, limits};
+use crate::policy::{Body, CorrelationKind as Kind, FieldRef, PolicySet};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything that events which match the same detections may concern.
 #[derive(Debug)]
-pub struct Plan {
-    /// Tells plans apart within one engine.
-    id: u64,
+pub(super) struct Plan {
     /// Indices of the detections, ascending.
     pub(super) matches: Vec<u16>,
     /// In the order in which policies are evaluated: a rule comes before those that refer to it.
     pub(super) steps: Vec<Step>,
-    shapes: Vec<Shape>,
+    facets: Vec<Facet>,
 }
 
 /// One policy to be evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(super) struct Step {
     /// Index of the policy.
-    pub policy: u16,
+    pub(super) policy: u16,
     /// For a correlation: which of its rules this is about.
-    pub via: u16,
-    /// Whose state it is: an index into the plan's shapes.
-    shape: u16,
+    pub(super) via: u16,
+    /// Which facet it is of, and its place there.
+    pub(super) facet: u16,
+    pub(super) place: u16,
+    /// It is reached by every event of the plan, and not only where some other correlation holds.
+    pub(super) direct: bool,
     /// Whether anything is kept at all.
     stateful: bool,
     /// What the keys of its slices begin with.
     prefix: [u8; 8],
+}
+
+/// The steps of a plan that concern the same entity and look at the same sort of fields.
+#[derive(Debug)]
+struct Facet {
+    shape: Shape,
+    /// They look at something else than who acts from where: that differs from event to event.
+    wide: bool,
+    /// All that they look at.
+    fields: BTreeSet<FieldRef>,
+    /// Whether one of the steps is.
+    direct: bool,
+    /// Indices of the steps.
+    steps: Vec<u16>,
 }
 
 /// What an entity is made of.
@@ -45,142 +64,347 @@ enum Shape {
     Fields(Vec<FieldRef>),
 }
 
-/// What one event means for the policies.
-#[derive(Clone, Debug, Default)]
-pub struct Touched {
-    plan: Option<Arc<Plan>>,
-    /// For each shape of the plan, the entity; none where the event lacks a field.
-    entities: Box<[Option<[u8; 16]>]>,
+/// What all events that look the same to a facet mean for its steps.
+#[derive(Debug)]
+pub(super) struct Case(Box<[Option<Part>]>);
+
+/// What an event brings to one step.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The slice.
+    pub(super) key: StateKey,
+    /// The value that a correlation tells apart; none where the event lacks one of its fields, or no value is looked at.
+    pub(super) value: Option<Text>,
+    /// The digest of `value`.
+    pub(super) digest: u64,
+    stateful: bool,
 }
 
-/// The plans of one engine, as one thread has met them.
-#[derive(Debug, Default)]
-pub struct Plans {
-    known: BTreeMap<Vec<u16>, Arc<Plan>>,
-    matches: Vec<u16>,
+impl Case {
+    /// What it brings to the step at that place; nothing where the event lacks what the entity is made of.
+    pub(super) fn part(&self, place: u16) -> Option<&Part> {
+        self.0[usize::from(place)].as_ref()
+    }
+
+    /// The slices that its events may change: for each step its own, none where nothing is kept.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Option<StateKey>> {
+        self.0.iter().map(|part| part.as_ref().filter(|p| p.stateful).map(|p| p.key))
+    }
 }
+
+/// What one event means for the policies: where in a [`Table`] that stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Touched(Option<(u32, u32)>);
 
 impl Touched {
     /// Whether no policy looks at the event.
     pub fn is_empty(&self) -> bool {
-        self.plan.is_none()
-    }
-
-    pub(super) fn plan(&self) -> Option<&Arc<Plan>> {
-        self.plan.as_ref()
-    }
-
-    /// The slice of a step, or nothing where the event lacks what the entity is made of.
-    pub(super) fn key(&self, step: &Step) -> Option<StateKey> {
-        Some(StateKey::of(step.prefix, &self.entities[usize::from(step.shape)]?))
-    }
-
-    /// The slices that the event may change, by group: those of one plan and entity, which are always fetched together.
-    pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        let plan = self.plan.as_deref();
-        self.entities
-            .iter()
-            .enumerate()
-            .filter_map(move |(shape, entity)| Some(Group { plan: plan?, shape: shape as u16, entity: (*entity)? }))
+        self.0.is_none()
     }
 }
 
-/// The slices of one entity that events of one plan may change.
-#[derive(Clone, Copy, Debug)]
-pub struct Group<'a> {
-    plan: &'a Plan,
-    shape: u16,
-    entity: [u8; 16],
+/// What the events of a batch mean for the policies.
+#[derive(Debug, Default)]
+pub struct Table {
+    plans: Vec<Arc<Plan>>,
+    cases: Vec<Arc<Case>>,
+    /// For each event, the cases of the facets of its plan.
+    facets: Vec<u32>,
 }
 
-impl Group<'_> {
-    /// Tells groups apart within one engine.
-    pub fn id(&self) -> (u64, u16, [u8; 16]) {
-        (self.plan.id, self.shape, self.entity)
+impl Table {
+    pub(super) fn cases(&self) -> &[Arc<Case>] {
+        &self.cases
     }
 
-    /// The slices.
-    pub fn keys(&self) -> impl Iterator<Item = StateKey> {
-        self.plan
-            .steps
-            .iter()
-            .filter(|s| s.shape == self.shape && s.stateful)
-            .map(|s| StateKey::of(s.prefix, &self.entity))
+    /// The plan of an event, and for each of its facets which case the event is of.
+    pub(super) fn get(&self, touched: &Touched) -> Option<(&Plan, &[u32])> {
+        let (plan, first) = touched.0?;
+        let plan = &self.plans[plan as usize];
+        let first = first as usize;
+        Some((plan, &self.facets[first..first + plan.facets.len()]))
+    }
+}
+
+/// The plans and cases of one engine, as one thread has met them, and the table of the batch at hand. What an event means
+/// does not depend on it.
+#[derive(Debug, Default)]
+pub struct Plans {
+    /// By what the detections look at.
+    seen: HashMap<Box<[u8]>, Option<u32>, FixedState>,
+    by_matches: BTreeMap<Vec<u16>, u32>,
+    plans: Vec<Arc<Plan>>,
+    /// By plan, facet, and what the facet looks at; with the batch whose table it stands in, and where.
+    cases: HashMap<Box<[u8]>, Known, FixedState>,
+    table: Table,
+    batch: u64,
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Known {
+    case: Arc<Case>,
+    batch: u64,
+    at: u32,
+}
+
+impl Plans {
+    /// None met yet. `seed` keys the maps, for what is looked at is what attackers choose.
+    pub fn new(seed: u64) -> Plans {
+        let hasher = FixedState::with_seed(seed);
+        Plans { seen: HashMap::with_hasher(hasher.clone()), cases: HashMap::with_hasher(hasher), ..Plans::default() }
+    }
+
+    /// What the events touched since the last call mean.
+    pub fn take_table(&mut self) -> Table {
+        self.batch += 1;
+        self.table.plans.clone_from(&self.plans);
+        std::mem::take(&mut self.table)
+    }
+}
+
+/// For each activity, the fields that its detections look at; none where the kept line counts.
+pub(super) fn looks(set: &PolicySet, by_activity: &[Vec<u16>]) -> Vec<Option<Vec<FieldRef>>> {
+    let of = |detections: &Vec<u16>| {
+        let mut fields = BTreeSet::from([FieldRef::Known(Field::Product)]);
+        for &i in detections {
+            let Body::Detection(matcher) = &set.rules[usize::from(i)].body else { continue };
+            if matcher.needs_line() {
+                return None;
+            }
+            fields.extend(matcher.fields());
+        }
+        Some(fields.into_iter().collect())
+    };
+    by_activity.iter().map(of).collect()
+}
+
+/// The fields whose values a correlation tells apart. Amounts are not among them: they differ from event to event.
+fn told_apart(kind: &Kind) -> &[FieldRef] {
+    match kind {
+        Kind::ValueCount { fields, .. } => fields,
+        Kind::NewValue(new) => &new.fields,
+        _ => &[],
+    }
+}
+
+/// Writes what the fields of an event hold, so that no two different events read the same.
+fn look<'f>(event: &Event, fields: impl IntoIterator<Item = &'f FieldRef>, into: &mut Vec<u8>) {
+    for field in fields {
+        match field.value(event) {
+            Value::Absent => into.push(0),
+            Value::Text(text) => {
+                into.push(1);
+                into.extend((text.len() as u32).to_le_bytes());
+                into.extend(text.as_bytes());
+            }
+            Value::Int(n) => {
+                into.push(2);
+                into.extend(n.to_le_bytes());
+            }
+            Value::Ip(std::net::IpAddr::V4(ip)) => {
+                into.push(3);
+                into.extend(ip.octets());
+            }
+            Value::Ip(std::net::IpAddr::V6(ip)) => {
+                into.push(4);
+                into.extend(ip.octets());
+            }
+            Value::Bool(b) => into.extend([5, u8::from(b)]),
+        }
     }
 }
 
 impl Engine {
-    /// What the event means for the policies, whatever the state.
+    /// What the event means for the policies, whatever the state: an entry in the table of `plans`.
     pub fn touch(&self, event: &Event, plans: &mut Plans) -> Touched {
-        plans.matches.clear();
-        for &i in &self.by_activity[event.activity as usize] {
-            if let Body::Detection(matcher) = &self.set.rules[i as usize].body
-                && matcher.matches(event)
-            {
-                plans.matches.push(i);
-            }
+        let Some(number) = self.plan_of(event, plans) else { return Touched::default() };
+        let first = plans.table.facets.len() as u32;
+        let mut key = std::mem::take(&mut plans.scratch);
+        let plan = plans.plans[number as usize].clone();
+        for (n, facet) in plan.facets.iter().enumerate() {
+            key.clear();
+            key.extend(number.to_le_bytes());
+            key.push(n as u8);
+            look(event, &facet.fields, &mut key);
+            let at = match plans.cases.get_mut(&key[..]) {
+                Some(known) if known.batch == plans.batch => known.at,
+                Some(known) => {
+                    (known.batch, known.at) = (plans.batch, plans.table.cases.len() as u32);
+                    plans.table.cases.push(known.case.clone());
+                    known.at
+                }
+                None => {
+                    let case = Arc::new(self.case(event, &plan, facet));
+                    let at = plans.table.cases.len() as u32;
+                    plans.table.cases.push(case.clone());
+                    if plans.cases.len() >= limits::CASES {
+                        plans.cases.clear();
+                    }
+                    plans.cases.insert(key[..].into(), Known { case, batch: plans.batch, at });
+                    at
+                }
+            };
+            plans.table.facets.push(at);
         }
-        if plans.matches.is_empty() {
-            return Touched::default();
-        }
-        let plan = match plans.known.get(&plans.matches) {
-            Some(plan) => plan.clone(),
+        plans.scratch = key;
+        Touched(Some((number, first)))
+    }
+
+    /// The number of the plan of the detections that the event matches; nothing where there is none.
+    fn plan_of(&self, event: &Event, plans: &mut Plans) -> Option<u32> {
+        let Some(fields) = &self.looks[event.activity as usize] else { return self.match_all(event, plans) };
+        let mut key = std::mem::take(&mut plans.scratch);
+        key.clear();
+        key.push(event.activity as u8);
+        look(event, fields, &mut key);
+        let number = match plans.seen.get(&key[..]) {
+            Some(number) => *number,
             None => {
-                let plan = Arc::new(self.plan(&plans.matches));
-                plans.known.insert(plans.matches.clone(), plan.clone());
-                plan
+                let number = self.match_all(event, plans);
+                if plans.seen.len() >= limits::CASES {
+                    plans.seen.clear();
+                }
+                plans.seen.insert(key[..].into(), number);
+                number
             }
         };
-        let entities = plan.shapes.iter().map(|shape| shape.entity(event)).collect();
-        Touched { plan: Some(plan), entities }
+        plans.scratch = key;
+        number
+    }
+
+    fn match_all(&self, event: &Event, plans: &mut Plans) -> Option<u32> {
+        let matches: Vec<u16> = self.by_activity[event.activity as usize]
+            .iter()
+            .copied()
+            .filter(|i| match &self.set.rules[usize::from(*i)].body {
+                Body::Detection(matcher) => matcher.matches(event),
+                Body::Correlation(_) => false,
+            })
+            .collect();
+        if matches.is_empty() {
+            return None;
+        }
+        if let Some(number) = plans.by_matches.get(&matches) {
+            return Some(*number);
+        }
+        let number = plans.plans.len() as u32;
+        plans.plans.push(Arc::new(self.plan(&matches)));
+        plans.by_matches.insert(matches, number);
+        Some(number)
+    }
+
+    fn case(&self, event: &Event, plan: &Plan, facet: &Facet) -> Case {
+        let entity = facet.shape.entity(event);
+        let part = |step: &u16| {
+            let step = &plan.steps[usize::from(*step)];
+            let value = match &self.set.rules[usize::from(step.policy)].body {
+                Body::Correlation(c) => tuple(event, told_apart(&c.kind)),
+                Body::Detection(_) => None,
+            };
+            let digest = value.as_ref().map_or(0, |value| {
+                u64::from_be_bytes(first_eight(&HashParts::new("value").part(value.as_bytes()).finish().0))
+            });
+            Some(Part { key: StateKey::of(step.prefix, &entity?), value, digest, stateful: step.stateful })
+        };
+        Case(facet.steps.iter().map(part).collect())
     }
 
     fn plan(&self, matches: &[u16]) -> Plan {
-        let id = matches.iter().fold(HashParts::new("plan"), |parts, i| parts.number(i64::from(*i))).finish();
-        let mut plan = Plan {
-            id: u64::from_be_bytes(first_eight(&id.0)),
-            matches: matches.to_vec(),
-            steps: Vec::new(),
-            shapes: Vec::new(),
-        };
+        let mut plan = Plan { matches: matches.to_vec(), steps: Vec::new(), facets: Vec::new() };
+        // whether a rule holds at every event of the plan
+        let mut always: BTreeSet<u16> = matches.iter().copied().collect();
         let mut reached: Vec<(u16, u16)> = Vec::new();
         for &i in matches {
-            if self.set.rules[i as usize].alerts {
-                plan.add(self, i, 0, Shape::Subject, true);
-            }
             reached.extend(&self.dependents[i as usize]);
         }
         // a rule only ever refers to rules before it, so the list grows towards higher indices and ends
         let mut next = 0;
         while next < reached.len() {
-            let (policy, via) = reached[next];
+            let (policy, _) = reached[next];
             next += 1;
-            if reached[..next - 1].contains(&(policy, via)) {
-                continue;
-            }
-            let Body::Correlation(correlation) = &self.set.rules[policy as usize].body else { continue };
-            let fields = correlation.group_by.iter().map(|key| key.fields[usize::from(via)]).collect();
-            let stateful = self.set.rules[policy as usize].alerts || !is_or(&correlation.kind);
-            plan.add(self, policy, via, Shape::Fields(fields), stateful);
             reached.extend(&self.dependents[policy as usize]);
         }
-        plan.steps.sort_by_key(|s| (s.policy, s.via));
+        reached.sort_unstable();
+        reached.dedup();
+        for &i in matches {
+            if self.set.rules[i as usize].alerts {
+                plan.add(self, (i, 0), Shape::Subject, &[], [true, true]);
+            }
+        }
+        for (policy, via) in reached {
+            let Body::Correlation(correlation) = &self.set.rules[policy as usize].body else { continue };
+            let direct = always.contains(&(correlation.rules[usize::from(via)] as u16));
+            if direct && is_or(&correlation.kind) {
+                always.insert(policy);
+            }
+            let fields = correlation.group_by.iter().map(|key| key.fields[usize::from(via)]).collect();
+            let stateful = self.set.rules[policy as usize].alerts || !is_or(&correlation.kind);
+            plan.add(self, (policy, via), Shape::Fields(fields), told_apart(&correlation.kind), [direct, stateful]);
+        }
+        plan.sort();
         plan
     }
 }
 
 impl Plan {
-    fn add(&mut self, engine: &Engine, policy: u16, via: u16, shape: Shape, stateful: bool) {
-        let index = self.shapes.iter().position(|s| *s == shape).unwrap_or_else(|| {
-            self.shapes.push(shape);
-            self.shapes.len() - 1
+    /// For each facet, whether every event reaches one of its steps.
+    pub(super) fn direct(&self) -> impl Iterator<Item = bool> {
+        self.facets.iter().map(|facet| facet.direct)
+    }
+
+    fn add(
+        &mut self,
+        engine: &Engine,
+        (policy, via): (u16, u16),
+        shape: Shape,
+        values: &[FieldRef],
+        [direct, stateful]: [bool; 2],
+    ) {
+        let wide = values.iter().any(|field| !is_of_origin(field));
+        let facet = self.facets.iter().position(|f| f.shape == shape && f.wide == wide).unwrap_or_else(|| {
+            let fields = shape.fields();
+            self.facets.push(Facet { shape, wide, fields, direct: false, steps: Vec::new() });
+            self.facets.len() - 1
         });
+        self.facets[facet].fields.extend(values);
+        self.facets[facet].direct |= direct;
         let prefix = first_eight(&engine.set.rules[policy as usize].accumulation.0);
-        self.steps.push(Step { policy, via, shape: index as u16, stateful, prefix });
+        self.steps.push(Step { policy, via, facet: facet as u16, place: 0, direct, stateful, prefix });
+    }
+
+    /// Puts the steps in order, and tells the facets which are theirs.
+    fn sort(&mut self) {
+        self.steps.sort_by_key(|s| (s.policy, s.via));
+        for (n, step) in self.steps.iter_mut().enumerate() {
+            let steps = &mut self.facets[usize::from(step.facet)].steps;
+            step.place = steps.len() as u16;
+            steps.push(n as u16);
+        }
     }
 }
 
+/// Whether it says who acts or from where: what stays the same for hours.
+fn is_of_origin(field: &FieldRef) -> bool {
+    use Field::*;
+    matches!(
+        field,
+        FieldRef::Known(
+            ActorName | ActorUid | ActorType | ActorRole | SessionUid | SessionVouched | Ip | Prefix | AsNumber | AsName
+                | Country | City | Listed | UserAgent | DeviceFamily | DeviceOs | DeviceVersion | DeviceType
+        )
+    )
+}
+
 impl Shape {
+    /// The fields that tell entities apart.
+    fn fields(&self) -> BTreeSet<FieldRef> {
+        match self {
+            Shape::Subject => [Field::ActorName, Field::SessionUid, Field::Ip].map(FieldRef::Known).into(),
+            Shape::Fields(fields) => fields.iter().copied().collect(),
+        }
+    }
+
     fn entity(&self, event: &Event) -> Option<[u8; 16]> {
         let mut parts = HashParts::new("entity");
         match self {

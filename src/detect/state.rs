@@ -2,13 +2,14 @@
 //!
 //! A cache in front of the ledger: what is not here is fetched before an event is folded in, and what has been written
 //! may be let go at any time. Which slices are at hand never changes a result.
-use super::plan::Group;
+use super::plan::{Case, Table};
 use super::values::Values;
 use super::window::Window;
-use crate::model::EventTime;
+use crate::model::{EventTime, limits};
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Names one slice: eight bytes of the policy's accumulation digest, sixteen of the entity's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,19 +41,69 @@ pub enum Slice {
 }
 
 struct Slot {
+    key: StateKey,
     slice: Option<Slice>,
     expires: EventTime,
     dirty: bool,
 }
 
+/// Where a slice lies in [`State`], until it is let go.
+pub(super) type At = u32;
+/// Stands for: no slice.
+const NONE: At = At::MAX;
+
 /// The slices at hand.
 pub struct State {
-    slots: HashMap<StateKey, Slot, FixedState>,
-    dirty: Vec<StateKey>,
-    /// Groups of slices all of which are at hand.
-    complete: HashSet<(u64, u16, [u8; 16]), FixedState>,
+    index: HashMap<StateKey, At, FixedState>,
+    slots: Vec<Slot>,
+    /// How often each slice has changed in a way by which what was calm may be so no longer.
+    changes: Vec<u64>,
+    dirty: Vec<At>,
+    /// The cases met, by their address, which they keep as long as they are here.
+    met: HashMap<usize, At, FixedState>,
+    cases: Vec<Met>,
     /// Scratch of the engine.
     holds: Vec<Vec<EventTime>>,
+    calms: Vec<(At, Option<Calm>)>,
+}
+
+/// A case, with where the slices of its steps lie.
+struct Met {
+    /// Kept, so that no other case gets its address.
+    _case: Arc<Case>,
+    slots: Box<[At]>,
+    calm: Calm,
+    /// How often its slices had been upset when it was calm.
+    changes: u64,
+}
+
+/// A table, with where the state keeps what it knows of its cases.
+pub struct Meeting<'t> {
+    pub(super) table: &'t Table,
+    pub(super) cases: Vec<At>,
+}
+
+/// The times at which an event that looks the same changes nothing and makes nothing hold, as long as its slices stay
+/// undisturbed: `[from, until)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Calm {
+    pub(super) from: EventTime,
+    pub(super) until: EventTime,
+}
+
+impl Calm {
+    pub(super) const NEVER: Calm = Calm { from: EventTime(0), until: EventTime(0) };
+
+    /// From just after `at` on, as far as nothing is said against it.
+    pub(super) fn after(at: EventTime) -> Calm {
+        // at the same millisecond events are told apart by their ids
+        Calm { from: EventTime(at.0.saturating_add(1)), until: EventTime(i64::MAX) }
+    }
+
+    /// Says until when at most; nothing: not at all.
+    pub(super) fn limit(&mut self, until: Option<EventTime>) {
+        self.until = self.until.min(until.unwrap_or(EventTime(i64::MIN)));
+    }
 }
 
 /// A slice that could not be read back.
@@ -63,28 +114,88 @@ impl State {
     /// Nothing at hand. `seed` keys the map, for keys derive from what attackers choose.
     pub fn new(seed: u64) -> State {
         State {
-            slots: HashMap::with_hasher(FixedState::with_seed(seed)),
+            index: HashMap::with_hasher(FixedState::with_seed(seed)),
+            slots: Vec::new(),
+            changes: Vec::new(),
             dirty: Vec::new(),
-            complete: HashSet::with_hasher(FixedState::with_seed(seed)),
+            met: HashMap::with_hasher(FixedState::with_seed(seed)),
+            cases: Vec::new(),
             holds: Vec::new(),
+            calms: Vec::new(),
         }
     }
 
     /// Whether the slice (or that there is none) is at hand.
     pub fn has(&self, key: &StateKey) -> bool {
-        self.slots.contains_key(key)
+        self.index.contains_key(key)
     }
 
-    /// The slices of a group that are not at hand; they must be loaded before the next event is folded in.
-    pub fn missing(&mut self, group: &Group<'_>, into: &mut Vec<StateKey>) {
-        if self.complete.insert(group.id()) {
-            into.extend(group.keys().filter(|key| !self.slots.contains_key(key)));
+    /// The slices that events may change and that are not at hand; they must be loaded before the events are folded in.
+    pub fn missing(&self, table: &Table, into: &mut Vec<StateKey>) {
+        let new = |case: &&Arc<Case>| !self.met.contains_key(&address(case));
+        for case in table.cases().iter().filter(new) {
+            into.extend(case.keys().flatten().filter(|key| !self.index.contains_key(key)));
         }
     }
 
-    /// Other policies hold from now on: which groups are complete must be found out anew.
+    /// Other policies hold from now on, and events are looked at anew.
     pub fn new_policies(&mut self) {
-        self.complete.clear();
+        self.met.clear();
+        self.cases.clear();
+    }
+
+    /// Forgets the cases met where they are too many. Not to be called while a [`Meeting`] is used.
+    pub fn make_room(&mut self) {
+        if self.cases.len() >= 2 * limits::CASES {
+            self.new_policies();
+        }
+    }
+
+    /// Makes the table's cases known, to fold its events in.
+    pub fn meet<'t>(&mut self, table: &'t Table) -> Meeting<'t> {
+        let cases = table.cases().iter().map(|case| self.meet_case(case)).collect();
+        Meeting { table, cases }
+    }
+
+    fn meet_case(&mut self, case: &Arc<Case>) -> At {
+        if let Some(at) = self.met.get(&address(case)) {
+            return *at;
+        }
+        let slots = case.keys().map(|key| key.map_or(NONE, |key| self.slot(key))).collect();
+        self.met.insert(address(case), self.cases.len() as At);
+        self.cases.push(Met { _case: case.clone(), slots, calm: Calm::NEVER, changes: 0 });
+        (self.cases.len() - 1) as At
+    }
+
+    /// Where the slice of a step of a case lies.
+    pub(super) fn place(&self, met: At, place: u16) -> At {
+        self.cases[met as usize].slots[usize::from(place)]
+    }
+
+    /// Whether nothing can come of an event of that case at that time.
+    pub(super) fn is_calm(&self, met: At, at: EventTime) -> bool {
+        let met = &self.cases[met as usize];
+        (met.calm.from..met.calm.until).contains(&at) && met.changes == self.changes_of(met)
+    }
+
+    /// Remembers when nothing can come of events of that case.
+    pub(super) fn calm(&mut self, met: At, calm: Calm) {
+        let changes = self.changes_of(&self.cases[met as usize]);
+        let met = &mut self.cases[met as usize];
+        (met.changes, met.calm) = (changes, calm);
+    }
+
+    fn changes_of(&self, met: &Met) -> u64 {
+        met.slots.iter().filter(|at| **at != NONE).map(|at| self.changes[*at as usize]).sum()
+    }
+
+    pub(super) fn take_calms(&mut self) -> Vec<(At, Option<Calm>)> {
+        std::mem::take(&mut self.calms)
+    }
+
+    pub(super) fn give_back_calms(&mut self, mut calms: Vec<(At, Option<Calm>)>) {
+        calms.clear();
+        self.calms = calms;
     }
 
     pub(super) fn take_holds(&mut self, rules: usize) -> Vec<Vec<EventTime>> {
@@ -103,69 +214,78 @@ impl State {
     /// The bytes are not a slice that this version reads.
     pub fn load(&mut self, key: StateKey, stored: Option<&[u8]>) -> Result<(), Unreadable> {
         let slice = stored.map(postcard::from_bytes).transpose().map_err(|_| Unreadable)?;
-        self.slots.insert(key, Slot { slice, expires: EventTime::default(), dirty: false });
+        let at = self.slot(key);
+        self.slots[at as usize].slice = slice;
         Ok(())
     }
 
-    pub(super) fn window(&mut self, key: &StateKey) -> &mut Window {
-        let slot = self.slot(key);
-        if !matches!(slot.slice, Some(Slice::Window(_))) {
-            slot.slice = Some(Slice::Window(Window::default()));
+    pub(super) fn window(&mut self, at: At) -> &mut Window {
+        let slice = &mut self.slots[at as usize].slice;
+        if !matches!(slice, Some(Slice::Window(_))) {
+            *slice = Some(Slice::Window(Window::default()));
         }
-        match &mut slot.slice {
+        match slice {
             Some(Slice::Window(window)) => window,
             _ => unreachable!("it was just put there"),
         }
     }
 
-    pub(super) fn values(&mut self, key: &StateKey) -> &mut Values {
-        let slot = self.slot(key);
-        if !matches!(slot.slice, Some(Slice::Values(_))) {
-            slot.slice = Some(Slice::Values(Values::default()));
+    pub(super) fn values(&mut self, at: At) -> &mut Values {
+        let slice = &mut self.slots[at as usize].slice;
+        if !matches!(slice, Some(Slice::Values(_))) {
+            *slice = Some(Slice::Values(Values::default()));
         }
-        match &mut slot.slice {
+        match slice {
             Some(Slice::Values(values)) => values,
             _ => unreachable!("it was just put there"),
         }
     }
 
-    pub(super) fn wrote(&mut self, key: &StateKey, expires: EventTime) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.expires = slot.expires.max(expires);
-            if !slot.dirty {
-                slot.dirty = true;
-                self.dirty.push(*key);
-            }
+    /// What was calm because of the slice may be so no longer.
+    pub(super) fn upset(&mut self, at: At) {
+        self.changes[at as usize] += 1;
+    }
+
+    /// The slice was changed, and can go at `expires`.
+    pub(super) fn wrote(&mut self, at: At, expires: EventTime) {
+        let slot = &mut self.slots[at as usize];
+        slot.expires = slot.expires.max(expires);
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(at);
         }
     }
 
     /// What must be written since the last call: key, row, and when it can go. Sorted by key.
     pub fn take_dirty(&mut self) -> Vec<(StateKey, Vec<u8>, EventTime)> {
-        let mut keys = std::mem::take(&mut self.dirty);
-        keys.sort_unstable();
-        let mut rows = Vec::with_capacity(keys.len());
-        for key in keys {
-            if let Some(slot) = self.slots.get_mut(&key) {
-                slot.dirty = false;
-                if let Some(slice) = &slot.slice {
-                    rows.push((key, postcard::to_stdvec(slice).unwrap_or_default(), slot.expires));
-                }
+        let mut rows = Vec::with_capacity(self.dirty.len());
+        for at in std::mem::take(&mut self.dirty) {
+            let slot = &mut self.slots[at as usize];
+            slot.dirty = false;
+            if let Some(slice) = &slot.slice {
+                rows.push((slot.key, postcard::to_stdvec(slice).unwrap_or_default(), slot.expires));
             }
         }
+        rows.sort_unstable_by_key(|(key, ..)| *key);
         rows
     }
 
     /// Lets slices go until at most `keep` are at hand. To be called only when all that is dirty has been committed.
     pub fn shrink(&mut self, keep: usize) {
-        if self.slots.len() > keep || self.complete.len() > keep {
-            self.complete.clear();
-            let mut excess = self.slots.len().saturating_sub(keep / 2);
-            self.slots.retain(|_, slot| {
-                let go = excess > 0 && !slot.dirty;
-                excess -= usize::from(go);
-                !go
-            });
+        if self.slots.len() <= keep {
+            return;
         }
+        self.new_policies();
+        let mut excess = self.slots.len().saturating_sub(keep / 2);
+        self.slots.retain(|slot| {
+            let go = excess > 0 && !slot.dirty;
+            excess -= usize::from(go);
+            !go
+        });
+        self.changes = vec![0; self.slots.len()];
+        self.index.clear();
+        self.index.extend(self.slots.iter().enumerate().map(|(at, slot)| (slot.key, at as At)));
+        self.dirty = (0..self.slots.len() as At).filter(|at| self.slots[*at as usize].dirty).collect();
     }
 
     /// How many slices are at hand.
@@ -178,7 +298,15 @@ impl State {
         self.slots.is_empty()
     }
 
-    fn slot(&mut self, key: &StateKey) -> &mut Slot {
-        self.slots.entry(*key).or_insert(Slot { slice: None, expires: EventTime::default(), dirty: false })
+    fn slot(&mut self, key: StateKey) -> At {
+        *self.index.entry(key).or_insert_with(|| {
+            self.slots.push(Slot { key, slice: None, expires: EventTime::default(), dirty: false });
+            self.changes.push(0);
+            (self.slots.len() - 1) as At
+        })
     }
+}
+
+fn address(case: &Arc<Case>) -> usize {
+    Arc::as_ptr(case) as usize
 }

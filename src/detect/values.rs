@@ -52,6 +52,8 @@ pub struct Sight {
     pub first: bool,
     /// The state changed in a way that must be written.
     pub changed: bool,
+    /// Until then a further sight of the same changes nothing, where this one did not.
+    pub same_until: EventTime,
 }
 
 impl Values {
@@ -65,7 +67,8 @@ impl Values {
         let since = if earliest { at } else { self.since.unwrap_or(at) };
         self.since = Some(since);
         let learned = at.since(since) >= terms.learn_for && self.observations >= terms.learn_observations;
-        self.observations = self.observations.saturating_add(1).min(terms.learn_observations);
+        // no further than anybody asks, so that what is known for long stays as it is
+        self.observations += u32::from(self.observations < terms.learn_observations);
         self.last = self.last.max(coarse);
         let place = self.known.binary_search_by(|k| k.value.as_str().cmp(value));
         let known = match place {
@@ -89,7 +92,7 @@ impl Values {
             }
         };
         let new = known.after_learning && at.since(known.first) <= terms.new_for;
-        Sight { new, first: new && known.first == at, changed }
+        Sight { new, first: new && known.first == at, changed, same_until: coarse.plus(grain) }
     }
 
     /// How many values are known, and the most lately used of them, at most `n`.

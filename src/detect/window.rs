@@ -107,6 +107,14 @@ impl Window {
         Some(Inserted::Moved)
     }
 
+    /// Until when a further contribution of the same rule and value that merges changes nothing; none where it would.
+    pub fn same_until(&self, rule: u16, value: u64, timespan: Millis) -> Option<EventTime> {
+        let [.., before, last] = &self.entries[..] else { return None };
+        let same = |e: &Entry| e.rule == rule && e.value == value;
+        let until = before.time.plus(Millis(timespan.0 / 2)).min(last.time.plus(Millis(timespan.0 / 32)));
+        (same(before) && same(last)).then_some(until.plus(Millis(1)))
+    }
+
     /// Every time at which the condition may newly hold after a contribution at `time`: its own and those after it within the window.
     pub fn touched(&self, time: EventTime, timespan: Millis) -> impl Iterator<Item = EventTime> + '_ {
         let from = self.entries.partition_point(|e| e.time < time);
@@ -138,13 +146,10 @@ impl Window {
             };
         }
         let entries = self.within(at, timespan);
-        let mut values: Vec<u64> = entries.iter().map(|e| e.value).collect();
-        values.sort_unstable();
-        values.dedup();
         Measured {
             count: entries.len() as i64,
             sum: clamp(entries.iter().map(|e| i128::from(e.amount)).sum()),
-            distinct: values.len() as i64,
+            distinct: distinct(entries),
         }
     }
 
@@ -247,6 +252,19 @@ impl Running {
             }
         }
     }
+}
+
+/// How many different values.
+fn distinct(entries: &[Entry]) -> i64 {
+    // a person's session shows one or two
+    let Some(first) = entries.first() else { return 0 };
+    if entries.iter().all(|e| e.value == first.value) {
+        return 1;
+    }
+    let mut values: Vec<u64> = entries.iter().map(|e| e.value).collect();
+    values.sort_unstable();
+    values.dedup();
+    values.len() as i64
 }
 
 fn clamp(sum: i128) -> i64 {

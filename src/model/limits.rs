@@ -30,6 +30,8 @@ pub const WINDOW_ENTRIES: usize = 4096;
 pub const VALUES_PER_ENTITY: usize = 4096;
 /// How many findings of one policy in one hour of event time are recorded singly; the rest are summed up in one.
 pub const FINDINGS_PER_POLICY_HOUR: u32 = 200;
+/// How many kinds of events, alike to every policy but for their time, are remembered by a thread: half a kilobyte each.
+pub const CASES: usize = 1 << 16;
 /// How many state rows the cache in front of SQLite holds.
 pub const CACHED_ROWS: usize = 200_000;
 /// A session's longest life unless the configuration says otherwise: orders older than this are not carried out, and

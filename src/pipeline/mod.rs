@@ -10,7 +10,7 @@ mod record;
 pub mod secrets;
 pub mod trail;
 
-use crate::detect::{Engine, State, StateKey};
+use crate::detect::{Engine, Meeting, State, StateKey, Touched};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Order, SourceName, Text, WallTime, limits,
@@ -195,10 +195,9 @@ impl Outcome {
     /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
     pub fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
         let Input::Lines(batches) = input else { return Vec::new() };
+        self.core.state.make_room();
         let mut keys = Vec::new();
-        for (_, touched) in batches.iter().flat_map(|b| &b.lines).filter_map(|l| l.events.as_ref().ok()).flatten() {
-            touched.groups().for_each(|group| self.core.state.missing(&group, &mut keys));
-        }
+        batches.iter().for_each(|batch| self.core.state.missing(&batch.table, &mut keys));
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -276,25 +275,29 @@ impl Outcome {
             let covered = batch.batch.stretch.to.saturating_sub(batch.batch.stretch.from);
             self.core.trail(batch.source()).touch().bytes += covered;
         }
+        let tables: Vec<_> = batches.iter().map(|batch| batch.table.clone()).collect();
+        let meetings: Vec<Meeting<'_>> = tables.iter().map(|table| self.core.state.meet(table)).collect();
         // batches of one trail follow one another, whatever their times
         let mut heads: Vec<prepare::Lines> = Vec::new();
-        for batch in batches {
-            match heads.iter_mut().find(|h| h.source == batch.batch.source) {
-                Some(head) => head.append(batch),
-                None => heads.push(batch.into_lines()),
-            }
+        for (n, batch) in batches.into_iter().enumerate() {
+            let known = heads.iter().position(|h| h.source == batch.batch.source);
+            let head = known.unwrap_or_else(|| {
+                heads.push(prepare::Lines::new(batch.batch.source.clone()));
+                heads.len() - 1
+            });
+            heads[head].append(n, batch.lines);
         }
         // each trail keeps its own order; between trails the earlier event goes first, and the first named on a tie
         while let Some(next) =
             (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i))
         {
-            if let Some((source, line)) = heads[next].take() {
-                self.line(&source, line);
+            if let Some((batch, line)) = heads[next].take() {
+                self.line(&heads[next].source, line, &meetings[batch]);
             }
         }
     }
 
-    fn line(&mut self, source: &SourceName, line: Line) {
+    fn line(&mut self, source: &SourceName, line: Line, meeting: &Meeting<'_>) {
         let trail = self.core.trail(source);
         if line.flags.clipped {
             trail.touch().clipped += 1;
@@ -308,11 +311,18 @@ impl Outcome {
         }
         let bytes = &line.data[line.range.start as usize..line.range.end as usize];
         for (event, touched) in line.events.into_iter().flatten() {
-            self.event(source, event, &touched, bytes);
+            self.event(source, event, &touched, meeting, bytes);
         }
     }
 
-    fn event(&mut self, source: &SourceName, mut event: Box<Event>, touched: &crate::detect::Touched, line: &[u8]) {
+    fn event(
+        &mut self,
+        source: &SourceName,
+        mut event: Box<Event>,
+        touched: &Touched,
+        meeting: &Meeting<'_>,
+        line: &[u8],
+    ) {
         let trail = self.core.trail(source);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
@@ -323,7 +333,7 @@ impl Outcome {
         let mut keep = recorded(event.activity);
         if !touched.is_empty() {
             let rules = self.core.rules.clone();
-            let found = rules.engine.advance(&mut self.core.state, &event, at, touched);
+            let found = rules.engine.advance(&mut self.core.state, &event, at, touched, meeting);
             keep |= found.contributed;
             if let Some(policy) = found.pressed {
                 self.pressed(&rules, policy, &event, at);

@@ -1,6 +1,6 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Rules, recorded};
-use crate::detect::{Plans, Touched};
+use crate::detect::{Plans, Table, Touched};
 use crate::model::{
     Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, SourceName, limits,
 };
@@ -23,7 +23,7 @@ impl Scratch {
         Scratch {
             normalise: crate::normalise::Scratch::default(),
             enrich: crate::enrich::Cache::new(seed),
-            plans: Plans::default(),
+            plans: Plans::new(seed),
             rules: None,
             seed,
         }
@@ -72,6 +72,8 @@ pub struct Prepared {
     pub rules: Digest,
     /// Its frames, one line each.
     pub lines: Vec<Line>,
+    /// What their events mean for the policies.
+    pub table: Arc<Table>,
 }
 
 impl Rules {
@@ -103,7 +105,7 @@ impl Rules {
         // unreadable lines before the first readable one go with it
         let first = lines.iter().find_map(|(t, _)| *t).unwrap_or(EventTime(i64::MIN));
         let lines = lines.into_iter().map(|(t, line)| Line { time: t.unwrap_or(first), ..line }).collect();
-        Prepared { batch, rules: self.digest, lines }
+        Prepared { batch, rules: self.digest, lines, table: scratch.plans.take_table().into() }
     }
 
     fn prepare_event(&self, mut event: Box<Event>, line: &[u8], scratch: &mut Scratch) -> (Box<Event>, Touched) {
@@ -166,10 +168,10 @@ impl Prepared {
         }
         let rest = self.lines.split_off(n);
         let (first, second) = self.batch.cut(n);
-        let rules = self.rules;
+        let (rules, table) = (self.rules, self.table);
         (
-            Some(Prepared { batch: first, rules, lines: self.lines }),
-            Some(Prepared { batch: second, rules, lines: rest }),
+            Some(Prepared { batch: first, rules, lines: self.lines, table: table.clone() }),
+            Some(Prepared { batch: second, rules, lines: rest, table }),
         )
     }
 
@@ -198,29 +200,30 @@ impl Prepared {
             "digest": lines_digest([self]).to_string(),
         })
     }
-
-    pub(super) fn into_lines(self) -> Lines {
-        Lines { source: self.batch.source, lines: self.lines.into() }
-    }
 }
 
 /// The lines of one trail that are still to be folded in.
 pub(super) struct Lines {
     pub(super) source: SourceName,
-    lines: VecDeque<Line>,
+    /// Each with the number of the batch whose table says what it means.
+    lines: VecDeque<(usize, Line)>,
 }
 
 impl Lines {
-    pub(super) fn append(&mut self, batch: Prepared) {
-        self.lines.extend(batch.lines);
+    pub(super) fn new(source: SourceName) -> Lines {
+        Lines { source, lines: VecDeque::new() }
+    }
+
+    pub(super) fn append(&mut self, batch: usize, lines: Vec<Line>) {
+        self.lines.extend(lines.into_iter().map(|line| (batch, line)));
     }
 
     pub(super) fn time(&self) -> Option<EventTime> {
-        self.lines.front().map(|l| l.time)
+        self.lines.front().map(|(_, line)| line.time)
     }
 
-    pub(super) fn take(&mut self) -> Option<(SourceName, Line)> {
-        Some((self.source.clone(), self.lines.pop_front()?))
+    pub(super) fn take(&mut self) -> Option<(usize, Line)> {
+        self.lines.pop_front()
     }
 }
 

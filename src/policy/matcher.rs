@@ -92,6 +92,13 @@ impl Matcher {
         self.needs_line
     }
 
+    /// Every field that it may look at.
+    pub fn fields(&self) -> BTreeSet<FieldRef> {
+        let mut fields = BTreeSet::new();
+        self.expression.fields(&mut fields);
+        fields
+    }
+
     /// The fields without which it selects nothing.
     pub(super) fn needs(&self) -> BTreeSet<FieldRef> {
         self.expression.needs()
@@ -131,6 +138,19 @@ impl Expression {
                 let (other, also) = p.activities();
                 (set.or(other), exact && also)
             }),
+        }
+    }
+
+    fn fields(&self, into: &mut BTreeSet<FieldRef>) {
+        match self {
+            Expression::Item(item) => {
+                if let Target::Field(field) = item.target {
+                    into.insert(field);
+                }
+                into.extend(item.references());
+            }
+            Expression::Not(inner) => inner.fields(into),
+            Expression::All(parts) | Expression::Any(parts) => parts.iter().for_each(|p| p.fields(into)),
         }
     }
 
