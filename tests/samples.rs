@@ -176,7 +176,7 @@ fn read(normaliser: &Normaliser, zoned: Option<ProfileRef>, bytes: &[u8]) -> Opt
             rejects.push(reject.to_string());
         }
     }
-    Some(Read { found, events, rejects, lines: batch })
+    Some(Read { found, events: events.into_iter().map(|event| *event).collect(), rejects, lines: batch })
 }
 
 fn batch(lines: &[&[u8]]) -> Batch {

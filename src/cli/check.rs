@@ -126,8 +126,8 @@ fn found(set: &Arc<PolicySet>, policy: &Policy, test: &PolicyTest) -> u32 {
     for (_, event) in test.events(&set.raw_fields) {
         let touched = engine.touch(&event, &mut plans);
         let table = plans.take_table();
-        let meeting = state.meet(&table);
-        let firings = engine.advance(&mut state, &event, event.time, &touched, &meeting).firings;
+        let mut meeting = state.meet(&table);
+        let firings = engine.advance(&mut state, &event, event.time, &touched, &mut meeting).firings;
         found += firings.iter().filter(|f| set.rules[usize::from(f.policy)].name == policy.name).count() as u32;
     }
     found

@@ -3,8 +3,8 @@ use super::wire::Request;
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::read::{Asked, FindingRow};
-use crate::ledger::rows::EventRow;
 use crate::model::{Finding, FindingId, OrderId};
+use crate::pipeline::EventRow;
 use serde_json::{Value, json};
 
 /// The rows that answer a question.

@@ -4,7 +4,7 @@
 //! asks the writer what is open, and the runner's journal what became of it.
 use super::writer::{ToDelivery, ToWriter};
 use crate::health::Health;
-use crate::ledger::rows::Message as Row;
+use crate::ledger::message::Message as Row;
 use crate::model::{Finding, Input, Order, OrderId, Severity, Verdict};
 use crate::respond::local::LocalSyslog;
 use crate::respond::syslog::{Message, Sender, facility};

@@ -3,7 +3,7 @@
 //! Lines wait for at most [`limits::COMMIT_AFTER`]; what was found is committed at once. While the disk is full nothing
 //! goes on: the same outcome is tried again until it is written, and the trails wait in their files.
 use crate::health::Health;
-use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, rows::Message};
+use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, message::Message};
 use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::respond::HookDocument;

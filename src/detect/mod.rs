@@ -98,14 +98,15 @@ impl Engine {
         event: &Event,
         at: EventTime,
         touched: &Touched,
-        meeting: &Meeting<'_>,
+        meeting: &mut Meeting<'_>,
     ) -> Found {
         let mut found = Found::default();
-        let Some((plan, facets)) = meeting.table.get(touched) else { return found };
+        let table = meeting.table;
+        let Some((plan, facets)) = table.get(touched) else { return found };
         // for each facet where the state knows it, and what is found out of its calm: nothing where it is calm
         let mut calm = state.take_calms();
         calm.extend(facets.iter().zip(plan.direct()).map(|(case, direct)| {
-            let met = meeting.cases[*case as usize];
+            let met = meeting.case(*case, state);
             if !direct {
                 return (met, None);
             }
@@ -131,7 +132,7 @@ impl Engine {
             if times.is_empty() {
                 continue;
             }
-            let case = &meeting.table.cases()[facets[usize::from(step.facet)] as usize];
+            let case = &table.cases()[facets[usize::from(step.facet)] as usize];
             let Some(part) = case.part(step.place) else { continue };
             let place = Place { event, step, part, slot: state.place(*met, step.place), policy };
             // what is reached only where something else holds is asked about whenever that holds
@@ -210,7 +211,7 @@ impl Engine {
                         self.alert(state, place, time, label, found);
                     }
                 }
-                Kind::NewValue(new) => held.extend(self.new_value(state, place, correlation, new, time, calm, found)),
+                Kind::NewValue(new) => held.extend(self.new_value(state, place, (correlation, new), time, calm, found)),
                 _ => held.extend(self.windowed(state, place, correlation, time, calm, found)),
             }
         }
@@ -221,8 +222,7 @@ impl Engine {
         &self,
         state: &mut State,
         place: &Place<'_>,
-        correlation: &Correlation,
-        new: &NewValue,
+        (correlation, new): (&Correlation, &NewValue),
         time: EventTime,
         calm: &mut Calm,
         found: &mut Found,

@@ -20,11 +20,12 @@ pub(super) struct Plan {
     pub(super) matches: Vec<u16>,
     /// In the order in which policies are evaluated: a rule comes before those that refer to it.
     pub(super) steps: Vec<Step>,
-    facets: Vec<Facet>,
+    /// With their numbers among all facets met.
+    facets: Vec<(u32, Arc<Facet>)>,
 }
 
 /// One policy to be evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Step {
     /// Index of the policy.
     pub(super) policy: u16,
@@ -41,18 +42,16 @@ pub(super) struct Step {
     prefix: [u8; 8],
 }
 
-/// The steps of a plan that concern the same entity and look at the same sort of fields.
-#[derive(Debug)]
+/// The steps of a plan that concern the same entity and look at the same sort of fields. Plans share it.
+#[derive(Debug, PartialEq, Eq)]
 struct Facet {
     shape: Shape,
     /// They look at something else than who acts from where: that differs from event to event.
     wide: bool,
     /// All that they look at.
     fields: BTreeSet<FieldRef>,
-    /// Whether one of the steps is.
-    direct: bool,
-    /// Indices of the steps.
-    steps: Vec<u16>,
+    /// In the order in which they are evaluated.
+    steps: Vec<Step>,
 }
 
 /// What an entity is made of.
@@ -130,17 +129,19 @@ impl Table {
 /// does not depend on it.
 #[derive(Debug, Default)]
 pub struct Plans {
-    /// By what the detections look at.
-    seen: HashMap<Box<[u8]>, Option<u32>, FixedState>,
-    by_matches: BTreeMap<Vec<u16>, u32>,
     plans: Vec<Arc<Plan>>,
-    /// By plan, facet, and what the facet looks at; with the batch whose table it stands in, and where.
-    cases: HashMap<Box<[u8]>, Known, FixedState>,
+    facets: Vec<Arc<Facet>>,
+    by_matches: BTreeMap<Vec<u16>, u32>,
+    /// The plan, by what the detections look at.
+    seen: Lately<Option<u32>>,
+    /// By facet, and what the facet looks at.
+    cases: Lately<Known>,
     table: Table,
     batch: u64,
     scratch: Vec<u8>,
 }
 
+/// A case, with the batch in whose table it stands, and where.
 #[derive(Debug)]
 struct Known {
     case: Arc<Case>,
@@ -148,11 +149,39 @@ struct Known {
     at: u32,
 }
 
+/// What was worked out lately: what has not been asked for during two times [`limits::CASES`] others is forgotten.
+#[derive(Debug)]
+struct Lately<V> {
+    young: HashMap<Vec<u8>, V, FixedState>,
+    old: HashMap<Vec<u8>, V, FixedState>,
+}
+
+impl<V> Default for Lately<V> {
+    fn default() -> Lately<V> {
+        Lately::new(0)
+    }
+}
+
+impl<V> Lately<V> {
+    fn new(seed: u64) -> Lately<V> {
+        let map = || HashMap::with_hasher(FixedState::with_seed(seed));
+        Lately { young: map(), old: map() }
+    }
+
+    fn get(&mut self, key: &[u8], make: impl FnOnce() -> V) -> &mut V {
+        if self.young.len() >= limits::CASES && !self.young.contains_key(key) {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        let old = &mut self.old;
+        self.young.entry_ref(key).or_insert_with(|| old.remove(key).unwrap_or_else(make))
+    }
+}
+
 impl Plans {
     /// None met yet. `seed` keys the maps, for what is looked at is what attackers choose.
     pub fn new(seed: u64) -> Plans {
-        let hasher = FixedState::with_seed(seed);
-        Plans { seen: HashMap::with_hasher(hasher.clone()), cases: HashMap::with_hasher(hasher), ..Plans::default() }
+        Plans { seen: Lately::new(seed), cases: Lately::new(seed), ..Plans::default() }
     }
 
     /// What the events touched since the last call mean.
@@ -219,35 +248,19 @@ impl Engine {
     /// What the event means for the policies, whatever the state: an entry in the table of `plans`.
     pub fn touch(&self, event: &Event, plans: &mut Plans) -> Touched {
         let Some(number) = self.plan_of(event, plans) else { return Touched::default() };
-        let first = plans.table.facets.len() as u32;
-        let mut key = std::mem::take(&mut plans.scratch);
-        let plan = plans.plans[number as usize].clone();
-        for (n, facet) in plan.facets.iter().enumerate() {
+        let Plans { cases, table, batch, scratch: key, .. } = plans;
+        let first = table.facets.len() as u32;
+        for (number, facet) in &plans.plans[number as usize].facets {
             key.clear();
             key.extend(number.to_le_bytes());
-            key.push(n as u8);
-            look(event, &facet.fields, &mut key);
-            let at = match plans.cases.get_mut(&key[..]) {
-                Some(known) if known.batch == plans.batch => known.at,
-                Some(known) => {
-                    (known.batch, known.at) = (plans.batch, plans.table.cases.len() as u32);
-                    plans.table.cases.push(known.case.clone());
-                    known.at
-                }
-                None => {
-                    let case = Arc::new(self.case(event, &plan, facet));
-                    let at = plans.table.cases.len() as u32;
-                    plans.table.cases.push(case.clone());
-                    if plans.cases.len() >= limits::CASES {
-                        plans.cases.clear();
-                    }
-                    plans.cases.insert(key[..].into(), Known { case, batch: plans.batch, at });
-                    at
-                }
-            };
-            plans.table.facets.push(at);
+            look(event, &facet.fields, key);
+            let known = cases.get(key, || Known { case: Arc::new(self.case(event, facet)), batch: u64::MAX, at: 0 });
+            if known.batch != *batch {
+                (known.batch, known.at) = (*batch, table.cases.len() as u32);
+                table.cases.push(known.case.clone());
+            }
+            table.facets.push(known.at);
         }
-        plans.scratch = key;
         Touched(Some((number, first)))
     }
 
@@ -258,18 +271,9 @@ impl Engine {
         key.clear();
         key.push(event.activity as u8);
         look(event, fields, &mut key);
-        let number = match plans.seen.get(&key[..]) {
-            Some(number) => *number,
-            None => {
-                let number = self.match_all(event, plans);
-                if plans.seen.len() >= limits::CASES {
-                    plans.seen.clear();
-                }
-                plans.seen.insert(key[..].into(), number);
-                number
-            }
-        };
-        plans.scratch = key;
+        let mut seen = std::mem::take(&mut plans.seen);
+        let number = *seen.get(&key, || self.match_all(event, plans));
+        (plans.seen, plans.scratch) = (seen, key);
         number
     }
 
@@ -289,15 +293,15 @@ impl Engine {
             return Some(*number);
         }
         let number = plans.plans.len() as u32;
-        plans.plans.push(Arc::new(self.plan(&matches)));
+        let plan = self.plan(&matches, &mut plans.facets);
+        plans.plans.push(Arc::new(plan));
         plans.by_matches.insert(matches, number);
         Some(number)
     }
 
-    fn case(&self, event: &Event, plan: &Plan, facet: &Facet) -> Case {
+    fn case(&self, event: &Event, facet: &Facet) -> Case {
         let entity = facet.shape.entity(event);
-        let part = |step: &u16| {
-            let step = &plan.steps[usize::from(*step)];
+        let part = |step: &Step| {
             let value = match &self.set.rules[usize::from(step.policy)].body {
                 Body::Correlation(c) => tuple(event, told_apart(&c.kind)),
                 Body::Detection(_) => None,
@@ -310,8 +314,8 @@ impl Engine {
         Case(facet.steps.iter().map(part).collect())
     }
 
-    fn plan(&self, matches: &[u16]) -> Plan {
-        let mut plan = Plan { matches: matches.to_vec(), steps: Vec::new(), facets: Vec::new() };
+    fn plan(&self, matches: &[u16], known: &mut Vec<Arc<Facet>>) -> Plan {
+        let mut plan = Draft::default();
         // whether a rule holds at every event of the plan
         let mut always: BTreeSet<u16> = matches.iter().copied().collect();
         let mut reached: Vec<(u16, u16)> = Vec::new();
@@ -342,17 +346,25 @@ impl Engine {
             let stateful = self.set.rules[policy as usize].alerts || !is_or(&correlation.kind);
             plan.add(self, (policy, via), Shape::Fields(fields), told_apart(&correlation.kind), [direct, stateful]);
         }
-        plan.sort();
-        plan
+        plan.finish(matches, known)
     }
 }
 
 impl Plan {
     /// For each facet, whether every event reaches one of its steps.
     pub(super) fn direct(&self) -> impl Iterator<Item = bool> {
-        self.facets.iter().map(|facet| facet.direct)
+        self.facets.iter().map(|(_, facet)| facet.steps.iter().any(|step| step.direct))
     }
+}
 
+/// A plan that is being made.
+#[derive(Default)]
+struct Draft {
+    steps: Vec<Step>,
+    facets: Vec<Facet>,
+}
+
+impl Draft {
     fn add(
         &mut self,
         engine: &Engine,
@@ -364,23 +376,31 @@ impl Plan {
         let wide = values.iter().any(|field| !is_of_origin(field));
         let facet = self.facets.iter().position(|f| f.shape == shape && f.wide == wide).unwrap_or_else(|| {
             let fields = shape.fields();
-            self.facets.push(Facet { shape, wide, fields, direct: false, steps: Vec::new() });
+            self.facets.push(Facet { shape, wide, fields, steps: Vec::new() });
             self.facets.len() - 1
         });
         self.facets[facet].fields.extend(values);
-        self.facets[facet].direct |= direct;
         let prefix = first_eight(&engine.set.rules[policy as usize].accumulation.0);
         self.steps.push(Step { policy, via, facet: facet as u16, place: 0, direct, stateful, prefix });
     }
 
-    /// Puts the steps in order, and tells the facets which are theirs.
-    fn sort(&mut self) {
-        self.steps.sort_by_key(|s| (s.policy, s.via));
-        for (n, step) in self.steps.iter_mut().enumerate() {
+    /// Puts the steps in order, and shares the facets with the plans `known` so far.
+    fn finish(mut self, matches: &[u16], known: &mut Vec<Arc<Facet>>) -> Plan {
+        self.steps.sort();
+        for step in &mut self.steps {
             let steps = &mut self.facets[usize::from(step.facet)].steps;
             step.place = steps.len() as u16;
-            steps.push(n as u16);
+            // which of a plan's facets it is does not tell facets apart
+            steps.push(Step { facet: 0, ..*step });
         }
+        let share = |facet: Facet| {
+            let number = known.iter().position(|k| **k == facet).unwrap_or_else(|| {
+                known.push(Arc::new(facet));
+                known.len() - 1
+            });
+            (number as u32, known[number].clone())
+        };
+        Plan { matches: matches.to_vec(), steps: self.steps, facets: self.facets.into_iter().map(share).collect() }
     }
 }
 
@@ -390,8 +410,24 @@ fn is_of_origin(field: &FieldRef) -> bool {
     matches!(
         field,
         FieldRef::Known(
-            ActorName | ActorUid | ActorType | ActorRole | SessionUid | SessionVouched | Ip | Prefix | AsNumber | AsName
-                | Country | City | Listed | UserAgent | DeviceFamily | DeviceOs | DeviceVersion | DeviceType
+            ActorName
+                | ActorUid
+                | ActorType
+                | ActorRole
+                | SessionUid
+                | SessionVouched
+                | Ip
+                | Prefix
+                | AsNumber
+                | AsName
+                | Country
+                | City
+                | Listed
+                | UserAgent
+                | DeviceFamily
+                | DeviceOs
+                | DeviceVersion
+                | DeviceType
         )
     )
 }
@@ -427,4 +463,23 @@ fn first_eight(bytes: &[u8; 32]) -> [u8; 8] {
     let mut first = [0; 8];
     first.copy_from_slice(&bytes[..8]);
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_again_is_remembered_and_the_rest_forgotten() {
+        let mut lately = Lately::new(7);
+        lately.get(b"often", || 1);
+        for n in 0..3 * limits::CASES as u32 {
+            lately.get(&n.to_le_bytes(), || n);
+            if n % 1000 == 0 {
+                assert_eq!(*lately.get(b"often", || 2), 1);
+            }
+        }
+        assert!(lately.young.len() + lately.old.len() <= 2 * limits::CASES + 1);
+        assert_eq!(*lately.get(&0u32.to_le_bytes(), || 99), 99, "what nobody asked for is worked out anew");
+    }
 }

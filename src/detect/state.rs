@@ -2,7 +2,7 @@
 //!
 //! A cache in front of the ledger: what is not here is fetched before an event is folded in, and what has been written
 //! may be let go at any time. Which slices are at hand never changes a result.
-use super::plan::{Case, Table};
+use super::plan::{Case, Table, Touched};
 use super::values::Values;
 use super::window::Window;
 use crate::model::{EventTime, limits};
@@ -80,7 +80,19 @@ struct Met {
 /// A table, with where the state keeps what it knows of its cases.
 pub struct Meeting<'t> {
     pub(super) table: &'t Table,
-    pub(super) cases: Vec<At>,
+    /// Filled in as they are met.
+    cases: Vec<At>,
+}
+
+impl Meeting<'_> {
+    /// Where the state keeps what it knows of a case.
+    pub(super) fn case(&mut self, case: u32, state: &mut State) -> At {
+        let met = &mut self.cases[case as usize];
+        if *met == NONE {
+            *met = state.meet_case(&self.table.cases()[case as usize]);
+        }
+        *met
+    }
 }
 
 /// The times at which an event that looks the same changes nothing and makes nothing hold, as long as its slices stay
@@ -131,10 +143,13 @@ impl State {
     }
 
     /// The slices that events may change and that are not at hand; they must be loaded before the events are folded in.
-    pub fn missing(&self, table: &Table, into: &mut Vec<StateKey>) {
-        let new = |case: &&Arc<Case>| !self.met.contains_key(&address(case));
-        for case in table.cases().iter().filter(new) {
-            into.extend(case.keys().flatten().filter(|key| !self.index.contains_key(key)));
+    pub fn missing<'e>(&self, table: &Table, events: impl Iterator<Item = &'e Touched>, into: &mut Vec<StateKey>) {
+        let mut looked = vec![false; table.cases().len()];
+        for case in events.filter_map(|touched| table.get(touched)).flat_map(|(_, cases)| cases) {
+            let case = *case as usize;
+            if !std::mem::replace(&mut looked[case], true) && !self.met.contains_key(&address(&table.cases()[case])) {
+                into.extend(table.cases()[case].keys().flatten().filter(|key| !self.index.contains_key(key)));
+            }
         }
     }
 
@@ -151,10 +166,9 @@ impl State {
         }
     }
 
-    /// Makes the table's cases known, to fold its events in.
-    pub fn meet<'t>(&mut self, table: &'t Table) -> Meeting<'t> {
-        let cases = table.cases().iter().map(|case| self.meet_case(case)).collect();
-        Meeting { table, cases }
+    /// To fold a table's events in.
+    pub fn meet<'t>(&self, table: &'t Table) -> Meeting<'t> {
+        Meeting { table, cases: vec![NONE; table.cases().len()] }
     }
 
     fn meet_case(&mut self, case: &Arc<Case>) -> At {

@@ -1,8 +1,8 @@
 //! What was asked for and what was fetched: exposure counts only what was fetched.
 //!
 //! A request and a download are joined by the export's id, in either order; a pull from a list API is both at once.
-use crate::ledger::rows::EventRow;
 use crate::model::{Activity, Outcome, Text};
+use crate::pipeline::EventRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

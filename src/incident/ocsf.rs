@@ -1,8 +1,8 @@
 //! Findings and orders as OCSF 1.8 objects: Detection Finding (class 2004) and Remediation Activity (class 7001).
 //!
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
-use crate::ledger::rows::EventRow;
 use crate::model::{Finding, Order, OrderState, Severity};
+use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 
 /// A finding, with the recorded events that it rests on, the newest first.

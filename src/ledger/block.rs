@@ -1,6 +1,6 @@
 //! Recorded events, compressed in blocks with an index by what can be asked for.
-use super::rows::{EventRow, key};
-use crate::model::Digest;
+use crate::model::{Digest, EventTime};
+use crate::pipeline::{EventRow, Kept, index_key};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
@@ -21,14 +21,25 @@ pub(super) fn of_tail(c: &Connection) -> rusqlite::Result<Option<Digest>> {
     for (_, line) in &rows {
         let row: EventRow = serde_json::from_str(line)
             .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?;
-        block.add(&row, line)?;
+        block.add(row.time, row.keys(), line)?;
     }
     c.prepare_cached("DELETE FROM tail WHERE sequence <= ?")?.execute([last])?;
-    block.write(c).map(Some)
+    block.finish()?.write(c).map(Some)
+}
+
+/// The blocks of events that fill one each; what is left over is for the tail.
+pub(super) fn of_events(events: &[Kept]) -> rusqlite::Result<Vec<Finished>> {
+    let full = events.chunks_exact(EVENTS as usize);
+    full.map(|events| {
+        let mut block = Block::default();
+        events.iter().try_for_each(|event| block.add(event.time, event.keys.iter().copied(), &event.body))?;
+        block.finish()
+    })
+    .collect()
 }
 
 /// A block that is being filled.
-pub(super) struct Block {
+struct Block {
     keys: Vec<u32>,
     times: Option<(i64, i64)>,
     events: i64,
@@ -43,29 +54,41 @@ impl Default for Block {
 
 impl Block {
     /// Adds an event and its line of JSON.
-    pub(super) fn add(&mut self, row: &EventRow, line: &str) -> rusqlite::Result<()> {
-        self.keys.extend(row.keys());
+    fn add(&mut self, time: EventTime, keys: impl IntoIterator<Item = u32>, line: &str) -> rusqlite::Result<()> {
+        self.keys.extend(keys);
         self.events += 1;
-        let (first, last) = self.times.unwrap_or((row.time.0, row.time.0));
-        self.times = Some((first.min(row.time.0), last.max(row.time.0)));
+        let (first, last) = self.times.unwrap_or((time.0, time.0));
+        self.times = Some((first.min(time.0), last.max(time.0)));
         self.body.write_all(line.as_bytes()).and_then(|()| self.body.write_all(b"\n")).map_err(failed)
     }
 
-    /// Whether it has as many events as a block has.
-    pub(super) fn is_full(&self) -> bool {
-        self.events as u64 >= EVENTS
-    }
-
-    /// Writes it; gives the digest of its body.
-    pub(super) fn write(mut self, c: &Connection) -> rusqlite::Result<Digest> {
+    fn finish(mut self) -> rusqlite::Result<Finished> {
         self.keys.sort_unstable();
         self.keys.dedup();
-        let keys: Vec<u8> = self.keys.iter().flat_map(|k| k.to_be_bytes()).collect();
-        let body = self.body.finish().map_err(failed)?;
-        let (first, last) = self.times.unwrap_or_default();
+        Ok(Finished {
+            times: self.times.unwrap_or_default(),
+            events: self.events,
+            keys: self.keys.iter().flat_map(|k| k.to_be_bytes()).collect(),
+            body: self.body.finish().map_err(failed)?,
+        })
+    }
+}
+
+/// A block, compressed.
+pub(super) struct Finished {
+    times: (i64, i64),
+    events: i64,
+    keys: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Finished {
+    /// Writes it; gives the digest of its body.
+    pub(super) fn write(self, c: &Connection) -> rusqlite::Result<Digest> {
+        let (first, last) = self.times;
         c.prepare_cached("INSERT INTO blocks (from_time, to_time, events, keys, body) VALUES (?, ?, ?, ?, ?)")?
-            .execute(params![first, last, self.events, keys, body])?;
-        Ok(Digest::of(&body))
+            .execute(params![first, last, self.events, self.keys, self.body])?;
+        Ok(Digest::of(&self.body))
     }
 }
 
@@ -76,7 +99,7 @@ fn failed(e: std::io::Error) -> rusqlite::Error {
 /// Whether the index `keys` of a block may hold what `(kind, value)` asks for.
 pub(super) fn may_hold(keys: &[u8], kind: &str, value: &str) -> bool {
     let (keys, _) = keys.as_chunks::<4>();
-    keys.binary_search(&key(kind, value).to_be_bytes()).is_ok()
+    keys.binary_search(&index_key(kind, value).to_be_bytes()).is_ok()
 }
 
 /// The events of a block whose line of JSON is `wanted`; one that can't be read is left out.

@@ -1,5 +1,4 @@
 //! The one transaction.
-use super::rows::EventRow;
 use super::{Error, Ledger, block, sql_error};
 use crate::model::{HashParts, Millis, Order, OrderState, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
@@ -109,6 +108,22 @@ impl Ledger {
     }
 
     fn write(&mut self, outcome: &Outcome) -> rusqlite::Result<()> {
+        let events = &outcome.changes().events;
+        if (events.len() as u64) < block::EVENTS {
+            return self.write_all(outcome, || Ok(Vec::new()));
+        }
+        // compressing takes as long as the rest, so another core does it meanwhile
+        std::thread::scope(|scope| {
+            let blocks = scope.spawn(|| block::of_events(events));
+            self.write_all(outcome, || blocks.join().unwrap_or(Err(rusqlite::Error::InvalidQuery)))
+        })
+    }
+
+    fn write_all(
+        &mut self,
+        outcome: &Outcome,
+        blocks: impl FnOnce() -> rusqlite::Result<Vec<block::Finished>>,
+    ) -> rusqlite::Result<()> {
         let changes = outcome.changes();
         let now = changes.inputs.iter().map(|i| i.at).max().unwrap_or_default();
         let mut leaves: Vec<(&'static str, Vec<u8>)> = Vec::new();
@@ -125,7 +140,7 @@ impl Ledger {
         }
         write_findings(c, outcome, now, &mut leaves)?;
         write_orders(c, changes, now, &mut leaves)?;
-        self.write_events(changes, &mut leaves)?;
+        self.write_events(changes, blocks, &mut leaves)?;
         self.cut_seen(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         let mut put = c.prepare_cached("INSERT INTO leaves (kind, digest) VALUES (?, ?)")?;
@@ -137,37 +152,33 @@ impl Ledger {
         Ok(())
     }
 
-    fn write_events(&mut self, changes: &Changes, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+    fn write_events(
+        &mut self,
+        changes: &Changes,
+        blocks: impl FnOnce() -> rusqlite::Result<Vec<block::Finished>>,
+        leaves: &mut Vec<(&'static str, Vec<u8>)>,
+    ) -> rusqlite::Result<()> {
         self.seal_sessions(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         if self.tail == u64::MAX {
             self.tail = c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
         }
-        let mut left = changes.events.len() as u64;
         // many at once go into blocks without passing through the tail; what is in it goes first
-        if left >= block::EVENTS {
+        let blocks = blocks()?;
+        let rest = changes.events.len() % block::EVENTS as usize;
+        if !blocks.is_empty() {
             while let Some(digest) = block::of_tail(c)? {
                 leaves.push(("block", digest.0.to_vec()));
             }
             self.tail = 0;
         }
+        for block in blocks {
+            leaves.push(("block", block.write(c)?.0.to_vec()));
+        }
         let mut tail = c.prepare_cached("INSERT INTO tail (id, time, body) VALUES (?, ?, ?)")?;
-        let mut block = block::Block::default();
-        for event in &changes.events {
-            let digest = event.session.as_ref().map(|s| self.keys.session_digest(&s.id));
-            let row = EventRow::new(event, digest);
-            let body = serde_json::to_string(&row).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-            if left < block::EVENTS {
-                tail.execute(params![&event.id.0[..], event.time.0, body])?;
-                self.tail += 1;
-                continue;
-            }
-            block.add(&row, &body)?;
-            if block.is_full() {
-                let digest = std::mem::take(&mut block).write(c)?;
-                leaves.push(("block", digest.0.to_vec()));
-                left -= block::EVENTS;
-            }
+        for event in &changes.events[changes.events.len() - rest..] {
+            tail.execute(params![&event.id.0[..], event.time.0, event.body])?;
+            self.tail += 1;
         }
         while self.tail >= 2 * block::EVENTS {
             let Some(digest) = block::of_tail(c)? else { break };
@@ -183,19 +194,18 @@ impl Ledger {
         let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET expires = max(expires, ?3)";
         let mut put = c.prepare_cached(sql)?;
         for event in &changes.events {
-            let Some(Session { id, vouched: Vouched::Server }) = &event.session else { continue };
-            let digest = self.keys.session_digest(id);
+            let Some((Session { id, vouched: Vouched::Server }, digest)) = &event.session else { continue };
             let until = event.observed.plus(self.session_life);
             // a sight a little later costs no write
             let grain = Millis(self.session_life.0 / 8);
-            if self.sealed.get(&digest).is_some_and(|sealed| *sealed >= until) {
+            if self.sealed.get(digest).is_some_and(|sealed| *sealed >= until) {
                 continue;
             }
             if self.sealed.len() >= SEALED_REMEMBERED {
                 self.sealed.clear();
             }
-            self.sealed.insert(digest, until.plus(grain));
-            put.execute(params![&digest[..], self.keys.seal(&digest, id), until.plus(grain).0])?;
+            self.sealed.insert(*digest, until.plus(grain));
+            put.execute(params![&digest[..], self.keys.seal(digest, id), until.plus(grain).0])?;
         }
         Ok(())
     }

@@ -4,9 +4,10 @@
 //! however often the daemon was killed, and however the trails were interleaved. Left out are therefore wall-clock times,
 //! sequence numbers, batch boundaries, file identities, salts and seals, the numbers "as first seen" of a finding, and
 //! expired state that has not been pruned yet.
+use super::Error;
 use super::read::Reader;
-use super::{Error, rows::EventRow};
 use crate::model::{Digest, EventTime, Millis, limits};
+use crate::pipeline::EventRow;
 use std::io::Write;
 
 impl Reader {

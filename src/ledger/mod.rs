@@ -9,7 +9,7 @@ mod block;
 mod commit;
 pub mod dump;
 pub mod read;
-pub mod rows;
+pub mod message;
 pub mod seal;
 
 use crate::detect::StateKey;
@@ -394,13 +394,13 @@ impl Ledger {
     ///
     /// # Errors
     /// The file can't be read or written.
-    pub fn undelivered(&self, outlet: &str, most: usize) -> Result<Vec<rows::Message>, Error> {
-        let run = |c: &Connection| -> rusqlite::Result<Vec<rows::Message>> {
+    pub fn undelivered(&self, outlet: &str, most: usize) -> Result<Vec<message::Message>, Error> {
+        let run = |c: &Connection| -> rusqlite::Result<Vec<message::Message>> {
             c.prepare_cached(
                 "SELECT sequence, made, kind, body FROM outbox WHERE sequence > coalesce((SELECT delivered FROM outlets WHERE name = ?), 0) ORDER BY sequence LIMIT ?",
             )?
             .query_map(params![outlet, most as i64], |r| {
-                Ok(rows::Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
+                Ok(message::Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
             })?
             .collect()
         };

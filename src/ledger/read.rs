@@ -1,7 +1,7 @@
 //! The reading connection: answers questions, and can change nothing.
-use super::rows::EventRow;
 use super::{Error, block, foreign, open_file, sql_error};
 use crate::model::{EventId, EventTime, Finding, FindingId, Order, OrderId, Severity, WallTime};
+use crate::pipeline::EventRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

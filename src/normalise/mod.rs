@@ -179,7 +179,7 @@ impl Normaliser {
         batch: &Batch,
         frame: &Frame,
         scratch: &mut Scratch,
-        out: &mut Vec<Event>,
+        out: &mut Vec<Box<Event>>,
     ) -> Result<(), Reject> {
         let InZone { written: profile, zone } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
@@ -215,8 +215,8 @@ struct Place<'b> {
 }
 
 impl Profile {
-    fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone) -> Event {
-        let mut event = self.blank(record, at);
+    fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone) -> Box<Event> {
+        let mut event = Box::new(self.blank(record, at));
         self.time(record, zone, &mut event);
         for (field, getters) in &self.fields {
             if let Some(value) = getter::first(getters, record) {

@@ -34,7 +34,7 @@ fn events_of(profile: &str, line: &str) -> Vec<Event> {
     normaliser
         .normalise(normaliser.profile(profile).unwrap(), &batch, &batch.frames[0], &mut Scratch::default(), &mut out)
         .unwrap();
-    out
+    out.into_iter().map(|event| *event).collect()
 }
 
 fn event_of(profile: &str, line: &str) -> Event {

@@ -5,19 +5,21 @@
 //! core back only when it is on disk.
 
 mod findings;
+mod kept;
 pub mod prepare;
 mod record;
 pub mod secrets;
 pub mod trail;
 
-use crate::detect::{Engine, Meeting, State, StateKey, Touched};
+use crate::detect::{Engine, Meeting, State, StateKey};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Order, SourceName, Text, WallTime, limits,
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Book, Clock};
-pub use prepare::{Line, Prepared, Scratch};
+pub use kept::{EventRow, Kept, index_key};
+pub use prepare::{Line, Prepared, Ready, Scratch};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,8 +121,7 @@ pub struct Changes {
     /// Cursors, the last for each file of a trail.
     pub cursors: BTreeMap<(SourceName, crate::model::FileId), CursorRow>,
     /// Events to keep.
-    #[allow(clippy::vec_box, reason = "an event is a kilobyte, and is handed on several times")]
-    pub events: Vec<Box<Event>>,
+    pub events: Vec<Kept>,
     /// New findings.
     pub findings: Vec<Finding>,
     /// Orders made or changed, in order: every step.
@@ -197,7 +198,7 @@ impl Outcome {
         let Input::Lines(batches) = input else { return Vec::new() };
         self.core.state.make_room();
         let mut keys = Vec::new();
-        batches.iter().for_each(|batch| self.core.state.missing(&batch.table, &mut keys));
+        batches.iter().for_each(|batch| self.core.state.missing(&batch.table, batch.touched(), &mut keys));
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -276,7 +277,7 @@ impl Outcome {
             self.core.trail(batch.source()).touch().bytes += covered;
         }
         let tables: Vec<_> = batches.iter().map(|batch| batch.table.clone()).collect();
-        let meetings: Vec<Meeting<'_>> = tables.iter().map(|table| self.core.state.meet(table)).collect();
+        let mut meetings: Vec<Meeting<'_>> = tables.iter().map(|table| self.core.state.meet(table)).collect();
         // batches of one trail follow one another, whatever their times
         let mut heads: Vec<prepare::Lines> = Vec::new();
         for (n, batch) in batches.into_iter().enumerate() {
@@ -292,12 +293,12 @@ impl Outcome {
             (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i))
         {
             if let Some((batch, line)) = heads[next].take() {
-                self.line(&heads[next].source, line, &meetings[batch]);
+                self.line(&heads[next].source, line, &mut meetings[batch]);
             }
         }
     }
 
-    fn line(&mut self, source: &SourceName, line: Line, meeting: &Meeting<'_>) {
+    fn line(&mut self, source: &SourceName, line: Line, meeting: &mut Meeting<'_>) {
         let trail = self.core.trail(source);
         if line.flags.clipped {
             trail.touch().clipped += 1;
@@ -310,19 +311,13 @@ impl Outcome {
             self.unreadable(source);
         }
         let bytes = &line.data[line.range.start as usize..line.range.end as usize];
-        for (event, touched) in line.events.into_iter().flatten() {
-            self.event(source, event, &touched, meeting, bytes);
+        for ready in line.events.into_iter().flatten() {
+            self.event(source, ready, meeting, bytes);
         }
     }
 
-    fn event(
-        &mut self,
-        source: &SourceName,
-        mut event: Box<Event>,
-        touched: &Touched,
-        meeting: &Meeting<'_>,
-        line: &[u8],
-    ) {
+    fn event(&mut self, source: &SourceName, ready: Ready, meeting: &mut Meeting<'_>, line: &[u8]) {
+        let Ready { mut event, touched, kept } = ready;
         let trail = self.core.trail(source);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
@@ -333,7 +328,7 @@ impl Outcome {
         let mut keep = recorded(event.activity);
         if !touched.is_empty() {
             let rules = self.core.rules.clone();
-            let found = rules.engine.advance(&mut self.core.state, &event, at, touched, meeting);
+            let found = rules.engine.advance(&mut self.core.state, &event, at, &touched, meeting);
             keep |= found.contributed;
             if let Some(policy) = found.pressed {
                 self.pressed(&rules, policy, &event, at);
@@ -344,8 +339,11 @@ impl Outcome {
             }
         }
         if keep {
-            self.core.rules.keep_line(&mut event, line);
-            self.changes.events.push(event);
+            let kept = match kept {
+                Some(kept) if kept.is_of(&event) => *kept,
+                _ => self.core.rules.keep(&mut event, line),
+            };
+            self.changes.events.push(kept);
         }
     }
 

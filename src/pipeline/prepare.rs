@@ -1,5 +1,5 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
-use super::{CursorRow, Rules, recorded};
+use super::{CursorRow, Kept, Rules, recorded};
 use crate::detect::{Plans, Table, Touched};
 use crate::model::{
     Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, SourceName, limits,
@@ -47,11 +47,22 @@ pub struct Line {
     /// See `data`.
     pub range: std::ops::Range<u32>,
     /// Its events with what they mean for the policies, or why it can't be read.
-    pub events: Result<Vec<(Box<Event>, Touched)>, &'static str>,
+    pub events: Result<Vec<Ready>, &'static str>,
 }
 
-fn line(batch: &Batch, frame: &Frame, events: Result<Vec<(Box<Event>, Touched)>, &'static str>) -> Line {
-    let known = events.as_ref().ok().and_then(|events| events.first()).map(|(event, _)| event.evidence.digest);
+/// One event, ready to be folded in.
+#[derive(Debug)]
+pub struct Ready {
+    /// The event.
+    pub event: Box<Event>,
+    /// What it means for the policies.
+    pub touched: Touched,
+    /// As it is kept, where it is kept whatever the policies find.
+    pub kept: Option<Box<Kept>>,
+}
+
+fn line(batch: &Batch, frame: &Frame, events: Result<Vec<Ready>, &'static str>) -> Line {
+    let known = events.as_ref().ok().and_then(|events| events.first()).map(|ready| ready.event.evidence.digest);
     let digest = known.unwrap_or_else(|| Digest::of(batch.bytes(frame)).short());
     Line {
         time: EventTime::default(),
@@ -94,10 +105,8 @@ impl Rules {
                 None => Err("no profile is set for this trail"),
             };
             let stamp = events.first().map(|e| e.time);
-            let prepared = events
-                .drain(..)
-                .map(|event| self.prepare_event(Box::new(event), batch.bytes(frame), scratch))
-                .collect();
+            let prepared =
+                events.drain(..).map(|event| self.prepare_event(event, batch.bytes(frame), scratch)).collect();
             // a stamp from the future must not keep the other trails' lines before this one
             time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0)).or(time);
             lines.push((time, line(&batch, frame, outcome.map(|()| prepared))));
@@ -108,7 +117,7 @@ impl Rules {
         Prepared { batch, rules: self.digest, lines, table: scratch.plans.take_table().into() }
     }
 
-    fn prepare_event(&self, mut event: Box<Event>, line: &[u8], scratch: &mut Scratch) -> (Box<Event>, Touched) {
+    fn prepare_event(&self, mut event: Box<Event>, line: &[u8], scratch: &mut Scratch) -> Ready {
         self.enricher.enrich(&mut event.origin, &mut scratch.enrich);
         if let Some(actor) = &mut event.actor
             && actor.role.is_none()
@@ -116,15 +125,19 @@ impl Rules {
             actor.role = self.directory.get(&actor.name).cloned();
         }
         let touched = self.engine.touch(&event, &mut scratch.plans);
-        if recorded(event.activity) {
-            self.keep_line(&mut event, line);
-        }
-        (event, touched)
+        let kept = recorded(event.activity).then(|| Box::new(self.keep(&mut event, line)));
+        Ready { event, touched, kept }
+    }
+
+    /// Makes an event ready to be written, with what may be kept of its line.
+    pub(super) fn keep(&self, event: &mut Event, line: &[u8]) -> Kept {
+        self.keep_line(event, line);
+        Kept::new(event, &self.secrets)
     }
 
     /// Puts what may be kept of its line into the event, where it is not there yet, and cuts the same out of the texts that
     /// a client may have filled with anything.
-    pub(super) fn keep_line(&self, event: &mut Event, line: &[u8]) {
+    fn keep_line(&self, event: &mut Event, line: &[u8]) {
         let Some(profile) = self.trails.get(&event.evidence.source) else { return };
         if !event.evidence.redacted.is_empty() {
             return;
@@ -149,6 +162,11 @@ impl Prepared {
     /// Its trail.
     pub fn source(&self) -> &SourceName {
         &self.batch.source
+    }
+
+    /// What its events mean for the policies, in the order of the lines.
+    pub(super) fn touched(&self) -> impl Iterator<Item = &Touched> {
+        self.lines.iter().filter_map(|line| line.events.as_ref().ok()).flatten().map(|ready| &ready.touched)
     }
 
     /// Up to which time its lines go. Never before the first one's, so that a trail written backwards goes on too.

@@ -1,8 +1,51 @@
-//! What is stored: events without secrets, and messages.
+//! Events as they are kept: without secrets, and with what they can be asked for by.
+use super::Secrets;
 use crate::model::{
-    Activity, Actor, Event, EventId, EventTime, Export, FileId, Http, Marks, Origin, Outcome, Text, Vouched, WallTime,
+    Activity, Actor, Event, EventId, EventTime, Export, FileId, Http, Marks, Origin, Outcome, Session, Text, Vouched,
+    WallTime,
 };
 use serde::{Deserialize, Serialize};
+
+/// An event, made ready to be written: as a rule by the thread that read it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// See [`Event::id`].
+    pub id: EventId,
+    /// See [`Event::time`].
+    pub time: EventTime,
+    /// See [`Event::observed`].
+    pub observed: WallTime,
+    marks: Marks,
+    /// The session, with its keyed digest: the id is written sealed and nowhere else.
+    pub session: Option<(Session, [u8; 16])>,
+    /// See [`EventRow::keys`].
+    pub keys: Vec<u32>,
+    /// JSON of the [`EventRow`].
+    pub body: String,
+}
+
+impl Kept {
+    /// Makes the event ready.
+    pub fn new(event: &Event, secrets: &Secrets) -> Kept {
+        let session = event.session.as_ref().map(|s| (s.clone(), secrets.session_digest(&s.id)));
+        let row = EventRow::new(event, session.as_ref().map(|(_, digest)| *digest));
+        Kept {
+            id: event.id,
+            time: event.time,
+            observed: event.observed,
+            marks: event.marks,
+            session,
+            keys: row.keys().collect(),
+            // a row is of texts, numbers and lists of them: it can always be written
+            body: serde_json::to_string(&row).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is still true: its trail may have given the event another id, time or mark since.
+    pub fn is_of(&self, event: &Event) -> bool {
+        (self.id, self.time, self.marks) == (event.id, event.time, event.marks)
+    }
+}
 
 /// An event as it is kept: the session by what stands for it, the line redacted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,37 +138,26 @@ impl EventRow {
         }
     }
 
-    /// By what it can be asked for: hashed into the index of its block.
-    pub(super) fn keys(&self) -> impl Iterator<Item = u32> + '_ {
+    /// By what it can be asked for, as [`index_key`].
+    pub fn keys(&self) -> impl Iterator<Item = u32> + '_ {
         let actor = self.actor.as_ref();
         [
-            Some(key("event", &self.id.to_string())),
-            actor.map(|a| key("actor", &a.name)),
-            self.session.as_ref().map(|s| key("session", s)),
-            self.origin.ip.map(|ip| key("ip", &ip.to_string())),
-            self.customer.as_ref().map(|c| key("customer", c)),
-            self.export.as_ref().and_then(|x| x.job.as_ref()).map(|job| key("export", job)),
+            Some(index_key("event", &self.id.to_string())),
+            actor.map(|a| index_key("actor", &a.name)),
+            self.session.as_ref().map(|s| index_key("session", s)),
+            self.origin.ip.map(|ip| index_key("ip", &ip.to_string())),
+            self.customer.as_ref().map(|c| index_key("customer", c)),
+            self.export.as_ref().and_then(|x| x.job.as_ref()).map(|job| index_key("export", job)),
         ]
         .into_iter()
         .flatten()
     }
 }
 
-/// The hash under which a block's index holds something that can be asked for.
-pub(super) fn key(kind: &str, value: &str) -> u32 {
-    let digest = crate::model::HashParts::new("block key").part(kind.as_bytes()).part(value.as_bytes()).finish();
-    u32::from_be_bytes([digest.0[0], digest.0[1], digest.0[2], digest.0[3]])
-}
-
-/// A message to an outlet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Its number in the outbox.
-    pub sequence: u64,
-    /// When it was committed.
-    pub made: WallTime,
-    /// `finding` or `order`.
-    pub kind: String,
-    /// JSON of the finding or the order.
-    pub body: String,
+/// The hash under which the index of recorded events holds something that can be asked for: 64 bits of FNV-1a, folded. Where two
+/// things share one, an event is looked at in vain.
+pub fn index_key(kind: &str, value: &str) -> u32 {
+    let bytes = kind.bytes().chain([0]).chain(value.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    (hash >> 32) as u32 ^ hash as u32
 }
