@@ -165,11 +165,17 @@ fn keys(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_key_is_explained() {
-    let keys: BTreeSet<String> =
-        [keys(&read("src/config/written.rs")), keys(&read("src/respond/settings.rs"))].into_iter().flatten().collect();
+    let keys: BTreeSet<String> = [
+        keys(&read("src/config/written.rs")),
+        keys(&read("src/respond/settings.rs")),
+        keys(&read("src/policy/tuning.rs")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     assert!(keys.len() > 25 && keys.contains("too_old_seconds") && keys.contains("grace_seconds"), "{keys:?}");
     // tables, which the README names as such
-    let tables = ["trail", "enrich", "findings", "response", "actions", "syslog", "runner"];
+    let tables = ["trail", "enrich", "findings", "response", "policy", "actions", "syslog", "runner"];
     let readme = read("README.md");
     let row = |key: &str| readme.lines().any(|l| l.starts_with(&format!("| `{key}` |")));
     let table = |key: &str| {

@@ -18,7 +18,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     let set = rules.engine.policies();
     say!("{}: can be used", shown(&path.display().to_string()));
     say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
-    let mut well = true;
+    let mut well = tuned(&config, set);
     for warning in &set.warnings {
         well = false;
         say!("warning: {}", shown(&warning.to_string()));
@@ -48,6 +48,24 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     }
     well &= actions(&config);
     Ok(if well { Exit::Done } else { Exit::NotWell })
+}
+
+/// Says what the configuration changes of the policies; `false` where an action that it asks for is not there.
+fn tuned(config: &Config, set: &PolicySet) -> bool {
+    let mut well = true;
+    for policy in set.rules.iter().filter(|p| config.written.policy.contains_key(&*p.name)) {
+        let name = shown(&policy.name);
+        policy.tuned.iter().for_each(|what| say!("policy {name}: {}", shown(what)));
+        if policy.tuned.is_empty() {
+            say!("policy {name}: as its file has it: [policy.{name}] changes nothing");
+        }
+        let given = config.written.policy[&*policy.name].response.iter().flatten();
+        for response in given.filter(|r| !config.written.actions.contains_key(&*r.action)) {
+            well = false;
+            say!("policy {name}: there is no [actions.{}]: its orders would be refused", shown(&response.action));
+        }
+    }
+    well
 }
 
 /// What detection makes most of.

@@ -1,5 +1,6 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
 use crate::model::{Mode, Severity};
+use crate::policy::Tuning;
 use crate::respond::{ActionSpec, RunnerTable, SyslogTarget};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ pub struct Written {
     /// `[response]`
     #[serde(default)]
     pub response: Response,
+    /// `[policy.NAME]`
+    #[serde(default)]
+    pub policy: BTreeMap<String, Tuning>,
     /// `[actions.NAME]`
     #[serde(default)]
     pub actions: BTreeMap<String, ActionSpec>,

@@ -174,7 +174,7 @@ impl Engine {
         let Place { event, step, part, slot, policy } = place;
         let episode = at.episode(policy.episode);
         found.contributed = true;
-        if state.window(*slot).fire(&policy.decision, episode) {
+        if policy.tells(event) && state.window(*slot).fire(&policy.decision, episode) {
             state.wrote(*slot, at.plus(policy.episode));
             found.firings.push(Firing {
                 policy: step.policy,
@@ -240,7 +240,7 @@ impl Engine {
         let sight = values.observe(value, time, &terms);
         let expires = values.expires(&terms);
         let episode = time.episode(policy.episode);
-        let fires = sight.new && policy.alerts && values.fire(&policy.decision, episode);
+        let fires = sight.new && policy.tells(event) && values.fire(&policy.decision, episode);
         if fires {
             let (known, usual) = values.usual(5, value);
             let names: Vec<&str> = new.fields.iter().map(|f| self.field_name(f)).collect();
@@ -310,7 +310,7 @@ impl Engine {
         let mut fired = false;
         for &at in &held {
             let episode = at.episode(policy.episode);
-            if policy.alerts && window.fire(&policy.decision, episode) {
+            if policy.tells(event) && window.fire(&policy.decision, episode) {
                 fired = true;
                 found.firings.push(Firing {
                     policy: step.policy,

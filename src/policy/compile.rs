@@ -104,6 +104,7 @@ impl Linker<'_> {
         };
         Ok(Policy {
             decision: digest::decision(identity, accumulation, kind, episode),
+            identity: identity.into(),
             accumulation,
             name: document.name.clone().unwrap_or_else(|| slug.as_str().into()),
             id: document.id.clone(),
@@ -126,6 +127,9 @@ impl Linker<'_> {
             monotone: side.monotone,
             needs: side.needs.iter().copied().collect(),
             tests: ours.tests,
+            scope: super::Scope::default(),
+            tuned: Vec::new(),
+            off: false,
         })
     }
 }
