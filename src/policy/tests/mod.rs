@@ -8,7 +8,6 @@ mod refusals;
 mod samples;
 #[allow(clippy::disallowed_methods, reason = "reads policies and samples beside the project, where they are")]
 mod sigmahq;
-mod tuning;
 
 use super::*;
 use crate::model::Event;

@@ -1,17 +1,41 @@
 //! What the configuration changes of policies: what it does, what it leaves alone, and what it refuses.
-use super::*;
-use crate::detect::{Engine, Plans, State};
 use std::sync::Arc;
+use tripline::detect::{Engine, Plans, State};
+use tripline::model::{Event, Millis, Severity};
+use tripline::policy::{Body, Comparison, CorrelationKind, PolicySet, Range, Site, load};
+
+const COUNT: &str = "
+title: Base
+name: base
+detection:
+  selection: {activity_name: login, status: failure}
+  condition: selection
+---
+title: Guessing
+name: t
+level: high
+correlation:
+  type: event_count
+  rules: [base]
+  group-by: [actor.user.name]
+  timespan: 1h
+  condition: {gte: 10}
+";
 
 /// The set with `[policy.…]` tables, or every error.
 fn tuned(text: &str, toml: &str) -> Result<PolicySet, String> {
     let tuning = toml::from_str(toml).map_err(|e: toml::de::Error| e.to_string())?;
     let site = Site { tuning, ..Site::default() };
-    load(&[("test.yml", text)], &site).map_err(|errors| told(&errors))
+    let said = |errors: Vec<_>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    load(&[("test.yml", text)], &site).map_err(said)
 }
 
 fn with(text: &str, toml: &str) -> PolicySet {
     tuned(text, toml).unwrap_or_else(|e| panic!("{e}\n{toml}"))
+}
+
+fn set(text: &str) -> PolicySet {
+    with(text, "")
 }
 
 /// The names of the policies that fire on the events, in their order.
@@ -51,7 +75,7 @@ fn nothing_written_changes_nothing() {
 
 #[test]
 fn a_threshold_is_set_and_nothing_is_forgotten() {
-    let (plain, set) = (set(COUNT), with(COUNT, "[t]\ncondition = { gte = 3 }\nlevel = 'critical'"));
+    let (plain, set) = (self::set(COUNT), with(COUNT, "[t]\ncondition = { gte = 3 }\nlevel = 'critical'"));
     let (before, after) = (plain.get("t").unwrap(), set.get("t").unwrap());
     assert_eq!(after.tuned, ["level critical in place of high", "condition gte 3 in place of 10"]);
     assert_eq!(after.severity, Severity::Critical);
@@ -60,7 +84,7 @@ fn a_threshold_is_set_and_nothing_is_forgotten() {
     assert_eq!(fired(set, &logins(&["x: 1"; 3])), ["t"]);
     assert_eq!(fired(plain, &logins(&["x: 1"; 3])), [""; 0]);
     // the same as if the file said so
-    let written = super::set(&COUNT.replace("gte: 10", "gte: 3"));
+    let written = self::set(&COUNT.replace("gte: 10", "gte: 3"));
     assert_eq!(written.get("t").unwrap().decision, with(COUNT, "[t.condition]\ngte = 3").get("t").unwrap().decision);
 }
 
@@ -134,7 +158,7 @@ fn a_scope_is_told_not_to_depend_on_the_order_only_where_it_does_not() {
 
 #[test]
 fn what_cannot_be_is_refused_with_what_to_do() {
-    let correlation = correlation("type: temporal\nrules: [base]\ngroup-by: [actor.user.name]\ntimespan: 1h");
+    let correlation = COUNT.replace("event_count", "temporal").replace("  condition: {gte: 10}\n", "");
     for (text, toml, words) in [
         (COUNT, "[tt]\nenabled = false", &["[policy.tt]", "no policy `tt`", "did you mean `t`?"][..]),
         (COUNT, "[t]\nenabld = false", &["unknown field", "enabled"]),
