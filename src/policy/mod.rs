@@ -1,4 +1,4 @@
-//! YAML text into policies: detections, filters and correlations of Sigma, and a correlation type of ours.
+//! YAML text into policies: detections, filters and correlations of Sigma, and correlation types of ours ([`extension`]).
 //!
 //! [`load`] reads files into a [`PolicySet`]. What the language means where Sigma leaves it open:
 //!
@@ -24,6 +24,7 @@ mod correlation;
 mod digest;
 mod document;
 mod error;
+pub mod extension;
 mod field;
 mod filter;
 mod item;
@@ -42,7 +43,7 @@ mod tuning;
 mod wildcard;
 mod yaml;
 
-pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, NewValue, Range};
+pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, Range};
 pub use document::LogSource;
 pub use error::LoadError;
 pub use field::FieldRef;

@@ -4,6 +4,7 @@
 //! learned is forgotten; the digest of what is decided follows the condition and the episode.
 use super::correlation::{COMPARISONS, CorrelationKind, LONGEST, Range, length};
 use super::error::{LoadError, did_you_mean, quoted};
+use super::extension::{Absence, Baseline, Concurrent, Risk};
 use super::scope::{Scope, Selection};
 use super::yaml::{Kind, Node};
 use super::{Body, Policy, PolicySet, digest};
@@ -201,7 +202,11 @@ fn range_of(kind: &mut CorrelationKind) -> Option<&mut Range> {
         | CorrelationKind::ValueAvg { range, .. }
         | CorrelationKind::ValuePercentile { range, .. } => Some(range),
         CorrelationKind::Temporal { range, .. } => range.as_mut(),
-        CorrelationKind::NewValue(_) => None,
+        CorrelationKind::Concurrent(Concurrent { range, .. })
+        | CorrelationKind::Baseline(Baseline { range, .. })
+        | CorrelationKind::Absence(Absence { range })
+        | CorrelationKind::Risk(Risk { range, .. }) => Some(range),
+        CorrelationKind::NewValue(_) | CorrelationKind::Travel(_) => None,
     }
 }
 
