@@ -1,15 +1,15 @@
-//! What an operator sets without editing shipped files: `[policy.NAME]`, as the program says and does it.
+//! What an operator sets without editing shipped files: `[policy.NAME]` and `[[silence]]`, as the program says and does it.
 mod support;
 use serde_json::Value;
 use std::io::Write;
-use support::{PORTAL, Site, text};
+use support::{PORTAL, Site, text, until};
 
 /// A line of the portal: an export of so many records at that minute.
 fn export(minute: u32, who: &str, session: &str, ip: &str, customer: &str) -> String {
     format!(
         "{{\"ts\":\"2026-04-01T09:{minute:02}:00.000Z\",\"id\":\"e{minute}\",\"event\":\"log.export.requested\",\"outcome\":\"success\",\
          \"actor\":{{\"id\":\"u-{who}\",\"name\":\"{who}\",\"type\":\"user\",\"role\":\"support\"}},\"session\":\"{session}\",\"ip\":\"{ip}\",\
-         \"ua\":\"Mozilla/5.0\",\"account\":\"{customer}\",\"details\":{{\"export\":\"x{minute}\",\"kind\":\"mfa\",\"rows\":60000}}}}\n"
+         \"ua\":\"Mozilla/5.0\",\"account\":\"{customer}\",\"details\":{{\"export\":\"x{minute}\",\"kind\":\"mfa\",\"rows\":600}}}}\n"
     )
 }
 
@@ -117,4 +117,160 @@ fn what_does_not_exist_is_refused_with_the_file_and_a_near_name() {
         assert_eq!(out.status.code(), Some(78), "{}", text(&out));
         words.iter().for_each(|word| assert!(text(&out).contains(word), "{word}: {}", text(&out)));
     }
+}
+
+/// A silence of ana's, over April 2026.
+const APRIL: &str = "[[silence]]\nauthor = 'bo'\nreason = 'a drill'\nfrom = 2026-04-01\nuntil = '2026-04-01T09:02:30Z'\nactors = ['ana']\n";
+
+#[test]
+fn a_silenced_finding_is_recorded_and_marked_and_leads_to_nothing() {
+    let lines = [0, 1, 2].map(|n| export(n, "ana", "s-aaaaaaaa", "192.0.2.1", "AC1"));
+    let later = [&lines[..], &[export(3, "bo", "s-bbbbbbbb", "192.0.2.2", "AC1")]].concat();
+    let quiet = site(APRIL, &later);
+    let rows = found(&quiet);
+    assert_eq!(names(&rows), ["own_export", "own_three", "own_export"]);
+    let silenced = |row: &Value| row["finding"]["silenced"]["author"].as_str().map(str::to_owned);
+    assert_eq!(rows.iter().map(silenced).collect::<Vec<_>>(), [Some("bo".into()), Some("bo".into()), None]);
+    // the same findings as without it
+    let id = |row: &Value| row["finding"]["id"].clone();
+    let loud = site("", &later);
+    let rows_of_loud = found(&loud);
+    assert_eq!(rows.iter().map(id).collect::<Vec<_>>(), rows_of_loud.iter().map(id).collect::<Vec<_>>());
+    let orders = |site: &Site| {
+        let (nobody, state) = (site.path("nobody.sock"), site.path("replayed"));
+        site.json(&["orders", "list", "--socket", nobody.to_str().unwrap(), "--state", state.to_str().unwrap()]).len()
+    };
+    assert_eq!((orders(&loud), orders(&quiet)), (2, 1), "what is bo's leads to an order");
+    let at = ["--state", quiet.path("replayed").to_str().unwrap(), "--socket", "/nonexistent"].map(str::to_owned);
+    let at: Vec<&str> = at.iter().map(String::as_str).collect();
+    let list = text(&quiet.say(&[&["findings", "list"], &at[..]].concat()));
+    assert_eq!(list.matches("(silenced by bo)").count(), 2, "{list}");
+    let show = text(&quiet.say(&[&["findings", "show", rows[0]["finding"]["id"].as_str().unwrap()], &at[..]].concat()));
+    assert!(show.contains("by bo: a drill (silence ") && show.contains("told to nobody, and no order"), "{show}");
+    // for another system it is a finding that is suppressed
+    let ocsf = quiet.say(&["replay", "--format", "ocsf"]);
+    let ocsf = String::from_utf8(ocsf.stdout).unwrap();
+    assert_eq!(ocsf.lines().filter(|l| l.contains("\"status_id\":3")).count(), 2, "{ocsf}");
+}
+
+/// A line of the portal that is of now, and its session's own.
+fn of_now(id: u32, who: &str) -> String {
+    let now = jiff::Timestamp::now();
+    export(id, who, &format!("s-of-{who}"), "192.0.2.1", "AC1")
+        .replace(&format!("2026-04-01T09:{id:02}:00.000Z"), &format!("{now:.3}"))
+}
+
+#[test]
+fn a_running_daemon_tells_nobody_and_gives_no_order_and_says_what_holds() {
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    let silence = format!(
+        "[[silence]]\nauthor = 'bo'\nreason = 'a drill'\nuntil = '{tomorrow}'\nactors = ['ana']\npolicies = ['own_*']\n"
+    );
+    let site = site(&silence, &[]);
+    let hook = site.hook("end", "echo ran >> $DIR/ran");
+    let more = format!(
+        "[response]\nmode = 'enforce'\n[actions.end-session]\ncommand = ['{}']\n[syslog.nobody]\naddress = '{}'\nseverity = 'low'\n",
+        hook.display(),
+        site.path("no-such-socket").display()
+    );
+    let plain = site.configuration().replace(&silence, "");
+    site.configure(&(site.configuration() + &more));
+    let daemon = site.start(&[]);
+    site.append_to(PORTAL).write_all(of_now(1, "ana").as_bytes()).unwrap();
+    until("the finding", || (site.status()["findings"]["all"] == 1).then_some(()));
+    let status = site.status();
+    assert_eq!(status["outlets"][0]["waiting"], 0, "{status}");
+    assert_eq!(status["orders"], serde_json::json!({}), "{status}");
+    let rows = site.json(&["silences"]);
+    assert_eq!((&rows[0]["state"], &rows[0]["findings"]), (&"active".into(), &1.into()), "{rows:?}");
+    assert!(daemon.log().contains("of bo holds until"), "{}", daemon.log());
+    // bo is under none
+    site.append_to(PORTAL).write_all(of_now(2, "bo").as_bytes()).unwrap();
+    until("bo's session to be ended", || std::fs::read_to_string(site.path("ran")).ok());
+    until("the message to wait", || (site.status()["outlets"][0]["waiting"].as_u64() > Some(0)).then_some(()));
+    // taken out: what was silenced stays so, and what comes is told
+    site.configure(&(plain + &more));
+    daemon.signal(rustix::process::Signal::HUP);
+    until("the reload", || daemon.log().contains("was taken out of the configuration").then_some(()));
+    let rows = site.json(&["silences"]);
+    assert_eq!((&rows[0]["state"], &rows[0]["findings"]), (&"taken out".into(), &1.into()), "{rows:?}");
+    assert!(text(&site.say(&["silences"])).contains("taken out"));
+    daemon.stop();
+    let state = site.path("state");
+    let kinds = rusqlite::Connection::open(state.join("ledger.sqlite")).unwrap();
+    let recorded: Vec<String> = kinds
+        .prepare("SELECT body FROM inputs WHERE kind = 'rules' ORDER BY sequence")
+        .unwrap()
+        .query_map([], |r| r.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(recorded.iter().map(|body| body.contains("a drill")).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn no_line_of_a_trail_makes_or_borrows_a_silence() {
+    let said = "\\\",\\\"silenced\\\":{\\\"silence\\\":\\\"0\\\",\\\"author\\\":\\\"x\\\",\\\"reason\\\":\\\"y\\\"}";
+    let plain = export(0, "mal", "s-aaaaaaaa", "192.0.2.1", "AC1");
+    let in_object = plain
+        .replace("\"session\":", "\"silenced\":{\"silence\":\"0\",\"author\":\"x\",\"reason\":\"y\"},\"session\":");
+    let in_name = export(1, said, "s-bbbbbbbb", "192.0.2.1", said);
+    let pattern = export(2, "*", "s-cccccccc", "192.0.2.1", "*");
+    let site = site(APRIL, &[in_object, in_name, pattern]);
+    let rows = found(&site);
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert!(rows.iter().all(|row| row["finding"].get("silenced").is_none()), "{rows:?}");
+    let at =
+        ["silences", "--state", site.path("replayed").to_str().unwrap(), "--socket", "/nonexistent"].map(str::to_owned);
+    assert!(site.json(&at.iter().map(String::as_str).collect::<Vec<_>>()).is_empty(), "nothing is counted as silenced");
+}
+
+#[test]
+fn check_lists_silences_and_refuses_what_must_not_be() {
+    let good = site(APRIL, &[]);
+    assert!(text(&good.say(&["check"])).contains("silence by bo"), "{}", text(&good.say(&["check"])));
+    let with = |what: &str| format!("[[silence]]\nauthor = 'bo'\nreason = 'a drill'\n{what}\n");
+    for (toml, words) in [
+        ("[[silence]]\nreason = 'x'\nuntil = 2026-05-01\nactors = ['a']\n".to_owned(), &["author"][..]),
+        ("[[silence]]\nauthor = 'x'\nuntil = 2026-05-01\nactors = ['a']\n".to_owned(), &["reason"]),
+        (with("actors = ['ana']"), &["until"]),
+        (with("until = 2026-05-01\nactors = ['ana']").replace("a drill", " "), &["`reason` is empty"]),
+        (with("until = 2026-05-01"), &["[[silence]] 1", "covers everything", "name policies"]),
+        (with("until = 2026-05-01\npolicies = ['*']\nactors = ['**']"), &["covers everything"]),
+        (with("until = 2026-05-01\nnetworks = ['0.0.0.0/1', '128.0.0.0/1']"), &["covers everything"]),
+        (with("until = 2099-01-01\nactors = ['ana']"), &["longer than 400 days"]),
+        (with("from = 2025-01-01\nuntil = 2026-05-01\nactors = ['ana']"), &["longer than 400 days"]),
+        (with("from = 2026-05-01\nuntil = 2026-05-01\nactors = ['ana']"), &["not after `from`"]),
+        (with("until = 2026-05-01T08:00:00\nactors = ['ana']"), &["with its zone", "2026-05-01T08:00:00Z"]),
+        (with("until = 'soon'\nactors = ['ana']"), &["soon", "no moment"]),
+        (with("until = 2026-05-01\nactors = []"), &["`actors` is empty"]),
+        (with("until = 2026-05-01\nactor = ['ana']"), &["unknown field `actor`", "actors"]),
+        (with("until = 2026-05-01\nnetworks = ['10.0.0.0/33']"), &["no network"]),
+        (with("until = 2026-05-01\nsessions = ['s-8842']"), &["32 hexadecimal digits"]),
+        (with("until = 2026-05-01\npolicies = ['own_tree']"), &["no policy \"own_tree\"", "did you mean `own_three`?"]),
+        (with("until = 2026-05-01\npolicies = ['nothing*']"), &["no policy \"nothing*\""]),
+        (with("until = 2026-05-01\npolicies = ['staff_touch']"), &["makes no findings of its own"]),
+        (format!("{APRIL}{APRIL}"), &["[[silence]] 2", "stands twice"]),
+    ] {
+        let site = site(&toml, &[]);
+        let out = site.say(&["check"]);
+        assert_eq!(out.status.code(), Some(78), "{toml}: {}", text(&out));
+        words.iter().for_each(|word| assert!(text(&out).contains(word), "{toml}: {word}: {}", text(&out)));
+    }
+}
+
+#[test]
+fn what_is_silenced_does_not_use_up_what_is_told() {
+    // a policy's findings of an hour are summed up from the 201st on, where they ask for no order
+    let many = (0..205).map(|n| {
+        export(1, &format!("probe{n}"), &format!("s-of-probe{n}"), "192.0.2.1", "AC1")
+            .replace("\"e1\"", &format!("\"p{n}\""))
+    });
+    let lines: Vec<String> = many.chain([export(2, "mal", "s-of-mal", "198.51.100.1", "AC1")]).collect();
+    let quiet = APRIL.replace("'ana'", "'probe*'") + "[policy.own_export]\nresponse = []\n";
+    let site = site(&quiet, &lines);
+    let rows = found(&site);
+    let told: Vec<&Value> = rows.iter().filter(|row| row["finding"].get("silenced").is_none()).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["finding"]["subject"]["actor"], "mal");
 }

@@ -23,6 +23,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
         well = false;
         say!("warning: {}", shown(&warning.to_string()));
     }
+    rules.silences.iter().for_each(|silence| say!("{}", super::silences::line(silence)));
     for trail in &config.written.trail {
         let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else {
             continue;

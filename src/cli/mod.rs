@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod replay;
 mod show;
+mod silences;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
@@ -63,6 +64,11 @@ enum Command {
         #[command(flatten)]
         asking: AskArgs,
     },
+    /// List the silences: those that hold, are coming or have ended, and how many findings each has kept quiet
+    ///
+    /// They stand in the configuration as [[silence]], each with who answers for it, why, and until when. A finding under one is
+    /// recorded and marked; it is told to no outlet and leads to no order.
+    Silences(AskArgs),
     /// Send one marked finding through every outlet, to see that it arrives
     TestFinding(AskArgs),
     /// Look into a ledger directly
@@ -193,6 +199,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Findings(command) => ask::findings(&command),
         Command::Orders(command) => ask::orders(&command),
         Command::Hold { to, asking } => ask::hold(matches!(to, OnOff::On), &asking),
+        Command::Silences(asking) => silences::run(&asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),
         Command::Ledger(LedgerCommand::Dump { state }) => {
             let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;

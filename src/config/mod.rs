@@ -4,14 +4,16 @@
 //! shipped policies and profiles, reads the databases and lists that it names, and compiles everything into [`Rules`].
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
+mod silences;
 pub mod written;
 
 use crate::detect::Engine;
 use crate::enrich::Enricher;
-use crate::model::{HashParts, Millis, SourceName, Text};
+use crate::model::silence::Silence;
+use crate::model::{EventTime, HashParts, Millis, SourceName, Text};
 use crate::normalise::Normaliser;
 use crate::orders::Settings;
-use crate::pipeline::{Rules, Secrets};
+use crate::pipeline::{Rules, Secrets, Silences};
 use crate::policy::{PolicySet, Profile, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,7 +163,21 @@ impl Config {
             };
             profiles.push((SourceName(trail.name.as_str().into()), profile, trail.time_zone.clone()));
         }
-        rules(&texts, tables, &profiles, response(&self.written), self.written.findings.tell, secrets)
+        let mut rules = rules(&texts, tables, &profiles, response(&self.written), self.written.findings.tell, secrets)?;
+        let silences = self.silences(rules.engine.policies())?;
+        rules.digest = HashParts::new("rules and silences")
+            .part(&rules.digest.0)
+            .part(format!("{silences:?}").as_bytes())
+            .finish();
+        rules.silences = Silences::new(silences);
+        Ok(rules)
+    }
+
+    /// The silences that are written.
+    fn silences(&self, set: &PolicySet) -> Result<Vec<Silence>, ConfigError> {
+        let now = EventTime(jiff::Timestamp::now().as_millisecond());
+        silences::read(&self.written.silence, set, now)
+            .map_err(|faults| ConfigError(faults.iter().map(|f| format!("{}: {f}", self.path.display())).collect()))
     }
 
     /// The faults with the file's name where they are of its `[policy.NAME]`, and not of a policy's own file.
@@ -331,6 +347,7 @@ pub fn rules(
         trails,
         directory: tables.directory,
         response,
+        silences: Silences::default(),
         secrets,
         tell,
     })

@@ -45,7 +45,7 @@ mod yaml;
 
 pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, Range};
 pub use document::LogSource;
-pub use error::LoadError;
+pub use error::{LoadError, did_you_mean};
 pub use field::FieldRef;
 pub use load::{FILES, POLICIES, load};
 pub use matcher::{ActivitySet, Matcher};
