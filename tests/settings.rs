@@ -2,7 +2,7 @@
 mod support;
 use serde_json::Value;
 use std::io::Write;
-use support::{PORTAL, Site, text, until};
+use support::{DOWNLOADS, PORTAL, Site, World, Writer, text, until};
 
 /// A line of the portal: an export of so many records at that minute.
 fn export(minute: u32, who: &str, session: &str, ip: &str, customer: &str) -> String {
@@ -273,4 +273,86 @@ fn what_is_silenced_does_not_use_up_what_is_told() {
     let told: Vec<&Value> = rows.iter().filter(|row| row["finding"].get("silenced").is_none()).collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["finding"]["subject"]["actor"], "mal");
+}
+
+/// A policy of our own with one test: three exports within an hour.
+const TESTED: &str = "
+tripline:
+  tests:
+    - name: three in ten minutes
+      given: { activity_name: export_requested, status: success, actor.user.name: ana, actor.session.uid: s1 }
+      events: [ { at: 0m, repeat: 3, every: 5m } ]
+      finds: [ { at: 10m, entity: actor.user.name=ana } ]
+";
+
+#[test]
+fn tests_run_as_the_program_finds_them_and_with_what_is_set() {
+    let site = site("[policy.own_three]\ncondition = { gte = 5 }\n", &[]);
+    let file = site.path("policies/detections/own.yml");
+    std::fs::write(&file, format!("{OWN}{TESTED}")).unwrap();
+    let policies = site.path("policies");
+    let plain = |arguments: &[&str]| support::tripline(arguments).arg(&policies).output().unwrap();
+    let out = plain(&["test"]);
+    assert!(out.status.success() && text(&out).contains(" 0 failed"), "{}", text(&out));
+    // in the configuration's words it does not fire any more, and it is said why
+    let out = site.say(&["test", "--policy", "own_*"]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out));
+    for line in [
+        "own.yml:26: own_three: three in ten minutes",
+        "  expected 1 finding: at 10m of actor.user.name=ana",
+        "  found    no finding",
+        "  the configuration changes own_three: condition gte 5 in place of 3",
+        "2 policies, 1 test, 1 failed",
+    ] {
+        assert!(text(&out).contains(line), "{line}: {}", text(&out));
+    }
+    // what is built on a policy that is set otherwise says so too; what is off is not tried
+    site.configure(&site.configuration().replace("condition = { gte = 5 }", "enabled = false"));
+    let out = site.say(&["test", "--policy", "own_three"]);
+    assert!(out.status.success() && text(&out).contains("1 not run"), "{}", text(&out));
+    let rows = site.json(&["test", "--policy", "own_*"]);
+    assert_eq!((rows.len(), &rows[0]["result"]), (1, &"not run".into()), "{rows:?}");
+    let out = plain(&["test", "--json", "--policy", "own_three"]);
+    let row: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&row["result"], &row["line"], &row["found"][0]["at"]),
+        (&"passed".into(), &26.into(), &"10m".into()),
+        "{row}"
+    );
+    let out = plain(&["test", "--policy", "own_tree"]);
+    assert_eq!(out.status.code(), Some(70), "{}", text(&out));
+    assert!(text(&out).contains("did you mean `own_three`?"), "{}", text(&out));
+    assert_eq!(plain(&["policies"]).status.code(), Some(2), "there is one way");
+}
+
+#[test]
+fn a_live_run_and_a_replay_leave_out_and_silence_the_same() {
+    let Some(world) = World::make(2) else {
+        return;
+    };
+    // of a made world's policies: one off, one scoped, one with another bound, and the half of its people silenced
+    let set = "[policy.bulk_new_customers]\ncondition = { gte = 2 }\n[policy.chain_origin_bulk]\nenabled = false\n\
+               [policy.bulk_records_hour]\nexcept = [{ 'actor.user.role' = ['support'] }, { 'src_endpoint.ip' = ['198.51.100.0/24'] }]\n\
+               [[silence]]\nauthor = 'ana'\nreason = 'half of them'\nfrom = 2026-01-01\nuntil = 2027-01-01\nactors = ['*a*', '*e*']\n";
+    let site = Site::following(&world, set);
+    let mut writer = Writer::new(&world, &site, &[PORTAL, DOWNLOADS], 5, 200);
+    let daemon = site.start(&[]);
+    while writer.piece().is_some() {}
+    site.caught_up();
+    daemon.stop();
+    site.replay("replayed");
+    let all = |state: &str| {
+        let (nobody, state) = (site.path("nobody.sock"), site.path(state));
+        let at = ["--limit", "100000", "--socket", nobody.to_str().unwrap(), "--state", state.to_str().unwrap()];
+        let rows = site.json(&[&["findings", "list"], &at[..]].concat());
+        let row = |row: &Value| {
+            format!("{} {} {}", row["finding"]["id"], row["finding"]["policy"], row["finding"]["silenced"])
+        };
+        support::sorted(rows.iter().map(row))
+    };
+    let (live, replayed) = (all("state"), all("replayed"));
+    assert_eq!(live, replayed);
+    let silenced = live.iter().filter(|row| row.contains("half of them")).count();
+    assert!(silenced > 0 && silenced < live.len(), "{silenced} of {}", live.len());
+    assert!(!live.iter().any(|row| row.contains("chain_origin_bulk")), "{live:?}");
 }

@@ -7,6 +7,7 @@ mod exit;
 mod replay;
 mod show;
 mod silences;
+mod test;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
@@ -75,7 +76,11 @@ enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Run the tests that stand in the policies' own files
-    Policies(PoliciesArgs),
+    ///
+    /// The shipped policies, and those of a directory or a configuration, with what [policy.NAME] of that configuration changes.
+    /// The events of a test go through the same engine as lines that are read. Of each that fails it is said what was expected
+    /// and what was found, with times from the beginning of the test.
+    Test(test::TestArgs),
     /// The runner, which starts hooks and speaks to the network (systemd starts it, or `tripline run`)
     HookRunner(RunnerArgs),
     /// Print completions for a shell
@@ -149,13 +154,6 @@ enum LedgerCommand {
 }
 
 #[derive(Args)]
-struct PoliciesArgs {
-    /// A directory with policies of your own, beside the shipped ones
-    #[arg(value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
-
-#[derive(Args)]
 struct RunnerArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -206,7 +204,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             reader.dump(&mut std::io::BufWriter::new(std::io::stdout().lock()))?;
             Ok(Exit::Done)
         }
-        Command::Policies(args) => check::policies(args.dir.as_deref()),
+        Command::Test(args) => test::run(&args),
         Command::HookRunner(args) => hook_runner(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());

@@ -11,6 +11,7 @@ mod record;
 pub mod secrets;
 mod silence;
 pub mod trail;
+pub mod trial;
 
 use crate::detect::{Engine, Meeting, State, StateKey};
 use crate::enrich::Enricher;

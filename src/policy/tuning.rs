@@ -4,6 +4,7 @@
 //! learned is forgotten; the digest of what is decided follows the condition and the episode.
 use super::correlation::{COMPARISONS, CorrelationKind, LONGEST, Range, length};
 use super::error::{LoadError, did_you_mean, quoted};
+use super::expected::offset_text;
 use super::extension::{Absence, Baseline, Concurrent, Risk};
 use super::scope::{Scope, Selection};
 use super::yaml::{Kind, Node};
@@ -84,7 +85,7 @@ pub(super) fn apply(set: &mut PolicySet, tunings: &BTreeMap<String, Tuning>) -> 
         let said = match set.rules.iter_mut().find(|rule| *rule.name == **name) {
             Some(policy) => tune(policy, tuning, &mut set.raw_fields),
             None => Err(format!(
-                "there is no policy {}{}: `tripline test` and the files in policies/detections name them",
+                "there is no policy {}{}: a policy is called as the `name` in its file says",
                 quoted(name),
                 did_you_mean(name, set.rules.iter().map(|rule| &*rule.name))
             )),
@@ -118,7 +119,7 @@ fn tune(policy: &mut Policy, tuning: &Tuning, raw_fields: &mut Vec<String>) -> R
     if let Some(text) = &tuning.episode {
         let episode = episode(text)?;
         if episode != policy.episode {
-            tuned.push(format!("episode {text} in place of {}", written(policy.episode)));
+            tuned.push(format!("episode {text} in place of {}", offset_text(policy.episode)));
             policy.episode = episode;
         }
     }
@@ -224,12 +225,6 @@ fn episode(text: &str) -> Result<Millis, String> {
         true => Ok(length),
         false => Err("`episode` must be a minute at least: a policy fires once in each".into()),
     }
-}
-
-fn written(length: Millis) -> String {
-    let units = [("d", Millis::DAY), ("h", Millis::HOUR), ("m", Millis::MINUTE)];
-    let whole = units.iter().find(|(_, unit)| length.0 % unit.0 == 0);
-    whole.map_or_else(|| format!("{}s", length.0 / 1000), |(letter, unit)| format!("{}{letter}", length.0 / unit.0))
 }
 
 fn asked(asks: &[Ask]) -> String {
