@@ -55,7 +55,9 @@ pub fn run(rules: &Arc<Rules>, policy: &Policy, test: &PolicyTest) -> Trial {
         }
     }
     let mut found: Vec<Finding> = outcome.changes().findings.clone();
-    found.retain(|f| f.policy == policy.name);
+    let mut known = std::collections::BTreeSet::new();
+    // the same id is the same finding: the ledger keeps the first one
+    found.retain(|f| f.policy == policy.name && known.insert(f.id));
     found.sort_by_key(|f| (f.time, f.id));
     let of_ours = |order: &&Order| order.findings.iter().any(|id| found.iter().any(|f| f.id == *id));
     let orders: Vec<Order> = outcome.core().book().iter().filter(of_ours).cloned().collect();

@@ -18,6 +18,8 @@
 //!   `product: ocsf`, it is for the events of all.
 //! - **Identity**: findings are named by [`Policy::decision`], which has the policy's `name` (without one its `id`, without
 //!   either its title) in it: retitling a policy that has a name or an id changes no finding's id.
+//! - **What an operator changes** without touching a file ([`Tuning`]) is applied to the compiled set: it changes what is
+//!   decided and told, and never what is accumulated.
 mod compile;
 mod condition;
 mod correlation;
