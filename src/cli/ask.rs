@@ -93,7 +93,8 @@ pub enum Orders {
     },
 }
 
-fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
+/// Asks the daemon, or its ledger where it is down; the flag says whether the daemon answered.
+pub fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
     let (socket, state) = places(asking)?;
     Ok(client::ask(&socket, &state.join(crate::ledger::FILE), request)?)
 }
@@ -337,6 +338,10 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     if let Some(ack) = row["acknowledged"].as_array() {
         facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
     }
+    if let Some(silenced) = &finding.silenced {
+        let (id, by, why) = (shown(&silenced.silence), shown(&silenced.author), shown(&silenced.reason));
+        facts.push(("silenced", format!("by {by}: {why} (silence {id}); told to nobody, and no order")));
+    }
     facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
     say!("\nwhy:");
     finding
@@ -407,7 +412,8 @@ fn witnesses(finding: &Finding, events: &[EventRow]) -> comfy_table::Table {
     table
 }
 
-fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
+/// Prints JSON, one object a line.
+pub fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     for row in rows {
@@ -428,7 +434,8 @@ fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, Failure> {
+/// The rows as what they are.
+pub fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, Failure> {
     let wrong = |e| Failure::new(format!("the daemon speaks another version: {e}"));
     rows.into_iter().map(|row| serde_json::from_value(row).map_err(wrong)).collect()
 }

@@ -67,10 +67,13 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
         let who = f.subject.actor.as_deref().unwrap_or(&f.entity);
         let from = [f.subject.ip.map(|ip| ip.to_string()), f.subject.place.as_ref().map(ToString::to_string)];
         let from: Vec<String> = from.into_iter().flatten().collect();
-        let mark = if row.acknowledged.is_some() { " (ack)" } else { "" };
+        let mut mark = if row.acknowledged.is_some() { " (ack)" } else { "" }.to_owned();
+        if let Some(silenced) = &f.silenced {
+            mark += &format!(" (silenced by {})", shown(&silenced.author));
+        }
         table.add_row([
             f.time.to_string(),
-            f.severity.name().to_owned() + mark,
+            f.severity.name().to_owned() + &mark,
             shown(&f.policy),
             shown(who),
             shown(&from.join(" ")),

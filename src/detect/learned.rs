@@ -47,7 +47,7 @@ impl Engine {
             (sight.new, sight.first) = (sight.new && !ordinary, sight.first && !ordinary);
         }
         let values = state.get::<Values>(*slot);
-        let fires = sight.new && policy.alerts && values.fire(&policy.decision, time.episode(policy.episode));
+        let fires = sight.new && policy.tells(event) && values.fire(&policy.decision, time.episode(policy.episode));
         if fires {
             let (known, usual) = values.usual(5, value);
             let usual = usual.join(", ").replace(SEPARATOR, " + ");
@@ -97,7 +97,7 @@ impl Engine {
     ) {
         let Place { event, part, policy, beside, .. } = place;
         let users = state.get::<Users>(*beside);
-        if !policy.alerts || !users.fire(&policy.decision, time.episode(policy.episode)) {
+        if !policy.tells(event) || !users.fire(&policy.decision, time.episode(policy.episode)) {
             return;
         }
         let expires = new.crowd.as_ref().map_or(time, |crowd| users.expires(crowd));
@@ -151,7 +151,8 @@ impl Engine {
         let places = state.get::<Places>(*slot);
         let seen = places.observe(sight, correlation.timespan, travel);
         let (until, expires) = (places.same_until(part.digest, time), places.expires());
-        let fires = seen.leap.is_some() && policy.alerts && places.fire(&policy.decision, time.episode(policy.episode));
+        let fires =
+            seen.leap.is_some() && policy.tells(event) && places.fire(&policy.decision, time.episode(policy.episode));
         if let Some(leap) = &seen.leap {
             found.contributed = true;
             if fires {
@@ -222,7 +223,7 @@ impl Engine {
         let past = state.get::<Past>(*slot);
         past.mark_far(time);
         found.contributed = true;
-        if policy.alerts && past.fire(&policy.decision, time.episode(policy.episode)) {
+        if policy.tells(event) && past.fire(&policy.decision, time.episode(policy.episode)) {
             let name: Text = policy.name.as_ref().into();
             let entries = past.window().within(time, span);
             let first = entries.first().map_or(time, |e| e.time);
@@ -281,7 +282,8 @@ impl Engine {
         calm.limit(None);
         let gone = silence.went_on(event.id, time, step.via, span);
         let (silent, others) = gone.filter(|(_, others)| absence.range.holds(*others as f64)).unzip();
-        let fires = others.is_some() && policy.alerts && silence.fire(&policy.decision, time.episode(policy.episode));
+        let fires =
+            others.is_some() && policy.tells(event) && silence.fire(&policy.decision, time.episode(policy.episode));
         if let (true, Some(silent), Some(others)) = (fires, silent, others) {
             let name =
                 |rule: u16| -> Text { self.set.rules[correlation.rules[usize::from(rule)]].name.as_ref().into() };

@@ -185,7 +185,7 @@ impl Engine {
         let Place { event, step, part, slot, policy, .. } = place;
         let episode = at.episode(policy.episode);
         found.contributed = true;
-        if state.get::<Window>(*slot).fire(&policy.decision, episode) {
+        if policy.tells(event) && state.get::<Window>(*slot).fire(&policy.decision, episode) {
             state.wrote(*slot, at.plus(policy.episode));
             found.firings.push(Firing {
                 policy: step.policy,

@@ -46,7 +46,7 @@ impl Engine {
         let mut fired = false;
         for &at in &held {
             let episode = at.episode(policy.episode);
-            if policy.alerts && window.fire(&policy.decision, episode) {
+            if policy.tells(event) && window.fire(&policy.decision, episode) {
                 fired = true;
                 found.firings.push(Firing {
                     policy: step.policy,

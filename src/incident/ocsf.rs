@@ -5,6 +5,11 @@ use crate::model::{Finding, Order, OrderState, Severity};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 
+/// OCSF `status_id` of a finding that nobody has looked at.
+const NEW: u8 = 1;
+/// OCSF `status_id` of a finding that a silence covers.
+const SUPPRESSED: u8 = 3;
+
 /// A finding, with the recorded events that it rests on, the newest first.
 pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
     let s = &finding.subject;
@@ -26,8 +31,9 @@ pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
         "time": finding.time.0,
         "severity_id": finding.severity.ocsf(),
         "severity": severity_name(finding.severity),
-        "status_id": 1,
-        "is_alert": finding.severity >= Severity::High,
+        "status_id": if finding.silenced.is_some() { SUPPRESSED } else { NEW },
+        "comment": finding.silenced.as_ref().map(|s| format!("silenced by {}: {}", s.author, s.reason)),
+        "is_alert": finding.severity >= Severity::High && finding.silenced.is_none(),
         "message": finding.title,
         "metadata": {
             "version": "1.8.0",

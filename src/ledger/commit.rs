@@ -278,6 +278,9 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     if let Some(flood) = &changes.flood {
         meta.execute(["flood", flood])?;
     }
+    if let Some(silences) = &changes.silences {
+        meta.execute(["silences", silences])?;
+    }
     Ok(())
 }
 
@@ -306,7 +309,7 @@ fn write_findings(
             body
         ])?;
         if new == 1 {
-            if finding.severity >= outcome.core().rules.tell || finding.test {
+            if (finding.severity >= outcome.core().rules.tell && finding.silenced.is_none()) || finding.test {
                 tell.execute(params![now.0, body])?;
             }
             leaves.push(("finding", body.into_bytes()));

@@ -1,5 +1,6 @@
 //! The reading connection: answers questions, and can change nothing.
 use super::{Error, block, foreign, open_file, sql_error};
+use crate::model::silence::{Silence, Silenced, Standing};
 use crate::model::{EventId, EventTime, Finding, FindingId, Order, OrderId, Severity, WallTime};
 use crate::pipeline::EventRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -47,6 +48,24 @@ pub struct FindingRow {
     pub finding: Finding,
     /// When and by whom it was acknowledged.
     pub acknowledged: Option<(WallTime, String)>,
+}
+
+/// A silence with what it has kept quiet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SilenceRow {
+    /// The silence; of one that was taken out only whose it was and why.
+    pub silence: Silence,
+    /// Whether it is among those that the daemon read last.
+    pub written: bool,
+    /// How many findings are under it.
+    pub findings: u64,
+}
+
+impl SilenceRow {
+    /// How it stands; one that was taken out has ended.
+    pub fn standing(&self, at: EventTime) -> Standing {
+        if self.written { self.silence.standing(at) } else { Standing::Ended }
+    }
 }
 
 /// One step of an order.
@@ -286,6 +305,48 @@ impl Reader {
     pub fn hold(&self) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM meta WHERE key = 'hold' AND value = 'on'";
         self.read("reading the hold", |c| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n > 0))
+    }
+
+    /// The silences that were read last, and those that were taken out but have findings under them.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn silences(&self) -> Result<Vec<SilenceRow>, Error> {
+        let foreign_row = |e| foreign(&self.path, format!("holds an unreadable silence: {e}"));
+        let known = self.read("reading silences", |c| {
+            let sql = "SELECT value FROM meta WHERE key = 'silences'";
+            c.query_row(sql, [], |r| r.get::<_, String>(0)).optional()
+        })?;
+        let known: Vec<Silence> =
+            known.map(|json| serde_json::from_str(&json).map_err(foreign_row)).transpose()?.unwrap_or_default();
+        let mut under = self.silenced()?;
+        let counted = |silence: Silence| {
+            let findings = under.remove(&silence.id).map_or(0, |(_, findings)| findings);
+            SilenceRow { silence, written: true, findings }
+        };
+        let mut rows: Vec<SilenceRow> = known.into_iter().map(counted).collect();
+        rows.extend(under.into_values().map(|(silenced, findings)| SilenceRow {
+            silence: Silence::taken_out(silenced),
+            written: false,
+            findings,
+        }));
+        Ok(rows)
+    }
+
+    /// For each silence with findings under it, whose it is and how many they are.
+    fn silenced(&self) -> Result<BTreeMap<crate::model::Text, (Silenced, u64)>, Error> {
+        // inside a text of the JSON the quotes are escaped, so nothing that a log line chose looks like this
+        let sql = "SELECT json_extract(body, '$.silenced.silence'), json_extract(body, '$.silenced.author'), \
+                   json_extract(body, '$.silenced.reason'), count(*) \
+                   FROM findings WHERE instr(body, ',\"silenced\":{') > 0 GROUP BY 1 LIMIT 10000";
+        let rows: Vec<(Silenced, u64)> = self.read("counting silenced findings", |c| {
+            let row = |r: &rusqlite::Row<'_>| {
+                let silence: String = r.get(0)?;
+                Ok((Silenced { silence: silence.into(), author: r.get(1)?, reason: r.get(2)? }, r.get(3)?))
+            };
+            c.prepare_cached(sql)?.query_map([], row)?.collect()
+        })?;
+        Ok(rows.into_iter().map(|(silenced, findings)| (silenced.silence.clone(), (silenced, findings))).collect())
     }
 
     /// The recorded events of those ids, each block read once.

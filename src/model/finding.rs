@@ -2,6 +2,7 @@
 use super::Text;
 use super::event::closed;
 use super::id::{EventId, FindingId};
+use super::silence::Silenced;
 use super::time::{EventTime, WallTime};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -111,6 +112,9 @@ pub struct Finding {
     pub asks: Vec<Ask>,
     /// Made by `tripline test-finding`: goes through every outlet, and never leads to an order.
     pub test: bool,
+    /// The silence that it is under: it is recorded, told to nobody, and leads to no order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced: Option<Silenced>,
 }
 
 /// What a policy's response block asks for.

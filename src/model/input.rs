@@ -2,6 +2,7 @@
 use super::Text;
 use super::id::{Digest, FindingId, OrderId};
 use super::position::Batch;
+use super::silence::Silence;
 use super::time::WallTime;
 
 /// One input of the core. The ledger gives each a sequence number; the same inputs in the same order give the same ledger.
@@ -19,6 +20,8 @@ pub enum Input<L = Batch> {
         at: WallTime,
         /// Digest of everything that was read.
         digest: Digest,
+        /// The silences among it.
+        silences: Vec<Silence>,
     },
     /// A person acknowledged a finding.
     Acknowledge {

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod order;
 pub mod position;
 pub mod shown;
+pub mod silence;
 pub mod time;
 
 pub use event::{

@@ -140,7 +140,7 @@ pub enum Comparison {
     Neq,
 }
 
-const COMPARISONS: &[(&str, Comparison)] = &[
+pub(super) const COMPARISONS: &[(&str, Comparison)] = &[
     ("gt", Comparison::Gt),
     ("gte", Comparison::Gte),
     ("lt", Comparison::Lt),
