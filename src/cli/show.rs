@@ -1,6 +1,6 @@
 //! Tables and colours for people. Everything that somebody else wrote is escaped.
 use crate::ledger::read::FindingRow;
-use crate::model::{Order, Severity, Shown};
+use crate::model::{Order, Severity, Shown, Standing};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::IsTerminal;
 
@@ -67,10 +67,14 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
         let who = f.subject.actor.as_deref().unwrap_or(&f.entity);
         let from = [f.subject.ip.map(|ip| ip.to_string()), f.subject.place.as_ref().map(ToString::to_string)];
         let from: Vec<String> = from.into_iter().flatten().collect();
-        let mark = if row.acknowledged.is_some() { " (ack)" } else { "" };
+        let mark = match (row.standing, &row.acknowledged) {
+            (Standing::Open, None) => String::new(),
+            (Standing::Open, Some(_)) => " (ack)".to_owned(),
+            (judged, _) => format!(" ({})", judged.name()),
+        };
         table.add_row([
             f.time.to_string(),
-            f.severity.name().to_owned() + mark,
+            f.severity.name().to_owned() + &mark,
             shown(&f.policy),
             shown(who),
             shown(&from.join(" ")),

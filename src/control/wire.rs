@@ -13,6 +13,9 @@ pub enum Request {
     Findings {
         /// Which.
         filter: FindingFilter,
+        /// As OCSF objects.
+        #[serde(default)]
+        ocsf: bool,
     },
     /// One finding with its events and orders, by the beginning of its id.
     Finding {
@@ -33,6 +36,15 @@ pub enum Request {
     Acknowledge {
         /// Hexadecimal, or its beginning.
         id: String,
+    },
+    /// Judges a finding.
+    Judge {
+        /// Hexadecimal, or its beginning.
+        id: String,
+        /// Honest work, or else an attack.
+        honest: bool,
+        /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
+        reason: String,
     },
     /// Releases or cancels an order that waits.
     Decide {
@@ -55,7 +67,11 @@ impl Request {
     pub fn changes(&self) -> bool {
         matches!(
             self,
-            Request::Acknowledge { .. } | Request::Decide { .. } | Request::Hold { .. } | Request::TestFinding
+            Request::Acknowledge { .. }
+                | Request::Judge { .. }
+                | Request::Decide { .. }
+                | Request::Hold { .. }
+                | Request::TestFinding
         )
     }
 }

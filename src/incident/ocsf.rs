@@ -1,12 +1,15 @@
 //! Findings and orders as OCSF 1.8 objects: Detection Finding (class 2004) and Remediation Activity (class 7001).
 //!
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
-use crate::model::{Finding, Order, OrderState, Severity};
+use crate::ledger::read::FindingRow;
+use crate::model::{Finding, Order, OrderState, Severity, Standing};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 
 /// A finding, with the recorded events that it rests on, the newest first.
-pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
+pub fn finding(row: &FindingRow, events: &[&EventRow]) -> Value {
+    let finding = &row.finding;
+    let standing = standing(row);
     let s = &finding.subject;
     let session = s.session.map(|r| crate::model::id::hex(&r.digest));
     let mut user = Map::new();
@@ -21,12 +24,16 @@ pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
         "class_uid": 2004,
         "class_name": "Detection Finding",
         "category_uid": 2,
-        "activity_id": 1,
-        "type_uid": 200_401,
+        "activity_id": standing.activity_id,
+        "type_uid": 200_400 + standing.activity_id,
         "time": finding.time.0,
         "severity_id": finding.severity.ocsf(),
         "severity": severity_name(finding.severity),
-        "status_id": 1,
+        "status_id": standing.status_id,
+        "status": standing.status,
+        "verdict_id": standing.verdict_id,
+        "verdict": standing.verdict,
+        "comment": row.judged.as_ref().map(|j| &j.reason),
         "is_alert": finding.severity >= Severity::High,
         "message": finding.title,
         "metadata": {
@@ -53,9 +60,34 @@ pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
             "place": s.place,
             "customer": s.customer,
             "role": s.role,
+            "judged": row.judged.as_ref().map(|j| json!({"time": j.at.0, "by": j.by})),
             "witnesses": finding.witnesses.iter().map(|w| json!({"event": w.event.to_string(), "time": w.time.0, "matched": w.what})).collect::<Vec<_>>(),
         },
     }))
+}
+
+/// How OCSF says what people say of a finding.
+struct Said {
+    activity_id: u32,
+    status_id: u8,
+    status: &'static str,
+    verdict_id: Option<u8>,
+    verdict: Option<&'static str>,
+}
+
+fn standing(row: &FindingRow) -> Said {
+    let said =
+        |activity_id, status_id, status| Said { activity_id, status_id, status, verdict_id: None, verdict: None };
+    match (row.standing, &row.acknowledged) {
+        (Standing::Open, None) => said(1, 1, "New"),
+        (Standing::Open, Some(_)) => said(2, 2, "In Progress"),
+        (Standing::Dismissed, _) => {
+            Said { verdict_id: Some(1), verdict: Some("False Positive"), ..said(3, 3, "Suppressed") }
+        }
+        (Standing::Confirmed, _) => {
+            Said { verdict_id: Some(2), verdict: Some("True Positive"), ..said(3, 4, "Resolved") }
+        }
+    }
 }
 
 /// An order: given, or in a replay the one that would have been.
