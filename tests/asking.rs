@@ -81,12 +81,12 @@ fn a_verdict_stands_with_its_finding() {
     let all = site.json(&["findings", "list"]).len();
     assert_eq!((count("open"), count("confirmed"), count("dismissed")), (all, 0, 0));
     let new = site.json(&["findings", "list", "--policy", "chain_stranger_export"]).remove(0);
-    assert_eq!((&new["standing"], &new["judged"]), (&Value::from("open"), &Value::Null));
+    assert_eq!((&new["verdict"], &new["judged"]), (&Value::from("open"), &Value::Null));
 
     said(&site, &["dismiss", &id[..10], "--reason", "  on the road\u{1b}[2J, ticket 4711 "]);
     assert_eq!((count("open"), count("confirmed"), count("dismissed")), (all - 1, 0, 1));
     let row = site.json(&["findings", "show", &id]).remove(0);
-    assert_eq!(row["standing"], "dismissed");
+    assert_eq!(row["verdict"], "dismissed");
     assert_eq!(row["judged"]["reason"], "on the road\u{1b}[2J, ticket 4711");
     let by = row["judged"]["by"].as_str().unwrap();
     assert!(by.starts_with("uid ") && row["acknowledged"][1] == by, "{row}");
@@ -107,7 +107,7 @@ fn a_verdict_stands_with_its_finding() {
     let object = ocsf(&id);
     assert_eq!((&object["status_id"], &object["verdict_id"]), (&Value::from(4), &Value::from(2)), "{object}");
     assert_eq!(object["comment"], "it was not her");
-    assert!(site.dump("state").iter().any(|l| l.contains(&id) && l.ends_with("standing=confirmed")));
+    assert!(site.dump("state").iter().any(|l| l.contains(&id) && l.ends_with("verdict=confirmed")));
     daemon.stop();
     // a verdict is an input: a replay of the inputs comes to the same
     let (state, again) = (site.path("state"), site.path("again"));

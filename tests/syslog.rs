@@ -49,6 +49,7 @@ fn finding() -> Finding {
         tags: vec![],
         asks: vec![],
         test: false,
+        silenced: None,
     }
 }
 

@@ -3,7 +3,7 @@ use super::{AskArgs, Exit, Failure, show};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::ledger::read::{FindingFilter, FindingRow, Judged, Step};
-use crate::model::{EventTime, Finding, Order, Severity, Standing};
+use crate::model::{EventTime, Finding, FindingVerdict, Order, Severity};
 use crate::pipeline::EventRow;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -53,8 +53,8 @@ pub struct ListArgs {
     #[arg(long)]
     open: bool,
     /// Of which people say this: open (nothing yet), confirmed (an attack), dismissed (honest work)
-    #[arg(long, value_name = "VERDICT", value_parser = standing)]
-    verdict: Option<Standing>,
+    #[arg(long, value_name = "VERDICT", value_parser = verdict_word)]
+    verdict: Option<FindingVerdict>,
     /// At most so many, the newest
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
@@ -65,8 +65,8 @@ pub struct ListArgs {
     asking: AskArgs,
 }
 
-fn standing(text: &str) -> Result<Standing, &'static str> {
-    Standing::from_name(text).ok_or("open, confirmed or dismissed")
+fn verdict_word(text: &str) -> Result<FindingVerdict, &'static str> {
+    FindingVerdict::from_name(text).ok_or("open, confirmed or dismissed")
 }
 
 /// `tripline orders …`
@@ -103,8 +103,8 @@ pub enum Orders {
     },
 }
 
-/// The rows that answer, and whether a running daemon gave them.
-pub(super) fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
+/// Asks the daemon, or its ledger where it is down; the flag says whether the daemon answered.
+pub fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
     let (socket, state) = places(asking)?;
     Ok(client::ask(&socket, &state.join(crate::ledger::FILE), request)?)
 }
@@ -136,7 +136,7 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
                 policy: args.policy.clone(),
                 severity: args.severity,
                 open: args.open,
-                standing: args.verdict,
+                verdict: args.verdict,
                 limit: Some(args.limit),
             };
             let (mut rows, _) = ask(&args.asking, &Request::Findings { filter, ocsf: args.ocsf })?;
@@ -350,6 +350,10 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
         facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
     }
     facts.extend(verdict(&row).map(|said| ("verdict", said)));
+    if let Some(silenced) = &finding.silenced {
+        let (id, by, why) = (shown(&silenced.silence), shown(&silenced.author), shown(&silenced.reason));
+        facts.push(("silenced", format!("by {by}: {why} (silence {id}); told to nobody, and no order")));
+    }
     facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
     say!("\nwhy:");
     finding
@@ -375,8 +379,8 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
 /// What people said of a finding, where they did.
 fn verdict(row: &Value) -> Option<String> {
     let judged: Judged = serde_json::from_value(row["judged"].clone()).ok()?;
-    let standing = shown(row["standing"].as_str().unwrap_or("?"));
-    Some(format!("{standing} by {} at {}: {}", shown(&judged.by), judged.at, shown(&judged.reason)))
+    let word = shown(row["verdict"].as_str().unwrap_or("?"));
+    Some(format!("{word} by {} at {}: {}", shown(&judged.by), judged.at, shown(&judged.reason)))
 }
 
 /// What is said of a finding itself, by name.
@@ -427,7 +431,8 @@ fn witnesses(finding: &Finding, events: &[EventRow]) -> comfy_table::Table {
     table
 }
 
-fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
+/// Prints JSON, one object a line.
+pub fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     for row in rows {
@@ -448,7 +453,8 @@ fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, Failure> {
+/// The rows as what they are.
+pub fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, Failure> {
     let wrong = |e| Failure::new(format!("the daemon speaks another version: {e}"));
     rows.into_iter().map(|row| serde_json::from_value(row).map_err(wrong)).collect()
 }

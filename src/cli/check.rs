@@ -1,14 +1,12 @@
-//! `tripline check` and `tripline policies`: whether what was written can be used, before the daemon relies on it.
+//! `tripline check`: whether what was written can be used, before the daemon relies on it.
 use super::replay::enriched;
 use super::show::{say, shown};
 use super::{Exit, Failure};
-use crate::config::{Config, Texts};
-use crate::detect::{Engine, Plans, State};
+use crate::config::Config;
 use crate::ledger::Keys;
 use crate::model::{Field, Mode};
-use crate::policy::{Policy, PolicySet, PolicyTest};
+use crate::policy::PolicySet;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Reads and compiles everything that the configuration names, and says what each trail can't show.
 pub fn run(path: &Path) -> Result<Exit, Failure> {
@@ -18,11 +16,12 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     let set = rules.engine.policies();
     say!("{}: can be used", shown(&path.display().to_string()));
     say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
-    let mut well = true;
+    let mut well = tuned(&config, set);
     for warning in &set.warnings {
         well = false;
         say!("warning: {}", shown(&warning.to_string()));
     }
+    rules.silences.iter().for_each(|silence| say!("{}", super::silences::line(silence)));
     for trail in &config.written.trail {
         let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else {
             continue;
@@ -48,6 +47,24 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     }
     well &= actions(&config);
     Ok(if well { Exit::Done } else { Exit::NotWell })
+}
+
+/// Says what the configuration changes of the policies; `false` where an action that it asks for is not there.
+fn tuned(config: &Config, set: &PolicySet) -> bool {
+    let mut well = true;
+    for policy in set.rules.iter().filter(|p| config.written.policy.contains_key(&*p.name)) {
+        let name = shown(&policy.name);
+        policy.tuned.iter().for_each(|what| say!("policy {name}: {}", shown(what)));
+        if policy.tuned.is_empty() {
+            say!("policy {name}: as its file has it: [policy.{name}] changes nothing");
+        }
+        let given = config.written.policy[&*policy.name].response.iter().flatten();
+        for response in given.filter(|r| !config.written.actions.contains_key(&*r.action)) {
+            well = false;
+            say!("policy {name}: there is no [actions.{}]: its orders would be refused", shown(&response.action));
+        }
+    }
+    well
 }
 
 /// What detection makes most of.
@@ -85,50 +102,4 @@ fn actions(config: &Config) -> bool {
         say!("mode: observe; orders say what would be done, and nothing is");
     }
     well
-}
-
-/// Runs the tests in the policies' own files.
-pub fn policies(dir: Option<&Path>) -> Result<Exit, Failure> {
-    let mut texts = Texts::shipped();
-    if let Some(dir) = dir {
-        texts.add(dir)?;
-    }
-    let set = Arc::new(texts.compile()?.0);
-    let mut failed = 0;
-    let mut run = 0;
-    for policy in &set.rules {
-        for test in &policy.tests {
-            run += 1;
-            let found = found(&set, policy, test);
-            if found != test.finds {
-                failed += 1;
-                say!(
-                    "{}:{}: {}: {:?} must find {}, and finds {found}",
-                    policy.file,
-                    test.line,
-                    policy.name,
-                    test.name,
-                    test.finds
-                );
-            }
-        }
-    }
-    say!("{} policies, {run} tests, {failed} failed", set.rules.len());
-    Ok(if failed == 0 { Exit::Done } else { Exit::NotWell })
-}
-
-/// How many findings of `policy` the test's events lead to.
-fn found(set: &Arc<PolicySet>, policy: &Policy, test: &PolicyTest) -> u32 {
-    let engine = Engine::new(set.clone());
-    let mut state = State::new(0);
-    let mut plans = Plans::default();
-    let mut found = 0;
-    for (_, event) in test.events(&set.raw_fields) {
-        let touched = engine.touch(&event, &mut plans);
-        let table = plans.take_table();
-        let mut meeting = state.meet(&table);
-        let firings = engine.advance(&mut state, &event, event.time, &touched, &mut meeting).firings;
-        found += firings.iter().filter(|f| set.rules[usize::from(f.policy)].name == policy.name).count() as u32;
-    }
-    found
 }

@@ -7,6 +7,8 @@ mod exit;
 mod judge;
 mod replay;
 mod show;
+mod silences;
+mod test;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
@@ -74,13 +76,22 @@ enum Command {
         #[command(flatten)]
         asking: AskArgs,
     },
+    /// List the silences: those that hold, are coming or have ended, and how many findings each has kept quiet
+    ///
+    /// They stand in the configuration as [[silence]], each with who answers for it, why, and until when. A finding under one is
+    /// recorded and marked; it is told to no outlet and leads to no order.
+    Silences(AskArgs),
     /// Send one marked finding through every outlet, to see that it arrives
     TestFinding(AskArgs),
     /// Look into a ledger directly
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Run the tests that stand in the policies' own files
-    Policies(PoliciesArgs),
+    ///
+    /// The shipped policies, and those of a directory or a configuration, with what [policy.NAME] of that configuration changes.
+    /// The events of a test go through the same engine as lines that are read. Of each that fails it is said what was expected
+    /// and what was found, with times from the beginning of the test.
+    Test(test::TestArgs),
     /// The runner, which starts hooks and speaks to the network (systemd starts it, or `tripline run`)
     HookRunner(RunnerArgs),
     /// Print completions for a shell
@@ -154,13 +165,6 @@ enum LedgerCommand {
 }
 
 #[derive(Args)]
-struct PoliciesArgs {
-    /// A directory with policies of your own, beside the shipped ones
-    #[arg(value_name = "DIR")]
-    dir: Option<PathBuf>,
-}
-
-#[derive(Args)]
 struct RunnerArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -206,13 +210,14 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Dismiss(args) => judge::judge(&args, true),
         Command::Orders(command) => ask::orders(&command),
         Command::Hold { to, asking } => ask::hold(matches!(to, OnOff::On), &asking),
+        Command::Silences(asking) => silences::run(&asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),
         Command::Ledger(LedgerCommand::Dump { state }) => {
             let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;
             reader.dump(&mut std::io::BufWriter::new(std::io::stdout().lock()))?;
             Ok(Exit::Done)
         }
-        Command::Policies(args) => check::policies(args.dir.as_deref()),
+        Command::Test(args) => test::run(&args),
         Command::HookRunner(args) => hook_runner(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());

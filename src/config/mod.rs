@@ -4,15 +4,17 @@
 //! shipped policies and profiles, reads the databases and lists that it names, and compiles everything into [`Rules`].
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
+mod silences;
 pub mod written;
 
 use crate::detect::Engine;
 use crate::enrich::Enricher;
-use crate::model::{HashParts, Millis, SourceName, Text};
+use crate::model::silence::Silence;
+use crate::model::{EventTime, HashParts, Millis, SourceName, Text};
 use crate::normalise::Normaliser;
 use crate::orders::Settings;
-use crate::pipeline::{Rules, Secrets};
-use crate::policy::{PolicySet, Profile, Site};
+use crate::pipeline::{Rules, Secrets, Silences};
+use crate::policy::{PolicySet, Profile, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -47,13 +49,15 @@ pub struct Config {
     pub written: Written,
 }
 
-/// Policies and profiles, as text.
+/// Policies and profiles, as text, and what is to be otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
     /// (file name, text) of the policies.
     pub detections: Vec<(String, String)>,
     /// (file name, text) of profiles that are added or override.
     pub profiles: Vec<(String, String)>,
+    /// What the configuration changes of the policies, by their names.
+    pub tuning: BTreeMap<String, Tuning>,
 }
 
 /// The policies that are compiled in: an open list, one line each.
@@ -147,7 +151,7 @@ impl Config {
     pub fn rules(&self, secrets: Secrets) -> Result<Rules, ConfigError> {
         let texts = self.texts()?;
         let tables = Tables::read(&self.written.enrich)?;
-        let (_, normaliser) = texts.compile()?;
+        let (_, normaliser) = texts.compile().map_err(|e| self.named_in(e))?;
         let mut profiles = Vec::new();
         for trail in &self.written.trail {
             let profile = match &trail.profile {
@@ -159,15 +163,38 @@ impl Config {
             };
             profiles.push((SourceName(trail.name.as_str().into()), profile, trail.time_zone.clone()));
         }
-        rules(&texts, tables, &profiles, response(&self.written), self.written.findings.tell, secrets)
+        let mut rules = rules(&texts, tables, &profiles, response(&self.written), self.written.findings.tell, secrets)?;
+        let silences = self.silences(rules.engine.policies())?;
+        rules.digest = HashParts::new("rules and silences")
+            .part(&rules.digest.0)
+            .part(format!("{silences:?}").as_bytes())
+            .finish();
+        rules.silences = Silences::new(silences);
+        Ok(rules)
     }
 
-    /// The shipped policies and profiles with those of the operator's directory.
+    /// The silences that are written.
+    fn silences(&self, set: &PolicySet) -> Result<Vec<Silence>, ConfigError> {
+        let now = EventTime(jiff::Timestamp::now().as_millisecond());
+        silences::read(&self.written.silence, set, now)
+            .map_err(|faults| ConfigError(faults.iter().map(|f| format!("{}: {f}", self.path.display())).collect()))
+    }
+
+    /// The faults with the file's name where they are of its `[policy.NAME]`, and not of a policy's own file.
+    fn named_in(&self, ConfigError(faults): ConfigError) -> ConfigError {
+        let named = |fault: String| match fault.starts_with("[policy.") {
+            true => format!("{}: {fault}", self.path.display()),
+            false => fault,
+        };
+        ConfigError(faults.into_iter().map(named).collect())
+    }
+
+    /// The shipped policies and profiles with those of the operator's directory, and what the file changes of them.
     ///
     /// # Errors
     /// The directory can't be read.
     pub fn texts(&self) -> Result<Texts, ConfigError> {
-        let mut texts = Texts::shipped();
+        let mut texts = Texts { tuning: self.written.policy.clone(), ..Texts::shipped() };
         if let Some(dir) = &self.written.policies_dir {
             texts.add(dir)?;
         }
@@ -180,7 +207,7 @@ impl Texts {
     pub fn shipped() -> Texts {
         Texts {
             detections: DETECTIONS.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
-            profiles: Vec::new(),
+            ..Texts::default()
         }
     }
 
@@ -227,7 +254,8 @@ impl Texts {
         };
         let known = normaliser(&[])?;
         let profile = |p| Profile { name: known.name(p).to_owned(), sources: known.log_sources(p).to_vec() };
-        let site = Site { profiles: known.profiles().map(profile).collect(), ..Site::default() };
+        let site =
+            Site { profiles: known.profiles().map(profile).collect(), tuning: self.tuning.clone(), ..Site::default() };
         let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
         let policies = crate::policy::load(&files, &site)
             .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
@@ -319,6 +347,7 @@ pub fn rules(
         trails,
         directory: tables.directory,
         response,
+        silences: Silences::default(),
         secrets,
         tell,
     })
@@ -352,7 +381,7 @@ fn digest(
     for (_, bytes) in &tables.databases {
         parts = parts.part(bytes);
     }
-    let rest = format!("{:?} {:?} {profiles:?} {response:?}", tables.networks, tables.directory);
+    let rest = format!("{:?} {:?} {profiles:?} {response:?} {:?}", tables.networks, tables.directory, texts.tuning);
     parts.part(rest.as_bytes()).finish()
 }
 

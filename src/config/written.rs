@@ -1,5 +1,6 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
-use crate::model::{Mode, Severity};
+use crate::model::{EventTime, Mode, Severity};
+use crate::policy::Tuning;
 use crate::respond::{ActionSpec, RunnerTable, SyslogTarget};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +34,12 @@ pub struct Written {
     /// `[response]`
     #[serde(default)]
     pub response: Response,
+    /// `[policy.NAME]`
+    #[serde(default)]
+    pub policy: BTreeMap<String, Tuning>,
+    /// `[[silence]]`
+    #[serde(default)]
+    pub silence: Vec<SilenceTable>,
     /// `[actions.NAME]`
     #[serde(default)]
     pub actions: BTreeMap<String, ActionSpec>,
@@ -163,6 +170,68 @@ impl Default for Response {
             limit_window_seconds: hour(),
             too_old_seconds: day(),
         }
+    }
+}
+
+/// `[[silence]]`: what operators are not told of for a while. All that is named must match.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SilenceTable {
+    /// Who answers for it.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// When it ends.
+    pub until: Moment,
+    /// When it begins.
+    #[serde(default)]
+    pub from: Option<Moment>,
+    /// Names of policies, with `*`.
+    #[serde(default)]
+    pub policies: Option<Vec<String>>,
+    /// Names or ids of actors, with `*`.
+    #[serde(default)]
+    pub actors: Option<Vec<String>>,
+    /// Networks and addresses.
+    #[serde(default)]
+    pub networks: Option<Vec<String>>,
+    /// Customer accounts, with `*`.
+    #[serde(default)]
+    pub customers: Option<Vec<String>>,
+    /// What stands for sessions.
+    #[serde(default)]
+    pub sessions: Option<Vec<String>>,
+}
+
+/// A moment as people write it: RFC 3339 with its zone, or a day, which is its first moment in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenMoment")]
+pub struct Moment(pub EventTime);
+
+/// TOML has times of its own; in quotes they are text.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a moment: \"2026-05-01T08:00:00Z\", or a day: \"2026-05-01\"")]
+enum WrittenMoment {
+    Text(String),
+    Stamp(toml::value::Datetime),
+}
+
+impl TryFrom<WrittenMoment> for Moment {
+    type Error = String;
+
+    fn try_from(written: WrittenMoment) -> Result<Moment, String> {
+        let text = match written {
+            WrittenMoment::Text(text) => text,
+            WrittenMoment::Stamp(stamp) => stamp.to_string(),
+        };
+        let stamp = text.parse::<jiff::Timestamp>().ok();
+        let day = || Some(text.parse::<jiff::civil::Date>().ok()?.in_tz("UTC").ok()?.timestamp());
+        // a civil day would be read from the front of a moment without a zone
+        let day = day().filter(|_| text.len() == 10);
+        let moment = stamp.or(day).ok_or_else(|| {
+            format!("{text:?} is no moment: write it with its zone, as 2026-05-01T08:00:00Z, or as a day, 2026-05-01")
+        })?;
+        Ok(Moment(EventTime(moment.as_millisecond())))
     }
 }
 

@@ -2,7 +2,7 @@
 use super::wire::Request;
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
-use crate::ledger::read::{Asked, FindingRow};
+use crate::ledger::read::{Asked, FindingRow, SilenceRow};
 use crate::model::{Finding, FindingId, Judgement, OrderId, Text, limits};
 use crate::pipeline::EventRow;
 use serde_json::{Value, json};
@@ -30,9 +30,18 @@ pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> 
             let order = reader.order(&id).map_err(said)?;
             Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
         }
+        Request::Silences => Ok(reader.silences().map_err(said)?.iter().map(silence).collect()),
         Request::Status => Ok(vec![ledger_status(reader).map_err(said)?]),
         other => Err(format!("{other:?} needs the daemon, and it is not running: start it with `tripline run`")),
     }
+}
+
+/// A silence with how it stands now.
+fn silence(row: &SilenceRow) -> Value {
+    let now = crate::model::EventTime(jiff::Timestamp::now().as_millisecond());
+    let mut value = json!(row);
+    value["state"] = if row.written { row.silence.standing(now).name().into() } else { "taken out".into() };
+    value
 }
 
 /// A finding with its events, the orders that it led to, and what its session took.
@@ -50,7 +59,7 @@ fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Erro
     Ok(json!({
         "finding": finding,
         "acknowledged": row.acknowledged,
-        "standing": row.standing,
+        "verdict": row.verdict,
         "judged": row.judged,
         "events": events,
         "orders": orders,

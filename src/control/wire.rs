@@ -32,6 +32,8 @@ pub enum Request {
         /// Hexadecimal.
         id: String,
     },
+    /// The silences of the configuration, and those that findings are still under: a row each.
+    Silences,
     /// Acknowledges a finding.
     Acknowledge {
         /// Hexadecimal, or its beginning.

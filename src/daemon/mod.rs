@@ -4,6 +4,7 @@ mod delivery;
 mod gate;
 pub mod recorded;
 pub mod replay;
+mod silences;
 mod start;
 mod trails;
 mod writer;

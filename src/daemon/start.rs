@@ -1,6 +1,7 @@
 //! Start-up and the end: in which order things are opened, given up, and closed.
 use super::delivery::{Delivery, send};
 use super::gate::Gate;
+use super::silences::Said;
 use super::trails::{Files, Surroundings, Trails};
 use super::writer::{ToWriter, Writer, tick};
 use super::{Progress, wall_now};
@@ -147,7 +148,7 @@ async fn serve(
     let (to_delivery, orders) = mpsc::unbounded_channel();
     let writer = Writer::new(ledger, from, to_delivery, health.clone(), seed, progress.clone());
     let (writer, mut writer_end) = start_writer(writer, core)?;
-    fact(&to_writer, Input::Rules { at: wall_now(), digest: rules.digest }).await;
+    fact(&to_writer, rules.input(wall_now())).await;
     let (client, events) = RunnerClient::start(link);
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), &config.written.syslog);
     let delivery = tokio::spawn(delivery.run(orders, events));
@@ -168,7 +169,7 @@ async fn serve(
         watch: settings.watch,
         gate: Arc::default(),
     };
-    let mut running = Following { config, keys, around, trails: None };
+    let mut running = Following { config, keys, around, trails: None, said: Said::default() };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
@@ -218,10 +219,12 @@ struct Following {
     keys: Arc<Keys>,
     around: Surroundings,
     trails: Option<Trails>,
+    said: Said,
 }
 
 impl Following {
     fn follow(&mut self, cursors: Vec<Cursor>) -> std::io::Result<()> {
+        self.said.say(self.around.rules.silences.iter(), wall_now());
         self.around.gate = Arc::new(Gate::new(self.config.trails(Until::Forever).into_iter().map(|t| t.name)));
         self.trails = Some(Trails::start(self.config.trails(Until::Forever), cursors, &self.around)?);
         Ok(())
@@ -261,6 +264,7 @@ impl Following {
                 _ = clock.tick() => {
                     // a writer that has no room for it is busy, or waits for the disk; the next one will do
                     let _ = self.around.to.try_send(tick(wall_now()));
+                    self.said.say(self.around.rules.silences.iter(), wall_now());
                     if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
                         self.around.health.wrong(&dead, "its thread died: this is a defect; what it said is in the log. Restart tripline");
                     }

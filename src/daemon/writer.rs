@@ -170,7 +170,7 @@ impl Writer {
                 self.answers.extend(answer);
             }
             ToWriter::Rules(rules, answer) => {
-                let input = Input::Rules { at: super::wall_now(), digest: rules.digest };
+                let input = rules.input(super::wall_now());
                 outcome.set_rules(rules);
                 outcome = self.fold(outcome, input)?;
                 outcome = self.commit(outcome)?;

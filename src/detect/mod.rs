@@ -4,19 +4,26 @@
 //! alone ([`Engine::touch`], which any thread may reckon), so the caller can fetch the slices before it advances.
 //! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
 
+pub mod absence;
+pub mod baseline;
+pub mod crowd;
+mod judged;
+mod learned;
 mod plan;
 pub mod state;
+pub mod travel;
 pub mod values;
 pub mod window;
+mod windowed;
 
-use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Text, Value};
-use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet};
+use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Severity, Text, Value};
+use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, Policy, PolicySet};
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
 use state::{At, Calm};
 pub use state::{Meeting, Slice, State, StateKey};
 use std::sync::Arc;
-use window::{Entry, Inserted, Window};
+use window::Window;
 
 /// A compiled set of policies, ready to run.
 pub struct Engine {
@@ -134,7 +141,8 @@ impl Engine {
             }
             let case = &table.cases()[facets[usize::from(step.facet)] as usize];
             let Some(part) = case.part(step.place) else { continue };
-            let place = Place { event, step, part, slot: state.place(*met, step.place), policy };
+            let [slot, beside] = state.place(*met, step.place);
+            let place = Place { event, step, part, slot, beside, policy };
             // what is reached only where something else holds is asked about whenever that holds
             let calm = calm.as_mut().filter(|_| step.direct);
             let mut held = self.step(state, &place, times, calm.unwrap_or(&mut Calm::NEVER.clone()), &mut found);
@@ -148,6 +156,9 @@ impl Engine {
         state.give_back_holds(holds);
         calm.iter().for_each(|(met, calm)| calm.iter().for_each(|calm| state.calm(*met, *calm)));
         state.give_back_calms(calm);
+        if found.firings.iter().any(|f| self.set.rules[usize::from(f.policy)].severity >= SUSPICIOUS) {
+            self.suspect(state, at, touched, meeting);
+        }
         found
     }
 
@@ -171,10 +182,10 @@ impl Engine {
 
     /// What alerts without accumulating anything: once for each entity and episode.
     fn alert(&self, state: &mut State, place: &Place<'_>, at: EventTime, label: Text, found: &mut Found) {
-        let Place { event, step, part, slot, policy } = place;
+        let Place { event, step, part, slot, policy, .. } = place;
         let episode = at.episode(policy.episode);
         found.contributed = true;
-        if state.window(*slot).fire(&policy.decision, episode) {
+        if policy.tells(event) && state.get::<Window>(*slot).fire(&policy.decision, episode) {
             state.wrote(*slot, at.plus(policy.episode));
             found.firings.push(Firing {
                 policy: step.policy,
@@ -212,195 +223,19 @@ impl Engine {
                     }
                 }
                 Kind::NewValue(new) => held.extend(self.new_value(state, place, (correlation, new), time, calm, found)),
+                Kind::Travel(travel) => {
+                    held.extend(self.travel(state, place, (correlation, travel), time, calm, found))
+                }
+                Kind::Baseline(base) => {
+                    held.extend(self.baseline(state, place, (correlation, base), time, calm, found))
+                }
+                Kind::Absence(absent) => {
+                    held.extend(self.absence(state, place, (correlation, absent), time, calm, found))
+                }
                 _ => held.extend(self.windowed(state, place, correlation, time, calm, found)),
             }
         }
         held
-    }
-
-    fn new_value(
-        &self,
-        state: &mut State,
-        place: &Place<'_>,
-        (correlation, new): (&Correlation, &NewValue),
-        time: EventTime,
-        calm: &mut Calm,
-        found: &mut Found,
-    ) -> Option<EventTime> {
-        let Place { event, step, part, slot, policy } = place;
-        let value = part.value.as_ref()?;
-        let terms = values::Terms {
-            history: correlation.timespan,
-            learn_for: Millis::DAY.times(new.learning_days.into()),
-            learn_observations: new.learning_observations,
-            new_for: new.new_for,
-        };
-        let values = state.values(*slot);
-        let evicted = values.evicted();
-        let sight = values.observe(value, time, &terms);
-        let expires = values.expires(&terms);
-        let episode = time.episode(policy.episode);
-        let fires = sight.new && policy.alerts && values.fire(&policy.decision, episode);
-        if fires {
-            let (known, usual) = values.usual(5, value);
-            let names: Vec<&str> = new.fields.iter().map(|f| self.field_name(f)).collect();
-            let usual = usual.join(", ").replace(SEPARATOR, " + ");
-            let measure = Measure {
-                what: names.join(" + ").into(),
-                value: value.replace(SEPARATOR, " + ").into(),
-                against: format!("not among the {known} known: {usual}").into(),
-            };
-            found.firings.push(Firing {
-                policy: step.policy,
-                time,
-                first: time,
-                entity: part.key.entity(),
-                label: self.label(correlation, step.via, event),
-                episode,
-                measures: vec![measure],
-                witnesses: vec![(event.id, event.time, policy.name.as_ref().into())],
-            });
-        }
-        // one value says nothing of another, unless it takes its place
-        if values.evicted() > evicted {
-            found.pressed = Some(step.policy);
-            state.upset(*slot);
-        }
-        if sight.changed || fires {
-            state.wrote(*slot, expires);
-        }
-        calm.limit((!sight.changed && !sight.new).then_some(sight.same_until));
-        found.contributed |= fires || sight.first;
-        sight.new.then_some(time)
-    }
-
-    fn windowed(
-        &self,
-        state: &mut State,
-        place: &Place<'_>,
-        correlation: &Correlation,
-        time: EventTime,
-        calm: &mut Calm,
-        found: &mut Found,
-    ) -> Vec<EventTime> {
-        let Place { event, step, part, slot, policy } = place;
-        let kind = &correlation.kind;
-        let Some((amount, value)) = contribution(event, part, kind) else {
-            // another amount may be readable where this one is not
-            calm.limit(matches!(kind, Kind::ValueCount { .. }).then_some(EventTime(i64::MAX)));
-            return Vec::new();
-        };
-        let span = correlation.timespan;
-        let window = state.window(*slot);
-        let entry = Entry { time, event: event.id, rule: step.via, amount, value };
-        // how often matters only to those that count or add
-        let merge = matches!(kind, Kind::ValueCount { .. } | Kind::Temporal { .. });
-        // it may be there already: another policy that accumulates the same has put it there
-        let folded = window.folded();
-        let inserted = window.insert(entry, span, merge);
-        if window.folded() > folded {
-            found.pressed = Some(step.policy);
-        }
-        found.contributed |= inserted == Inserted::New;
-        // where it was merged into a run, the window has no entry of its time, and it is asked about by itself
-        let touched = window.touched(time, span).chain([time]);
-        let mut held: Vec<EventTime> = touched.filter(|at| holds(window, kind, correlation, *at)).collect();
-        held.sort_unstable();
-        held.dedup();
-        let mut fired = false;
-        for &at in &held {
-            let episode = at.episode(policy.episode);
-            if policy.alerts && window.fire(&policy.decision, episode) {
-                fired = true;
-                found.firings.push(Firing {
-                    policy: step.policy,
-                    time: at,
-                    first: window.within(at, span).first().map_or(at, |e| e.time),
-                    entity: part.key.entity(),
-                    label: self.label(correlation, step.via, event),
-                    episode,
-                    measures: self.measures(window, kind, correlation, at),
-                    witnesses: self.witnesses(window, correlation, at),
-                });
-            }
-        }
-        // without newer contributions fewer and fewer are in the window, so what does not hold from below will not
-        let settled = merge && held.is_empty() && inserted == Inserted::Known && from_below(kind);
-        calm.limit(if settled { window.same_until(step.via, value, span) } else { None });
-        let expires = window.expires(span);
-        if inserted != Inserted::Known || fired {
-            state.upset(*slot);
-            state.wrote(*slot, expires);
-        }
-        held
-    }
-
-    fn measures(&self, window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> Vec<Measure> {
-        let m = window.measure(at, correlation.timespan);
-        let span = span_text(correlation.timespan);
-        let names = |fields: &[FieldRef]| fields.iter().map(|f| self.field_name(f)).collect::<Vec<_>>().join(" + ");
-        let one = |what: String, value: i64, against: String| {
-            vec![Measure { what: what.into(), value: value.to_string().into(), against: against.into() }]
-        };
-        match kind {
-            Kind::EventCount(range) => one(format!("events in {span}"), m.count, range.to_string()),
-            Kind::ValueCount { fields, range } => {
-                one(format!("different {} in {span}", names(fields)), m.distinct, range.to_string())
-            }
-            Kind::ValueSum { field, range } => {
-                one(format!("sum of {} in {span}", self.field_name(field)), m.sum, range.to_string())
-            }
-            Kind::ValueAvg { field, range } => {
-                one(format!("average of {} in {span}", self.field_name(field)), average(m) as i64, range.to_string())
-            }
-            Kind::ValuePercentile { field, percentile, range } => {
-                let entries = window.within(at, correlation.timespan);
-                let what = match percentile {
-                    Some(p) => format!("percentile {p} of {} in {span}", self.field_name(field)),
-                    None => {
-                        format!("percent of the values of {} in {span} that are not larger", self.field_name(field))
-                    }
-                };
-                one(what, percentile_of(entries, *percentile) as i64, range.to_string())
-            }
-            Kind::Temporal { .. } => correlation
-                .rules
-                .iter()
-                .enumerate()
-                .map(|(via, rule)| {
-                    let entries = window.within(at, correlation.timespan);
-                    let n = entries.iter().filter(|e| usize::from(e.rule) == via).count();
-                    Measure {
-                        what: format!("{} in {span}", self.set.rules[*rule].name).into(),
-                        value: n.to_string().into(),
-                        against: ">= 1".into(),
-                    }
-                })
-                .collect(),
-            Kind::NewValue(_) => Vec::new(),
-        }
-    }
-
-    /// The newest contributions, but at least one of each rule: a sequence is not explained by its last step alone.
-    fn witnesses(&self, window: &Window, correlation: &Correlation, at: EventTime) -> Vec<(EventId, EventTime, Text)> {
-        let entries = window.within(at, correlation.timespan);
-        let name = |e: &Entry| self.set.rules[correlation.rules[usize::from(e.rule)]].name.as_ref().into();
-        let mut chosen: Vec<&Entry> = Vec::new();
-        for rule in 0..correlation.rules.len() {
-            chosen.extend(entries.iter().rev().find(|e| usize::from(e.rule) == rule));
-        }
-        for entry in entries.iter().rev() {
-            if chosen.len() >= crate::model::limits::EVIDENCE_PER_FINDING {
-                break;
-            }
-            if !chosen.iter().any(|c| std::ptr::eq(*c, entry)) {
-                chosen.push(entry);
-            }
-        }
-        chosen.sort_by_key(|e| std::cmp::Reverse((e.time, e.event)));
-        chosen.dedup_by(|a, b| a.event == b.event);
-        chosen.truncate(crate::model::limits::EVIDENCE_PER_FINDING);
-        chosen.into_iter().map(|e| (e.event, e.time, name(e))).collect()
     }
 
     fn label(&self, correlation: &Correlation, via: u16, event: &Event) -> Text {
@@ -434,10 +269,15 @@ struct Place<'a> {
     step: &'a Step,
     part: &'a Part,
     slot: At,
+    /// The slice of what it is compared with: those who use the same value, or peers.
+    beside: At,
     policy: &'a Policy,
 }
 
 const SEPARATOR: &str = "\u{1f}";
+
+/// What is new at an event that leads to a finding of this severity is not learned until somebody says that it was honest.
+const SUSPICIOUS: Severity = Severity::High;
 
 fn read(event: &Event, field: &FieldRef) -> Option<Text> {
     match field {
@@ -490,65 +330,6 @@ fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Text> {
 /// Whether a single event of any of the rules is enough.
 fn is_or(kind: &Kind) -> bool {
     matches!(kind, Kind::EventCount(range) if range.only_from_below() && range.holds(1.0))
-}
-
-/// Whether what does not hold goes on not holding as contributions leave the window.
-fn from_below(kind: &Kind) -> bool {
-    match kind {
-        Kind::ValueCount { range, .. } | Kind::Temporal { range: Some(range), .. } => range.only_from_below(),
-        Kind::Temporal { range: None, .. } => true,
-        _ => false,
-    }
-}
-
-/// What the event adds to a window of that kind, or nothing where it lacks the field.
-fn contribution(event: &Event, part: &Part, kind: &Kind) -> Option<(i64, u64)> {
-    Some(match kind {
-        Kind::ValueCount { .. } => {
-            part.value.as_ref()?;
-            (0, part.digest)
-        }
-        Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {
-            (number(event, field)?.max(0), 0)
-        }
-        Kind::EventCount(_) | Kind::Temporal { .. } | Kind::NewValue(_) => (0, 0),
-    })
-}
-
-fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> bool {
-    let span = correlation.timespan;
-    let measured = || window.measure(at, span);
-    match kind {
-        Kind::EventCount(range) => range.holds(measured().count as f64),
-        Kind::ValueCount { range, .. } => range.holds(measured().distinct as f64),
-        Kind::ValueSum { range, .. } => range.holds(measured().sum as f64),
-        Kind::ValueAvg { range, .. } => range.holds(average(measured())),
-        Kind::ValuePercentile { percentile, range, .. } => {
-            range.holds(percentile_of(window.within(at, span), *percentile))
-        }
-        Kind::Temporal { range: Some(range), .. } => range.holds(window.different_rules(at, span) as f64),
-        Kind::Temporal { ordered: false, .. } => window.has_all(correlation.rules.len() as u16, at, span),
-        Kind::Temporal { ordered: true, .. } => window.has_in_order(correlation.rules.len() as u16, at, span),
-        Kind::NewValue(_) => false,
-    }
-}
-
-fn average(m: window::Measured) -> f64 {
-    if m.count == 0 { 0.0 } else { m.sum as f64 / m.count as f64 }
-}
-
-/// That percentile of the amounts, by nearest rank; without one, the percentage of amounts that are not larger than the last.
-fn percentile_of(entries: &[Entry], percentile: Option<f64>) -> f64 {
-    let mut amounts: Vec<i64> = entries.iter().map(|e| e.amount).collect();
-    let Some(last) = amounts.last().copied() else {
-        return 0.0;
-    };
-    let n = amounts.len() as f64;
-    amounts.sort_unstable();
-    match percentile {
-        Some(p) => amounts[((n * p / 100.0).ceil() as usize).clamp(1, amounts.len()) - 1] as f64,
-        None => 100.0 * amounts.partition_point(|a| *a <= last) as f64 / n,
-    }
 }
 
 /// The length in the largest unit that divides it: `1h`, `90m`.

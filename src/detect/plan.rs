@@ -7,7 +7,8 @@
 use super::state::StateKey;
 use super::{Engine, Value, is_or, read_known, subject_key, tuple};
 use crate::model::{Event, Field, HashParts, Text, limits};
-use crate::policy::{Body, CorrelationKind as Kind, FieldRef, PolicySet};
+use crate::policy::extension::{Amount, Baseline, Crowd};
+use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +77,17 @@ pub(super) struct Part {
     pub(super) value: Option<Text>,
     /// The digest of `value`.
     pub(super) digest: u64,
+    /// The slice of what it is compared with: those who use the value, or peers.
+    pub(super) beside: Option<StateKey>,
     stateful: bool,
+}
+
+impl Part {
+    /// The entity, short.
+    pub(super) fn entity(&self) -> u64 {
+        let entity = self.key.entity();
+        entity[..8].iter().fold(0, |n, b| n << 8 | u64::from(*b))
+    }
 }
 
 impl Case {
@@ -85,9 +96,13 @@ impl Case {
         self.0[usize::from(place)].as_ref()
     }
 
-    /// The slices that its events may change: for each step its own, none where nothing is kept.
+    /// The slices that its events may change: for each step its own and the one beside it, none where nothing is kept.
     pub(super) fn keys(&self) -> impl Iterator<Item = Option<StateKey>> {
-        self.0.iter().map(|part| part.as_ref().filter(|p| p.stateful).map(|p| p.key))
+        let both = |part: &Option<Part>| {
+            let part = part.as_ref().filter(|p| p.stateful);
+            [part.map(|p| p.key), part.and_then(|p| p.beside)]
+        };
+        self.0.iter().flat_map(both)
     }
 }
 
@@ -211,9 +226,26 @@ pub(super) fn looks(set: &PolicySet, by_activity: &[Vec<u16>]) -> Vec<Option<Vec
 /// The fields whose values a correlation tells apart. Amounts are not among them: they differ from event to event.
 fn told_apart(kind: &Kind) -> &[FieldRef] {
     match kind {
-        Kind::ValueCount { fields, .. } => fields,
-        Kind::NewValue(new) => &new.fields,
+        Kind::ValueCount { .. } | Kind::NewValue(_) | Kind::Travel(_) | Kind::Concurrent(_) => kind.fields(),
+        Kind::Baseline(Baseline { measure: Amount::Distinct(fields), .. }) => fields,
         _ => &[],
+    }
+}
+
+/// The slice of what an entity is compared with, where there is such a thing.
+fn beside(event: &Event, kind: &Kind, prefix: [u8; 8], value: Option<&Text>) -> Option<StateKey> {
+    let crowd = |crowd: &Option<Crowd>| {
+        let value = value.filter(|_| crowd.is_some())?;
+        Some(StateKey::of(prefix, &HashParts::new("crowd").part(value.as_bytes()).finish().short()))
+    };
+    match kind {
+        Kind::NewValue(new) => crowd(&new.crowd),
+        Kind::Travel(travel) => crowd(&travel.crowd),
+        Kind::Baseline(base) if !base.peers.is_empty() => {
+            let peers = tuple(event, &base.peers)?;
+            Some(StateKey::of(prefix, &HashParts::new("peers").part(peers.as_bytes()).finish().short()))
+        }
+        _ => None,
     }
 }
 
@@ -302,14 +334,16 @@ impl Engine {
     fn case(&self, event: &Event, facet: &Facet) -> Case {
         let entity = facet.shape.entity(event);
         let part = |step: &Step| {
-            let value = match &self.set.rules[usize::from(step.policy)].body {
-                Body::Correlation(c) => tuple(event, told_apart(&c.kind)),
+            let kind = match &self.set.rules[usize::from(step.policy)].body {
+                Body::Correlation(c) => Some(&c.kind),
                 Body::Detection(_) => None,
             };
+            let value = kind.and_then(|kind| tuple(event, told_apart(kind)));
+            let beside = kind.and_then(|kind| beside(event, kind, step.prefix, value.as_ref()));
             let digest = value.as_ref().map_or(0, |value| {
                 u64::from_be_bytes(first_eight(&HashParts::new("value").part(value.as_bytes()).finish().0))
             });
-            Some(Part { key: StateKey::of(step.prefix, &entity?), value, digest, stateful: step.stateful })
+            Some(Part { key: StateKey::of(step.prefix, &entity?), value, digest, beside, stateful: step.stateful })
         };
         Case(facet.steps.iter().map(part).collect())
     }
@@ -380,6 +414,11 @@ impl Draft {
             self.facets.len() - 1
         });
         self.facets[facet].fields.extend(values);
+        if let Body::Correlation(Correlation { kind: Kind::Baseline(base), .. }) =
+            &engine.set.rules[policy as usize].body
+        {
+            self.facets[facet].fields.extend(&base.peers);
+        }
         let prefix = first_eight(&engine.set.rules[policy as usize].accumulation.0);
         self.steps.push(Step { policy, via, facet: facet as u16, place: 0, direct, stateful, prefix });
     }
@@ -432,6 +471,12 @@ fn is_of_origin(field: &FieldRef) -> bool {
     )
 }
 
+/// The entity whose fields have these values.
+pub(super) fn entity_of<'t>(values: impl IntoIterator<Item = &'t str>) -> [u8; 16] {
+    let parts = HashParts::new("entity");
+    values.into_iter().fold(parts, |parts, value| parts.part(value.as_bytes())).finish().short()
+}
+
 impl Shape {
     /// The fields that tell entities apart.
     fn fields(&self) -> BTreeSet<FieldRef> {
@@ -459,7 +504,8 @@ impl Shape {
     }
 }
 
-fn first_eight(bytes: &[u8; 32]) -> [u8; 8] {
+/// The first eight bytes.
+pub(super) fn first_eight(bytes: &[u8; 32]) -> [u8; 8] {
     let mut first = [0; 8];
     first.copy_from_slice(&bytes[..8]);
     first

@@ -2,7 +2,11 @@
 //!
 //! A cache in front of the ledger: what is not here is fetched before an event is folded in, and what has been written
 //! may be let go at any time. Which slices are at hand never changes a result.
+use super::absence::Silence;
+use super::baseline::{Past, Sketch};
+use super::crowd::Users;
 use super::plan::{Case, Table, Touched};
+use super::travel::Places;
 use super::values::Values;
 use super::window::Window;
 use crate::model::{EventTime, limits};
@@ -38,7 +42,40 @@ pub enum Slice {
     Window(Window),
     /// Known values.
     Values(Values),
+    /// Who uses a value.
+    Users(Users),
+    /// Places and ways.
+    Places(Places),
+    /// Amounts of a window, and of past days.
+    Past(Past),
+    /// Peers' amounts.
+    Sketch(Sketch),
+    /// When the expected came last.
+    Silence(Silence),
 }
+
+/// What a slice can be.
+pub(super) trait Kept: Default {
+    fn of(slice: &mut Slice) -> Option<&mut Self>;
+    fn into_slice(self) -> Slice;
+}
+
+macro_rules! kept {
+    ($($kind:ident),*) => { $(
+        impl Kept for $kind {
+            fn of(slice: &mut Slice) -> Option<&mut $kind> {
+                match slice {
+                    Slice::$kind(kept) => Some(kept),
+                    _ => None,
+                }
+            }
+            fn into_slice(self) -> Slice {
+                Slice::$kind(self)
+            }
+        }
+    )* };
+}
+kept!(Window, Values, Users, Places, Past, Sketch, Silence);
 
 struct Slot {
     key: StateKey,
@@ -181,9 +218,10 @@ impl State {
         (self.cases.len() - 1) as At
     }
 
-    /// Where the slice of a step of a case lies.
-    pub(super) fn place(&self, met: At, place: u16) -> At {
-        self.cases[met as usize].slots[usize::from(place)]
+    /// Where the slice of a step of a case lies, and the one beside it.
+    pub(super) fn place(&self, met: At, place: u16) -> [At; 2] {
+        let slots = &self.cases[met as usize].slots;
+        [slots[2 * usize::from(place)], slots[2 * usize::from(place) + 1]]
     }
 
     /// Whether nothing can come of an event of that case at that time.
@@ -233,26 +271,23 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn window(&mut self, at: At) -> &mut Window {
+    /// The slice there, made anew where there is none of its kind.
+    pub(super) fn get<T: Kept>(&mut self, at: At) -> &mut T {
         let slice = &mut self.slots[at as usize].slice;
-        if !matches!(slice, Some(Slice::Window(_))) {
-            *slice = Some(Slice::Window(Window::default()));
+        if slice.as_mut().and_then(T::of).is_none() {
+            *slice = Some(T::default().into_slice());
         }
-        match slice {
-            Some(Slice::Window(window)) => window,
-            _ => unreachable!("it was just put there"),
-        }
+        slice.as_mut().and_then(T::of).unwrap_or_else(|| unreachable!("it was just put there"))
     }
 
-    pub(super) fn values(&mut self, at: At) -> &mut Values {
-        let slice = &mut self.slots[at as usize].slice;
-        if !matches!(slice, Some(Slice::Values(_))) {
-            *slice = Some(Slice::Values(Values::default()));
-        }
-        match slice {
-            Some(Slice::Values(values)) => values,
-            _ => unreachable!("it was just put there"),
-        }
+    /// Where the slice lies, if it is at hand.
+    pub(super) fn find(&self, key: &StateKey) -> Option<At> {
+        self.index.get(key).copied()
+    }
+
+    /// What lies there.
+    pub(super) fn slice(&mut self, at: At) -> Option<&mut Slice> {
+        self.slots[at as usize].slice.as_mut()
     }
 
     /// What was calm because of the slice may be so no longer.

@@ -8,6 +8,9 @@ use super::window::Fired;
 use crate::model::{Digest, EventTime, Millis, Text, limits};
 use serde::{Deserialize, Serialize};
 
+/// How long after something suspicious what is new is held, and how far back: a working shift.
+const SHIFT: Millis = Millis::HOUR.times(12);
+
 /// What it takes for a value to be new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -28,6 +31,8 @@ struct Known {
     last: EventTime,
     /// Seen first when the learning was over: only such a value is ever new.
     after_learning: bool,
+    /// Seen first where something was suspicious: new until that is excused.
+    held: bool,
 }
 
 /// The values of one entity.
@@ -39,6 +44,8 @@ pub struct Values {
     /// Sorted by value.
     known: Vec<Known>,
     fired: Fired,
+    /// Until then what is new is held.
+    suspect_until: Option<EventTime>,
     /// How many values were let go at [`limits::VALUES_PER_ENTITY`].
     evicted: u64,
 }
@@ -86,13 +93,34 @@ impl Values {
             }
             Err(i) => {
                 changed = true;
-                self.known.insert(i, Known { value: value.into(), first: at, last: coarse, after_learning: learned });
+                let held = learned && self.suspect_until.is_some_and(|until| at <= until);
+                let known = Known { value: value.into(), first: at, last: coarse, after_learning: learned, held };
+                self.known.insert(i, known);
                 let i = self.make_room(i);
                 &mut self.known[i]
             }
         };
-        let new = known.after_learning && at.since(known.first) <= terms.new_for;
+        let new = known.after_learning && (known.held || at.since(known.first) <= terms.new_for);
         Sight { new, first: new && known.first == at, changed, same_until: coarse.plus(grain) }
+    }
+
+    /// Something suspicious happened at `at`: what is new then, and for a shift after, is not learned. Says whether that
+    /// changes anything.
+    pub fn suspect(&mut self, at: EventTime, terms: &Terms) -> bool {
+        let lately = terms.new_for.max(SHIFT);
+        for known in self.known.iter_mut() {
+            known.held |= known.after_learning && known.first <= at && at.since(known.first) <= lately;
+        }
+        let until = Some(at.plus(SHIFT)).max(self.suspect_until);
+        let changed = until != self.suspect_until;
+        self.suspect_until = until;
+        changed
+    }
+
+    /// What was held was honest. Says whether anything was.
+    pub fn excuse(&mut self) -> bool {
+        self.known.iter_mut().for_each(|known| known.held = false);
+        self.suspect_until.take().is_some()
     }
 
     /// How many values are known, and the most lately used of them, at most `n`.
@@ -210,6 +238,19 @@ mod tests {
         // an old habit that arrives late is no news, and makes what follows none
         assert!(!other.observe("b", day(2), &TERMS).new);
         assert!(!other.observe("b", late, &TERMS).new);
+    }
+
+    #[test]
+    fn what_was_suspicious_stays_new_until_it_is_excused() {
+        let mut v = learned();
+        assert!(v.observe("b", day(8), &TERMS).new);
+        assert!(v.suspect(day(8), &TERMS));
+        assert!(v.observe("b", day(20), &TERMS).new, "held");
+        assert!(!v.observe("a", day(20), &TERMS).new, "what was known before is not");
+        assert!(v.observe("c", day(8).plus(Millis::HOUR), &TERMS).new);
+        assert!(v.observe("c", day(9), &TERMS).new, "first seen in the suspicious shift");
+        assert!(v.excuse());
+        assert!(!v.observe("b", day(21), &TERMS).new && !v.observe("c", day(21), &TERMS).new);
     }
 
     #[test]

@@ -153,6 +153,19 @@ impl Window {
         }
     }
 
+    /// Whether that rule contributed in `(at - timespan, at]`.
+    pub fn has(&self, rule: u16, at: EventTime, timespan: Millis) -> bool {
+        self.within(at, timespan).iter().any(|e| e.rule == rule)
+    }
+
+    /// How often a value came back after another one in `(at - timespan, at]`: A B A is once. A further contribution can
+    /// only make it more.
+    pub fn returns(&self, at: EventTime, timespan: Millis) -> i64 {
+        let entries = self.within(at, timespan);
+        let runs = entries.windows(2).filter(|pair| pair[0].value != pair[1].value).count() + 1;
+        if entries.is_empty() { 0 } else { runs as i64 - distinct(entries) }
+    }
+
     /// Whether all of `rules` contributed in `(at - timespan, at]`.
     pub fn has_all(&self, rules: u16, at: EventTime, timespan: Millis) -> bool {
         let entries = self.within(at, timespan);

@@ -2,14 +2,17 @@
 //!
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
 use crate::ledger::read::FindingRow;
-use crate::model::{Finding, Order, OrderState, Severity, Standing};
+use crate::model::{Finding, FindingVerdict, Order, OrderState, Severity};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
+
+/// OCSF `status_id` of a finding that a silence covers, or that was honest work.
+const SUPPRESSED: u8 = 3;
 
 /// A finding, with the recorded events that it rests on, the newest first.
 pub fn finding(row: &FindingRow, events: &[&EventRow]) -> Value {
     let finding = &row.finding;
-    let standing = standing(row);
+    let said = said(row);
     let s = &finding.subject;
     let session = s.session.map(|r| crate::model::id::hex(&r.digest));
     let mut user = Map::new();
@@ -24,17 +27,17 @@ pub fn finding(row: &FindingRow, events: &[&EventRow]) -> Value {
         "class_uid": 2004,
         "class_name": "Detection Finding",
         "category_uid": 2,
-        "activity_id": standing.activity_id,
-        "type_uid": 200_400 + standing.activity_id,
+        "activity_id": said.activity_id,
+        "type_uid": 200_400 + said.activity_id,
         "time": finding.time.0,
         "severity_id": finding.severity.ocsf(),
         "severity": severity_name(finding.severity),
-        "status_id": standing.status_id,
-        "status": standing.status,
-        "verdict_id": standing.verdict_id,
-        "verdict": standing.verdict,
-        "comment": row.judged.as_ref().map(|j| &j.reason),
-        "is_alert": finding.severity >= Severity::High,
+        "status_id": said.status_id,
+        "status": said.status,
+        "verdict_id": said.verdict_id,
+        "verdict": said.verdict,
+        "comment": comment(row),
+        "is_alert": finding.severity >= Severity::High && finding.silenced.is_none(),
         "message": finding.title,
         "metadata": {
             "version": "1.8.0",
@@ -75,19 +78,27 @@ struct Said {
     verdict: Option<&'static str>,
 }
 
-fn standing(row: &FindingRow) -> Said {
-    let said =
+fn said(row: &FindingRow) -> Said {
+    let with =
         |activity_id, status_id, status| Said { activity_id, status_id, status, verdict_id: None, verdict: None };
-    match (row.standing, &row.acknowledged) {
-        (Standing::Open, None) => said(1, 1, "New"),
-        (Standing::Open, Some(_)) => said(2, 2, "In Progress"),
-        (Standing::Dismissed, _) => {
-            Said { verdict_id: Some(1), verdict: Some("False Positive"), ..said(3, 3, "Suppressed") }
+    match (row.verdict, &row.acknowledged) {
+        // a silence covers it
+        (FindingVerdict::Open, _) if row.finding.silenced.is_some() => with(1, SUPPRESSED, "Suppressed"),
+        (FindingVerdict::Open, None) => with(1, 1, "New"),
+        (FindingVerdict::Open, Some(_)) => with(2, 2, "In Progress"),
+        (FindingVerdict::Dismissed, _) => {
+            Said { verdict_id: Some(1), verdict: Some("False Positive"), ..with(3, SUPPRESSED, "Suppressed") }
         }
-        (Standing::Confirmed, _) => {
-            Said { verdict_id: Some(2), verdict: Some("True Positive"), ..said(3, 4, "Resolved") }
+        (FindingVerdict::Confirmed, _) => {
+            Said { verdict_id: Some(2), verdict: Some("True Positive"), ..with(3, 4, "Resolved") }
         }
     }
+}
+
+/// Why, in the words of who judged it, else of who silenced it.
+fn comment(row: &FindingRow) -> Option<String> {
+    let silenced = row.finding.silenced.as_ref().map(|s| format!("silenced by {}: {}", s.author, s.reason));
+    row.judged.as_ref().map(|j| j.reason.clone()).or(silenced)
 }
 
 /// An order: given, or in a replay the one that would have been.

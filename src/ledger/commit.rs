@@ -1,6 +1,6 @@
 //! The one transaction.
 use super::{Error, Ledger, block, sql_error};
-use crate::model::{HashParts, Millis, Order, OrderState, Session, Standing, Vouched, WallTime, limits};
+use crate::model::{FindingVerdict, HashParts, Millis, Order, OrderState, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
 use std::os::unix::ffi::OsStrExt;
@@ -278,6 +278,9 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     if let Some(flood) = &changes.flood {
         meta.execute(["flood", flood])?;
     }
+    if let Some(silences) = &changes.silences {
+        meta.execute(["silences", silences])?;
+    }
     Ok(())
 }
 
@@ -306,7 +309,7 @@ fn write_findings(
             body
         ])?;
         if new == 1 {
-            if finding.severity >= outcome.core().rules.tell || finding.test {
+            if (finding.severity >= outcome.core().rules.tell && finding.silenced.is_none()) || finding.test {
                 tell.execute(params![now.0, body])?;
             }
             leaves.push(("finding", body.into_bytes()));
@@ -320,12 +323,12 @@ fn write_findings(
     }
     // people may change their minds: the last verdict stands here, and all of them among the inputs
     let mut judge = c.prepare_cached(
-        "UPDATE findings SET standing = ?2, judged_at = ?3, judged_by = ?4, reason = ?5 WHERE id = ?1",
+        "UPDATE findings SET verdict = ?2, judged_at = ?3, judged_by = ?4, reason = ?5 WHERE id = ?1",
     )?;
     for (judgement, at, by) in &changes.judged {
         let id = &judgement.finding.0[..];
-        let standing = if judgement.honest { Standing::Dismissed } else { Standing::Confirmed };
-        judge.execute(params![id, standing.name(), at.0, by.as_str(), judgement.reason.as_str()])?;
+        let verdict = if judgement.honest { FindingVerdict::Dismissed } else { FindingVerdict::Confirmed };
+        judge.execute(params![id, verdict.name(), at.0, by.as_str(), judgement.reason.as_str()])?;
         // who has judged it has looked at it
         acknowledge.execute(params![id, at.0, by.as_str()])?;
     }

@@ -1,6 +1,7 @@
 //! The reading connection: answers questions, and can change nothing.
 use super::{Error, block, foreign, open_file, sql_error};
-use crate::model::{EventId, EventTime, Finding, FindingId, Order, OrderId, Severity, Standing, WallTime};
+use crate::model::silence::{Silence, Silenced, Standing};
+use crate::model::{EventId, EventTime, Finding, FindingId, FindingVerdict, Order, OrderId, Severity, WallTime};
 use crate::pipeline::EventRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub struct FindingFilter {
     pub open: bool,
     /// What people have said of it.
     #[serde(default)]
-    pub standing: Option<Standing>,
+    pub verdict: Option<FindingVerdict>,
     /// At most so many, the newest first.
     #[serde(default)]
     pub limit: Option<u32>,
@@ -51,7 +52,7 @@ pub struct FindingRow {
     /// When and by whom it was acknowledged.
     pub acknowledged: Option<(WallTime, String)>,
     /// What people say of it.
-    pub standing: Standing,
+    pub verdict: FindingVerdict,
     /// Who says so, and why; nothing while it is open.
     pub judged: Option<Judged>,
 }
@@ -65,6 +66,24 @@ pub struct Judged {
     pub by: String,
     /// Why, in the person's words.
     pub reason: String,
+}
+
+/// A silence with what it has kept quiet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SilenceRow {
+    /// The silence; of one that was taken out only whose it was and why.
+    pub silence: Silence,
+    /// Whether it is among those that the daemon read last.
+    pub written: bool,
+    /// How many findings are under it.
+    pub findings: u64,
+}
+
+impl SilenceRow {
+    /// How it stands; one that was taken out has ended.
+    pub fn standing(&self, at: EventTime) -> Standing {
+        if self.written { self.silence.standing(at) } else { Standing::Ended }
+    }
 }
 
 /// One step of an order.
@@ -129,9 +148,9 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn findings(&self, filter: &FindingFilter) -> Result<Vec<FindingRow>, Error> {
-        let sql = "SELECT body, acknowledged_at, acknowledged_by, standing, judged_at, judged_by, reason FROM findings \
+        let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings \
                    WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) \
-                   AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) AND (?7 IS NULL OR standing = ?7) \
+                   AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) AND (?7 IS NULL OR verdict = ?7) \
                    ORDER BY time DESC, id LIMIT ?8";
         let values = params![
             filter.since.unwrap_or(i64::MIN),
@@ -140,7 +159,7 @@ impl Reader {
             filter.policy,
             filter.severity.map_or(0, Severity::ocsf),
             filter.open,
-            filter.standing.map(Standing::name),
+            filter.verdict.map(FindingVerdict::name),
             filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
         ];
         self.read("reading findings", |c| {
@@ -156,7 +175,7 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn finding(&self, id: &FindingId) -> Result<Option<FindingRow>, Error> {
-        let sql = "SELECT body, acknowledged_at, acknowledged_by, standing, judged_at, judged_by, reason FROM findings WHERE id = ?";
+        let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings WHERE id = ?";
         self.read("reading a finding", |c| c.prepare_cached(sql)?.query_row([&id.0[..]], finding_row).optional())?
             .transpose()
             .map_err(|why| foreign(&self.path, why))
@@ -308,6 +327,48 @@ impl Reader {
         self.read("reading the hold", |c| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n > 0))
     }
 
+    /// The silences that were read last, and those that were taken out but have findings under them.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn silences(&self) -> Result<Vec<SilenceRow>, Error> {
+        let foreign_row = |e| foreign(&self.path, format!("holds an unreadable silence: {e}"));
+        let known = self.read("reading silences", |c| {
+            let sql = "SELECT value FROM meta WHERE key = 'silences'";
+            c.query_row(sql, [], |r| r.get::<_, String>(0)).optional()
+        })?;
+        let known: Vec<Silence> =
+            known.map(|json| serde_json::from_str(&json).map_err(foreign_row)).transpose()?.unwrap_or_default();
+        let mut under = self.silenced()?;
+        let counted = |silence: Silence| {
+            let findings = under.remove(&silence.id).map_or(0, |(_, findings)| findings);
+            SilenceRow { silence, written: true, findings }
+        };
+        let mut rows: Vec<SilenceRow> = known.into_iter().map(counted).collect();
+        rows.extend(under.into_values().map(|(silenced, findings)| SilenceRow {
+            silence: Silence::taken_out(silenced),
+            written: false,
+            findings,
+        }));
+        Ok(rows)
+    }
+
+    /// For each silence with findings under it, whose it is and how many they are.
+    fn silenced(&self) -> Result<BTreeMap<crate::model::Text, (Silenced, u64)>, Error> {
+        // inside a text of the JSON the quotes are escaped, so nothing that a log line chose looks like this
+        let sql = "SELECT json_extract(body, '$.silenced.silence'), json_extract(body, '$.silenced.author'), \
+                   json_extract(body, '$.silenced.reason'), count(*) \
+                   FROM findings WHERE instr(body, ',\"silenced\":{') > 0 GROUP BY 1 LIMIT 10000";
+        let rows: Vec<(Silenced, u64)> = self.read("counting silenced findings", |c| {
+            let row = |r: &rusqlite::Row<'_>| {
+                let silence: String = r.get(0)?;
+                Ok((Silenced { silence: silence.into(), author: r.get(1)?, reason: r.get(2)? }, r.get(3)?))
+            };
+            c.prepare_cached(sql)?.query_map([], row)?.collect()
+        })?;
+        Ok(rows.into_iter().map(|(silenced, findings)| (silenced.silence.clone(), (silenced, findings))).collect())
+    }
+
     /// The recorded events of those ids, each block read once.
     ///
     /// # Errors
@@ -447,13 +508,13 @@ fn finding_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<FindingRow, Str
         (Some(at), Some(by)) => Some((WallTime(at), by)),
         _ => None,
     };
-    let standing: String = r.get(3)?;
+    let verdict: String = r.get(3)?;
     let judged = match (r.get(4)?, r.get(5)?, r.get(6)?) {
         (Some(at), Some(by), Some(reason)) => Some(Judged { at: WallTime(at), by, reason }),
         _ => None,
     };
-    let standing = Standing::from_name(&standing).unwrap_or(Standing::Open);
+    let verdict = FindingVerdict::from_name(&verdict).unwrap_or(FindingVerdict::Open);
     Ok(serde_json::from_str(&body)
-        .map(|finding| FindingRow { finding, acknowledged, standing, judged })
+        .map(|finding| FindingRow { finding, acknowledged, verdict, judged })
         .map_err(|e| format!("holds an unreadable finding: {e}")))
 }

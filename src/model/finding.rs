@@ -2,6 +2,7 @@
 use super::Text;
 use super::event::closed;
 use super::id::{EventId, FindingId};
+use super::silence::Silenced;
 use super::time::{EventTime, WallTime};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ closed!(
 
 closed!(
     /// What people say of a finding.
-    Standing {
+    FindingVerdict {
         /// Nobody has judged it yet.
         Open = "open",
         /// It was an attack. OCSF `verdict_id` 2, True Positive.
@@ -123,6 +124,9 @@ pub struct Finding {
     pub asks: Vec<Ask>,
     /// Made by `tripline test-finding`: goes through every outlet, and never leads to an order.
     pub test: bool,
+    /// The silence that it is under: it is recorded, told to nobody, and leads to no order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced: Option<Silenced>,
 }
 
 /// What a policy's response block asks for.

@@ -2,6 +2,7 @@
 use super::Text;
 use super::id::{Digest, FindingId, OrderId};
 use super::position::Batch;
+use super::silence::Silence;
 use super::time::{EventTime, WallTime};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub enum Input<L = Batch> {
         at: WallTime,
         /// Digest of everything that was read.
         digest: Digest,
+        /// The silences among it.
+        silences: Vec<Silence>,
     },
     /// A person acknowledged a finding.
     Acknowledge {

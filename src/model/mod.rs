@@ -8,12 +8,13 @@ pub mod limits;
 pub mod order;
 pub mod position;
 pub mod shown;
+pub mod silence;
 pub mod time;
 
 pub use event::{
     Activity, Actor, ActorKind, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value, Vouched,
 };
-pub use finding::{Finding, Measure, Severity, Standing, Subject};
+pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
 pub use input::{Input, Judgement, Verdict};
 pub use order::{Mode, Order, OrderState, Refusal, TargetKind};

@@ -103,7 +103,8 @@ impl Book {
     /// judged again by what the new finding brings: an act that nothing could be done about must not shield the next.
     pub fn consider(&mut self, settings: &Settings, finding: &Finding, clock: Clock) -> Vec<Order> {
         let mut changed = Vec::new();
-        for ask in &finding.asks {
+        // what a silence covers leads to nothing, not even to an order that is refused
+        for ask in finding.asks.iter().filter(|_| finding.silenced.is_none()) {
             let id = order_id(&ask.action, ask.target, finding);
             let (mode, state, refusal) = self.gate(settings, finding, ask, clock);
             let subject = &finding.subject;

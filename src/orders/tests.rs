@@ -26,6 +26,7 @@ fn finding(n: u8) -> Finding {
         tags: vec![],
         asks: vec![Ask { action: "end-session".into(), target: TargetKind::Session }],
         test: false,
+        silenced: None,
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Findi
         tags: policy.tags.clone(),
         asks: policy.asks.clone(),
         test: false,
+        silenced: None,
     }
 }
 
@@ -62,10 +63,22 @@ pub(super) fn test(at: WallTime, by: &str) -> Finding {
     }
 }
 
+/// The policies that tripline's own findings are of, tests left out.
+pub const OWN: &[&str] = &["findings_capped", "state_pressure", "trail_truncated", "trail_gap", "trail_unreadable"];
+
+/// Under which name the findings of a policy in an hour are counted. Those under a silence by themselves: what nobody is told
+/// of must not use up what somebody would be told of.
+pub(super) fn flood_key(finding: &Finding) -> Arc<str> {
+    match finding.silenced {
+        Some(_) => format!("silenced {}", finding.policy).into(),
+        None => finding.policy.clone(),
+    }
+}
+
 /// Said in place of the finding that is one too many.
 pub(super) fn flood(last: &Finding) -> Finding {
     let hour = last.time.episode(Millis::HOUR);
-    let id = HashParts::new("flood").part(last.policy.as_bytes()).number(hour).finish();
+    let id = HashParts::new("flood").part(flood_key(last).as_bytes()).number(hour).finish();
     let mut finding = own(
         id.short(),
         "findings_capped",
@@ -75,6 +88,7 @@ pub(super) fn flood(last: &Finding) -> Finding {
         last.observed,
         format!("policy={}", last.policy).into(),
     );
+    finding.silenced.clone_from(&last.silenced);
     finding.measures.push(Measure {
         what: "findings of the policy in one hour".into(),
         value: format!("more than {}", crate::model::limits::FINDINGS_PER_POLICY_HOUR).into(),
@@ -180,5 +194,6 @@ fn own(
         tags: Vec::new(),
         asks: Vec::new(),
         test: false,
+        silenced: None,
     }
 }

@@ -9,7 +9,9 @@ mod kept;
 pub mod prepare;
 mod record;
 pub mod secrets;
+mod silence;
 pub mod trail;
+pub mod trial;
 
 use crate::detect::{Engine, Meeting, State, StateKey};
 use crate::enrich::Enricher;
@@ -18,10 +20,12 @@ use crate::model::{
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Book, Clock};
+pub use findings::OWN as OWN_POLICIES;
 pub use kept::{EventRow, Kept, index_key};
 pub use prepare::{Line, Prepared, Ready, Scratch};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
+pub use silence::Silences;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use trail::{SeenRow, Trail, TrailRow};
@@ -42,6 +46,8 @@ pub struct Rules {
     pub directory: BTreeMap<Text, Text>,
     /// Modes, gates, limits.
     pub response: orders::Settings,
+    /// What operators do not want to be told of for a while.
+    pub silences: Silences,
     /// Keys of this installation.
     pub secrets: Secrets,
     /// Findings of this severity and above are told to the outlets.
@@ -134,6 +140,8 @@ pub struct Changes {
     pub hold: Option<bool>,
     /// JSON of the flood counters, where they changed.
     pub flood: Option<String>,
+    /// JSON of the silences that hold from now on, where rules were read.
+    pub silences: Option<String>,
     /// Trails with their new rows and ids; filled by [`Outcome::seal`].
     pub trails: Vec<(SourceName, TrailRow, SeenRow)>,
     /// State rows; filled by [`Outcome::seal`].
@@ -353,7 +361,7 @@ impl Outcome {
         match input {
             Input::Lines(_) => {}
             Input::Tick(at) => self.core.book.forget(at.minus(orders::REMEMBERED)),
-            Input::Rules { .. } => {}
+            Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),
             Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),
             Input::Judge { at, judgement, by } => self.judged(judgement, at, by),
             Input::Hold { at, on, by } => {
@@ -381,9 +389,10 @@ impl Outcome {
     }
 
     /// Takes up a finding and the orders that it leads to, unless its policy has had too many this hour.
-    fn found(&mut self, finding: Finding) {
+    fn found(&mut self, mut finding: Finding) {
         let hour = finding.time.episode(crate::model::Millis::HOUR);
-        let flood = self.core.flood.entry(finding.policy.clone()).or_default();
+        finding.silenced = self.core.rules.silences.over(&finding);
+        let flood = self.core.flood.entry(findings::flood_key(&finding)).or_default();
         if flood.hour != hour {
             *flood = Flood { hour, findings: 0 };
         }

@@ -2,7 +2,8 @@
 use super::{CursorRow, Kept, Rules, recorded};
 use crate::detect::{Plans, Table, Touched};
 use crate::model::{
-    Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, SourceName, limits,
+    Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, Input, SourceName, WallTime,
+    limits,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -88,6 +89,11 @@ pub struct Prepared {
 }
 
 impl Rules {
+    /// The input by which it is recorded that they hold from now on.
+    pub fn input(&self, at: WallTime) -> Input<Prepared> {
+        Input::Rules { at, digest: self.digest, silences: self.silences.iter().cloned().collect() }
+    }
+
     /// Prepares a batch. Depends on nothing but the batch and the rules, so any thread may do it.
     pub fn prepare(&self, batch: Batch, scratch: &mut Scratch) -> Prepared {
         if scratch.rules.replace(self.digest) != Some(self.digest) {

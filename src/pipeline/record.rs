@@ -24,7 +24,7 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
     let (kind, body) = match input {
         Input::Lines(batches) => ("lines", json!(batches.iter().map(Prepared::record).collect::<Vec<_>>())),
         Input::Tick(_) => ("tick", json!({})),
-        Input::Rules { digest, .. } => ("rules", json!({"digest": digest.to_string()})),
+        Input::Rules { digest, silences, .. } => ("rules", json!({"digest": digest.to_string(), "silences": silences})),
         Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
         Input::Judge { judgement: j, by, .. } => (
             "judge",
@@ -60,7 +60,11 @@ impl InputRow {
         let by = || text("by").map(Text::from);
         Some(match kind {
             "tick" => Input::Tick(at),
-            "rules" => Input::Rules { at, digest: crate::model::Digest(crate::model::id::unhex(text("digest")?)?) },
+            "rules" => Input::Rules {
+                at,
+                digest: crate::model::Digest(crate::model::id::unhex(text("digest")?)?),
+                silences: serde_json::from_value(body["silences"].clone()).unwrap_or_default(),
+            },
             "acknowledge" => Input::Acknowledge { at, finding: text("finding")?.parse().ok()?, by: by()? },
             "judge" => Input::Judge {
                 at,
@@ -102,7 +106,23 @@ impl InputRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, FindingId, OrderId};
+    use crate::model::silence::Silence;
+    use crate::model::{Digest, EventTime, FindingId, OrderId};
+
+    fn silence() -> Silence {
+        Silence {
+            id: "0011223344556677".into(),
+            author: "ana".into(),
+            reason: "a drill".into(),
+            from: EventTime(1),
+            until: EventTime(2),
+            policies: vec!["*".into()],
+            actors: vec![],
+            networks: vec!["192.0.2.0/24".parse().expect("a network")],
+            customers: vec!["AC1".into()],
+            sessions: vec![],
+        }
+    }
 
     #[test]
     fn what_is_recorded_is_read_back() {
@@ -116,7 +136,7 @@ mod tests {
         };
         let facts: Vec<Input<Prepared>> = vec![
             Input::Tick(at),
-            Input::Rules { at, digest: Digest([3; 32]) },
+            Input::Rules { at, digest: Digest([3; 32]), silences: vec![silence()] },
             Input::Acknowledge { at, finding, by: by.clone() },
             judge(Some("ana".into()), true),
             judge(None, false),

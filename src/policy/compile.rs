@@ -2,6 +2,7 @@
 use super::document::Document;
 use super::error::{Fault, quoted};
 use super::field::nearly_known;
+use super::fixture::Fixtures;
 use super::item::Scope;
 use super::link::{Linker, Side};
 use super::matcher::{Expression, Matcher, detection};
@@ -94,7 +95,11 @@ impl Linker<'_> {
             Body::Detection(matcher) => matcher.products().and_then(|p| p.first()).map_or("test", |p| p).to_owned(),
             Body::Correlation(c) => self.rules[c.rules[0]].product.clone(),
         };
-        let ours = ours::read(document.ours.as_ref(), &mut self.resolver, side.taxonomy, &product)?;
+        // only tests need them, and most files have none
+        let tested = document.ours.as_ref().is_some_and(|ours| ours.get("tests").is_some());
+        let same_file = self.documents.iter().filter(|d| tested && d.file == document.file);
+        let fixtures = Fixtures::read(same_file.filter_map(|d| d.ours.as_ref()?.get("fixtures")))?;
+        let ours = ours::read(document.ours.as_ref(), &mut self.resolver, side.taxonomy, &product, &fixtures)?;
         let episode = ours.episode.unwrap_or(side.episode);
         let slug = slug(&document.title);
         let identity: &str = document.name.as_deref().or(document.id.as_deref()).unwrap_or(&slug);
@@ -104,6 +109,7 @@ impl Linker<'_> {
         };
         Ok(Policy {
             decision: digest::decision(identity, accumulation, kind, episode),
+            identity: identity.into(),
             accumulation,
             name: document.name.clone().unwrap_or_else(|| slug.as_str().into()),
             id: document.id.clone(),
@@ -126,6 +132,9 @@ impl Linker<'_> {
             monotone: side.monotone,
             needs: side.needs.iter().copied().collect(),
             tests: ours.tests,
+            scope: super::Scope::default(),
+            tuned: Vec::new(),
+            off: false,
         })
     }
 }

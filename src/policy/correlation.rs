@@ -1,9 +1,10 @@
 //! Correlations: what is counted, summed or put in order over the events that other rules select.
 use super::document::only;
 use super::error::{Fault, did_you_mean, quoted};
+use super::extension::{self, Absence, Amount, Baseline, Concurrent, NewValue, Risk, Travel};
 use super::field::FieldRef;
 use super::yaml::{Node, Word};
-use crate::model::Millis;
+use crate::model::{Field, Millis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +15,10 @@ const MOST: usize = 64;
 /// The most fields of a tuple of values.
 const TUPLE: usize = 5;
 
-/// A correlation over other rules. Sigma correlation rules specification 2.1.0, and `new_value`, which is ours.
+/// What a place is told by. Its coordinates follow from it, unless the trail states them itself.
+const PLACE: FieldRef = FieldRef::Known(Field::Prefix);
+
+/// A correlation over other rules. Sigma correlation rules specification 2.1.0, and the types of [`super::extension`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Correlation {
     /// Indices into [`super::PolicySet::rules`], in the order of the file.
@@ -82,6 +86,16 @@ pub enum CorrelationKind {
     },
     /// Something not seen before. Ours.
     NewValue(NewValue),
+    /// Faster than anybody travels. Ours.
+    Travel(Travel),
+    /// Two at once. Ours.
+    Concurrent(Concurrent),
+    /// Far from what is usual. Ours.
+    Baseline(Baseline),
+    /// Something that did not come. Ours.
+    Absence(Absence),
+    /// Signs weighed together. Ours.
+    Risk(Risk),
 }
 
 impl CorrelationKind {
@@ -89,7 +103,17 @@ impl CorrelationKind {
     pub fn fields(&self) -> &[FieldRef] {
         use std::slice::from_ref;
         match self {
-            CorrelationKind::EventCount(_) | CorrelationKind::Temporal { .. } => &[],
+            CorrelationKind::EventCount(_)
+            | CorrelationKind::Temporal { .. }
+            | CorrelationKind::Absence(_)
+            | CorrelationKind::Risk(_) => &[],
+            CorrelationKind::Travel(_) => &[PLACE],
+            CorrelationKind::Concurrent(concurrent) => &concurrent.fields,
+            CorrelationKind::Baseline(baseline) => match &baseline.measure {
+                Amount::Count => &[],
+                Amount::Sum(field) => from_ref(field),
+                Amount::Distinct(fields) => fields,
+            },
             CorrelationKind::ValueCount { fields, .. } => fields,
             CorrelationKind::ValueSum { field, .. }
             | CorrelationKind::ValueAvg { field, .. }
@@ -97,19 +121,6 @@ impl CorrelationKind {
             CorrelationKind::NewValue(new) => &new.fields,
         }
     }
-}
-
-/// What makes a value new. Its timespan says how long a value unseen is remembered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewValue {
-    /// The tuple, at most five fields.
-    pub fields: Vec<FieldRef>,
-    /// Nothing is new before the entity has been known for so many days …
-    pub learning_days: u32,
-    /// … and has been seen so often.
-    pub learning_observations: u32,
-    /// For how long after it was first seen a value counts as new; zero: only in the event that first shows it.
-    pub new_for: Millis,
 }
 
 /// A comparison of Sigma's correlation conditions.
@@ -129,7 +140,7 @@ pub enum Comparison {
     Neq,
 }
 
-const COMPARISONS: &[(&str, Comparison)] = &[
+pub(super) const COMPARISONS: &[(&str, Comparison)] = &[
     ("gt", Comparison::Gt),
     ("gte", Comparison::Gte),
     ("lt", Comparison::Lt),
@@ -229,7 +240,7 @@ pub(super) enum WrittenKind {
     EventCount(Range),
     Values { sort: ValueSort, fields: Vec<Word>, range: Range, percentile: Option<f64> },
     Temporal { ordered: bool, range: Option<Range> },
-    NewValue { fields: Vec<Word>, days: u32, observations: u32, new_for: Millis },
+    Ours(extension::Written),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,17 +251,9 @@ pub(super) enum ValueSort {
     Percentile,
 }
 
-const SHARED: &[&str] = &["type", "rules", "group-by", "timespan"];
-const TYPES: &[&str] = &[
-    "event_count",
-    "value_count",
-    "value_sum",
-    "value_avg",
-    "value_percentile",
-    "temporal",
-    "temporal_ordered",
-    "new_value",
-];
+const SHARED: &[&str] = &["type", "rules", "aliases", "group-by", "timespan"];
+const TYPES: &[&str] =
+    &["event_count", "value_count", "value_sum", "value_avg", "value_percentile", "temporal", "temporal_ordered"];
 
 /// Reads the value of `correlation`.
 pub(super) fn read(node: &Node) -> Result<Written, Fault> {
@@ -260,30 +263,29 @@ pub(super) fn read(node: &Node) -> Result<Written, Fault> {
     };
     let type_node = need("type")?;
     let name = type_node.text("type")?;
-    let own: &[&str] = match name.as_str() {
-        "new_value" => &["aliases", "fields", "learning", "new-for"],
-        _ => &["aliases", "condition"],
-    };
-    only(map, &[SHARED, own].concat(), &format!("a correlation of type {}", quoted(&name)))?;
-    let group_by = match name.as_str() {
-        "new_value" => node.get("group-by"),
-        _ => Some(need("group-by")?),
+    let ours = extension::keys(&name);
+    only(map, &[SHARED, ours.unwrap_or(&["condition"])].concat(), &format!("a correlation of type {}", quoted(&name)))?;
+    // Sigma demands the key; ours may be about everybody together
+    let group_by = match ours {
+        Some(_) => node.get("group-by"),
+        None => Some(need("group-by")?),
     };
     let timespan_node = need("timespan")?;
     let timespan = length(timespan_node, "timespan")?;
     if timespan.0 == 0 {
         return Err(Fault::at(timespan_node.line, "`timespan` must be longer than nothing"));
     }
+    let rules = unique(need("rules")?, "rules", 1)?;
     Ok(Written {
-        rules: unique(need("rules")?, "rules", 1)?,
         aliases: aliases(node.get("aliases"))?,
         group_by: group_by.map_or(Ok(Vec::new()), |n| unique(n, "group-by", 0))?,
         timespan,
-        kind: kind(node, type_node, &name)?,
+        kind: kind(node, type_node, &name, &rules)?,
+        rules,
     })
 }
 
-fn kind(node: &Node, type_node: &Node, name: &str) -> Result<WrittenKind, Fault> {
+fn kind(node: &Node, type_node: &Node, name: &str, rules: &[Word]) -> Result<WrittenKind, Fault> {
     let condition = node.get("condition");
     let need = || {
         condition
@@ -312,11 +314,13 @@ fn kind(node: &Node, type_node: &Node, name: &str) -> Result<WrittenKind, Fault>
             ordered: name == "temporal_ordered",
             range: condition.map(|c| range(c, &[])).transpose()?,
         }),
-        "new_value" => new_value(node),
-        _ => Err(Fault::at(
-            type_node.line,
-            format!("there is no correlation type {}{}", quoted(name), did_you_mean(name, TYPES.iter().copied())),
-        )),
+        _ => match extension::read(name, node, rules) {
+            Some(read) => read.map(WrittenKind::Ours),
+            None => {
+                let near = did_you_mean(name, TYPES.iter().chain(extension::TYPES).copied());
+                Err(Fault::at(type_node.line, format!("there is no correlation type {}{near}", quoted(name))))
+            }
+        },
     }
 }
 
@@ -328,7 +332,7 @@ fn percentile(node: &Node) -> Result<f64, Fault> {
     }
 }
 
-fn range(node: &Node, others: &[&str]) -> Result<Range, Fault> {
+pub(super) fn range(node: &Node, others: &[&str]) -> Result<Range, Fault> {
     let map = node.map("condition")?;
     let names = COMPARISONS.iter().map(|(n, _)| *n);
     let known: Vec<&str> = names.chain(others.iter().copied()).collect();
@@ -345,30 +349,7 @@ fn range(node: &Node, others: &[&str]) -> Result<Range, Fault> {
     }
 }
 
-fn new_value(node: &Node) -> Result<WrittenKind, Fault> {
-    let fields =
-        node.get("fields").ok_or_else(|| Fault::at(node.line, "a correlation of type `new_value` needs `fields`"))?;
-    // A working week, and enough sightings that a value is more than chance: Microsoft Entra's minimum for sign-ins is
-    // five days; two more make sure of a weekend.
-    let (mut days, mut observations) = (7, 5);
-    if let Some(learning) = node.get("learning") {
-        only(learning.map("learning")?, &["days", "observations"], "`learning`")?;
-        let whole = |key: &str, most, usual| match learning.get(key) {
-            Some(n) => Ok(n.whole(key, 0, most)? as u32),
-            None => Ok(usual),
-        };
-        days = whole("days", 400, days)?;
-        observations = whole("observations", 1_000_000, observations)?;
-    }
-    Ok(WrittenKind::NewValue {
-        fields: tuple(fields, "fields")?,
-        days,
-        observations,
-        new_for: node.get("new-for").map_or(Ok(Millis(0)), |n| length(n, "new-for"))?,
-    })
-}
-
-fn tuple(node: &Node, key: &str) -> Result<Vec<Word>, Fault> {
+pub(super) fn tuple(node: &Node, key: &str) -> Result<Vec<Word>, Fault> {
     let fields = unique(node, key, 1)?;
     match fields.len() > TUPLE {
         true => Err(Fault::at(node.line, format!("{} may name {TUPLE} fields", quoted(key)))),

@@ -2,7 +2,8 @@
 //!
 //! They are made from the meaning of the file's text, not from how it is laid out: the order of keys, comments and quotes
 //! around words make no difference. Titles, descriptions, levels, tags, responses and tests are in neither.
-use super::correlation::{Correlation, CorrelationKind, NewValue, Range};
+use super::correlation::{Correlation, CorrelationKind, Range};
+use super::extension::{Amount, Learning};
 use super::field::FieldRef;
 use super::yaml::{Kind, Node};
 use crate::model::{Digest, HashParts, Millis};
@@ -51,6 +52,19 @@ pub(super) fn accumulation(correlation: &Correlation, rules: &[Digest], raw: &[S
         CorrelationKind::Temporal { ordered: false, .. } => ("temporal", vec![]),
         CorrelationKind::Temporal { ordered: true, .. } => ("temporal_ordered", vec![]),
         CorrelationKind::NewValue(new) => ("new_value", new.fields.clone()),
+        CorrelationKind::Travel(_) => ("travel", vec![]),
+        CorrelationKind::Concurrent(concurrent) => ("concurrent", concurrent.fields.clone()),
+        CorrelationKind::Baseline(baseline) => {
+            parts = parts.number(baseline.history.0).number(baseline.peers.len() as i64);
+            parts = baseline.peers.iter().fold(parts, |parts, f| parts.part(&name(f)));
+            match &baseline.measure {
+                Amount::Count => ("baseline of count", vec![]),
+                Amount::Sum(field) => ("baseline of sum", vec![*field]),
+                Amount::Distinct(fields) => ("baseline of distinct", fields.clone()),
+            }
+        }
+        CorrelationKind::Absence(_) => ("absence", vec![]),
+        CorrelationKind::Risk(_) => ("risk", vec![]),
     };
     fields.iter().fold(parts.part(kind.as_bytes()), |parts, f| parts.part(&name(f))).finish()
 }
@@ -76,8 +90,24 @@ pub(super) fn decision(
         },
         Some(CorrelationKind::Temporal { range: Some(r), .. }) => range(parts, r),
         Some(CorrelationKind::Temporal { range: None, .. }) => parts,
-        Some(CorrelationKind::NewValue(NewValue { learning_days, learning_observations, new_for, .. })) => {
-            parts.number((*learning_days).into()).number((*learning_observations).into()).number(new_for.0)
+        Some(CorrelationKind::NewValue(new)) => {
+            let parts = learning(parts, new.learning).number(new.new_for.0);
+            new.crowd.iter().fold(parts, |parts, c| parts.number(c.entities.into()).number(c.within.0))
+        }
+        Some(CorrelationKind::Travel(travel)) => {
+            let parts = learning(parts, travel.learning).number(travel.speed_kmh.into());
+            let parts = parts.number(travel.distance_km.into());
+            travel.crowd.iter().fold(parts, |parts, c| parts.number(c.entities.into()).number(c.within.0))
+        }
+        Some(CorrelationKind::Concurrent(concurrent)) => range(parts, &concurrent.range),
+        Some(CorrelationKind::Baseline(b)) => {
+            range(learning(parts, b.learning).number(b.percentile.into()).number(b.floor), &b.range)
+        }
+        Some(CorrelationKind::Absence(absence)) => range(parts, &absence.range),
+        Some(CorrelationKind::Risk(risk)) => {
+            let weights = risk.weights.iter().zip(&risk.groups);
+            let weighed = |parts: HashParts, (w, g): (&f64, &u16)| parts.part(&w.to_le_bytes()).number((*g).into());
+            range(weights.fold(parts, weighed), &risk.range)
         }
     };
     parts.finish()
@@ -88,4 +118,8 @@ fn range(parts: HashParts, range: &Range) -> HashParts {
         .bounds
         .iter()
         .fold(parts, |parts, (comparison, bound)| parts.number(*comparison as i64).part(&bound.to_le_bytes()))
+}
+
+fn learning(parts: HashParts, learning: Learning) -> HashParts {
+    parts.number(learning.days.into()).number(learning.observations.into())
 }

@@ -59,7 +59,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// ` (did you mean …?)` where one of `known` is close to `word`, else nothing.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = known.into_iter().map(|k| (distance(word, k), k)).filter(|(d, k)| *d <= 1 + k.chars().count() / 5).min();
     match near {
         Some((_, k)) => format!(" (did you mean {}?)", quoted(k)),

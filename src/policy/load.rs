@@ -2,7 +2,7 @@
 use super::document::{Document, read};
 use super::error::LoadError;
 use super::link::Linker;
-use super::{PolicySet, Site, yaml};
+use super::{PolicySet, Site, tuning, yaml};
 use crate::model::{Digest, HashParts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ pub fn load(files: &[(&str, &str)], site: &Site) -> Result<PolicySet, Vec<LoadEr
     let (mut set, more) = Linker::new(documents, site).link();
     set.digest = digest(&latest, site);
     errors.extend(more);
+    if errors.is_empty() {
+        errors.extend(tuning::apply(&mut set, &site.tuning));
+    }
     errors.truncate(ERRORS);
     match errors.is_empty() {
         true => Ok(set),
@@ -53,7 +56,7 @@ fn digest(files: &BTreeMap<&str, &str>, site: &Site) -> Digest {
             }
         }
     }
-    parts.finish()
+    parts.part(format!("{:?}", site.tuning).as_bytes()).finish()
 }
 
 fn read_all(files: &BTreeMap<&str, &str>, errors: &mut Vec<LoadError>) -> Vec<Document> {

@@ -1,4 +1,4 @@
-//! YAML text into policies: detections, filters and correlations of Sigma, and a correlation type of ours.
+//! YAML text into policies: detections, filters and correlations of Sigma, and correlation types of ours ([`extension`]).
 //!
 //! [`load`] reads files into a [`PolicySet`]. What the language means where Sigma leaves it open:
 //!
@@ -18,14 +18,19 @@
 //!   `product: ocsf`, it is for the events of all.
 //! - **Identity**: findings are named by [`Policy::decision`], which has the policy's `name` (without one its `id`, without
 //!   either its title) in it: retitling a policy that has a name or an id changes no finding's id.
+//! - **What an operator changes** without touching a file ([`Tuning`]) is applied to the compiled set: it changes what is
+//!   decided and told, and never what is accumulated.
 mod compile;
 mod condition;
 mod correlation;
 mod digest;
 mod document;
 mod error;
+mod expected;
+pub mod extension;
 mod field;
 mod filter;
+mod fixture;
 mod item;
 mod link;
 mod lint;
@@ -36,21 +41,29 @@ mod modifier;
 mod ours;
 mod pattern;
 mod relate;
+mod scope;
 mod timeline;
+mod tuning;
+mod wildcard;
 mod yaml;
 
-pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, NewValue, Range};
+pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, Range};
 pub use document::LogSource;
-pub use error::LoadError;
+pub use error::{LoadError, did_you_mean};
+pub use expected::{Entity, Expected, offset_text};
 pub use field::FieldRef;
 pub use load::{FILES, POLICIES, load};
 pub use matcher::{ActivitySet, Matcher};
 pub use modifier::Placeholders;
+pub use scope::{Scope, Selection};
 pub use timeline::{BEGINNING, PolicyTest};
+pub use tuning::{Response, Selections, Tuning};
+pub use wildcard::Wildcard;
 pub use yaml::FILE_BYTES;
 
 use crate::model::finding::Ask;
-use crate::model::{Digest, Millis, Severity};
+use crate::model::{Digest, Event, Millis, Severity};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Policies that belong together.
@@ -111,8 +124,23 @@ pub struct Policy {
     pub accumulation: Digest,
     /// Digest of that and of what is decided: thresholds, learning, episode. Findings are named by it.
     pub decision: Digest,
+    /// Of which events it may make findings: the configuration says so.
+    pub scope: Scope,
+    /// What the configuration changed of it, for people.
+    pub tuned: Vec<String>,
+    /// The configuration turned it off.
+    pub off: bool,
     named: bool,
+    /// By what findings of it are named, whatever its title becomes.
+    identity: Arc<str>,
     product: String,
+}
+
+impl Policy {
+    /// Whether it may make a finding that `event` completes.
+    pub fn tells(&self, event: &Event) -> bool {
+        self.alerts && self.scope.covers(event)
+    }
 }
 
 /// What a policy looks for.
@@ -134,13 +162,15 @@ impl std::fmt::Display for Warning {
     }
 }
 
-/// What the site adds to the files: values for placeholders, and which products there are.
+/// What the site adds to the files: values for placeholders, which products there are, and what is to be otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
     /// For the modifier `expand`.
     pub placeholders: Placeholders,
     /// The profiles whose events there can be.
     pub profiles: Vec<Profile>,
+    /// What the configuration changes, by the policies' names.
+    pub tuning: BTreeMap<String, Tuning>,
 }
 
 /// A profile, and the log sources in Sigma's words that its events are of.

@@ -1,8 +1,9 @@
-//! The key `tripline` of a policy: episode, response, runbook, tests.
+//! The key `tripline` of a policy: episode, response, runbook, tests and what they share.
 use super::correlation::length;
 use super::document::only;
 use super::error::{Fault, quoted};
 use super::field::{Resolver, Taxonomy};
+use super::fixture::Fixtures;
 use super::timeline::{self, PolicyTest};
 use super::yaml::Node;
 use crate::model::finding::Ask;
@@ -25,12 +26,13 @@ pub(super) fn read(
     resolver: &mut Resolver,
     taxonomy: Taxonomy,
     product: &str,
+    fixtures: &Fixtures<'_>,
 ) -> Result<Ours, Fault> {
     let Some(node) = node else {
         return Ok(Ours::default());
     };
-    only(node.map("tripline")?, &["episode", "generate", "response", "runbook", "tests"], "`tripline`")?;
-    let tests = node.get("tests").map(|n| timeline::read(n, resolver, taxonomy, product));
+    only(node.map("tripline")?, &["episode", "fixtures", "generate", "response", "runbook", "tests"], "`tripline`")?;
+    let tests = node.get("tests").map(|n| timeline::read(n, resolver, taxonomy, product, fixtures));
     Ok(Ours {
         episode: node.get("episode").map(episode).transpose()?,
         runbook: node.get("runbook").map(|n| n.text("runbook")).transpose()?,
@@ -48,7 +50,8 @@ fn episode(node: &Node) -> Result<Millis, Fault> {
     }
 }
 
-fn asks(node: &Node) -> Result<Vec<Ask>, Fault> {
+/// Reads a list of actions with their targets.
+pub(super) fn asks(node: &Node) -> Result<Vec<Ask>, Fault> {
     let mut asks = Vec::new();
     for entry in node.list("response")? {
         only(entry.map("a response")?, &["action", "target"], "a response")?;

@@ -1,7 +1,8 @@
 //! One correlation into a policy: its rules, keys and fields from names into places.
-use super::correlation::{Correlation, CorrelationKind, GroupKey, NewValue, ValueSort, Written, WrittenKind};
+use super::correlation::{Correlation, CorrelationKind, GroupKey, ValueSort, Written, WrittenKind};
 use super::document::Document;
 use super::error::{Fault, did_you_mean, quoted};
+use super::extension::{self, Amount, Baseline, Concurrent, NewValue};
 use super::field::{FieldRef, Taxonomy};
 use super::link::{Linker, Side, lookup};
 use super::matcher::in_common;
@@ -85,12 +86,7 @@ impl Linker<'_> {
             WrittenKind::Temporal { ordered, range } => {
                 CorrelationKind::Temporal { ordered: *ordered, range: range.clone() }
             }
-            WrittenKind::NewValue { fields, days, observations, new_for } => CorrelationKind::NewValue(NewValue {
-                fields: resolve(fields)?,
-                learning_days: *days,
-                learning_observations: *observations,
-                new_for: *new_for,
-            }),
+            WrittenKind::Ours(ours) => extend(ours, resolve)?,
         })
     }
 
@@ -121,6 +117,10 @@ impl Linker<'_> {
             false => in_common(of_rules()),
         };
         needs.extend(correlation.kind.fields());
+        if let CorrelationKind::Risk(_) = &correlation.kind {
+            // the signs make up for one another
+            needs.clear();
+        }
         needs
     }
 
@@ -135,11 +135,51 @@ impl Linker<'_> {
                     matches!(field, FieldRef::Known(_)) && range.only_from_below()
                 }
                 CorrelationKind::Temporal { range, .. } => range.as_ref().is_none_or(|r| r.only_from_below()),
+                CorrelationKind::Concurrent(concurrent) => concurrent.range.only_from_below(),
+                CorrelationKind::Risk(risk) => risk.range.only_from_below(),
                 CorrelationKind::ValueAvg { .. }
                 | CorrelationKind::ValuePercentile { .. }
-                | CorrelationKind::NewValue(_) => false,
+                | CorrelationKind::NewValue(_)
+                | CorrelationKind::Travel(_)
+                | CorrelationKind::Baseline(_)
+                | CorrelationKind::Absence(_) => false,
             }
     }
+}
+
+/// A type of ours with its fields from names into places.
+fn extend(
+    ours: &extension::Written,
+    mut resolve: impl FnMut(&[Word]) -> Result<Vec<FieldRef>, Fault>,
+) -> Result<CorrelationKind, Fault> {
+    use extension::Written as Ours;
+    Ok(match ours {
+        Ours::NewValue(NewValue { fields, learning, new_for, crowd }) => CorrelationKind::NewValue(NewValue {
+            fields: resolve(fields)?,
+            learning: *learning,
+            new_for: *new_for,
+            crowd: *crowd,
+        }),
+        Ours::Travel(travel) => CorrelationKind::Travel(travel.clone()),
+        Ours::Concurrent(Concurrent { fields, range }) => {
+            CorrelationKind::Concurrent(Concurrent { fields: resolve(fields)?, range: range.clone() })
+        }
+        Ours::Baseline(b) => CorrelationKind::Baseline(Baseline {
+            measure: match &b.measure {
+                Amount::Count => Amount::Count,
+                Amount::Sum(field) => Amount::Sum(resolve(std::slice::from_ref(field))?[0]),
+                Amount::Distinct(fields) => Amount::Distinct(resolve(fields)?),
+            },
+            history: b.history,
+            learning: b.learning,
+            percentile: b.percentile,
+            peers: resolve(&b.peers)?,
+            floor: b.floor,
+            range: b.range.clone(),
+        }),
+        Ours::Absence(absence) => CorrelationKind::Absence(absence.clone()),
+        Ours::Risk(risk) => CorrelationKind::Risk(risk.clone()),
+    })
 }
 
 /// Refuses aliases that say nothing.

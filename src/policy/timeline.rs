@@ -1,9 +1,15 @@
-//! Tests inside a policy's own file: timelines of events, and how often the policy must fire on them.
+//! Tests inside a policy's own file: timelines of events, and what the policy must find in them.
+//!
+//! The events are read in the order in which they are written. `at` may go back: such an event is late, and is read when the
+//! one before it was, unless it says when it `arrives`.
 use super::correlation::length;
 use super::document::only;
 use super::error::{Fault, did_you_mean, quoted};
+use super::expected::{self, Expected};
 use super::field::{FieldRef, Resolver, Taxonomy};
+use super::fixture::Fixtures;
 use super::yaml::Node;
+use crate::model::finding::Ask;
 use crate::model::{
     Activity, Actor, ActorKind, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts, Http,
     Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
@@ -12,7 +18,7 @@ use crate::model::{
 /// When a timeline begins: 2024-04-01T00:00Z, a Monday.
 pub const BEGINNING: EventTime = EventTime(1_711_929_600_000);
 /// The most events of one test.
-const EVENTS: usize = 100_000;
+pub(super) const EVENTS: usize = 100_000;
 /// The most tests in one policy.
 const TESTS: usize = 100;
 
@@ -25,6 +31,10 @@ pub struct PolicyTest {
     pub line: u32,
     /// How many findings of this policy there must be; 0: it must not fire.
     pub finds: u32,
+    /// When and of whom they are, where the test says so; else empty.
+    pub expected: Vec<Expected>,
+    /// The orders that they must lead to under `enforce`; none where the test does not say.
+    pub orders: Option<Vec<Ask>>,
     events: Vec<Written>,
 }
 
@@ -46,34 +56,40 @@ pub(super) fn read(
     resolver: &mut Resolver,
     taxonomy: Taxonomy,
     product: &str,
+    fixtures: &Fixtures<'_>,
 ) -> Result<Vec<PolicyTest>, Fault> {
     let list = node.list("tests")?;
     if list.len() > TESTS {
         return Err(Fault::at(node.line, format!("a policy may have {TESTS} tests")));
     }
-    list.iter().map(|n| test(n, resolver, taxonomy, product)).collect()
+    list.iter().map(|n| test(n, resolver, taxonomy, product, fixtures)).collect()
 }
 
-fn test(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str) -> Result<PolicyTest, Fault> {
-    only(node.map("a test")?, &["name", "events", "finds"], "a test")?;
+fn test(
+    node: &Node,
+    resolver: &mut Resolver,
+    taxonomy: Taxonomy,
+    product: &str,
+    fixtures: &Fixtures<'_>,
+) -> Result<PolicyTest, Fault> {
+    only(node.map("a test")?, &["name", "given", "events", "finds", "orders"], "a test")?;
     let need =
         |key: &str| node.get(key).ok_or_else(|| Fault::at(node.line, format!("the test has no {}", quoted(key))));
-    let events = need("events")?.list("events")?.iter();
-    let events = events.map(|n| entry(n, resolver, taxonomy, product)).collect::<Result<Vec<_>, _>>()?;
+    let written = need("events")?.list("events")?.iter();
+    let whole = written.map(|n| fixtures.event(n, node.get("given")));
+    let events = whole.map(|n| entry(&n?, resolver, taxonomy, product)).collect::<Result<Vec<_>, _>>()?;
     if events.iter().map(|e| e.repeat as usize).sum::<usize>() > EVENTS {
         return Err(Fault::at(node.line, format!("a test may have {EVENTS} events")));
     }
-    Ok(PolicyTest {
-        name: need("name")?.text("name")?,
-        line: node.line,
-        finds: need("finds")?.whole("finds", 0, EVENTS as i64)? as u32,
-        events,
-    })
+    let name = need("name")?.text("name")?;
+    let mut test = PolicyTest { name, line: node.line, finds: 0, expected: Vec::new(), orders: None, events };
+    expected::finds(need("finds")?, &mut test)?;
+    test.orders = node.get("orders").map(|n| expected::orders(n, test.finds)).transpose()?;
+    Ok(test)
 }
 
+/// Reads an event with all that it takes over.
 fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str) -> Result<Written, Fault> {
-    let known = ["at", "arrives", "repeat", "every", "fields", "line"];
-    only(node.map("an event")?, &known, "an event of a test")?;
     let offset_of = |key: &str| node.get(key).map(|n| offset(n, key)).transpose();
     let repeat = node.get("repeat").map_or(Ok(1), |n| n.whole("repeat", 1, EVENTS as i64))?;
     let every = offset_of("every")?;
@@ -91,6 +107,9 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
     if let Some(line) = node.get("line") {
         written.event.evidence.redacted = line.text("line")?.into();
     }
+    if let Some(trail) = node.get("trail") {
+        written.event.evidence.source = SourceName(trail.text("trail")?.as_str().into());
+    }
     for (key, value) in node.get("fields").map_or(Ok(&[][..]), |n| n.map("fields"))? {
         match resolver.resolve(&key.text, taxonomy) {
             FieldRef::Known(field) => set(&mut written.event, field, value)?,
@@ -101,7 +120,7 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
 }
 
 /// A length of several parts: `3d2h30m`, or `0`.
-fn offset(node: &Node, key: &str) -> Result<Millis, Fault> {
+pub(super) fn offset(node: &Node, key: &str) -> Result<Millis, Fault> {
     let text = node.text(key)?;
     if text == "0" {
         return Ok(Millis(0));
@@ -129,10 +148,11 @@ fn blank(product: &str) -> Event {
 }
 
 impl PolicyTest {
-    /// Its events in the order of their arrival, each with the time since [`BEGINNING`] at which it happened.
-    /// `raw_fields` is that of the policy set.
+    /// Its events in the order in which they are written and read, each with the time since [`BEGINNING`] at which it
+    /// happened. `raw_fields` is that of the policy set.
     pub fn events(&self, raw_fields: &[String]) -> Vec<(Millis, Event)> {
         let mut out = Vec::new();
+        let mut read = WallTime(BEGINNING.0);
         for written in &self.events {
             for n in 0..i64::from(written.repeat) {
                 let moved = written.every.times(n);
@@ -140,7 +160,9 @@ impl PolicyTest {
                 let arrives = written.arrives.map_or(at, |a| Millis(a.0.saturating_add(moved.0)));
                 let mut event = written.event.clone();
                 event.time = BEGINNING.plus(at);
-                event.observed = WallTime(BEGINNING.0).plus(arrives);
+                // nothing is read before what was written before it
+                read = read.max(WallTime(BEGINNING.0).plus(arrives));
+                event.observed = read;
                 event.unmapped = vec![None; raw_fields.len()];
                 for (index, text) in &written.raw {
                     event.unmapped[*index] = Some(text.clone());
@@ -148,7 +170,6 @@ impl PolicyTest {
                 out.push((at, event));
             }
         }
-        out.sort_by_key(|(_, event)| event.observed);
         for (number, (_, event)) in out.iter_mut().enumerate() {
             self.identify(event, number as u64);
         }

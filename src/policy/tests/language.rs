@@ -6,7 +6,7 @@ fn check(selection: &str, yes: &[&str], no: &[&str]) {
     let body = format!("s:\n  {selection}\ncondition: s");
     let site = Site {
         placeholders: [("admins".to_owned(), vec!["ana".to_owned(), "bo*".to_owned()])].into(),
-        profiles: Vec::new(),
+        ..Site::default()
     };
     for fields in yes {
         assert!(hits(&body, fields, "''", &site), "{selection} should match {fields}");

@@ -84,11 +84,11 @@ fn the_policies_of_the_main_job() {
     let Body::Correlation(c) = &set.get("new_as").unwrap().body else { panic!() };
     assert_eq!(
         c.kind,
-        CorrelationKind::NewValue(NewValue {
+        CorrelationKind::NewValue(extension::NewValue {
             fields: vec![FieldRef::Known(Field::AsNumber)],
-            learning_days: 7,
-            learning_observations: 5,
+            learning: extension::Learning { days: 7, observations: 5 },
             new_for: Millis::HOUR.times(12),
+            crowd: None,
         })
     );
     let needs: Vec<&str> = theft.needs.iter().map(|f| f.name(&set.raw_fields)).collect();

@@ -1,0 +1,232 @@
+//! Correlations over the contributions in a sliding window: Sigma's, `concurrent` and `risk`.
+use super::plan::Part;
+use super::state::{Calm, State};
+use super::window::{self, Entry, Inserted, Window};
+use super::{Engine, Firing, Found, Place, number, span_text};
+use crate::model::{Event, EventId, EventTime, Measure, Text};
+use crate::policy::extension::Risk;
+use crate::policy::{Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
+
+impl Engine {
+    pub(super) fn windowed(
+        &self,
+        state: &mut State,
+        place: &Place<'_>,
+        correlation: &Correlation,
+        time: EventTime,
+        calm: &mut Calm,
+        found: &mut Found,
+    ) -> Vec<EventTime> {
+        let Place { event, step, part, slot, policy, .. } = place;
+        let kind = &correlation.kind;
+        let Some((amount, value)) = contribution(event, part, kind) else {
+            // another amount may be readable where this one is not
+            let tells_apart = matches!(kind, Kind::ValueCount { .. } | Kind::Concurrent(_));
+            calm.limit(tells_apart.then_some(EventTime(i64::MAX)));
+            return Vec::new();
+        };
+        let span = correlation.timespan;
+        let window = state.get::<Window>(*slot);
+        let entry = Entry { time, event: event.id, rule: step.via, amount, value };
+        // how often matters only to those that count or add
+        let merge =
+            matches!(kind, Kind::ValueCount { .. } | Kind::Temporal { .. } | Kind::Concurrent(_) | Kind::Risk(_));
+        // it may be there already: another policy that accumulates the same has put it there
+        let folded = window.folded();
+        let inserted = window.insert(entry, span, merge);
+        if window.folded() > folded {
+            found.pressed = Some(step.policy);
+        }
+        found.contributed |= inserted == Inserted::New;
+        // where it was merged into a run, the window has no entry of its time, and it is asked about by itself
+        let touched = window.touched(time, span).chain([time]);
+        let mut held: Vec<EventTime> = touched.filter(|at| holds(window, kind, correlation, *at)).collect();
+        held.sort_unstable();
+        held.dedup();
+        let mut fired = false;
+        for &at in &held {
+            let episode = at.episode(policy.episode);
+            if policy.tells(event) && window.fire(&policy.decision, episode) {
+                fired = true;
+                found.firings.push(Firing {
+                    policy: step.policy,
+                    time: at,
+                    first: window.within(at, span).first().map_or(at, |e| e.time),
+                    entity: part.key.entity(),
+                    label: self.label(correlation, step.via, event),
+                    episode,
+                    measures: self.measures(window, kind, correlation, at),
+                    witnesses: self.witnesses(window, correlation, at),
+                });
+            }
+        }
+        // without newer contributions fewer and fewer are in the window, so what does not hold from below will not
+        let settled = merge && held.is_empty() && inserted == Inserted::Known && from_below(kind);
+        calm.limit(if settled { window.same_until(step.via, value, span) } else { None });
+        let expires = window.expires(span);
+        if inserted != Inserted::Known || fired {
+            state.upset(*slot);
+            state.wrote(*slot, expires);
+        }
+        held
+    }
+
+    fn measures(&self, window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> Vec<Measure> {
+        let m = window.measure(at, correlation.timespan);
+        let span = span_text(correlation.timespan);
+        let names = |fields: &[FieldRef]| fields.iter().map(|f| self.field_name(f)).collect::<Vec<_>>().join(" + ");
+        let one = |what: String, value: i64, against: String| {
+            vec![Measure { what: what.into(), value: value.to_string().into(), against: against.into() }]
+        };
+        match kind {
+            Kind::EventCount(range) => one(format!("events in {span}"), m.count, range.to_string()),
+            Kind::ValueCount { fields, range } => {
+                one(format!("different {} in {span}", names(fields)), m.distinct, range.to_string())
+            }
+            Kind::ValueSum { field, range } => {
+                one(format!("sum of {} in {span}", self.field_name(field)), m.sum, range.to_string())
+            }
+            Kind::ValueAvg { field, range } => {
+                one(format!("average of {} in {span}", self.field_name(field)), average(m) as i64, range.to_string())
+            }
+            Kind::ValuePercentile { field, percentile, range } => {
+                let entries = window.within(at, correlation.timespan);
+                let what = match percentile {
+                    Some(p) => format!("percentile {p} of {} in {span}", self.field_name(field)),
+                    None => {
+                        format!("percent of the values of {} in {span} that are not larger", self.field_name(field))
+                    }
+                };
+                one(what, percentile_of(entries, *percentile) as i64, range.to_string())
+            }
+            Kind::Temporal { .. } => self.shares(window, correlation, at, |_| ">= 1".into()),
+            Kind::Concurrent(concurrent) => one(
+                format!("times that {} came back in {span}", names(&concurrent.fields)),
+                window.returns(at, correlation.timespan),
+                concurrent.range.to_string(),
+            ),
+            Kind::Risk(risk) => weights(&self.set, window, correlation, risk, at),
+            // these have states of their own
+            Kind::NewValue(_) | Kind::Travel(_) | Kind::Baseline(_) | Kind::Absence(_) => Vec::new(),
+        }
+    }
+
+    /// How often each rule contributed.
+    fn shares(
+        &self,
+        window: &Window,
+        correlation: &Correlation,
+        at: EventTime,
+        against: impl Fn(usize) -> Text,
+    ) -> Vec<Measure> {
+        let (entries, span) = (window.within(at, correlation.timespan), span_text(correlation.timespan));
+        let share = |(via, rule): (usize, &usize)| Measure {
+            what: format!("{} in {span}", self.set.rules[*rule].name).into(),
+            value: entries.iter().filter(|e| usize::from(e.rule) == via).count().to_string().into(),
+            against: against(via),
+        };
+        correlation.rules.iter().enumerate().map(share).collect()
+    }
+
+    /// The newest contributions, but at least one of each rule: a sequence is not explained by its last step alone.
+    fn witnesses(&self, window: &Window, correlation: &Correlation, at: EventTime) -> Vec<(EventId, EventTime, Text)> {
+        let entries = window.within(at, correlation.timespan);
+        let name = |e: &Entry| self.set.rules[correlation.rules[usize::from(e.rule)]].name.as_ref().into();
+        let mut chosen: Vec<&Entry> = Vec::new();
+        for rule in 0..correlation.rules.len() {
+            chosen.extend(entries.iter().rev().find(|e| usize::from(e.rule) == rule));
+        }
+        for entry in entries.iter().rev() {
+            if chosen.len() >= crate::model::limits::EVIDENCE_PER_FINDING {
+                break;
+            }
+            if !chosen.iter().any(|c| std::ptr::eq(*c, entry)) {
+                chosen.push(entry);
+            }
+        }
+        chosen.sort_by_key(|e| std::cmp::Reverse((e.time, e.event)));
+        chosen.dedup_by(|a, b| a.event == b.event);
+        chosen.truncate(crate::model::limits::EVIDENCE_PER_FINDING);
+        chosen.into_iter().map(|e| (e.event, e.time, name(e))).collect()
+    }
+}
+
+/// Whether what does not hold goes on not holding as contributions leave the window.
+fn from_below(kind: &Kind) -> bool {
+    match kind {
+        Kind::ValueCount { range, .. } | Kind::Temporal { range: Some(range), .. } => range.only_from_below(),
+        Kind::Temporal { range: None, .. } => true,
+        Kind::Concurrent(concurrent) => concurrent.range.only_from_below(),
+        Kind::Risk(risk) => risk.range.only_from_below(),
+        _ => false,
+    }
+}
+
+/// What the event adds to a window of that kind, or nothing where it lacks the field.
+fn contribution(event: &Event, part: &Part, kind: &Kind) -> Option<(i64, u64)> {
+    Some(match kind {
+        Kind::ValueCount { .. } | Kind::Concurrent(_) => {
+            part.value.as_ref()?;
+            (0, part.digest)
+        }
+        Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {
+            (number(event, field)?.max(0), 0)
+        }
+        _ => (0, 0),
+    })
+}
+
+fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> bool {
+    let span = correlation.timespan;
+    let measured = || window.measure(at, span);
+    match kind {
+        Kind::EventCount(range) => range.holds(measured().count as f64),
+        Kind::ValueCount { range, .. } => range.holds(measured().distinct as f64),
+        Kind::ValueSum { range, .. } => range.holds(measured().sum as f64),
+        Kind::ValueAvg { range, .. } => range.holds(average(measured())),
+        Kind::ValuePercentile { percentile, range, .. } => {
+            range.holds(percentile_of(window.within(at, span), *percentile))
+        }
+        Kind::Temporal { range: Some(range), .. } => range.holds(window.different_rules(at, span) as f64),
+        Kind::Temporal { ordered: false, .. } => window.has_all(correlation.rules.len() as u16, at, span),
+        Kind::Temporal { ordered: true, .. } => window.has_in_order(correlation.rules.len() as u16, at, span),
+        Kind::Concurrent(concurrent) => concurrent.range.holds(window.returns(at, span) as f64),
+        Kind::Risk(risk) => risk.range.holds(risk.weigh(|rule| window.has(rule as u16, at, span)).0),
+        Kind::NewValue(_) | Kind::Travel(_) | Kind::Baseline(_) | Kind::Absence(_) => false,
+    }
+}
+
+fn average(m: window::Measured) -> f64 {
+    if m.count == 0 { 0.0 } else { m.sum as f64 / m.count as f64 }
+}
+
+/// That percentile of the amounts, by nearest rank; without one, the percentage of amounts that are not larger than the last.
+fn percentile_of(entries: &[Entry], percentile: Option<f64>) -> f64 {
+    let mut amounts: Vec<i64> = entries.iter().map(|e| e.amount).collect();
+    let Some(last) = amounts.last().copied() else {
+        return 0.0;
+    };
+    let n = amounts.len() as f64;
+    amounts.sort_unstable();
+    match percentile {
+        Some(p) => amounts[((n * p / 100.0).ceil() as usize).clamp(1, amounts.len()) - 1] as f64,
+        None => 100.0 * amounts.partition_point(|a| *a <= last) as f64 / n,
+    }
+}
+
+/// What the signs weigh together, and what each of them does.
+fn weights(set: &PolicySet, window: &Window, correlation: &Correlation, risk: &Risk, at: EventTime) -> Vec<Measure> {
+    let span = correlation.timespan;
+    let (sum, parts) = risk.weigh(|rule| window.has(rule as u16, at, span));
+    let measure = |what: String, value: f64, against: String| Measure {
+        what: what.into(),
+        value: format!("{value}").into(),
+        against: against.into(),
+    };
+    let all = measure(format!("weight of all signs in {}", span_text(span)), sum, risk.range.to_string());
+    let each = parts.into_iter().map(|(rule, weight)| {
+        let name = &set.rules[correlation.rules[rule]].name;
+        measure(name.to_string(), weight, format!("of {}", risk.weights[rule]))
+    });
+    std::iter::once(all).chain(each).collect()
+}
