@@ -2,8 +2,8 @@
 use super::{AskArgs, Exit, Failure, show};
 use crate::control::client;
 use crate::control::wire::Request;
-use crate::ledger::read::{FindingFilter, FindingRow, Step};
-use crate::model::{EventTime, Finding, Order, Severity};
+use crate::ledger::read::{FindingFilter, FindingRow, Judged, Step};
+use crate::model::{EventTime, Finding, FindingVerdict, Order, Severity};
 use crate::pipeline::EventRow;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -52,11 +52,21 @@ pub struct ListArgs {
     /// Only those nobody has acknowledged
     #[arg(long)]
     open: bool,
+    /// Of which people say this: open (nothing yet), confirmed (an attack), dismissed (honest work)
+    #[arg(long, value_name = "VERDICT", value_parser = verdict_word)]
+    verdict: Option<FindingVerdict>,
     /// At most so many, the newest
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
+    /// OCSF Detection Findings (class 2004), one object a line
+    #[arg(long, conflicts_with = "json")]
+    ocsf: bool,
     #[command(flatten)]
     asking: AskArgs,
+}
+
+fn verdict_word(text: &str) -> Result<FindingVerdict, &'static str> {
+    FindingVerdict::from_name(text).ok_or("open, confirmed or dismissed")
 }
 
 /// `tripline orders …`
@@ -126,11 +136,12 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
                 policy: args.policy.clone(),
                 severity: args.severity,
                 open: args.open,
+                verdict: args.verdict,
                 limit: Some(args.limit),
             };
-            let (mut rows, _) = ask(&args.asking, &Request::Findings { filter })?;
+            let (mut rows, _) = ask(&args.asking, &Request::Findings { filter, ocsf: args.ocsf })?;
             rows.reverse();
-            if args.asking.json {
+            if args.asking.json || args.ocsf {
                 return print_json(&rows);
             }
             let rows: Vec<FindingRow> = read(rows)?;
@@ -338,6 +349,7 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     if let Some(ack) = row["acknowledged"].as_array() {
         facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
     }
+    facts.extend(verdict(&row).map(|said| ("verdict", said)));
     if let Some(silenced) = &finding.silenced {
         let (id, by, why) = (shown(&silenced.silence), shown(&silenced.author), shown(&silenced.reason));
         facts.push(("silenced", format!("by {by}: {why} (silence {id}); told to nobody, and no order")));
@@ -362,6 +374,13 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
         show::print(&show::orders(&orders));
     }
     Ok(())
+}
+
+/// What people said of a finding, where they did.
+fn verdict(row: &Value) -> Option<String> {
+    let judged: Judged = serde_json::from_value(row["judged"].clone()).ok()?;
+    let word = shown(row["verdict"].as_str().unwrap_or("?"));
+    Some(format!("{word} by {} at {}: {}", shown(&judged.by), judged.at, shown(&judged.reason)))
 }
 
 /// What is said of a finding itself, by name.

@@ -4,6 +4,7 @@ mod ask;
 mod check;
 mod demo;
 mod exit;
+mod judge;
 mod replay;
 mod show;
 mod silences;
@@ -54,6 +55,16 @@ enum Command {
     /// List, show and acknowledge findings
     #[command(subcommand)]
     Findings(ask::Findings),
+    /// Say that a finding was an attack
+    ///
+    /// The verdict is recorded with who gave it and why, and stands with the finding; another one may take its place. It
+    /// acknowledges the finding too.
+    Confirm(judge::JudgeArgs),
+    /// Say that a finding was honest work
+    ///
+    /// The verdict is recorded with who gave it and why, and stands with the finding; another one may take its place. It
+    /// acknowledges the finding too, and takes back no order: see `tripline orders cancel`.
+    Dismiss(judge::JudgeArgs),
     /// List, show, release and cancel orders
     #[command(subcommand)]
     Orders(ask::Orders),
@@ -195,6 +206,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args.config),
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),
+        Command::Confirm(args) => judge::judge(&args, false),
+        Command::Dismiss(args) => judge::judge(&args, true),
         Command::Orders(command) => ask::orders(&command),
         Command::Hold { to, asking } => ask::hold(matches!(to, OnOff::On), &asking),
         Command::Silences(asking) => silences::run(&asking),

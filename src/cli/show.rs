@@ -1,6 +1,6 @@
 //! Tables and colours for people. Everything that somebody else wrote is escaped.
 use crate::ledger::read::FindingRow;
-use crate::model::{Order, Severity, Shown};
+use crate::model::{FindingVerdict, Order, Severity, Shown};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::IsTerminal;
 
@@ -67,7 +67,11 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
         let who = f.subject.actor.as_deref().unwrap_or(&f.entity);
         let from = [f.subject.ip.map(|ip| ip.to_string()), f.subject.place.as_ref().map(ToString::to_string)];
         let from: Vec<String> = from.into_iter().flatten().collect();
-        let mut mark = if row.acknowledged.is_some() { " (ack)" } else { "" }.to_owned();
+        let mut mark = match (row.verdict, &row.acknowledged) {
+            (FindingVerdict::Open, None) => String::new(),
+            (FindingVerdict::Open, Some(_)) => " (ack)".to_owned(),
+            (judged, _) => format!(" ({})", judged.name()),
+        };
         if let Some(silenced) = &f.silenced {
             mark += &format!(" (silenced by {})", shown(&silenced.author));
         }

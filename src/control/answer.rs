@@ -3,7 +3,7 @@ use super::wire::Request;
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::read::{Asked, FindingRow, SilenceRow};
-use crate::model::{Finding, FindingId, OrderId};
+use crate::model::{Finding, FindingId, Judgement, OrderId, Text, limits};
 use crate::pipeline::EventRow;
 use serde_json::{Value, json};
 
@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> {
     let said = |e: crate::ledger::Error| e.to_string();
     match request {
-        Request::Findings { filter } => {
-            Ok(reader.findings(filter).map_err(said)?.iter().map(|row| json!(row)).collect())
+        Request::Findings { filter, ocsf } => {
+            let rows = reader.findings(filter).map_err(said)?;
+            if *ocsf { as_ocsf(reader, &rows).map_err(said) } else { Ok(rows.iter().map(|row| json!(row)).collect()) }
         }
         Request::Finding { id } => {
             let row = reader.finding(&finding_id(reader, id)?).map_err(said)?.ok_or("the finding has gone")?;
@@ -58,6 +59,8 @@ fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Erro
     Ok(json!({
         "finding": finding,
         "acknowledged": row.acknowledged,
+        "verdict": row.verdict,
+        "judged": row.judged,
         "events": events,
         "orders": orders,
         "exposure": {"exports": taken.exports, "records_asked": asked, "records_fetched": fetched, "customers_fetched": taken.customers()},
@@ -109,7 +112,7 @@ pub fn as_ocsf(reader: &Reader, findings: &[FindingRow]) -> Result<Vec<Value>, c
     let known = reader.events_named(&ids)?;
     let one = |row: &FindingRow| {
         let events: Vec<&EventRow> = row.finding.witnesses.iter().filter_map(|w| known.get(&w.event)).collect();
-        ocsf::finding(&row.finding, &events)
+        ocsf::finding(row, &events)
     };
     Ok(findings.iter().map(one).collect())
 }
@@ -139,6 +142,34 @@ pub fn waiting(reader: &Reader, id: &str, release: bool) -> Result<OrderId, Stri
             "the order does not wait: it is {}; an order that was refused, failed or is over is not carried out again",
             state.map_or("gone", |s| s.name())
         )),
+    }
+}
+
+/// A person's verdict on the one finding whose id begins so.
+///
+/// # Errors
+/// There is no such finding, or the reason is none.
+pub fn judgement(reader: &Reader, id: &str, honest: bool, reason: &str) -> Result<Judgement, String> {
+    let reason = bounded_reason(reason)?;
+    let id = finding_id(reader, id)?;
+    let row = reader.finding(&id).map_err(|e| e.to_string())?.ok_or("the finding has gone")?;
+    let Finding { policy, subject, time, .. } = row.finding;
+    Ok(Judgement { finding: id, policy, actor: subject.actor, time, honest, reason })
+}
+
+/// The reason without blanks around it.
+///
+/// # Errors
+/// It says nothing, or is too long.
+pub fn bounded_reason(reason: &str) -> Result<Text, String> {
+    match reason.trim() {
+        "" => Err("say why: whoever meets the next such finding will read it".into()),
+        reason if reason.len() > limits::REASON_BYTES => Err(format!(
+            "the reason has {} bytes, and {} are kept: put the rest into a ticket and name it",
+            reason.len(),
+            limits::REASON_BYTES
+        )),
+        reason => Ok(reason.into()),
     }
 }
 

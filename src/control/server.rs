@@ -127,6 +127,9 @@ fn input(reader: &Reader, request: &Request, by: Text) -> Result<Input<crate::pi
     let at = crate::model::WallTime(jiff::Timestamp::now().as_millisecond());
     Ok(match request {
         Request::Acknowledge { id } => Input::Acknowledge { at, finding: answer::finding_id(reader, id)?, by },
+        Request::Judge { id, honest, reason } => {
+            Input::Judge { at, judgement: answer::judgement(reader, id, *honest, reason)?, by }
+        }
         Request::Decide { id, release } => {
             Input::Decide { at, order: answer::waiting(reader, id, *release)?, release: *release, by }
         }

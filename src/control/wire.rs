@@ -13,6 +13,9 @@ pub enum Request {
     Findings {
         /// Which.
         filter: FindingFilter,
+        /// As OCSF objects.
+        #[serde(default)]
+        ocsf: bool,
     },
     /// One finding with its events and orders, by the beginning of its id.
     Finding {
@@ -36,6 +39,15 @@ pub enum Request {
         /// Hexadecimal, or its beginning.
         id: String,
     },
+    /// Judges a finding.
+    Judge {
+        /// Hexadecimal, or its beginning.
+        id: String,
+        /// Honest work, or else an attack.
+        honest: bool,
+        /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
+        reason: String,
+    },
     /// Releases or cancels an order that waits.
     Decide {
         /// Hexadecimal, or its beginning.
@@ -57,7 +69,11 @@ impl Request {
     pub fn changes(&self) -> bool {
         matches!(
             self,
-            Request::Acknowledge { .. } | Request::Decide { .. } | Request::Hold { .. } | Request::TestFinding
+            Request::Acknowledge { .. }
+                | Request::Judge { .. }
+                | Request::Decide { .. }
+                | Request::Hold { .. }
+                | Request::TestFinding
         )
     }
 }

@@ -1,17 +1,18 @@
 //! Findings and orders as OCSF 1.8 objects: Detection Finding (class 2004) and Remediation Activity (class 7001).
 //!
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
-use crate::model::{Finding, Order, OrderState, Severity};
+use crate::ledger::read::FindingRow;
+use crate::model::{Finding, FindingVerdict, Order, OrderState, Severity};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 
-/// OCSF `status_id` of a finding that nobody has looked at.
-const NEW: u8 = 1;
-/// OCSF `status_id` of a finding that a silence covers.
+/// OCSF `status_id` of a finding that a silence covers, or that was honest work.
 const SUPPRESSED: u8 = 3;
 
 /// A finding, with the recorded events that it rests on, the newest first.
-pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
+pub fn finding(row: &FindingRow, events: &[&EventRow]) -> Value {
+    let finding = &row.finding;
+    let said = said(row);
     let s = &finding.subject;
     let session = s.session.map(|r| crate::model::id::hex(&r.digest));
     let mut user = Map::new();
@@ -26,13 +27,16 @@ pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
         "class_uid": 2004,
         "class_name": "Detection Finding",
         "category_uid": 2,
-        "activity_id": 1,
-        "type_uid": 200_401,
+        "activity_id": said.activity_id,
+        "type_uid": 200_400 + said.activity_id,
         "time": finding.time.0,
         "severity_id": finding.severity.ocsf(),
         "severity": severity_name(finding.severity),
-        "status_id": if finding.silenced.is_some() { SUPPRESSED } else { NEW },
-        "comment": finding.silenced.as_ref().map(|s| format!("silenced by {}: {}", s.author, s.reason)),
+        "status_id": said.status_id,
+        "status": said.status,
+        "verdict_id": said.verdict_id,
+        "verdict": said.verdict,
+        "comment": comment(row),
         "is_alert": finding.severity >= Severity::High && finding.silenced.is_none(),
         "message": finding.title,
         "metadata": {
@@ -59,9 +63,42 @@ pub fn finding(finding: &Finding, events: &[&EventRow]) -> Value {
             "place": s.place,
             "customer": s.customer,
             "role": s.role,
+            "judged": row.judged.as_ref().map(|j| json!({"time": j.at.0, "by": j.by})),
             "witnesses": finding.witnesses.iter().map(|w| json!({"event": w.event.to_string(), "time": w.time.0, "matched": w.what})).collect::<Vec<_>>(),
         },
     }))
+}
+
+/// How OCSF says what people say of a finding.
+struct Said {
+    activity_id: u32,
+    status_id: u8,
+    status: &'static str,
+    verdict_id: Option<u8>,
+    verdict: Option<&'static str>,
+}
+
+fn said(row: &FindingRow) -> Said {
+    let with =
+        |activity_id, status_id, status| Said { activity_id, status_id, status, verdict_id: None, verdict: None };
+    match (row.verdict, &row.acknowledged) {
+        // a silence covers it
+        (FindingVerdict::Open, _) if row.finding.silenced.is_some() => with(1, SUPPRESSED, "Suppressed"),
+        (FindingVerdict::Open, None) => with(1, 1, "New"),
+        (FindingVerdict::Open, Some(_)) => with(2, 2, "In Progress"),
+        (FindingVerdict::Dismissed, _) => {
+            Said { verdict_id: Some(1), verdict: Some("False Positive"), ..with(3, SUPPRESSED, "Suppressed") }
+        }
+        (FindingVerdict::Confirmed, _) => {
+            Said { verdict_id: Some(2), verdict: Some("True Positive"), ..with(3, 4, "Resolved") }
+        }
+    }
+}
+
+/// Why, in the words of who judged it, else of who silenced it.
+fn comment(row: &FindingRow) -> Option<String> {
+    let silenced = row.finding.silenced.as_ref().map(|s| format!("silenced by {}: {}", s.author, s.reason));
+    row.judged.as_ref().map(|j| j.reason.clone()).or(silenced)
 }
 
 /// An order: given, or in a replay the one that would have been.

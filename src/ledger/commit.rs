@@ -1,6 +1,6 @@
 //! The one transaction.
 use super::{Error, Ledger, block, sql_error};
-use crate::model::{HashParts, Millis, Order, OrderState, Session, Vouched, WallTime, limits};
+use crate::model::{FindingVerdict, HashParts, Millis, Order, OrderState, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
 use std::os::unix::ffi::OsStrExt;
@@ -320,6 +320,17 @@ fn write_findings(
     )?;
     for (id, at, by) in &changes.acknowledged {
         acknowledge.execute(params![&id.0[..], at.0, by.as_str()])?;
+    }
+    // people may change their minds: the last verdict stands here, and all of them among the inputs
+    let mut judge = c.prepare_cached(
+        "UPDATE findings SET verdict = ?2, judged_at = ?3, judged_by = ?4, reason = ?5 WHERE id = ?1",
+    )?;
+    for (judgement, at, by) in &changes.judged {
+        let id = &judgement.finding.0[..];
+        let verdict = if judgement.honest { FindingVerdict::Dismissed } else { FindingVerdict::Confirmed };
+        judge.execute(params![id, verdict.name(), at.0, by.as_str(), judgement.reason.as_str()])?;
+        // who has judged it has looked at it
+        acknowledge.execute(params![id, at.0, by.as_str()])?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! expired state that has not been pruned yet.
 use super::Error;
 use super::read::Reader;
-use crate::model::{Digest, EventTime, Millis, limits};
+use crate::model::{Digest, EventTime, FindingVerdict, Millis, limits};
 use crate::pipeline::EventRow;
 use std::io::Write;
 
@@ -21,10 +21,15 @@ impl Reader {
         self.dump_state(&mut lines)?;
         self.each_event(|event| lines.push(format!("event {} {}", event.id, canonical(&event))))?;
         for row in self.findings(&Default::default())? {
+            // what people say comes with no line, and is said again where it was said
+            let verdict = match row.verdict {
+                FindingVerdict::Open => String::new(),
+                judged => format!(" verdict={}", judged.name()),
+            };
             let f = row.finding;
             let asks: Vec<&str> = f.asks.iter().map(|a| &*a.action).collect();
             lines.push(format!(
-                "finding {} policy={} severity={} entity={:?} asks={}",
+                "finding {} policy={} severity={} entity={:?} asks={}{verdict}",
                 f.id,
                 f.policy,
                 f.severity.name(),

@@ -1,7 +1,7 @@
 //! The reading connection: answers questions, and can change nothing.
 use super::{Error, block, foreign, open_file, sql_error};
 use crate::model::silence::{Silence, Silenced, Standing};
-use crate::model::{EventId, EventTime, Finding, FindingId, Order, OrderId, Severity, WallTime};
+use crate::model::{EventId, EventTime, Finding, FindingId, FindingVerdict, Order, OrderId, Severity, WallTime};
 use crate::pipeline::EventRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub struct FindingFilter {
     /// Only those nobody has acknowledged.
     #[serde(default)]
     pub open: bool,
+    /// What people have said of it.
+    #[serde(default)]
+    pub verdict: Option<FindingVerdict>,
     /// At most so many, the newest first.
     #[serde(default)]
     pub limit: Option<u32>,
@@ -48,6 +51,21 @@ pub struct FindingRow {
     pub finding: Finding,
     /// When and by whom it was acknowledged.
     pub acknowledged: Option<(WallTime, String)>,
+    /// What people say of it.
+    pub verdict: FindingVerdict,
+    /// Who says so, and why; nothing while it is open.
+    pub judged: Option<Judged>,
+}
+
+/// A person's verdict, as it stands with the finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// When.
+    pub at: WallTime,
+    /// Who, by peer credentials.
+    pub by: String,
+    /// Why, in the person's words.
+    pub reason: String,
 }
 
 /// A silence with what it has kept quiet.
@@ -130,9 +148,10 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn findings(&self, filter: &FindingFilter) -> Result<Vec<FindingRow>, Error> {
-        let sql = "SELECT body, acknowledged_at, acknowledged_by FROM findings WHERE time >= ?1 AND time < ?2 \
-                   AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) \
-                   ORDER BY time DESC, id LIMIT ?7";
+        let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings \
+                   WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) \
+                   AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) AND (?7 IS NULL OR verdict = ?7) \
+                   ORDER BY time DESC, id LIMIT ?8";
         let values = params![
             filter.since.unwrap_or(i64::MIN),
             filter.until.unwrap_or(i64::MAX),
@@ -140,6 +159,7 @@ impl Reader {
             filter.policy,
             filter.severity.map_or(0, Severity::ocsf),
             filter.open,
+            filter.verdict.map(FindingVerdict::name),
             filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
         ];
         self.read("reading findings", |c| {
@@ -155,7 +175,7 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn finding(&self, id: &FindingId) -> Result<Option<FindingRow>, Error> {
-        let sql = "SELECT body, acknowledged_at, acknowledged_by FROM findings WHERE id = ?";
+        let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings WHERE id = ?";
         self.read("reading a finding", |c| c.prepare_cached(sql)?.query_row([&id.0[..]], finding_row).optional())?
             .transpose()
             .map_err(|why| foreign(&self.path, why))
@@ -488,7 +508,13 @@ fn finding_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<FindingRow, Str
         (Some(at), Some(by)) => Some((WallTime(at), by)),
         _ => None,
     };
+    let verdict: String = r.get(3)?;
+    let judged = match (r.get(4)?, r.get(5)?, r.get(6)?) {
+        (Some(at), Some(by), Some(reason)) => Some(Judged { at: WallTime(at), by, reason }),
+        _ => None,
+    };
+    let verdict = FindingVerdict::from_name(&verdict).unwrap_or(FindingVerdict::Open);
     Ok(serde_json::from_str(&body)
-        .map(|finding| FindingRow { finding, acknowledged })
+        .map(|finding| FindingRow { finding, acknowledged, verdict, judged })
         .map_err(|e| format!("holds an unreadable finding: {e}")))
 }

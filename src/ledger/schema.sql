@@ -24,7 +24,8 @@ CREATE TABLE blocks (
 ) STRICT;
 CREATE TABLE findings (
     id BLOB PRIMARY KEY, sequence INTEGER NOT NULL, time INTEGER NOT NULL, policy TEXT NOT NULL, severity INTEGER NOT NULL,
-    actor TEXT, session BLOB, body TEXT NOT NULL, acknowledged_at INTEGER, acknowledged_by TEXT
+    actor TEXT, session BLOB, body TEXT NOT NULL, acknowledged_at INTEGER, acknowledged_by TEXT,
+    verdict TEXT NOT NULL DEFAULT 'open', judged_at INTEGER, judged_by TEXT, reason TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX findings_by_time ON findings (time);
 CREATE TABLE orders (id BLOB PRIMARY KEY, made INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -24,6 +24,18 @@ closed!(
     }
 );
 
+closed!(
+    /// What people say of a finding.
+    FindingVerdict {
+        /// Nobody has judged it yet.
+        Open = "open",
+        /// It was an attack. OCSF `verdict_id` 2, True Positive.
+        Confirmed = "confirmed",
+        /// It was honest work. OCSF `verdict_id` 1, False Positive.
+        Dismissed = "dismissed",
+    }
+);
+
 impl Severity {
     /// OCSF `severity_id`, 1 to 5.
     pub const fn ocsf(self) -> u8 {

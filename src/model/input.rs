@@ -3,7 +3,8 @@ use super::Text;
 use super::id::{Digest, FindingId, OrderId};
 use super::position::Batch;
 use super::silence::Silence;
-use super::time::WallTime;
+use super::time::{EventTime, WallTime};
+use std::sync::Arc;
 
 /// One input of the core. The ledger gives each a sequence number; the same inputs in the same order give the same ledger.
 ///
@@ -29,6 +30,15 @@ pub enum Input<L = Batch> {
         at: WallTime,
         /// Which.
         finding: FindingId,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// A person judged a finding.
+    Judge {
+        /// When.
+        at: WallTime,
+        /// What was judged, and how.
+        judgement: Judgement,
         /// Who, by peer credentials.
         by: Text,
     },
@@ -75,6 +85,23 @@ pub enum Input<L = Batch> {
         /// How.
         verdict: Verdict,
     },
+}
+
+/// A person's verdict on a finding, with what the core needs to act on it: it has no findings at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Which finding.
+    pub finding: FindingId,
+    /// Its policy.
+    pub policy: Arc<str>,
+    /// Whom it is about, by name; nothing where it names nobody.
+    pub actor: Option<Text>,
+    /// The finding's event time.
+    pub time: EventTime,
+    /// Honest work, or else an attack.
+    pub honest: bool,
+    /// Why, in the person's words; at most [`super::limits::REASON_BYTES`].
+    pub reason: Text,
 }
 
 /// How the runner says that an order ended.

@@ -39,6 +39,8 @@ pub const CACHED_ROWS: usize = 200_000;
 pub const SESSION_LIFE: Millis = Millis::HOUR.times(24);
 /// One frame of the control protocol and of the runner's, in bytes.
 pub const CONTROL_FRAME_BYTES: usize = 64 << 10;
+/// The longest reason for a verdict on a finding, in bytes: a paragraph; what is longer belongs into a ticket.
+pub const REASON_BYTES: usize = 1024;
 /// What is kept of a hook's output, in bytes.
 pub const HOOK_OUTPUT_BYTES: usize = 64 << 10;
 /// The longest syslog message, in bytes (RFC 5424 asks receivers for 2,048 and allows more).

@@ -14,9 +14,9 @@ pub mod time;
 pub use event::{
     Activity, Actor, ActorKind, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value, Vouched,
 };
-pub use finding::{Finding, Measure, Severity, Subject};
+pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
-pub use input::{Input, Verdict};
+pub use input::{Input, Judgement, Verdict};
 pub use order::{Mode, Order, OrderState, Refusal, TargetKind};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
 pub use shown::{Shown, ShownBytes, cut};

@@ -16,7 +16,7 @@ pub mod trial;
 use crate::detect::{Engine, Meeting, State, StateKey};
 use crate::enrich::Enricher;
 use crate::model::{
-    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Order, SourceName, Text, WallTime, limits,
+    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Order, SourceName, Text, WallTime, limits,
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Book, Clock};
@@ -134,6 +134,8 @@ pub struct Changes {
     pub orders: Vec<Order>,
     /// Acknowledgements.
     pub acknowledged: Vec<(FindingId, WallTime, Text)>,
+    /// Verdicts on findings, in order: the last on a finding holds.
+    pub judged: Vec<(Judgement, WallTime, Text)>,
     /// The hold was switched.
     pub hold: Option<bool>,
     /// JSON of the flood counters, where they changed.
@@ -361,6 +363,7 @@ impl Outcome {
             Input::Tick(at) => self.core.book.forget(at.minus(orders::REMEMBERED)),
             Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),
             Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),
+            Input::Judge { at, judgement, by } => self.judged(judgement, at, by),
             Input::Hold { at, on, by } => {
                 self.changes.hold = Some(on);
                 self.changes.orders.extend(self.core.book.hold(on, at, &by));
@@ -378,6 +381,11 @@ impl Outcome {
             }
             Input::Ended { at, order, verdict } => self.changes.orders.extend(self.core.book.end(order, &verdict, at)),
         }
+    }
+
+    /// Takes up a person's verdict on a finding. So far it is only recorded.
+    fn judged(&mut self, judgement: Judgement, at: WallTime, by: Text) {
+        self.changes.judged.push((judgement, at, by));
     }
 
     /// Takes up a finding and the orders that it leads to, unless its policy has had too many this hour.

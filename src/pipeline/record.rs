@@ -1,6 +1,6 @@
 //! The recorded form of an input: written by the ledger, read back by a replay of recorded inputs.
 use super::{InputRow, Prepared};
-use crate::model::{Input, Text, Verdict, WallTime};
+use crate::model::{EventTime, Input, Judgement, Text, Verdict, WallTime};
 use serde_json::{Value, json};
 
 /// When it was observed.
@@ -10,6 +10,7 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
         Input::Tick(at)
         | Input::Rules { at, .. }
         | Input::Acknowledge { at, .. }
+        | Input::Judge { at, .. }
         | Input::Hold { at, .. }
         | Input::Decide { at, .. }
         | Input::TestFinding { at, .. }
@@ -25,6 +26,13 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
         Input::Tick(_) => ("tick", json!({})),
         Input::Rules { digest, silences, .. } => ("rules", json!({"digest": digest.to_string(), "silences": silences})),
         Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
+        Input::Judge { judgement: j, by, .. } => (
+            "judge",
+            json!({
+                "finding": j.finding.to_string(), "policy": j.policy, "actor": j.actor, "time": j.time,
+                "honest": j.honest, "reason": j.reason, "by": by,
+            }),
+        ),
         Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
         Input::Decide { order, release, by, .. } => {
             ("decide", json!({"order": order.to_string(), "release": release, "by": by}))
@@ -58,6 +66,18 @@ impl InputRow {
                 silences: serde_json::from_value(body["silences"].clone()).unwrap_or_default(),
             },
             "acknowledge" => Input::Acknowledge { at, finding: text("finding")?.parse().ok()?, by: by()? },
+            "judge" => Input::Judge {
+                at,
+                judgement: Judgement {
+                    finding: text("finding")?.parse().ok()?,
+                    policy: text("policy")?.into(),
+                    actor: text("actor").map(Text::from),
+                    time: EventTime(body["time"].as_i64()?),
+                    honest: body["honest"].as_bool()?,
+                    reason: text("reason")?.into(),
+                },
+                by: by()?,
+            },
             "hold" => Input::Hold { at, on: body["on"].as_bool()?, by: by()? },
             "decide" => Input::Decide {
                 at,
@@ -109,10 +129,17 @@ mod tests {
         let (at, by) = (WallTime(7), Text::from("uid 0"));
         let (finding, order) = (FindingId([1; 16]), OrderId([2; 16]));
         let ended = |verdict| Input::Ended { at, order, verdict };
+        let judge = |actor, honest| {
+            let (policy, reason) = ("odd_export".into(), "a \"trip\"\n".into());
+            let judgement = Judgement { finding, policy, actor, time: EventTime(5), honest, reason };
+            Input::Judge { at, judgement, by: "uid 7".into() }
+        };
         let facts: Vec<Input<Prepared>> = vec![
             Input::Tick(at),
             Input::Rules { at, digest: Digest([3; 32]), silences: vec![silence()] },
             Input::Acknowledge { at, finding, by: by.clone() },
+            judge(Some("ana".into()), true),
+            judge(None, false),
             Input::Hold { at, on: true, by: by.clone() },
             Input::Decide { at, order, release: false, by: by.clone() },
             Input::TestFinding { at, by },

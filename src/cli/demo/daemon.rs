@@ -110,7 +110,7 @@ impl Daemon {
     /// It does not answer.
     pub fn findings(&self, actor: &str) -> Result<Vec<Finding>, Failure> {
         let filter = FindingFilter { actor: Some(actor.to_owned()), ..FindingFilter::default() };
-        let rows = self.ask(&Request::Findings { filter })?;
+        let rows = self.ask(&Request::Findings { filter, ocsf: false })?;
         let read = |row| serde_json::from_value::<FindingRow>(row).map(|row| row.finding).map_err(Failure::new);
         rows.into_iter().rev().map(read).collect()
     }

@@ -241,7 +241,7 @@ fn epilogue(tally: &Tally, found: &Found, daemon: &Daemon, screen: &Screen) -> R
 /// Findings that a person would be told of, and that are about somebody else.
 fn false_alarms(daemon: &Daemon, found: &Found) -> Result<usize, Failure> {
     let filter = FindingFilter { severity: Some(Severity::Medium), ..FindingFilter::default() };
-    let rows = daemon.ask(&Request::Findings { filter })?;
+    let rows = daemon.ask(&Request::Findings { filter, ocsf: false })?;
     let actor = found.finding.subject.actor.as_deref();
     Ok(rows.iter().filter(|row| row["finding"]["subject"]["actor"].as_str() != actor).count())
 }

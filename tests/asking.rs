@@ -1,0 +1,143 @@
+//! What people ask about findings, people and origins, and the verdicts that they give, over a week that ends in a theft.
+mod support;
+use serde_json::Value;
+use std::io::Write;
+use support::{PORTAL, Site, text};
+
+const CHROME: &str =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+const FIREFOX: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14.3; rv:118.0) Gecko/20100101 Firefox/118.0";
+/// 1 April 2024, 09:00 UTC.
+const THEFT: i64 = 1_711_962_000;
+const DAY: i64 = 86_400;
+
+/// One line of the portal's trail.
+fn act(at: i64, event: &str, (session, ip, ua): (&str, &str, &str), account: &str, details: &str) -> String {
+    let ts = jiff::Timestamp::from_second(at).unwrap();
+    format!(
+        "{{\"ts\":\"{ts}\",\"id\":\"{event}-{session}-{at}\",\"event\":\"{event}\",\"outcome\":\"success\",\"actor\":{{\"id\":\"u-1\",\
+         \"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}},\"session\":\"{session}\",\"ip\":\"{ip}\",\"ua\":\"{ua}\",\
+         \"account\":\"{account}\",\"details\":{{{details}}}}}\n"
+    )
+}
+
+/// Three weeks of ana's work from one place with one browser; then somebody with her password, from elsewhere, who exports a
+/// month of five customers that she never served.
+fn month() -> Vec<String> {
+    let mut lines = Vec::new();
+    for day in (1..=21).rev() {
+        let session = format!("s-{day}");
+        let usual = (session.as_str(), "192.0.2.1", CHROME);
+        let morning = THEFT - day * DAY;
+        lines.push(act(morning, "session.login", usual, "", ""));
+        lines.extend((1..=30).map(|n| act(morning + n * 60, "page.view", usual, &format!("AC{}", n % 3), "")));
+        for n in 0..=day % 2 {
+            let details = format!(
+                "\"export\":\"x-{day}-{n}\",\"kind\":\"sms\",\"from\":\"2024-02-01\",\"to\":\"2024-02-01\",\"rows\":{}",
+                100 + day
+            );
+            lines.push(act(morning + 3600 + n * 60, "log.export.requested", usual, &format!("AC{n}"), &details));
+        }
+    }
+    let thief = ("s-thief", "198.51.100.9", FIREFOX);
+    lines.push(act(THEFT, "session.login", thief, "", ""));
+    for n in 0..5 {
+        let details = format!(
+            "\"export\":\"t-{n}\",\"kind\":\"mfa\",\"from\":\"2024-03-01\",\"to\":\"2024-03-31\",\"rows\":{}",
+            80_000 + n
+        );
+        lines.push(act(THEFT + 300 + n * 60, "log.export.requested", thief, &format!("AC9{n}"), &details));
+    }
+    lines
+}
+
+/// A site whose daemon has read that month.
+fn read() -> (Site, support::Daemon) {
+    let site = Site::bare("", "");
+    site.append_to(support::DOWNLOADS);
+    site.append_to(PORTAL).write_all(month().concat().as_bytes()).unwrap();
+    let daemon = site.start(&[]);
+    site.caught_up();
+    (site, daemon)
+}
+
+fn said(site: &Site, arguments: &[&str]) -> String {
+    let out = site.say(arguments);
+    assert!(out.status.success(), "{}", text(&out));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// The id of the finding of that policy.
+fn id_of(site: &Site, policy: &str) -> String {
+    let row = site.json(&["findings", "list", "--policy", policy]).remove(0);
+    row["finding"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_verdict_stands_with_its_finding() {
+    let (site, daemon) = read();
+    let id = id_of(&site, "chain_stranger_export");
+    let count = |verdict: &str| site.json(&["findings", "list", "--verdict", verdict]).len();
+    let all = site.json(&["findings", "list"]).len();
+    assert_eq!((count("open"), count("confirmed"), count("dismissed")), (all, 0, 0));
+    let new = site.json(&["findings", "list", "--policy", "chain_stranger_export"]).remove(0);
+    assert_eq!((&new["verdict"], &new["judged"]), (&Value::from("open"), &Value::Null));
+
+    said(&site, &["dismiss", &id[..10], "--reason", "  on the road\u{1b}[2J, ticket 4711 "]);
+    assert_eq!((count("open"), count("confirmed"), count("dismissed")), (all - 1, 0, 1));
+    let row = site.json(&["findings", "show", &id]).remove(0);
+    assert_eq!(row["verdict"], "dismissed");
+    assert_eq!(row["judged"]["reason"], "on the road\u{1b}[2J, ticket 4711");
+    let by = row["judged"]["by"].as_str().unwrap();
+    assert!(by.starts_with("uid ") && row["acknowledged"][1] == by, "{row}");
+    let shown = said(&site, &["findings", "show", &id]);
+    assert!(shown.contains("on the road\\x1b[2J, ticket 4711"), "{shown}");
+    assert!(said(&site, &["findings", "list"]).contains("(dismissed)"));
+    let ocsf = |id: &str| {
+        let out = said(&site, &["findings", "list", "--ocsf"]);
+        let objects = out.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+        objects.into_iter().find(|o| o["finding_info"]["uid"] == id).unwrap()
+    };
+    let object = ocsf(&id);
+    assert_eq!((&object["status_id"], &object["verdict_id"]), (&Value::from(3), &Value::from(1)), "{object}");
+
+    // people change their minds, and the last word stands
+    said(&site, &["confirm", &id, "--reason", "it was not her"]);
+    assert_eq!((count("open"), count("confirmed"), count("dismissed")), (all - 1, 1, 0));
+    let object = ocsf(&id);
+    assert_eq!((&object["status_id"], &object["verdict_id"]), (&Value::from(4), &Value::from(2)), "{object}");
+    assert_eq!(object["comment"], "it was not her");
+    assert!(site.dump("state").iter().any(|l| l.contains(&id) && l.ends_with("verdict=confirmed")));
+    daemon.stop();
+    // a verdict is an input: a replay of the inputs comes to the same
+    let (state, again) = (site.path("state"), site.path("again"));
+    said(&site, &["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
+    assert_eq!(site.dump("again"), site.dump("state"));
+}
+
+#[test]
+fn a_verdict_needs_a_finding_and_a_reason() {
+    let (site, daemon) = read();
+    let id = id_of(&site, "chain_stranger_export");
+    for verb in ["confirm", "dismiss"] {
+        let refused = |arguments: &[&str], code: i32, why: &str| {
+            let out = site.say(&[&[verb], arguments].concat());
+            assert_eq!(out.status.code(), Some(code), "{}", text(&out));
+            assert!(text(&out).contains(why), "{}", text(&out));
+        };
+        refused(&[&id], 2, "--reason");
+        refused(&[&id, "--reason", " \n"], 2, "say why");
+        refused(&[&id, "--reason", &"x".repeat(1025)], 2, "1024");
+        refused(&["ffffffffffff", "--reason", "x"], 70, "there is no finding");
+        refused(&["", "--reason", "x"], 70, "more than one finding");
+    }
+    // the socket itself takes no more than the command does
+    let judge = |reason: &str| format!("{{\"ask\":\"judge\",\"id\":\"{id}\",\"honest\":true,\"reason\":\"{reason}\"}}");
+    for reason in ["", &"x".repeat(1025)] {
+        assert_eq!(site.ask(&judge(reason)), None);
+    }
+    assert!(site.json(&["findings", "list", "--verdict", "dismissed"]).is_empty());
+    daemon.stop();
+    let out = site.say(&["dismiss", &id, "--reason", "x"]);
+    assert_eq!(out.status.code(), Some(75), "{}", text(&out));
+}
