@@ -76,11 +76,11 @@ fn id_of(site: &Site, policy: &str) -> String {
 #[test]
 fn a_verdict_stands_with_its_finding() {
     let (site, daemon) = read();
-    let id = id_of(&site, "chain_stranger_export");
+    let id = id_of(&site, "stolen_session_export");
     let count = |verdict: &str| site.json(&["findings", "list", "--verdict", verdict]).len();
     let all = site.json(&["findings", "list"]).len();
     assert_eq!((count("open"), count("confirmed"), count("dismissed")), (all, 0, 0));
-    let new = site.json(&["findings", "list", "--policy", "chain_stranger_export"]).remove(0);
+    let new = site.json(&["findings", "list", "--policy", "stolen_session_export"]).remove(0);
     assert_eq!((&new["verdict"], &new["judged"]), (&Value::from("open"), &Value::Null));
 
     said(&site, &["dismiss", &id[..10], "--reason", "  on the road\u{1b}[2J, ticket 4711 "]);
@@ -118,7 +118,7 @@ fn a_verdict_stands_with_its_finding() {
 #[test]
 fn a_verdict_needs_a_finding_and_a_reason() {
     let (site, daemon) = read();
-    let id = id_of(&site, "chain_stranger_export");
+    let id = id_of(&site, "stolen_session_export");
     for verb in ["confirm", "dismiss"] {
         let refused = |arguments: &[&str], code: i32, why: &str| {
             let out = site.say(&[&[verb], arguments].concat());

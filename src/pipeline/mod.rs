@@ -44,6 +44,8 @@ pub struct Rules {
     pub trails: BTreeMap<SourceName, crate::normalise::ProfileRef>,
     /// Roles by actor name, from the staff directory.
     pub directory: BTreeMap<Text, Text>,
+    /// Kinds by customer account, from the watch list.
+    pub watch_list: BTreeMap<Text, Text>,
     /// Modes, gates, limits.
     pub response: orders::Settings,
     /// What operators do not want to be told of for a while.
@@ -205,7 +207,14 @@ impl Core {
 impl Outcome {
     /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
     pub fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
-        let Input::Lines(batches) = input else { return Vec::new() };
+        let batches = match input {
+            Input::Lines(batches) => batches,
+            Input::Judge { judgement: Judgement { honest: true, actor: Some(actor), .. }, .. } => {
+                let habits = self.core.rules.engine.habits(actor);
+                return habits.into_iter().filter(|key| !self.core.state.has(key)).collect();
+            }
+            _ => return Vec::new(),
+        };
         self.core.state.make_room();
         let mut keys = Vec::new();
         batches.iter().for_each(|batch| self.core.state.missing(&batch.table, batch.touched(), &mut keys));
@@ -347,6 +356,10 @@ impl Outcome {
                 let finding = findings::from_firing(&rules, &event, firing);
                 self.found(finding);
             }
+            for firing in found.again {
+                let finding = findings::from_firing(&rules, &event, firing);
+                self.asked_again(finding);
+            }
         }
         if keep {
             let kept = match kept {
@@ -383,8 +396,12 @@ impl Outcome {
         }
     }
 
-    /// Takes up a person's verdict on a finding. So far it is only recorded.
+    /// Takes up a person's verdict on a finding: what was held because of it, and was honest, is learned.
     fn judged(&mut self, judgement: Judgement, at: WallTime, by: Text) {
+        if let (true, Some(actor)) = (judgement.honest, &judgement.actor) {
+            let rules = self.core.rules.clone();
+            rules.engine.excuse(&mut self.core.state, actor);
+        }
         self.changes.judged.push((judgement, at, by));
     }
 
@@ -406,11 +423,21 @@ impl Outcome {
             std::cmp::Ordering::Equal => findings::flood(&finding),
             std::cmp::Ordering::Greater => return,
         };
+        self.consider(&finding);
+        self.changes.findings.push(finding);
+    }
+
+    /// Takes up the orders that a finding leads to which is recorded already, at another event: for another session, say.
+    fn asked_again(&mut self, mut finding: Finding) {
+        finding.silenced = self.core.rules.silences.over(&finding);
+        self.consider(&finding);
+    }
+
+    fn consider(&mut self, finding: &Finding) {
         let now = if self.core.replaying { WallTime(finding.time.0) } else { finding.observed };
         let clock = self.core.clock(now);
         let rules = self.core.rules.clone();
-        self.changes.orders.extend(self.core.book.consider(&rules.response, &finding, clock));
-        self.changes.findings.push(finding);
+        self.changes.orders.extend(self.core.book.consider(&rules.response, finding, clock));
     }
 
     fn discontinuity(&mut self, batch: &Prepared) {

@@ -130,6 +130,7 @@ impl Rules {
         {
             actor.role = self.directory.get(&actor.name).cloned();
         }
+        event.customer_kind = event.customer.as_ref().and_then(|account| self.watch_list.get(account)).cloned();
         let touched = self.engine.touch(&event, &mut scratch.plans);
         let kept = recorded(event.activity).then(|| Box::new(self.keep(&mut event, line)));
         Ready { event, touched, kept }
