@@ -51,11 +51,27 @@ fn month() -> Vec<String> {
     lines
 }
 
-/// A site whose daemon has read that month.
-fn read() -> (Site, support::Daemon) {
-    let site = Site::bare("", "");
+/// A site with that month.
+fn written(site: Site) -> Site {
     site.append_to(support::DOWNLOADS);
     site.append_to(PORTAL).write_all(month().concat().as_bytes()).unwrap();
+    site
+}
+
+/// A site with that month and a policy of its own, and where that stands.
+fn with_own_policy(text: &str) -> (Site, std::path::PathBuf) {
+    let site = written(Site::bare("", ""));
+    let own = site.path("policies/detections/own.yml");
+    std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+    std::fs::write(&own, text).unwrap();
+    let key = format!("policies_dir = '{}'\n", site.path("policies").display());
+    site.configure(&(key + &site.configuration()));
+    (site, own)
+}
+
+/// A site whose daemon has read that month.
+fn read() -> (Site, support::Daemon) {
+    let site = written(Site::bare("", ""));
     let daemon = site.start(&[]);
     site.caught_up();
     (site, daemon)
@@ -113,6 +129,103 @@ fn a_verdict_stands_with_its_finding() {
     let (state, again) = (site.path("state"), site.path("again"));
     said(&site, &["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
     assert_eq!(site.dump("again"), site.dump("state"));
+}
+
+#[test]
+fn a_finding_is_explained_down_to_the_lines() {
+    let (site, daemon) = read();
+    let id = id_of(&site, "chain_stranger_export");
+    let text = said(&site, &["explain", &id[..10]]);
+    // the request that completed it: the last but four of the lines
+    let lines = month();
+    let from: usize = lines[..lines.len() - 5].iter().map(String::len).sum();
+    let to = from + lines[lines.len() - 5].len();
+    for part in [
+        "CRITICAL: Somebody else's origin",
+        "the policy decides now as it did",
+        "The April 2024 case",
+        "attack.t1078.004",
+        "strange_origin in 12h: 2 (against: >= 1)",
+        "    new_computer held at 2024-04-01T09:05:00.000Z",
+        "there was Firefox + macOS, of which nothing is recorded of ana before",
+        "    odd_export held at",
+        "    export_of_new_customer held at",
+        "ana (u-1, user, support)",
+        "export t-0, mfa, 80000 records, 31 days of data",
+        &format!("trail portal, {}, bytes {from} to {to}", site.path(PORTAL).display()),
+        "no event of odd_export by the same actor.session.uid within 12h",
+        "it fires once in each",
+        "end-session on the session: refused",
+        "older than `too_old_seconds`",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    let row = site.json(&["explain", &id]).remove(0);
+    assert_eq!(row["policy"]["name"], "chain_stranger_export");
+    let digest = row["events"][0]["digest"].as_str().unwrap();
+    assert!(text.contains(digest) && digest.len() == 32, "{text}");
+    let strange = &row["chain"]["below"][0];
+    assert_eq!((&strange["rule"], &strange["held"]), (&Value::from("strange_origin"), &Value::from("yes")));
+    let without = strange["without"].as_array().unwrap();
+    assert!(without.contains(&"session_two_devices".into()), "she kept to one device in that session: {strange}");
+    assert_eq!(site.say(&["explain", "ffffffff"]).status.code(), Some(70));
+
+    // the same from the file alone
+    daemon.stop();
+    assert_eq!(site.json(&["explain", &id]).remove(0), row);
+}
+
+const OWN: &str = "title: Exports of several customers
+name: several_customers
+description: Ours.
+level: medium
+correlation:
+  type: value_count
+  rules: [export_asked]
+  group-by: [actor.user.name]
+  timespan: 1h
+  condition: { gte: 4, field: resource.owner.org.uid }
+tripline:
+  runbook: ask whoever it is
+";
+
+#[test]
+fn an_explanation_says_when_its_policy_has_changed_or_gone() {
+    let (site, own) = with_own_policy(OWN);
+    let daemon = site.start(&[]);
+    site.caught_up();
+    let id = id_of(&site, "several_customers");
+    let text = said(&site, &["explain", &id]);
+    for part in [
+        "different resource.owner.org.uid in 1h: 4 (against: at least 4)",
+        "there was 4, and it asks for at least 4",
+        "- fewer than 4 different resource.owner.org.uid by the same actor.user.name within 1h",
+        "ask whoever it is",
+        "orders: none (its policy asks for none)",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    daemon.stop();
+    std::fs::write(&own, OWN.replace("gte: 4", "gte: 3")).unwrap();
+    let text = said(&site, &["explain", &id]);
+    assert!(text.contains("changed since") && text.contains("- fewer than 3 different"), "{text}");
+    assert!(text.contains("(against: at least 4)"), "the numbers stay as they were: {text}");
+    std::fs::remove_file(&own).unwrap();
+    let text = said(&site, &["explain", &id]);
+    assert!(text.contains("no longer in the set") && text.contains("matched export_asked"), "{text}");
+    assert!(!text.contains("would have kept it"), "{text}");
+    let row = site.json(&["explain", &id]).remove(0);
+    assert_eq!((&row["policy"], &row["chain"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn every_shipped_policy_can_be_put_into_words() {
+    let (set, _) = tripline::config::Texts::shipped().compile().unwrap();
+    for policy in &set.rules {
+        let (says, unless) = (set.says(policy), set.unless(policy));
+        assert!(says.len() > 10 && !unless.is_empty(), "{}: {says} {unless:?}", policy.name);
+        assert!(!says.contains("its condition on"), "{} has no words of its own: {says}", policy.name);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod ask;
 mod check;
 mod demo;
 mod exit;
+mod explain;
 mod judge;
 mod replay;
 mod show;
@@ -55,6 +56,11 @@ enum Command {
     /// List, show and acknowledge findings
     #[command(subcommand)]
     Findings(ask::Findings),
+    /// Say in plain words why a finding came to be, and what would have kept it from firing
+    ///
+    /// The policy and what it is for; every number with what it was held against; the chain of policies down to the events,
+    /// each with where it was read; what would have kept it from firing; the orders that came of it, and why they are as they are.
+    Explain(explain::ExplainArgs),
     /// Say that a finding was an attack
     ///
     /// The verdict is recorded with who gave it and why, and stands with the finding; another one may take its place. It
@@ -206,6 +212,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args.config),
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),
+        Command::Explain(args) => explain::explain(&args),
         Command::Confirm(args) => judge::judge(&args, false),
         Command::Dismiss(args) => judge::judge(&args, true),
         Command::Orders(command) => ask::orders(&command),

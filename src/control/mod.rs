@@ -6,5 +6,6 @@
 
 pub mod answer;
 pub mod client;
+pub mod explain;
 pub mod server;
 pub mod wire;

@@ -22,6 +22,11 @@ pub enum Request {
         /// Hexadecimal.
         id: String,
     },
+    /// Why a finding came to be, by the beginning of its id: one row.
+    Explain {
+        /// Hexadecimal.
+        id: String,
+    },
     /// Orders: a row each, the newest first.
     Orders {
         /// At most so many.

@@ -388,13 +388,7 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn events_of(&self, kind: Asked, value: &str) -> Result<Vec<EventRow>, Error> {
-        let fits = |row: &EventRow| match kind {
-            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value),
-            Asked::Session => row.session.as_deref() == Some(value),
-            Asked::Address => row.origin.ip.is_some_and(|ip| ip.to_string() == value),
-            Asked::Customer => row.customer.as_deref() == Some(value),
-            Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
-        };
+        let fits = |row: &EventRow| kind.fits(row, value);
         // as JSON writes it
         let needle = serde_json::Value::from(value).to_string();
         self.events(|keys| block::may_hold(keys, kind.name(), value), |line| line.contains(&needle), fits)
@@ -491,7 +485,18 @@ pub enum Asked {
 }
 
 impl Asked {
-    fn name(self) -> &'static str {
+    /// Whether the event is one that is asked for.
+    pub(super) fn fits(self, row: &EventRow, value: &str) -> bool {
+        match self {
+            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value),
+            Asked::Session => row.session.as_deref() == Some(value),
+            Asked::Address => row.origin.ip.is_some_and(|ip| ip.to_string() == value),
+            Asked::Customer => row.customer.as_deref() == Some(value),
+            Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
         match self {
             Asked::Actor => "actor",
             Asked::Session => "session",
