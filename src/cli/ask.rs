@@ -151,6 +151,7 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
                 severity: args.severity,
                 open: args.open,
                 verdict: args.verdict,
+                ip: None,
                 limit: Some(args.limit),
             };
             let (mut rows, _) = ask(&args.asking, &Request::Findings { filter, ocsf: args.ocsf })?;
@@ -479,7 +480,7 @@ pub fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, 
 }
 
 /// A moment: RFC 3339, a day, or a length back from now.
-fn moment(text: &str) -> Result<i64, String> {
+pub(super) fn moment(text: &str) -> Result<i64, String> {
     if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
         return Ok(stamp.as_millisecond());
     }

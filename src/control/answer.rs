@@ -1,6 +1,6 @@
 //! What is answered from the ledger alone: by the daemon's reading connection, or where it is down by the owner's own.
-use super::explain;
 use super::wire::Request;
+use super::{explain, history};
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::history::Bounds;
@@ -35,6 +35,10 @@ pub fn answer(reader: &Reader, request: &Request, policies: Policies<'_>) -> Res
         Request::Explain { id } => {
             let row = reader.finding(&finding_id(reader, id)?).map_err(said)?.ok_or("the finding has gone")?;
             Ok(vec![explain::explained(reader, &row, policies().as_deref()).map_err(said)?])
+        }
+        Request::History { of, since, until, limit } => {
+            let asked = history::Asked { of, since: *since, until: *until, limit: *limit };
+            Ok(vec![history::history(reader, &asked)?])
         }
         Request::Orders { limit } => {
             Ok(reader.orders(*limit).map_err(said)?.iter().map(|order| json!(order)).collect())

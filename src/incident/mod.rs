@@ -2,4 +2,5 @@
 
 pub mod chain;
 pub mod exposure;
+pub mod history;
 pub mod ocsf;

@@ -39,6 +39,9 @@ pub struct FindingFilter {
     /// What people have said of it.
     #[serde(default)]
     pub verdict: Option<FindingVerdict>,
+    /// From this address.
+    #[serde(default)]
+    pub ip: Option<std::net::IpAddr>,
     /// At most so many, the newest first.
     #[serde(default)]
     pub limit: Option<u32>,
@@ -151,6 +154,7 @@ impl Reader {
         let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings \
                    WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) \
                    AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) AND (?7 IS NULL OR verdict = ?7) \
+                   AND (?9 IS NULL OR json_extract(body, '$.subject.ip') = ?9) \
                    ORDER BY time DESC, id LIMIT ?8";
         let values = params![
             filter.since.unwrap_or(i64::MIN),
@@ -160,7 +164,8 @@ impl Reader {
             filter.severity.map_or(0, Severity::ocsf),
             filter.open,
             filter.verdict.map(FindingVerdict::name),
-            filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
+            filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS),
+            filter.ip.map(|ip| ip.to_string())
         ];
         self.read("reading findings", |c| {
             c.prepare_cached(sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>()
