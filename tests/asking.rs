@@ -51,11 +51,27 @@ fn month() -> Vec<String> {
     lines
 }
 
-/// A site whose daemon has read that month.
-fn read() -> (Site, support::Daemon) {
-    let site = Site::bare("", "");
+/// A site with that month.
+fn written(site: Site) -> Site {
     site.append_to(support::DOWNLOADS);
     site.append_to(PORTAL).write_all(month().concat().as_bytes()).unwrap();
+    site
+}
+
+/// A site with that month and a policy of its own, and where that stands.
+fn with_own_policy(text: &str) -> (Site, std::path::PathBuf) {
+    let site = written(Site::bare("", ""));
+    let own = site.path("policies/detections/own.yml");
+    std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+    std::fs::write(&own, text).unwrap();
+    let key = format!("policies_dir = '{}'\n", site.path("policies").display());
+    site.configure(&(key + &site.configuration()));
+    (site, own)
+}
+
+/// A site whose daemon has read that month.
+fn read() -> (Site, support::Daemon) {
+    let site = written(Site::bare("", ""));
     let daemon = site.start(&[]);
     site.caught_up();
     (site, daemon)
@@ -113,6 +129,202 @@ fn a_verdict_stands_with_its_finding() {
     let (state, again) = (site.path("state"), site.path("again"));
     said(&site, &["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
     assert_eq!(site.dump("again"), site.dump("state"));
+}
+
+#[test]
+fn a_finding_is_explained_down_to_the_lines() {
+    let (site, daemon) = read();
+    let id = id_of(&site, "chain_stranger_export");
+    let text = said(&site, &["explain", &id[..10]]);
+    // the request that completed it: the last but four of the lines
+    let lines = month();
+    let from: usize = lines[..lines.len() - 5].iter().map(String::len).sum();
+    let to = from + lines[lines.len() - 5].len();
+    for part in [
+        "CRITICAL: Somebody else's origin",
+        "the policy decides now as it did",
+        "The April 2024 case",
+        "attack.t1078.004",
+        "strange_origin in 12h: 2 (against: >= 1)",
+        "    new_computer held at 2024-04-01T09:05:00.000Z",
+        "there was Firefox + macOS, of which nothing is recorded of ana before",
+        "    odd_export held at",
+        "    export_of_new_customer held at",
+        "ana (u-1, user, support)",
+        "export t-0, mfa, 80000 records, 31 days of data",
+        &format!("trail portal, {}, bytes {from} to {to}", site.path(PORTAL).display()),
+        "no event of odd_export by the same actor.session.uid within 12h",
+        "it fires once in each",
+        "end-session on the session: refused",
+        "older than `too_old_seconds`",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    let row = site.json(&["explain", &id]).remove(0);
+    assert_eq!(row["policy"]["name"], "chain_stranger_export");
+    let digest = row["events"][0]["digest"].as_str().unwrap();
+    assert!(text.contains(digest) && digest.len() == 32, "{text}");
+    let strange = &row["chain"]["below"][0];
+    assert_eq!((&strange["rule"], &strange["held"]), (&Value::from("strange_origin"), &Value::from("yes")));
+    let without = strange["without"].as_array().unwrap();
+    assert!(without.contains(&"session_two_devices".into()), "she kept to one device in that session: {strange}");
+    assert_eq!(site.say(&["explain", "ffffffff"]).status.code(), Some(70));
+
+    // the same from the file alone
+    daemon.stop();
+    assert_eq!(site.json(&["explain", &id]).remove(0), row);
+}
+
+const OWN: &str = "title: Exports of several customers
+name: several_customers
+description: Ours.
+level: medium
+correlation:
+  type: value_count
+  rules: [export_asked]
+  group-by: [actor.user.name]
+  timespan: 1h
+  condition: { gte: 4, field: resource.owner.org.uid }
+tripline:
+  runbook: ask whoever it is
+";
+
+#[test]
+fn an_explanation_says_when_its_policy_has_changed_or_gone() {
+    let (site, own) = with_own_policy(OWN);
+    let daemon = site.start(&[]);
+    site.caught_up();
+    let id = id_of(&site, "several_customers");
+    let text = said(&site, &["explain", &id]);
+    for part in [
+        "different resource.owner.org.uid in 1h: 4 (against: at least 4)",
+        "there was 4, and it asks for at least 4",
+        "- fewer than 4 different resource.owner.org.uid by the same actor.user.name within 1h",
+        "ask whoever it is",
+        "orders: none (its policy asks for none)",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    daemon.stop();
+    std::fs::write(&own, OWN.replace("gte: 4", "gte: 3")).unwrap();
+    let text = said(&site, &["explain", &id]);
+    assert!(text.contains("changed since") && text.contains("- fewer than 3 different"), "{text}");
+    assert!(text.contains("(against: at least 4)"), "the numbers stay as they were: {text}");
+    std::fs::remove_file(&own).unwrap();
+    let text = said(&site, &["explain", &id]);
+    assert!(text.contains("no longer in the set") && text.contains("matched export_asked"), "{text}");
+    assert!(!text.contains("would have kept it"), "{text}");
+    let row = site.json(&["explain", &id]).remove(0);
+    assert_eq!((&row["policy"], &row["chain"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn every_shipped_policy_can_be_put_into_words() {
+    let (set, _) = tripline::config::Texts::shipped().compile().unwrap();
+    for policy in &set.rules {
+        let (says, unless) = (set.says(policy), set.unless(policy));
+        assert!(says.len() > 10 && !unless.is_empty(), "{}: {says} {unless:?}", policy.name);
+        assert!(!says.contains("its condition on"), "{} has no words of its own: {says}", policy.name);
+    }
+}
+
+#[test]
+fn what_is_recorded_of_somebody_and_of_an_address_is_shown() {
+    let (site, daemon) = read();
+    let ana = site.json(&["actor", "ana"]).remove(0);
+    // ana's three weeks: 22 logins of hers and one of the thief, and one or two exports a day
+    assert_eq!(ana["days"]["active"], 22);
+    let days = &ana["days"];
+    assert_eq!(
+        (&days["exports"]["median"], &days["exports"]["p90"], &days["exports"]["max"]),
+        (&2.into(), &2.into(), &5.into())
+    );
+    assert_eq!((&days["records"]["median"], &days["records"]["p90"]), (&202.into(), &238.into()), "{days}");
+    assert_eq!((&days["records"]["max"], &days["customers"]["max"]), (&400_010.into(), &5.into()), "{days}");
+    assert_eq!(days["records"]["max_day"], (THEFT / DAY) * DAY * 1000);
+    assert_eq!(ana["origins"].as_array().unwrap().len(), 2);
+    assert_eq!(ana["origins"][0]["prefix"], "198.51.100.0/24", "the last used first");
+    assert_eq!((&ana["devices"][1]["family"], &ana["devices"][1]["version"]), (&"Chrome".into(), &120.into()));
+    let sessions = ana["sessions"].as_array().unwrap();
+    assert_eq!((sessions.len(), &ana["more_sessions"]), (20, &true.into()));
+    let last = sessions.last().unwrap();
+    assert_eq!(
+        (&last["exports"], &last["records"], &last["addresses"][0]),
+        (&5.into(), &400_010.into(), &"198.51.100.9".into())
+    );
+    assert!(ana["findings"].as_array().unwrap().iter().any(|f| f["finding"]["policy"] == "chain_stranger_export"));
+    assert_eq!(ana["orders"][0]["state"], "refused");
+
+    // before the theft there is one origin, and no finding
+    let before = site.json(&["actor", "ana", "--until", "2024-04-01", "--limit", "3"]).remove(0);
+    assert_eq!((before["origins"].as_array().unwrap().len(), before["sessions"].as_array().unwrap().len()), (1, 3));
+    assert!(before["findings"].as_array().unwrap().is_empty() && before["orders"].as_array().unwrap().is_empty());
+
+    let thief = site.json(&["origin", "::ffff:198.51.100.9"]).remove(0);
+    assert_eq!((&thief["actors"][0]["name"], thief["sessions"].as_array().unwrap().len()), (&"ana".into(), 1));
+    assert_eq!((&thief["used"]["events"], &thief["used"]["first"]), (&6.into(), &(THEFT * 1000).into()));
+    assert!(!thief["findings"].as_array().unwrap().is_empty());
+    assert!(site.json(&["origin", "192.0.2.1"]).remove(0)["findings"].as_array().unwrap().is_empty());
+
+    let text = said(&site, &["actor", "ana"]);
+    println!("{text}{}", said(&site, &["origin", "198.51.100.9"]));
+    for part in
+        ["user, u-1, support", "Firefox 118 on macOS", "400010", "2024-04-01", "open findings, the newest last:"]
+    {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    for (asked, why) in
+        [(["actor", "nobody\u{1b}[2J"], "nothing is recorded"), (["origin", "203.0.113.77"], "nothing is recorded")]
+    {
+        let out = site.say(&asked);
+        assert_eq!(out.status.code(), Some(70), "{}", support::text(&out));
+        assert!(
+            support::text(&out).contains(why) && !support::text(&out).contains('\u{1b}'),
+            "{}",
+            support::text(&out)
+        );
+    }
+    assert_eq!(site.say(&["origin", "nowhere"]).status.code(), Some(2));
+    // what was dismissed speaks against nobody any more
+    let open = ana["findings"].as_array().unwrap().len();
+    said(&site, &["dismiss", &id_of(&site, "chain_stranger_export"), "--reason", "a drill"]);
+    assert_eq!(site.json(&["actor", "ana"]).remove(0)["findings"].as_array().unwrap().len(), open - 1);
+    // and the same from the file alone
+    let answered = site.json(&["origin", "198.51.100.9"]);
+    daemon.stop();
+    assert_eq!(site.json(&["origin", "198.51.100.9"]), answered);
+}
+
+#[test]
+fn looking_back_ends_at_its_bounds_and_says_so() {
+    use tripline::ledger::history::{Bounds, Cut};
+    use tripline::ledger::{FILE, Reader, read::Asked};
+    use tripline::model::EventTime;
+    let site = Site::bare("", "");
+    site.append_to(support::DOWNLOADS);
+    // as many as fill two blocks, and some that stay in the tail
+    let many = 9_000;
+    let usual = ("s-1", "192.0.2.1", CHROME);
+    let lines: String = (0..many).map(|n| act(THEFT + n, "session.login", usual, "", "")).collect();
+    site.append_to(PORTAL).write_all(lines.as_bytes()).unwrap();
+    site.replay("kept");
+    let reader = Reader::open(&site.path("kept").join(FILE)).unwrap();
+    let time = |n: i64| EventTime((THEFT + n) * 1000);
+    let wide = Bounds { since: time(0), until: time(many), events: usize::MAX, time: support::PATIENCE };
+    let look = |name: &str, bounds: Bounds| {
+        let mut times = Vec::new();
+        let reach = reader.look_back(Asked::Actor, name, &bounds, |event| times.push(event.time)).unwrap();
+        assert_eq!(times.len(), reach.events);
+        (times, reach.cut)
+    };
+    let (all, cut) = look("ana", wide);
+    assert_eq!((all.len(), cut), (9_000, None));
+    assert!(all.is_sorted_by(|a, b| a > b), "the newest first, from the tail through the blocks");
+    assert_eq!(look("ana", Bounds { events: 100, ..wide }), (all[..100].to_vec(), Some(Cut::Events)));
+    let (some, cut) = look("ana", Bounds { since: time(5), until: time(8), ..wide });
+    assert_eq!((some, cut), (vec![time(7), time(6), time(5)], None));
+    assert_eq!(look("ana", Bounds { time: std::time::Duration::ZERO, ..wide }), (vec![], Some(Cut::Time)));
+    assert_eq!(look("bo", wide), (vec![], None));
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn finding() -> Finding {
     Finding {
         id: FindingId([0xf1; 16]),
         policy: "bulk-export".into(),
+        decision: None,
         title: "Message logs leave in bulk".into(),
         severity: Severity::High,
         time: EventTime(1_711_962_000_000),

@@ -1,13 +1,16 @@
 //! The commands that ask the running daemon, or where it is down the ledger.
 use super::{AskArgs, Exit, Failure, show};
+use crate::config::{Config, Texts};
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::ledger::read::{FindingFilter, FindingRow, Judged, Step};
 use crate::model::{EventTime, Finding, FindingVerdict, Order, Severity};
 use crate::pipeline::EventRow;
+use crate::policy::PolicySet;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use show::{say, shown};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// `tripline findings …`
@@ -106,14 +109,25 @@ pub enum Orders {
 /// Asks the daemon, or its ledger where it is down; the flag says whether the daemon answered.
 pub fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
     let (socket, state) = places(asking)?;
-    Ok(client::ask(&socket, &state.join(crate::ledger::FILE), request)?)
+    let policies = || policies(asking).map(Cow::Owned);
+    Ok(client::ask(&socket, &state.join(crate::ledger::FILE), request, &policies)?)
+}
+
+/// The policies as they stand in the configuration; where that can't be read at the usual place, the shipped ones.
+fn policies(asking: &AskArgs) -> Option<PolicySet> {
+    let texts = match Config::read(&asking.config) {
+        Ok(config) => config.texts().ok()?,
+        Err(_) if asking.config == Path::new(super::DEFAULT_CONFIG) => Texts::shipped(),
+        Err(_) => return None,
+    };
+    texts.compile().ok().map(|(policies, _)| policies)
 }
 
 fn places(asking: &AskArgs) -> Result<(PathBuf, PathBuf), Failure> {
     if let (Some(socket), Some(state)) = (&asking.socket, &asking.state) {
         return Ok((socket.clone(), state.clone()));
     }
-    let (socket, state) = match crate::config::Config::read(&asking.config) {
+    let (socket, state) = match Config::read(&asking.config) {
         Ok(config) => (config.written.control_socket, config.written.state_dir),
         // who may not read the configuration may still ask at the usual place
         Err(_) if asking.config == Path::new(super::DEFAULT_CONFIG) => {
@@ -137,6 +151,7 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
                 severity: args.severity,
                 open: args.open,
                 verdict: args.verdict,
+                ip: None,
                 limit: Some(args.limit),
             };
             let (mut rows, _) = ask(&args.asking, &Request::Findings { filter, ocsf: args.ocsf })?;
@@ -338,23 +353,7 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     let finding: Finding = serde_json::from_value(row["finding"].take()).map_err(Failure::new)?;
     let events: Vec<EventRow> = serde_json::from_value(row["events"].take()).map_err(Failure::new)?;
     let orders: Vec<Order> = serde_json::from_value(row["orders"].take()).map_err(Failure::new)?;
-    say!(
-        "{}",
-        show::by_severity(
-            finding.severity,
-            &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))
-        )
-    );
-    let mut facts = facts(&finding);
-    if let Some(ack) = row["acknowledged"].as_array() {
-        facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
-    }
-    facts.extend(verdict(&row).map(|said| ("verdict", said)));
-    if let Some(silenced) = &finding.silenced {
-        let (id, by, why) = (shown(&silenced.silence), shown(&silenced.author), shown(&silenced.reason));
-        facts.push(("silenced", format!("by {by}: {why} (silence {id}); told to nobody, and no order")));
-    }
-    facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
+    head(&finding, &row);
     say!("\nwhy:");
     finding
         .measures
@@ -374,6 +373,27 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
         show::print(&show::orders(&orders));
     }
     Ok(())
+}
+
+/// The title of a finding, what is said of it, and what people did about it: `row` has the latter.
+pub(super) fn head(finding: &Finding, row: &Value) {
+    say!(
+        "{}",
+        show::by_severity(
+            finding.severity,
+            &format!("{}: {}", finding.severity.name().to_uppercase(), shown(&finding.title))
+        )
+    );
+    let mut facts = facts(finding);
+    if let Some(ack) = row["acknowledged"].as_array() {
+        facts.push(("looked at", shown(ack.get(1).and_then(Value::as_str).unwrap_or("?"))));
+    }
+    facts.extend(verdict(row).map(|said| ("verdict", said)));
+    if let Some(silenced) = &finding.silenced {
+        let (id, by, why) = (shown(&silenced.silence), shown(&silenced.author), shown(&silenced.reason));
+        facts.push(("silenced", format!("by {by}: {why} (silence {id}); told to nobody, and no order")));
+    }
+    facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
 }
 
 /// What people said of a finding, where they did.
@@ -460,7 +480,7 @@ pub fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, 
 }
 
 /// A moment: RFC 3339, a day, or a length back from now.
-fn moment(text: &str) -> Result<i64, String> {
+pub(super) fn moment(text: &str) -> Result<i64, String> {
     if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
         return Ok(stamp.as_millisecond());
     }

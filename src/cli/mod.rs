@@ -4,6 +4,8 @@ mod ask;
 mod check;
 mod demo;
 mod exit;
+mod explain;
+mod history;
 mod judge;
 mod replay;
 mod show;
@@ -55,6 +57,18 @@ enum Command {
     /// List, show and acknowledge findings
     #[command(subcommand)]
     Findings(ask::Findings),
+    /// Say in plain words why a finding came to be, and what would have kept it from firing
+    ///
+    /// The policy and what it is for; every number with what it was held against; the chain of policies down to the events,
+    /// each with where it was read; what would have kept it from firing; the orders that came of it, and why they are as they are.
+    Explain(explain::ExplainArgs),
+    /// Show what is recorded of somebody: sessions, known origins and devices, usual amounts, customers, findings
+    ///
+    /// From recorded events: logins, sessions, credentials, exports, administration and whatever a finding rests on. What is only
+    /// counted, such as page views, is not among them.
+    Actor(history::ActorArgs),
+    /// Show what is recorded of an address: who came from there, when, in which sessions, and what was found
+    Origin(history::OriginArgs),
     /// Say that a finding was an attack
     ///
     /// The verdict is recorded with who gave it and why, and stands with the finding; another one may take its place. It
@@ -206,6 +220,9 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args.config),
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Actor(args) => history::actor(&args),
+        Command::Origin(args) => history::origin(&args),
         Command::Confirm(args) => judge::judge(&args, false),
         Command::Dismiss(args) => judge::judge(&args, true),
         Command::Orders(command) => ask::orders(&command),

@@ -1,17 +1,27 @@
 //! What is answered from the ledger alone: by the daemon's reading connection, or where it is down by the owner's own.
 use super::wire::Request;
+use super::{explain, history};
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
-use crate::ledger::read::{Asked, FindingRow, SilenceRow};
+use crate::ledger::history::Bounds;
+use crate::ledger::read::{Asked, FindingRow, MOST_ROWS, SilenceRow};
 use crate::model::{Finding, FindingId, Judgement, OrderId, Text, limits};
 use crate::pipeline::EventRow;
+use crate::policy::PolicySet;
 use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// How long the ledger is read for one question: a person waits for the answer.
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Finds the policies that hold now, for the questions that need them; nothing where they can't be had.
+pub type Policies<'a> = &'a dyn Fn() -> Option<Cow<'a, PolicySet>>;
 
 /// The rows that answer a question.
 ///
 /// # Errors
 /// What went wrong, for a person.
-pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> {
+pub fn answer(reader: &Reader, request: &Request, policies: Policies<'_>) -> Result<Vec<Value>, String> {
     let said = |e: crate::ledger::Error| e.to_string();
     match request {
         Request::Findings { filter, ocsf } => {
@@ -21,6 +31,14 @@ pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> 
         Request::Finding { id } => {
             let row = reader.finding(&finding_id(reader, id)?).map_err(said)?.ok_or("the finding has gone")?;
             Ok(vec![shown(reader, &row).map_err(said)?])
+        }
+        Request::Explain { id } => {
+            let row = reader.finding(&finding_id(reader, id)?).map_err(said)?.ok_or("the finding has gone")?;
+            Ok(vec![explain::explained(reader, &row, policies().as_deref()).map_err(said)?])
+        }
+        Request::History { of, since, until, limit } => {
+            let asked = history::Asked { of, since: *since, until: *until, limit: *limit };
+            Ok(vec![history::history(reader, &asked)?])
         }
         Request::Orders { limit } => {
             Ok(reader.orders(*limit).map_err(said)?.iter().map(|order| json!(order)).collect())
@@ -45,7 +63,7 @@ fn silence(row: &SilenceRow) -> Value {
 }
 
 /// A finding with its events, the orders that it led to, and what its session took.
-fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Error> {
+pub(super) fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::ledger::Error> {
     let finding = &row.finding;
     let events = witnesses(reader, finding)?;
     let orders: Vec<_> = reader
@@ -86,8 +104,11 @@ pub fn exposure(reader: &Reader, finding: &Finding) -> Result<Exposure, crate::l
         (Some(session), _) => reader.events_of(Asked::Session, session)?,
         (None, Some(actor)) => {
             let day = crate::model::Millis::DAY;
-            let mut events = reader.events_of(Asked::Actor, actor)?;
-            events.retain(|e| e.time >= finding.first.minus(day) && e.time <= finding.time.plus(day));
+            let mut events = Vec::new();
+            // whoever works day and night for years is not read from the beginning
+            let (since, until) = (finding.first.minus(day), finding.time.plus(day));
+            let bounds = Bounds { since, until, events: MOST_ROWS as usize, time: PATIENCE };
+            reader.look_back(Asked::Actor, actor, &bounds, |event| events.push(event))?;
             events
         }
         (None, None) => Vec::new(),

@@ -1,5 +1,5 @@
 //! The command line's end of the control socket, and the way round it for the ledger's owner when the daemon is down.
-use super::answer;
+use super::answer::{self, Policies};
 use super::wire::{Line, Request};
 use crate::ledger::Reader;
 use serde_json::Value;
@@ -28,11 +28,16 @@ impl std::fmt::Display for ClientError {
 impl std::error::Error for ClientError {}
 
 /// Asks the daemon; where none answers and the question changes nothing, reads `ledger` directly.
-/// The flag says whether the daemon answered.
+/// The flag says whether the daemon answered. `policies` are those of the configuration, for when it does not.
 ///
 /// # Errors
 /// See [`ClientError`].
-pub fn ask(socket: &Path, ledger: &Path, request: &Request) -> Result<(Vec<Value>, bool), ClientError> {
+pub fn ask(
+    socket: &Path,
+    ledger: &Path,
+    request: &Request,
+    policies: Policies<'_>,
+) -> Result<(Vec<Value>, bool), ClientError> {
     match UnixStream::connect(socket) {
         Ok(stream) => converse(stream, request).map(|rows| (rows, true)),
         Err(e) if request.changes() => Err(ClientError::Unreachable(format!(
@@ -47,7 +52,7 @@ pub fn ask(socket: &Path, ledger: &Path, request: &Request) -> Result<(Vec<Value
                 ))
             };
             let reader = Reader::open(ledger).map_err(|e| unreachable(e.to_string()))?;
-            answer::answer(&reader, request).map(|rows| (rows, false)).map_err(ClientError::Refused)
+            answer::answer(&reader, request, policies).map(|rows| (rows, false)).map_err(ClientError::Refused)
         }
     }
 }

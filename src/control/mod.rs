@@ -6,5 +6,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod explain;
+pub mod history;
 pub mod server;
 pub mod wire;

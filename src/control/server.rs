@@ -3,6 +3,7 @@ use super::answer;
 use super::wire::{Line, Request};
 use crate::ledger::Reader;
 use crate::model::{Input, Text, limits};
+use std::borrow::Cow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub trait Daemon: Send + Sync + 'static {
     fn commit(&self, input: Input<crate::pipeline::Prepared>) -> impl Future<Output = Result<(), String>> + Send;
     /// What only the running daemon knows, to be added to the status.
     fn status(&self) -> serde_json::Value;
+    /// The rules that hold now.
+    fn rules(&self) -> Arc<crate::pipeline::Rules>;
 }
 
 /// Makes the socket, with mode 0660 and the given group.
@@ -89,13 +92,13 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
         tracing::info!("{by} asks: {request:?}");
     }
     let is_status = matches!(request, Request::Status);
-    let owned = by.clone();
+    let (owned, rules) = (by.clone(), daemon.rules());
     let read = tokio::task::spawn_blocking(move || -> Result<Work, String> {
         let reader = Reader::open(&ledger).map_err(|e| e.to_string())?;
         if changes {
             input(&reader, &request, owned).map(|i| Work::Commit(Box::new(i)))
         } else {
-            answer::answer(&reader, &request).map(Work::Rows)
+            answer::answer(&reader, &request, &|| Some(Cow::Borrowed(rules.engine.policies()))).map(Work::Rows)
         }
     });
     let outcome = match read.await {

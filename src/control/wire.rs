@@ -22,6 +22,24 @@ pub enum Request {
         /// Hexadecimal.
         id: String,
     },
+    /// Why a finding came to be, by the beginning of its id: one row.
+    Explain {
+        /// Hexadecimal.
+        id: String,
+    },
+    /// What is recorded of somebody or of an address: one row.
+    History {
+        /// Of whom.
+        of: Of,
+        /// Event time at or after, in milliseconds since 1970.
+        #[serde(default)]
+        since: Option<i64>,
+        /// Event time before, in milliseconds since 1970.
+        #[serde(default)]
+        until: Option<i64>,
+        /// At most so many sessions, findings and orders each, the newest.
+        limit: u32,
+    },
     /// Orders: a row each, the newest first.
     Orders {
         /// At most so many.
@@ -62,6 +80,16 @@ pub enum Request {
     },
     /// Sends one marked finding through every outlet.
     TestFinding,
+}
+
+/// Of whom or what something is recorded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// An actor, by the name that findings give.
+    Actor(String),
+    /// An address.
+    Origin(std::net::IpAddr),
 }
 
 impl Request {

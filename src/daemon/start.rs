@@ -16,7 +16,7 @@ use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
 use crate::source::{Cursor, Until};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -152,7 +152,9 @@ async fn serve(
     let (client, events) = RunnerClient::start(link);
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), &config.written.syslog);
     let delivery = tokio::spawn(delivery.run(orders, events));
+    let shared = Arc::new(Mutex::new(rules.clone()));
     let daemon = Arc::new(Running {
+        rules: shared.clone(),
         to_writer: to_writer.clone(),
         health: health.clone(),
         files: files.clone(),
@@ -169,7 +171,7 @@ async fn serve(
         watch: settings.watch,
         gate: Arc::default(),
     };
-    let mut running = Following { config, keys, around, trails: None, said: Said::default() };
+    let mut running = Following { config, keys, around, trails: None, said: Said::default(), shared };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
@@ -220,6 +222,8 @@ struct Following {
     around: Surroundings,
     trails: Option<Trails>,
     said: Said,
+    /// The rules, for those who answer questions.
+    shared: Arc<Mutex<Arc<Rules>>>,
 }
 
 impl Following {
@@ -305,6 +309,7 @@ impl Following {
         let (answer, cursors) = oneshot::channel();
         send(&self.around.to, ToWriter::Rules(rules.clone(), answer)).await;
         let Ok(cursors) = cursors.await else { return };
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&rules);
         self.around.rules = rules;
         self.config = config;
         self.around.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -320,6 +325,7 @@ impl Following {
 
 /// What questions are answered from beside the ledger.
 struct Running {
+    rules: Arc<Mutex<Arc<Rules>>>,
     to_writer: SyncSender<ToWriter>,
     health: Health,
     files: Files,
@@ -331,6 +337,10 @@ impl server::Daemon for Running {
         let (answer, committed) = oneshot::channel();
         send(&self.to_writer, ToWriter::Fact(Box::new(input), Some(answer))).await;
         committed.await.unwrap_or_else(|_| Err("the daemon is ending".into()))
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn status(&self) -> serde_json::Value {

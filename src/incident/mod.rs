@@ -1,4 +1,6 @@
-//! What people and other systems are told: findings and orders in OCSF, and what was exported and fetched.
+//! What people and other systems are told: findings and orders in OCSF, what a finding rests on, and what was exported and fetched.
 
+pub mod chain;
 pub mod exposure;
+pub mod history;
 pub mod ocsf;

@@ -8,6 +8,7 @@
 mod block;
 mod commit;
 pub mod dump;
+pub mod history;
 pub mod read;
 pub mod message;
 pub mod seal;

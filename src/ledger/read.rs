@@ -39,6 +39,9 @@ pub struct FindingFilter {
     /// What people have said of it.
     #[serde(default)]
     pub verdict: Option<FindingVerdict>,
+    /// From this address.
+    #[serde(default)]
+    pub ip: Option<std::net::IpAddr>,
     /// At most so many, the newest first.
     #[serde(default)]
     pub limit: Option<u32>,
@@ -151,6 +154,7 @@ impl Reader {
         let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings \
                    WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) \
                    AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) AND (?7 IS NULL OR verdict = ?7) \
+                   AND (?9 IS NULL OR json_extract(body, '$.subject.ip') = ?9) \
                    ORDER BY time DESC, id LIMIT ?8";
         let values = params![
             filter.since.unwrap_or(i64::MIN),
@@ -160,7 +164,8 @@ impl Reader {
             filter.severity.map_or(0, Severity::ocsf),
             filter.open,
             filter.verdict.map(FindingVerdict::name),
-            filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS)
+            filter.limit.unwrap_or(MOST_ROWS).min(MOST_ROWS),
+            filter.ip.map(|ip| ip.to_string())
         ];
         self.read("reading findings", |c| {
             c.prepare_cached(sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>()
@@ -388,13 +393,7 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn events_of(&self, kind: Asked, value: &str) -> Result<Vec<EventRow>, Error> {
-        let fits = |row: &EventRow| match kind {
-            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value),
-            Asked::Session => row.session.as_deref() == Some(value),
-            Asked::Address => row.origin.ip.is_some_and(|ip| ip.to_string() == value),
-            Asked::Customer => row.customer.as_deref() == Some(value),
-            Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
-        };
+        let fits = |row: &EventRow| kind.fits(row, value);
         // as JSON writes it
         let needle = serde_json::Value::from(value).to_string();
         self.events(|keys| block::may_hold(keys, kind.name(), value), |line| line.contains(&needle), fits)
@@ -491,7 +490,18 @@ pub enum Asked {
 }
 
 impl Asked {
-    fn name(self) -> &'static str {
+    /// Whether the event is one that is asked for.
+    pub(super) fn fits(self, row: &EventRow, value: &str) -> bool {
+        match self {
+            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value),
+            Asked::Session => row.session.as_deref() == Some(value),
+            Asked::Address => row.origin.ip.is_some_and(|ip| ip.to_string() == value),
+            Asked::Customer => row.customer.as_deref() == Some(value),
+            Asked::Export => row.export.as_ref().and_then(|x| x.job.as_deref()) == Some(value),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
         match self {
             Asked::Actor => "actor",
             Asked::Session => "session",

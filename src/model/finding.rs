@@ -100,6 +100,10 @@ pub struct Finding {
     pub id: FindingId,
     /// The policy's short name. OCSF `finding_info.analytic.name`.
     pub policy: Arc<str>,
+    /// The first 16 bytes of the policy's decision digest, in hexadecimal: whether the policy has been changed since can be told
+    /// by it. Nothing where tripline says something of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Text>,
     /// The policy's title. OCSF `finding_info.title`.
     pub title: Arc<str>,
     /// How much it matters.

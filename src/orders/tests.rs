@@ -9,6 +9,7 @@ fn finding(n: u8) -> Finding {
     Finding {
         id: FindingId([n; 16]),
         policy: "chain".into(),
+        decision: None,
         title: "t".into(),
         severity: Severity::High,
         time: EventTime(NOW.0),

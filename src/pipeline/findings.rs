@@ -15,6 +15,7 @@ pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Findi
     Finding {
         id: FindingId(id.short()),
         policy: policy.name.clone(),
+        decision: Some(policy.decision_text()),
         title: policy.title.clone(),
         severity: policy.severity,
         time: firing.time,
@@ -182,6 +183,7 @@ fn own(
     Finding {
         id: FindingId(id),
         policy: policy.into(),
+        decision: None,
         title: title.into(),
         severity,
         time,

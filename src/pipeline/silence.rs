@@ -75,6 +75,7 @@ mod tests {
         Finding {
             id: FindingId([1; 16]),
             policy: "stolen_session_export".into(),
+            decision: None,
             title: "t".into(),
             severity: Severity::High,
             time: EventTime(1_000),

@@ -45,6 +45,7 @@ mod scope;
 mod timeline;
 mod tuning;
 mod wildcard;
+mod words;
 mod yaml;
 
 pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, Range};

@@ -101,7 +101,7 @@ impl Daemon {
     /// It does not answer, or the answer is no.
     pub fn ask(&self, request: &Request) -> Result<Vec<Value>, Failure> {
         let ledger = self.dir.join("state").join(crate::ledger::FILE);
-        Ok(client::ask(&self.dir.join("control.sock"), &ledger, request)?.0)
+        Ok(client::ask(&self.dir.join("control.sock"), &ledger, request, &|| None)?.0)
     }
 
     /// What it found about an actor, the first thing first.
