@@ -5,6 +5,7 @@
 //! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
 
 mod plan;
+pub mod share;
 pub mod state;
 pub mod values;
 pub mod window;
@@ -13,8 +14,8 @@ use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Text, V
 use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, NewValue, Policy, PolicySet};
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
+pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow};
 use state::{At, Calm};
-pub use state::{Meeting, Slice, State, StateKey};
 use std::sync::Arc;
 use window::{Entry, Inserted, Window};
 

@@ -77,6 +77,8 @@ pub(super) struct Part {
     /// The digest of `value`.
     pub(super) digest: u64,
     stateful: bool,
+    /// The entity is the actor, and nothing else.
+    personal: bool,
 }
 
 impl Case {
@@ -87,7 +89,12 @@ impl Case {
 
     /// The slices that its events may change: for each step its own, none where nothing is kept.
     pub(super) fn keys(&self) -> impl Iterator<Item = Option<StateKey>> {
-        self.0.iter().map(|part| part.as_ref().filter(|p| p.stateful).map(|p| p.key))
+        self.slots().map(|slot| slot.map(|(key, _)| key))
+    }
+
+    /// The same, with whether the entity is an actor and nothing else.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Option<(StateKey, bool)>> {
+        self.0.iter().map(|part| part.as_ref().filter(|p| p.stateful).map(|p| (p.key, p.personal)))
     }
 }
 
@@ -301,6 +308,7 @@ impl Engine {
 
     fn case(&self, event: &Event, facet: &Facet) -> Case {
         let entity = facet.shape.entity(event);
+        let personal = facet.shape.is_personal(event);
         let part = |step: &Step| {
             let value = match &self.set.rules[usize::from(step.policy)].body {
                 Body::Correlation(c) => tuple(event, told_apart(&c.kind)),
@@ -309,7 +317,7 @@ impl Engine {
             let digest = value.as_ref().map_or(0, |value| {
                 u64::from_be_bytes(first_eight(&HashParts::new("value").part(value.as_bytes()).finish().0))
             });
-            Some(Part { key: StateKey::of(step.prefix, &entity?), value, digest, stateful: step.stateful })
+            Some(Part { key: StateKey::of(step.prefix, &entity?), value, digest, stateful: step.stateful, personal })
         };
         Case(facet.steps.iter().map(part).collect())
     }
@@ -438,6 +446,14 @@ impl Shape {
         match self {
             Shape::Subject => [Field::ActorName, Field::SessionUid, Field::Ip].map(FieldRef::Known).into(),
             Shape::Fields(fields) => fields.iter().copied().collect(),
+        }
+    }
+
+    /// Whether the entity is the actor, and nothing else.
+    fn is_personal(&self, event: &Event) -> bool {
+        match self {
+            Shape::Subject => event.actor.is_some(),
+            Shape::Fields(fields) => fields[..] == [FieldRef::Known(Field::ActorName)],
         }
     }
 
