@@ -134,7 +134,7 @@ fn a_verdict_stands_with_its_finding() {
 #[test]
 fn a_finding_is_explained_down_to_the_lines() {
     let (site, daemon) = read();
-    let id = id_of(&site, "chain_stranger_export");
+    let id = id_of(&site, "stolen_session_export");
     let text = said(&site, &["explain", &id[..10]]);
     // the request that completed it: the last but four of the lines
     let lines = month();
@@ -161,7 +161,7 @@ fn a_finding_is_explained_down_to_the_lines() {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
     let row = site.json(&["explain", &id]).remove(0);
-    assert_eq!(row["policy"]["name"], "chain_stranger_export");
+    assert_eq!(row["policy"]["name"], "stolen_session_export");
     let digest = row["events"][0]["digest"].as_str().unwrap();
     assert!(text.contains(digest) && digest.len() == 32, "{text}");
     let strange = &row["chain"]["below"][0];
@@ -252,7 +252,7 @@ fn what_is_recorded_of_somebody_and_of_an_address_is_shown() {
         (&last["exports"], &last["records"], &last["addresses"][0]),
         (&5.into(), &400_010.into(), &"198.51.100.9".into())
     );
-    assert!(ana["findings"].as_array().unwrap().iter().any(|f| f["finding"]["policy"] == "chain_stranger_export"));
+    assert!(ana["findings"].as_array().unwrap().iter().any(|f| f["finding"]["policy"] == "stolen_session_export"));
     assert_eq!(ana["orders"][0]["state"], "refused");
 
     // before the theft there is one origin, and no finding
@@ -287,7 +287,7 @@ fn what_is_recorded_of_somebody_and_of_an_address_is_shown() {
     assert_eq!(site.say(&["origin", "nowhere"]).status.code(), Some(2));
     // what was dismissed speaks against nobody any more
     let open = ana["findings"].as_array().unwrap().len();
-    said(&site, &["dismiss", &id_of(&site, "chain_stranger_export"), "--reason", "a drill"]);
+    said(&site, &["dismiss", &id_of(&site, "stolen_session_export"), "--reason", "a drill"]);
     assert_eq!(site.json(&["actor", "ana"]).remove(0)["findings"].as_array().unwrap().len(), open - 1);
     // and the same from the file alone
     let answered = site.json(&["origin", "198.51.100.9"]);

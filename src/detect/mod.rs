@@ -10,6 +10,7 @@ pub mod crowd;
 mod judged;
 mod learned;
 mod plan;
+pub mod share;
 pub mod state;
 pub mod travel;
 pub mod values;
@@ -20,8 +21,8 @@ use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Severit
 use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, Policy, PolicySet};
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
+pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow};
 use state::{At, Calm};
-pub use state::{Meeting, Slice, State, StateKey};
 use std::sync::Arc;
 use window::Window;
 
