@@ -484,8 +484,10 @@ impl Outcome {
         self.changes.findings.push(finding);
     }
 
-    /// Takes up the orders that a finding leads to which is recorded already, at another event: for another session, say.
+    /// Takes up the orders that a finding leads to which is recorded already, for another session.
     fn asked_again(&mut self, mut finding: Finding) {
+        // a person or a key is the same target as before: that its order did not hold is not for a finding to say
+        finding.asks.retain(|ask| ask.target == crate::model::TargetKind::Session);
         finding.silenced = self.core.rules.silences.over(&finding);
         self.consider(&finding);
     }
