@@ -296,6 +296,81 @@ fn what_is_recorded_of_somebody_and_of_an_address_is_shown() {
 }
 
 #[test]
+fn a_replay_explains_what_one_line_came_to() {
+    let site = written(Site::bare("", ""));
+    let lines = month().len();
+    let explain = |what: &str| said(&site, &["replay", "--explain", what]);
+    // the second export of the thief: two new customers, of which three are needed; the chain has fired at the first
+    let text = explain(&format!("portal:{}", lines - 3));
+    let of = |policy: &str| {
+        let mut found = text.split("\n  ").skip_while(|l| !l.starts_with(&format!("{policy}: ")));
+        let first = found.next().unwrap_or_else(|| panic!("no {policy} in\n{text}")).to_owned();
+        found.take_while(|l| l.starts_with(' ')).fold(first, |all, line| all + "\n" + line)
+    };
+    for (policy, parts) in [
+        (
+            "bulk_new_customers",
+            &["does not hold", "different resource.owner.org.uid in 1h: 2 (against: at least 3)"][..],
+        ),
+        ("bulk_records_hour", &[": holds", "in 1h: 160001 (against: at least 100000)", "it fired here"]),
+        ("chain_stranger_export", &[": holds", "it had fired for the same before, and does so once in each 30d"]),
+        (
+            "new_customer",
+            &["AC91 (against: 4 others known: AC0, AC1, AC2, AC90)", "learning: done: watched for 21 days"],
+        ),
+        ("new_network_owner", &["does not hold", "autonomous_system.number: not there"]),
+    ] {
+        let said = of(policy);
+        assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not in\n{said}");
+    }
+    for part in
+        ["\n  wide_export\n", "  invoicing_export\n    actor.user.role is \"support\", and it asks for \"billing\""]
+    {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    // four days in, of the seven that it takes
+    let early = month().iter().position(|l| l.contains("page.view-s-17-")).unwrap() + 1;
+    let early = explain(&format!("portal:{early}"));
+    assert!(
+        early.contains("learning: watched for 4 of 7 days and 50 of 50 events: until then nothing is new"),
+        "{early}"
+    );
+    assert!(early.contains("bulk_new_customers waits for export_of_new_customer"), "{early}");
+
+    // by its id, without a configuration, and as JSON
+    let id = text.split([' ', ':']).nth(1).unwrap().to_owned();
+    let row = site.json(&["replay", "--explain", &id]).remove(0);
+    assert_eq!(row["event"]["id"], id);
+    assert!(row["fired"].as_array().unwrap().contains(&"bulk_records_hour".into()), "{row}");
+    let file = site.path(PORTAL).display().to_string();
+    let out = support::tripline(&["replay", &file, "--explain", &format!("{file}:{}", lines - 3)]).output().unwrap();
+    assert!(support::text(&out).contains("in 1h: 2 (against: at least 3)"), "{}", support::text(&out));
+}
+
+#[test]
+fn a_line_that_comes_to_nothing_is_explained_too() {
+    let site = written(Site::bare("", ""));
+    let first = month().remove(0);
+    let lines = month().len();
+    site.append_to(PORTAL).write_all(format!("nonsense\n\n{first}").as_bytes()).unwrap();
+    let again = said(&site, &["replay", "--explain", &format!("portal:{}", lines + 3)]);
+    assert!(again.contains("it counts once"), "{again}");
+    for (what, code, why) in [
+        (format!("portal:{}", lines + 1), 70, "the line was rejected: "),
+        (format!("portal:{}", lines + 2), 70, "is blank"),
+        (format!("portal:{}", lines + 9), 70, "has fewer than"),
+        ("nowhere:1".to_owned(), 70, "reads no trail nowhere"),
+        ("f".repeat(32), 70, "no event ffff"),
+        ("portal:0".to_owned(), 2, "TRAIL:LINE"),
+        ("portal".to_owned(), 2, "TRAIL:LINE"),
+    ] {
+        let out = site.say(&["replay", "--explain", &what]);
+        assert_eq!(out.status.code(), Some(code), "{what}: {}", text(&out));
+        assert!(text(&out).contains(why), "{what}: {}", text(&out));
+    }
+}
+
+#[test]
 fn looking_back_ends_at_its_bounds_and_says_so() {
     use tripline::ledger::history::{Bounds, Cut};
     use tripline::ledger::{FILE, Reader, read::Asked};

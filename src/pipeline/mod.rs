@@ -11,9 +11,10 @@ mod record;
 pub mod secrets;
 mod silence;
 pub mod trail;
+pub mod watch;
 pub mod trial;
 
-use crate::detect::{Engine, Meeting, State, StateKey};
+use crate::detect::{Engine, Firing, Meeting, State, StateKey};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Order, SourceName, Text, WallTime, limits,
@@ -72,6 +73,8 @@ pub struct Core {
     next_sequence: u64,
     replaying: bool,
     seed: u64,
+    /// For who asks what one event came to.
+    watch: Option<watch::Watch>,
 }
 
 /// What the ledger knows when a core is made from it.
@@ -169,6 +172,7 @@ impl Core {
             next_sequence: recorded.last_sequence + 1,
             replaying,
             seed,
+            watch: None,
         }
     }
 
@@ -331,10 +335,17 @@ impl Outcome {
         let trail = self.core.trail(source);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
+            if self.watches(&event) {
+                self.met_again(&event, at);
+            }
             return;
         }
         trail.row.events += 1;
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
+        let watched = self.watches(&event);
+        if watched {
+            self.met(&event, at, &touched, meeting);
+        }
         let mut keep = recorded(event.activity);
         if !touched.is_empty() {
             let rules = self.core.rules.clone();
@@ -342,6 +353,10 @@ impl Outcome {
             keep |= found.contributed;
             if let Some(policy) = found.pressed {
                 self.pressed(&rules, policy, &event, at);
+            }
+            if watched {
+                let name = |f: &Firing| rules.engine.policies().rules[usize::from(f.policy)].name.as_ref().into();
+                self.made(&event, at, &touched, meeting, found.firings.iter().map(name).collect());
             }
             for firing in found.firings {
                 let finding = findings::from_firing(&rules, &event, firing);
