@@ -67,14 +67,14 @@ fn names(rows: &[Value]) -> Vec<&str> {
 #[test]
 fn check_says_what_is_changed() {
     let site = site(
-        "[policy.own_three]\ncondition = { gte = 2 }\n[policy.own_export]\nenabled = false\n[policy.chain_stranger_export]\nlevel = 'critical'\n",
+        "[policy.own_three]\ncondition = { gte = 2 }\n[policy.own_export]\nenabled = false\n[policy.stolen_session_export]\nlevel = 'critical'\n",
         &[],
     );
     let said = text(&site.say(&["check"]));
     for line in [
         "policy own_three: condition gte 2 in place of 3",
         "policy own_export: off: makes no findings, and counts for the policies that refer to it",
-        "policy chain_stranger_export: as its file has it",
+        "policy stolen_session_export: as its file has it",
     ] {
         assert!(said.contains(line), "{line}: {said}");
     }
@@ -331,7 +331,7 @@ fn a_live_run_and_a_replay_leave_out_and_silence_the_same() {
         return;
     };
     // of a made world's policies: one off, one scoped, one with another bound, and the half of its people silenced
-    let set = "[policy.bulk_new_customers]\ncondition = { gte = 2 }\n[policy.chain_origin_bulk]\nenabled = false\n\
+    let set = "[policy.bulk_new_customers]\ncondition = { gte = 2 }\n[policy.stolen_session_export]\nenabled = false\n\
                [policy.bulk_records_hour]\nexcept = [{ 'actor.user.role' = ['support'] }, { 'src_endpoint.ip' = ['198.51.100.0/24'] }]\n\
                [[silence]]\nauthor = 'ana'\nreason = 'half of them'\nfrom = 2026-01-01\nuntil = 2027-01-01\nactors = ['*a*', '*e*']\n";
     let site = Site::following(&world, set);
@@ -354,5 +354,5 @@ fn a_live_run_and_a_replay_leave_out_and_silence_the_same() {
     assert_eq!(live, replayed);
     let silenced = live.iter().filter(|row| row.contains("half of them")).count();
     assert!(silenced > 0 && silenced < live.len(), "{silenced} of {}", live.len());
-    assert!(!live.iter().any(|row| row.contains("chain_origin_bulk")), "{live:?}");
+    assert!(!live.iter().any(|row| row.contains("stolen_session_export")), "{live:?}");
 }

@@ -62,12 +62,19 @@ pub struct Texts {
 
 /// The policies that are compiled in: an open list, one line each.
 pub const DETECTIONS: &[(&str, &str)] = &[
+    ("audit-trail.yml", include_str!("../../policies/detections/audit-trail.yml")),
     ("bulk-export.yml", include_str!("../../policies/detections/bulk-export.yml")),
     ("chain.yml", include_str!("../../policies/detections/chain.yml")),
     ("factor-reset.yml", include_str!("../../policies/detections/factor-reset.yml")),
+    ("made-credentials.yml", include_str!("../../policies/detections/made-credentials.yml")),
     ("mfa-fatigue.yml", include_str!("../../policies/detections/mfa-fatigue.yml")),
     ("new-origin.yml", include_str!("../../policies/detections/new-origin.yml")),
+    ("password-attack.yml", include_str!("../../policies/detections/password-attack.yml")),
+    ("reading.yml", include_str!("../../policies/detections/reading.yml")),
     ("service-key.yml", include_str!("../../policies/detections/service-key.yml")),
+    ("session-signs.yml", include_str!("../../policies/detections/session-signs.yml")),
+    ("usual-amounts.yml", include_str!("../../policies/detections/usual-amounts.yml")),
+    ("watch-list.yml", include_str!("../../policies/detections/watch-list.yml")),
 ];
 
 impl Config {
@@ -273,6 +280,8 @@ pub struct Tables {
     pub networks: Vec<(ipnet::IpNet, Text)>,
     /// Roles by actor.
     pub directory: BTreeMap<Text, Text>,
+    /// Kinds by customer account.
+    pub watch_list: BTreeMap<Text, Text>,
 }
 
 impl Tables {
@@ -294,8 +303,12 @@ impl Tables {
                 .extend(list.map_err(|e| ConfigError::one(format!("network list {}: {e}", path.display())))?);
         }
         if let Some(path) = &enrich.directory {
-            tables.directory = directory(&read_text(path)?)
+            tables.directory = columns(&read_text(path)?, "actor", "role")
                 .map_err(|e| ConfigError::one(format!("directory {}:{e}", path.display())))?;
+        }
+        if let Some(path) = &enrich.watch_list {
+            tables.watch_list = columns(&read_text(path)?, "customer", "kind")
+                .map_err(|e| ConfigError::one(format!("watch list {}:{e}", path.display())))?;
         }
         Ok(tables)
     }
@@ -346,6 +359,7 @@ pub fn rules(
         enricher,
         trails,
         directory: tables.directory,
+        watch_list: tables.watch_list,
         response,
         silences: Silences::default(),
         secrets,
@@ -381,7 +395,8 @@ fn digest(
     for (_, bytes) in &tables.databases {
         parts = parts.part(bytes);
     }
-    let rest = format!("{:?} {:?} {profiles:?} {response:?} {:?}", tables.networks, tables.directory, texts.tuning);
+    let lists = (&tables.networks, &tables.directory, &tables.watch_list);
+    let rest = format!("{lists:?} {profiles:?} {response:?} {:?}", texts.tuning);
     parts.part(rest.as_bytes()).finish()
 }
 
@@ -455,23 +470,23 @@ fn expand(text: &str, path: &Path, variable: impl Fn(&str) -> Option<String>) ->
     Ok(out)
 }
 
-/// `actor,role[,hired]` with that header.
-fn directory(text: &str) -> Result<BTreeMap<Text, Text>, String> {
+/// From a CSV file with a header, the column `value` by the column `key`; further columns are left alone.
+fn columns(text: &str, key: &str, value: &str) -> Result<BTreeMap<Text, Text>, String> {
     let mut lines = text.lines().enumerate();
     let header = lines.next().map(|(_, l)| l.trim_start_matches('\u{feff}')).unwrap_or_default();
-    let columns: Vec<&str> = header.split(',').map(str::trim).collect();
+    let names: Vec<&str> = header.split(',').map(str::trim).collect();
     let column =
-        |name: &str| columns.iter().position(|c| *c == name).ok_or(format!("1: the header lacks the column `{name}`"));
-    let (actor, role) = (column("actor")?, column("role")?);
-    let mut roles = BTreeMap::new();
+        |name: &str| names.iter().position(|c| *c == name).ok_or(format!("1: the header lacks the column `{name}`"));
+    let (key, value) = (column(key)?, column(value)?);
+    let mut found = BTreeMap::new();
     for (n, line) in lines.filter(|(_, l)| !l.trim().is_empty()) {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        match (cells.get(actor), cells.get(role)) {
-            (Some(actor), Some(role)) => roles.insert((*actor).into(), (*role).into()),
+        match (cells.get(key), cells.get(value)) {
+            (Some(key), Some(value)) => found.insert((*key).into(), (*value).into()),
             _ => return Err(format!("{}: the line has fewer columns than the header", n + 1)),
         };
     }
-    Ok(roles)
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -508,10 +523,10 @@ mod tests {
     #[test]
     fn a_directory_needs_its_columns() {
         assert_eq!(
-            directory("actor,role,hired\nana,noc,\n").expect("good").get("ana").map(|r| r.as_str()),
+            columns("actor,role,hired\nana,noc,\n", "actor", "role").expect("good").get("ana").map(|r| r.as_str()),
             Some("noc")
         );
-        assert!(directory("name,role\n").expect_err("no actor").starts_with("1:"));
-        assert!(directory("actor,role\nana\n").expect_err("short").starts_with("2:"));
+        assert!(columns("name,role\n", "actor", "role").expect_err("no actor").starts_with("1:"));
+        assert!(columns("actor,role\nana\n", "actor", "role").expect_err("short").starts_with("2:"));
     }
 }

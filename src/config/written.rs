@@ -115,6 +115,10 @@ pub struct Enrich {
     /// CSV file with the header `actor,role[,hired]`.
     #[serde(default)]
     pub directory: Option<PathBuf>,
+    /// A CSV file of customer accounts to be looked at more closely, with the header `customer,kind`; the kinds that the
+    /// shipped policies know are `canary` and `watched`.
+    #[serde(default)]
+    pub watch_list: Option<PathBuf>,
 }
 
 /// `[findings]`

@@ -3,7 +3,7 @@
 //! The ledger does not keep the lines, but which stretch of which file each input covered and the digest of its frames.
 //! The files are read again from their beginning, cut where the inputs were cut, and must give the same digests.
 use super::replay::ReplayError;
-use crate::ledger::{CommitError, Ledger, Reader};
+use crate::ledger::{Ledger, Reader};
 use crate::model::{Discontinuity, FileId, Input, SourceName, WallTime};
 use crate::pipeline::{Core, InputRow, Prepared, Rules, Scratch, prepare::lines_digest};
 use crate::source::{Follower, TrailSpec};
@@ -69,13 +69,11 @@ pub fn replay_inputs(
             into.load(&mut outcome, &needs)?;
             outcome = outcome.advance(input);
             replayed.inputs += 1;
+            if outcome.is_full() {
+                outcome = super::replay::commit(into, outcome)?.begin();
+            }
         }
-        outcome = match into.commit(outcome) {
-            Ok(receipt) => receipt.core.begin(),
-            Err(e) => match *e {
-                CommitError::Before(_, e) | CommitError::Unknown(_, e) => return Err(e.into()),
-            },
-        };
+        outcome = super::replay::commit(into, outcome)?.begin();
     }
     Ok(replayed)
 }

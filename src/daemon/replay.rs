@@ -128,7 +128,7 @@ pub fn replay_watching(
             shares.advancing += begun.elapsed();
             progress(bytes);
             uncommitted += lines;
-            if uncommitted >= LINES_PER_COMMIT || ended {
+            if uncommitted >= LINES_PER_COMMIT || outcome.is_full() || ended {
                 let begun = Instant::now();
                 outcome = commit(ledger, outcome)?.begin();
                 shares.committing += begun.elapsed();
@@ -207,7 +207,7 @@ fn read(
     }
 }
 
-fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> Result<Core, ReplayError> {
+pub(super) fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> Result<Core, ReplayError> {
     match ledger.commit(outcome) {
         Ok(receipt) => Ok(receipt.core),
         Err(e) => match *e {

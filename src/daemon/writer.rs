@@ -110,6 +110,7 @@ impl Writer {
         let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
         !outcome.is_empty()
             && (outcome.is_urgent()
+                || outcome.is_full()
                 || !self.answers.is_empty()
                 || self.waiting_since.is_none_or(|since| since.elapsed() >= limit))
     }
@@ -266,8 +267,7 @@ impl Writer {
         }
         if self.pruned.elapsed() >= PRUNE {
             self.pruned = Instant::now();
-            let behind = receipt.core.trails().filter_map(|(_, row)| row.newest).min().unwrap_or_default();
-            if let Err(e) = self.ledger.prune(super::wall_now(), behind) {
+            if let Err(e) = self.ledger.prune(super::wall_now(), receipt.core.horizon()) {
                 // what is past its time lies there a little longer
                 tracing::warn!("{e}");
             }

@@ -3,7 +3,7 @@
 //! An entity's past is the largest amount that its window reached on each active day; what is usual is a percentile of
 //! those, so that a few bad days raise nothing, and a day that was far does not count. Its peers' past is a sketch of the same
 //! days of all of them. Not monotone: what is far depends on what came before.
-use super::window::{Entry, Fired, Inserted, Window};
+use super::window::{Entry, Fired, Window};
 use crate::model::{Digest, EventTime, Millis, limits};
 use serde::{Deserialize, Serialize};
 
@@ -36,10 +36,10 @@ impl Past {
     }
 
     /// Takes up a contribution.
-    pub fn insert(&mut self, entry: Entry, timespan: Millis) -> Inserted {
+    pub fn insert(&mut self, entry: Entry, timespan: Millis) {
         let at = entry.time;
         self.since = Some(self.since.map_or(at, |since| since.min(at)));
-        self.window.insert(entry, timespan, false)
+        self.window.insert(entry, timespan, false);
     }
 
     /// The window reached `amount` at `at`. Gives the largest amount of the day before the newest, where a new day begins

@@ -17,8 +17,6 @@ pub struct Users {
 pub struct Use {
     /// How many others used the value within the crowd's time.
     pub others: u32,
-    /// How many, this one among them, began to within the crowd's time.
-    pub beginners: u32,
     /// It must be written.
     pub changed: bool,
     /// Until then a further use of the same entity changes nothing, where this one did not.
@@ -52,13 +50,7 @@ impl Users {
         };
         let within = |time: &EventTime| (at.0 - time.0).abs() <= crowd.within.0;
         let others = self.users.iter().filter(|(user, first, last)| *user != entity && *first <= at && within(last));
-        let beginners = self.users.iter().filter(|(_, first, _)| *first <= at && within(first));
-        Use {
-            others: others.count() as u32,
-            beginners: beginners.count() as u32,
-            changed,
-            same_until: coarse.plus(grain),
-        }
+        Use { others: others.count() as u32, changed, same_until: coarse.plus(grain) }
     }
 
     /// Marks the episode; `false` where it had been.
@@ -83,11 +75,11 @@ mod tests {
         let mut users = Users::default();
         for user in 0..4 {
             let seen = users.observe(user, EventTime(user as i64), &crowd);
-            assert_eq!((seen.others, seen.beginners), (user as u32, user as u32 + 1));
+            assert_eq!(seen.others, user as u32);
         }
         assert!(!users.observe(0, EventTime(5), &crowd).changed, "a use a moment later costs no write");
         let later = users.observe(9, EventTime(0).plus(Millis::DAY.times(3)), &crowd);
-        assert_eq!((later.others, later.beginners), (0, 1));
+        assert_eq!(later.others, 0);
     }
 
     #[test]

@@ -337,7 +337,7 @@ impl State {
     /// A copy of the slice, where one is at hand.
     fn clone_of(&mut self, key: &StateKey) -> Option<Slice> {
         let at = self.find(key)?;
-        self.slice(at).cloned()
+        self.slice(at).clone()
     }
 }
 

@@ -38,13 +38,15 @@ impl Engine {
         let evicted = values.evicted();
         let mut sight = values.observe(value, time, &terms);
         let (pressed, expires) = (values.evicted() > evicted, values.expires(&terms));
-        if let Some(crowd) = &new.crowd {
+        // those whom it is old for say nothing of it
+        if let Some(crowd) = new.crowd.as_ref().filter(|_| sight.new) {
             let used = self.crowd(state, place, crowd, time, calm);
-            if sight.new && used.beginners > crowd.entities {
+            if used.others >= crowd.entities {
                 self.crowd_began(state, place, (correlation, new), time, &used, found);
+                (sight.new, sight.first) = (false, false);
+                // it may be new again when the crowd has gone
+                calm.limit(None);
             }
-            let ordinary = used.others >= crowd.entities;
-            (sight.new, sight.first) = (sight.new && !ordinary, sight.first && !ordinary);
         }
         let values = state.get::<Values>(*slot);
         let fires = sight.new && policy.tells(event) && values.fire(&policy.decision, time.episode(policy.episode));
@@ -105,7 +107,7 @@ impl Engine {
         let (fields, value) = (self.names(&new.fields), part.value.as_deref().unwrap_or_default());
         let measure = Measure {
             what: format!("began to use {fields} {}", value.replace(SEPARATOR, " + ")).into(),
-            value: used.beginners.to_string().into(),
+            value: (used.others + 1).to_string().into(),
             against: new.crowd.map_or(Text::default(), |c| {
                 format!("more than {} within {} is a change of everybody's", c.entities, span_text(c.within)).into()
             }),
@@ -194,10 +196,8 @@ impl Engine {
         };
         let span = correlation.timespan;
         let past = state.get::<Past>(*slot);
-        let inserted = past.insert(Entry { time, event: event.id, rule: step.via, amount, value }, span);
-        if inserted == super::window::Inserted::Known {
-            return None;
-        }
+        // it may be there already: another policy that accumulates the same has put it there
+        past.insert(Entry { time, event: event.id, rule: step.via, amount, value }, span);
         let measured = past.window().measure(time, span);
         let reached = match &base.measure {
             Amount::Count => measured.count,

@@ -11,6 +11,7 @@ pub mod explain;
 mod judged;
 mod learned;
 mod plan;
+pub mod share;
 pub mod state;
 pub mod travel;
 pub mod values;
@@ -21,8 +22,8 @@ use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Severit
 use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, Policy, PolicySet};
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
+pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow};
 use state::{At, Calm};
-pub use state::{Meeting, Slice, State, StateKey};
 use std::sync::Arc;
 use window::Window;
 
@@ -63,10 +64,16 @@ pub struct Firing {
 pub struct Found {
     /// What fired.
     pub firings: Vec<Firing>,
+    /// What holds again in an episode in which it fired before, of policies that ask for something: who is at it again in
+    /// another session is to be stopped there too, and that is no other finding.
+    pub again: Vec<Firing>,
     /// The event contributed to a window, introduced a new value or made a condition hold: it is to be recorded.
     pub contributed: bool,
     /// A policy whose state was at its bound, so that something of it was let go.
     pub pressed: Option<u16>,
+    /// The correlations that hold at the event, each with its window and the last time at which it holds: what only says
+    /// that one of them holds tells the numbers of that one.
+    held: Vec<(u16, At, EventTime)>,
 }
 
 impl Engine {
@@ -186,18 +193,24 @@ impl Engine {
         let Place { event, step, part, slot, policy, .. } = place;
         let episode = at.episode(policy.episode);
         found.contributed = true;
-        if policy.tells(event) && state.get::<Window>(*slot).fire(&policy.decision, episode) {
+        if !policy.tells(event) {
+            return;
+        }
+        let firing = Firing {
+            policy: step.policy,
+            time: at,
+            first: at,
+            entity: part.key.entity(),
+            label,
+            episode,
+            measures: Vec::new(),
+            witnesses: vec![(event.id, at, policy.name.as_ref().into())],
+        };
+        if state.get::<Window>(*slot).fire(&policy.decision, episode) {
             state.wrote(*slot, at.plus(policy.episode));
-            found.firings.push(Firing {
-                policy: step.policy,
-                time: at,
-                first: at,
-                entity: part.key.entity(),
-                label,
-                episode,
-                measures: Vec::new(),
-                witnesses: vec![(event.id, at, policy.name.as_ref().into())],
-            });
+            found.firings.push(firing);
+        } else if !policy.asks.is_empty() {
+            found.again.push(firing);
         }
     }
 
@@ -220,7 +233,11 @@ impl Engine {
                     if place.policy.alerts {
                         calm.limit(None);
                         let label = self.label(correlation, place.step.via, place.event);
+                        let before = found.firings.len();
                         self.alert(state, place, time, label, found);
+                        if found.firings.len() > before {
+                            self.tell_of(state, correlation.rules[usize::from(place.step.via)], found);
+                        }
                     }
                 }
                 Kind::NewValue(new) => held.extend(self.new_value(state, place, (correlation, new), time, calm, found)),

@@ -80,6 +80,8 @@ pub(super) struct Part {
     /// The slice of what it is compared with: those who use the value, or peers.
     pub(super) beside: Option<StateKey>,
     stateful: bool,
+    /// The entity is the actor, and nothing else.
+    personal: bool,
 }
 
 impl Part {
@@ -98,9 +100,14 @@ impl Case {
 
     /// The slices that its events may change: for each step its own and the one beside it, none where nothing is kept.
     pub(super) fn keys(&self) -> impl Iterator<Item = Option<StateKey>> {
+        self.slots().map(|slot| slot.map(|(key, _)| key))
+    }
+
+    /// The same, with whether the entity is an actor and nothing else.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Option<(StateKey, bool)>> {
         let both = |part: &Option<Part>| {
             let part = part.as_ref().filter(|p| p.stateful);
-            [part.map(|p| p.key), part.and_then(|p| p.beside)]
+            [part.map(|p| (p.key, p.personal)), part.and_then(|p| p.beside).map(|key| (key, false))]
         };
         self.0.iter().flat_map(both)
     }
@@ -333,6 +340,7 @@ impl Engine {
 
     fn case(&self, event: &Event, facet: &Facet) -> Case {
         let entity = facet.shape.entity(event);
+        let personal = facet.shape.is_personal(event);
         let part = |step: &Step| {
             let kind = match &self.set.rules[usize::from(step.policy)].body {
                 Body::Correlation(c) => Some(&c.kind),
@@ -343,7 +351,8 @@ impl Engine {
             let digest = value.as_ref().map_or(0, |value| {
                 u64::from_be_bytes(first_eight(&HashParts::new("value").part(value.as_bytes()).finish().0))
             });
-            Some(Part { key: StateKey::of(step.prefix, &entity?), value, digest, beside, stateful: step.stateful })
+            let key = StateKey::of(step.prefix, &entity?);
+            Some(Part { key, value, digest, beside, stateful: step.stateful, personal })
         };
         Case(facet.steps.iter().map(part).collect())
     }
@@ -483,6 +492,14 @@ impl Shape {
         match self {
             Shape::Subject => [Field::ActorName, Field::SessionUid, Field::Ip].map(FieldRef::Known).into(),
             Shape::Fields(fields) => fields.iter().copied().collect(),
+        }
+    }
+
+    /// Whether the entity is the actor, and nothing else.
+    fn is_personal(&self, event: &Event) -> bool {
+        match self {
+            Shape::Subject => event.actor.is_some(),
+            Shape::Fields(fields) => fields[..] == [FieldRef::Known(Field::ActorName)],
         }
     }
 

@@ -6,6 +6,7 @@ use super::absence::Silence;
 use super::baseline::{Past, Sketch};
 use super::crowd::Users;
 use super::plan::{Case, Table, Touched};
+use super::share::{FAMILIAR_AFTER, LetGo, Place, Pressure, Share, Standing};
 use super::travel::Places;
 use super::values::Values;
 use super::window::Window;
@@ -13,6 +14,7 @@ use crate::model::{EventTime, limits};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Names one slice: eight bytes of the policy's accumulation digest, sixteen of the entity's.
@@ -25,6 +27,13 @@ impl StateKey {
         key[..8].copy_from_slice(&accumulation);
         key[8..].copy_from_slice(entity);
         StateKey(key)
+    }
+
+    /// What the keys of its policy's slices begin with.
+    pub fn prefix(&self) -> [u8; 8] {
+        let mut prefix = [0; 8];
+        prefix.copy_from_slice(&self.0[..8]);
+        prefix
     }
 
     /// The digest of the entity.
@@ -77,11 +86,45 @@ macro_rules! kept {
 }
 kept!(Window, Values, Users, Places, Past, Sketch, Silence);
 
+/// A slice as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateRow {
+    /// Of whom and what.
+    pub key: StateKey,
+    /// The slice.
+    pub slice: Vec<u8>,
+    /// Where it stands among the others of its policy.
+    pub place: Place,
+}
+
+/// What is known of who acts in the event that is folded in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Acting {
+    /// The time that windows count the event at.
+    pub at: EventTime,
+    /// The actor stands in the staff directory.
+    pub staff: bool,
+    /// A server says that the actor acts in this session; an event without one is only somebody's word.
+    pub vouched: bool,
+}
+
 struct Slot {
     key: StateKey,
     slice: Option<Slice>,
-    expires: EventTime,
+    /// None while it has not been written.
+    place: Option<Place>,
+    /// Its policy's share, by number.
+    share: u32,
+    /// The entity is an actor, and nothing else: of these there are no more than there are names.
+    personal: bool,
     dirty: bool,
+}
+
+/// The rooms of one policy.
+struct Rooms {
+    prefix: [u8; 8],
+    share: Share,
+    changed: bool,
 }
 
 /// Where a slice lies in [`State`], until it is let go.
@@ -99,6 +142,17 @@ pub struct State {
     /// The cases met, by their address, which they keep as long as they are here.
     met: HashMap<usize, At, FixedState>,
     cases: Vec<Met>,
+    shares: Vec<Rooms>,
+    by_prefix: HashMap<[u8; 8], u32, FixedState>,
+    /// How often slices were let go.
+    let_go: u64,
+    gone: BTreeSet<LetGo>,
+    pressure: Vec<Pressure>,
+    /// What expired before it is past its time, on disk or not.
+    horizon: EventTime,
+    acting: Acting,
+    /// The cases of the event that is folded in.
+    current: Vec<At>,
     /// Scratch of the engine.
     holds: Vec<Vec<EventTime>>,
     calms: Vec<(At, Option<Calm>)>,
@@ -128,6 +182,7 @@ impl Meeting<'_> {
         if *met == NONE {
             *met = state.meet_case(&self.table.cases()[case as usize]);
         }
+        state.current.push(*met);
         *met
     }
 }
@@ -169,9 +224,51 @@ impl State {
             dirty: Vec::new(),
             met: HashMap::with_hasher(FixedState::with_seed(seed)),
             cases: Vec::new(),
+            shares: Vec::new(),
+            by_prefix: HashMap::with_hasher(FixedState::with_seed(seed)),
+            let_go: 0,
+            gone: BTreeSet::new(),
+            pressure: Vec::new(),
+            horizon: EventTime(i64::MIN),
+            acting: Acting::default(),
+            current: Vec::new(),
             holds: Vec::new(),
             calms: Vec::new(),
         }
+    }
+
+    /// Takes in how a policy's rooms are filled, as it was stored.
+    pub fn load_share(&mut self, prefix: [u8; 8], share: Share) {
+        let at = self.share(prefix);
+        self.shares[at as usize].share = share;
+    }
+
+    /// Says who acts in the events folded in from now on.
+    pub fn acts(&mut self, acting: Acting) {
+        self.acting = acting;
+    }
+
+    /// What expires before that time can't matter any more: it counts as not there. Never goes back.
+    pub fn set_horizon(&mut self, horizon: EventTime) {
+        self.horizon = self.horizon.max(horizon);
+    }
+
+    /// See [`State::set_horizon`].
+    pub fn horizon(&self) -> EventTime {
+        self.horizon
+    }
+
+    /// What was let go since the last call and must be said.
+    pub fn take_pressure(&mut self) -> Vec<Pressure> {
+        std::mem::take(&mut self.pressure)
+    }
+
+    /// The rooms that changed since the last call, and what is to be dropped from disk.
+    pub fn take_shares(&mut self) -> (Vec<([u8; 8], Share)>, Vec<LetGo>) {
+        let changed =
+            |rooms: &mut Rooms| std::mem::take(&mut rooms.changed).then(|| (rooms.prefix, rooms.share.clone()));
+        let shares = self.shares.iter_mut().filter_map(changed).collect();
+        (shares, std::mem::take(&mut self.gone).into_iter().collect())
     }
 
     /// Whether the slice (or that there is none) is at hand.
@@ -212,7 +309,12 @@ impl State {
         if let Some(at) = self.met.get(&address(case)) {
             return *at;
         }
-        let slots = case.keys().map(|key| key.map_or(NONE, |key| self.slot(key))).collect();
+        let mut slot = |(key, personal)| {
+            let at = self.slot(key);
+            self.slots[at as usize].personal |= personal;
+            at
+        };
+        let slots = case.slots().map(|slice| slice.map_or(NONE, &mut slot)).collect();
         self.met.insert(address(case), self.cases.len() as At);
         self.cases.push(Met { _case: case.clone(), slots, calm: Calm::NEVER, changes: 0 });
         (self.cases.len() - 1) as At
@@ -238,10 +340,13 @@ impl State {
     }
 
     fn changes_of(&self, met: &Met) -> u64 {
-        met.slots.iter().filter(|at| **at != NONE).map(|at| self.changes[*at as usize]).sum()
+        // where some were let go, it may have been these
+        self.let_go + met.slots.iter().filter(|at| **at != NONE).map(|at| self.changes[*at as usize]).sum::<u64>()
     }
 
     pub(super) fn take_calms(&mut self) -> Vec<(At, Option<Calm>)> {
+        // another event begins
+        self.current.clear();
         std::mem::take(&mut self.calms)
     }
 
@@ -264,16 +369,31 @@ impl State {
     ///
     /// # Errors
     /// The bytes are not a slice that this version reads.
-    pub fn load(&mut self, key: StateKey, stored: Option<&[u8]>) -> Result<(), Unreadable> {
-        let slice = stored.map(postcard::from_bytes).transpose().map_err(|_| Unreadable)?;
+    pub fn load(&mut self, key: StateKey, stored: Option<(&[u8], Place)>) -> Result<(), Unreadable> {
+        let slice = stored.map(|(slice, _)| postcard::from_bytes(slice)).transpose().map_err(|_| Unreadable)?;
         let at = self.slot(key);
-        self.slots[at as usize].slice = slice;
+        let slot = &mut self.slots[at as usize];
+        (slot.slice, slot.place) = (slice, stored.map(|(_, place)| place));
         Ok(())
+    }
+
+    /// The slice there, unless it was let go or is past its time.
+    pub(super) fn slice(&mut self, at: At) -> &mut Option<Slice> {
+        let slot = &mut self.slots[at as usize];
+        if let Some(place) = &slot.place {
+            let gone = self.shares[slot.share as usize].share.has_gone(place);
+            if gone || place.expires < self.horizon {
+                // contributions that are past their time say nothing, whether they are still there or not
+                slot.slice.take_if(|slice| gone || !matches!(slice, Slice::Window(_)));
+                slot.place = None;
+            }
+        }
+        &mut slot.slice
     }
 
     /// The slice there, made anew where there is none of its kind.
     pub(super) fn get<T: Kept>(&mut self, at: At) -> &mut T {
-        let slice = &mut self.slots[at as usize].slice;
+        let slice = self.slice(at);
         if slice.as_mut().and_then(T::of).is_none() {
             *slice = Some(T::default().into_slice());
         }
@@ -285,11 +405,6 @@ impl State {
         self.index.get(key).copied()
     }
 
-    /// What lies there.
-    pub(super) fn slice(&mut self, at: At) -> Option<&mut Slice> {
-        self.slots[at as usize].slice.as_mut()
-    }
-
     /// What was calm because of the slice may be so no longer.
     pub(super) fn upset(&mut self, at: At) {
         self.changes[at as usize] += 1;
@@ -298,24 +413,80 @@ impl State {
     /// The slice was changed, and can go at `expires`.
     pub(super) fn wrote(&mut self, at: At, expires: EventTime) {
         let slot = &mut self.slots[at as usize];
-        slot.expires = slot.expires.max(expires);
         if !slot.dirty {
             slot.dirty = true;
             self.dirty.push(at);
         }
+        let share = &self.shares[slot.share as usize].share;
+        match &mut slot.place {
+            Some(place) => {
+                let expires = place.expires.max(expires);
+                if share.is_newest(place, expires)
+                    && standing(slot.personal, Some(place), &self.acting) == place.standing
+                {
+                    place.expires = expires;
+                } else {
+                    self.enter(at, expires);
+                }
+            }
+            None => self.enter(at, expires),
+        }
     }
 
-    /// What must be written since the last call: key, row, and when it can go. Sorted by key.
-    pub fn take_dirty(&mut self) -> Vec<(StateKey, Vec<u8>, EventTime)> {
+    /// Gives the slice its place in the newest segment of the room it belongs to.
+    fn enter(&mut self, at: At, expires: EventTime) {
+        let slot = &self.slots[at as usize];
+        let (from, number, personal) = (slot.place, slot.share, slot.personal);
+        let mut standing = standing(personal, from.as_ref(), &self.acting);
+        if standing == Standing::Stranger && (personal || self.acting.vouched) && self.knows_the_actor() {
+            standing = Standing::Familiar;
+        }
+        let rooms = &mut self.shares[number as usize];
+        rooms.changed = true;
+        let (segment, full) = rooms.share.enter(from.as_ref(), standing, expires, self.horizon);
+        if full {
+            self.let_go += 1;
+            let segment = rooms.share.gone(standing).unwrap_or_default();
+            let prefix = rooms.prefix;
+            // whatever of the room went before is gone as well
+            self.gone.retain(|gone| (gone.prefix, gone.standing) != (prefix, standing));
+            self.gone.insert(LetGo { prefix, standing, segment });
+            if let Some(slices) = rooms.share.to_say(standing, self.acting.at) {
+                self.pressure.push(Pressure { prefix, standing, slices });
+            }
+        }
+        let born = from.map_or(self.acting.at, |from| from.born);
+        self.slots[at as usize].place = Some(Place { standing, segment, born, expires });
+    }
+
+    /// Whether some other policy has known the actor of this event for long.
+    fn knows_the_actor(&self) -> bool {
+        let slots = self.current.iter().flat_map(|met| &self.cases[*met as usize].slots).filter(|at| **at != NONE);
+        slots.map(|at| &self.slots[*at as usize]).any(|slot| {
+            let known = |place: &Place| place.standing > Standing::Stranger && place.expires >= self.horizon;
+            slot.personal
+                && slot.place.as_ref().is_some_and(|p| known(p) && !self.shares[slot.share as usize].share.has_gone(p))
+        })
+    }
+
+    /// How many slices must be written.
+    pub fn unwritten(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// What must be written since the last call. Sorted by key.
+    pub fn take_dirty(&mut self) -> Vec<StateRow> {
         let mut rows = Vec::with_capacity(self.dirty.len());
         for at in std::mem::take(&mut self.dirty) {
             let slot = &mut self.slots[at as usize];
             slot.dirty = false;
-            if let Some(slice) = &slot.slice {
-                rows.push((slot.key, postcard::to_stdvec(slice).unwrap_or_default(), slot.expires));
+            // what was let go since needs no row: one that is on disk has an older place in the room, and goes with it
+            let share = &self.shares[slot.share as usize].share;
+            if let (Some(slice), Some(place)) = (&slot.slice, slot.place.filter(|place| !share.has_gone(place))) {
+                rows.push(StateRow { key: slot.key, slice: postcard::to_stdvec(slice).unwrap_or_default(), place });
             }
         }
-        rows.sort_unstable_by_key(|(key, ..)| *key);
+        rows.sort_unstable_by_key(|row| row.key);
         rows
     }
 
@@ -348,11 +519,34 @@ impl State {
     }
 
     fn slot(&mut self, key: StateKey) -> At {
-        *self.index.entry(key).or_insert_with(|| {
-            self.slots.push(Slot { key, slice: None, expires: EventTime::default(), dirty: false });
-            self.changes.push(0);
-            (self.slots.len() - 1) as At
+        if let Some(at) = self.index.get(&key) {
+            return *at;
+        }
+        let (at, share) = (self.slots.len() as At, self.share(key.prefix()));
+        let fresh = Slot { key, slice: None, place: None, share, personal: false, dirty: false };
+        self.slots.push(fresh);
+        self.changes.push(0);
+        self.index.insert(key, at);
+        at
+    }
+
+    fn share(&mut self, prefix: [u8; 8]) -> u32 {
+        *self.by_prefix.entry(prefix).or_insert_with(|| {
+            self.shares.push(Rooms { prefix, share: Share::default(), changed: false });
+            (self.shares.len() - 1) as u32
         })
+    }
+}
+
+/// Where a slice stands that is written now: never lower than it stood.
+fn standing(personal: bool, from: Option<&Place>, acting: &Acting) -> Standing {
+    let before = from.map_or(Standing::Stranger, |from| from.standing);
+    if acting.staff && (personal || acting.vouched) {
+        Standing::Staff
+    } else if from.is_some_and(|from| acting.at.since(from.born) >= FAMILIAR_AFTER) {
+        before.max(Standing::Familiar)
+    } else {
+        before
     }
 }
 

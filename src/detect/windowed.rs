@@ -5,7 +5,7 @@ use super::window::{self, Entry, Inserted, Window};
 use super::{Engine, Firing, Found, Place, number, span_text};
 use crate::model::{Event, EventId, EventTime, Measure, Text};
 use crate::policy::extension::Risk;
-use crate::policy::{Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
+use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
 
 impl Engine {
     pub(super) fn windowed(
@@ -43,32 +43,69 @@ impl Engine {
         let mut held: Vec<EventTime> = touched.filter(|at| holds(window, kind, correlation, *at)).collect();
         held.sort_unstable();
         held.dedup();
-        let mut fired = false;
+        found.held.extend(held.last().map(|at| (step.policy, *slot, *at)));
+        let before = found.firings.len();
         for &at in &held {
+            if !policy.tells(event) {
+                continue;
+            }
             let episode = at.episode(policy.episode);
-            if policy.tells(event) && window.fire(&policy.decision, episode) {
-                fired = true;
-                found.firings.push(Firing {
-                    policy: step.policy,
-                    time: at,
-                    first: window.within(at, span).first().map_or(at, |e| e.time),
-                    entity: part.key.entity(),
-                    label: self.label(correlation, step.via, event),
-                    episode,
-                    measures: self.measures(window, kind, correlation, at),
-                    witnesses: self.witnesses(window, correlation, at),
-                });
+            let firing = Firing {
+                policy: step.policy,
+                time: at,
+                first: window.within(at, span).first().map_or(at, |e| e.time),
+                entity: part.key.entity(),
+                label: self.label(correlation, step.via, event),
+                episode,
+                measures: Vec::new(),
+                witnesses: Vec::new(),
+            };
+            if window.fire(&policy.decision, episode) {
+                let measures = self.measures(window, kind, correlation, at);
+                let witnesses = self.witnesses(window, correlation, at);
+                found.firings.push(Firing { measures, witnesses, ..firing });
+            } else if !policy.asks.is_empty() {
+                found.again.push(firing);
             }
         }
         // without newer contributions fewer and fewer are in the window, so what does not hold from below will not
         let settled = merge && held.is_empty() && inserted == Inserted::Known && from_below(kind);
         calm.limit(if settled { window.same_until(step.via, value, span) } else { None });
         let expires = window.expires(span);
+        let fired = found.firings.len() > before;
         if inserted != Inserted::Known || fired {
             state.upset(*slot);
             state.wrote(*slot, expires);
         }
+        if fired && matches!(kind, Kind::Temporal { .. }) {
+            let numbers = self.numbers(state, correlation, found);
+            found.firings[before..].iter_mut().for_each(|firing| firing.measures.extend_from_slice(&numbers));
+        }
         held
+    }
+
+    /// The numbers of those of its rules that hold at this event and have some: that they came together explains little.
+    fn numbers(&self, state: &mut State, correlation: &Correlation, found: &Found) -> Vec<Measure> {
+        let mut numbers = Vec::new();
+        for rule in &correlation.rules {
+            let Body::Correlation(inner) = &self.set.rules[*rule].body else { continue };
+            let held = found.held.iter().rev().find(|(policy, ..)| usize::from(*policy) == *rule).copied();
+            if let Some((_, slot, at)) = held.filter(|_| !matches!(inner.kind, Kind::Temporal { .. })) {
+                numbers.extend(self.measures(state.get::<Window>(slot), &inner.kind, inner, at));
+            }
+        }
+        numbers
+    }
+
+    /// Gives the newest firing the numbers and the contributions of the rule by which it came about, where that has any.
+    pub(super) fn tell_of(&self, state: &mut State, rule: usize, found: &mut Found) {
+        let held = found.held.iter().rev().find(|(policy, ..)| usize::from(*policy) == rule).copied();
+        let (Some((_, slot, at)), Some(firing)) = (held, found.firings.last_mut()) else { return };
+        let Body::Correlation(correlation) = &self.set.rules[rule].body else { return };
+        let window = state.get::<Window>(slot);
+        firing.measures = self.measures(window, &correlation.kind, correlation, at);
+        firing.witnesses = self.witnesses(window, correlation, at);
+        firing.first = window.within(at, correlation.timespan).first().map_or(at, |e| e.time);
     }
 
     fn measures(&self, window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> Vec<Measure> {

@@ -1,5 +1,6 @@
 //! The one transaction.
 use super::{Error, Ledger, block, sql_error};
+use crate::detect::share::Place;
 use crate::model::{FindingVerdict, HashParts, Millis, Order, OrderState, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
@@ -132,12 +133,7 @@ impl Ledger {
         c.execute_batch("BEGIN IMMEDIATE")?;
         write_inputs(c, changes, &mut leaves)?;
         write_trails(c, changes)?;
-        {
-            let mut put = c.prepare_cached("INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET slice = excluded.slice, expires = excluded.expires")?;
-            for (key, slice, expires) in &changes.slices {
-                put.execute(params![&key.0[..], slice, expires.0])?;
-            }
-        }
+        write_state(c, changes)?;
         write_findings(c, outcome, now, &mut leaves)?;
         write_orders(c, changes, now, &mut leaves)?;
         self.write_events(changes, blocks, &mut leaves)?;
@@ -280,6 +276,33 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     }
     if let Some(silences) = &changes.silences {
         meta.execute(["silences", silences])?;
+    }
+    if let Some(horizon) = changes.horizon {
+        meta.execute(["horizon", &horizon.0.to_string()])?;
+    }
+    Ok(())
+}
+
+fn write_state(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
+    let mut put = c.prepare_cached(
+        "INSERT INTO state VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET slice = ?2, expires = ?3, standing = ?4, segment = ?5, born = ?6",
+    )?;
+    for row in &changes.slices {
+        let Place { standing, segment, born, expires } = row.place;
+        put.execute(params![&row.key.0[..], row.slice, expires.0, standing as u8, segment, born.0])?;
+    }
+    let mut put =
+        c.prepare_cached("INSERT INTO shares VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET policies = ?2, body = ?3")?;
+    for row in &changes.shares {
+        let body = postcard::to_stdvec(&row.share).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        put.execute(params![&row.prefix[..], row.policies, body])?;
+    }
+    let mut drop =
+        c.prepare_cached("DELETE FROM state WHERE key >= ?1 AND key < ?2 AND standing = ?3 AND segment <= ?4")?;
+    for gone in &changes.let_go {
+        // every key is longer than its prefix, so this one comes after all of them
+        let last = [&gone.prefix[..], &[0xFF; 17]].concat();
+        drop.execute(params![&gone.prefix[..], last, gone.standing as u8, gone.segment])?;
     }
     Ok(())
 }

@@ -14,7 +14,8 @@ pub mod message;
 pub mod seal;
 
 use crate::detect::StateKey;
-use crate::model::{FileId, Millis, Order, SourceName, WallTime, limits};
+use crate::detect::share::{Place, Share, Standing};
+use crate::model::{EventTime, FileId, Millis, Order, SourceName, WallTime, limits};
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
@@ -33,7 +34,7 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks the file as ours: "TRIP".
 const APPLICATION_ID: i32 = 0x5452_4950;
 /// The schema's version. A newer one is refused.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// What went wrong with the ledger.
 #[derive(Debug)]
@@ -278,12 +279,25 @@ impl Ledger {
         let newest = orders.iter().map(|o| o.made).max().unwrap_or_default();
         let open = orders.into_iter().filter(|o| crate::orders::is_open(o, newest.minus(crate::orders::REMEMBERED)));
         Ok(Recorded {
+            shares: self.shares()?,
+            horizon: self.meta("horizon")?.and_then(|text| text.parse().ok()).map(EventTime),
             last_sequence: self.last_sequence()?,
             orders: open.collect(),
             hold: self.meta("hold")?.as_deref() == Some("on"),
             trails,
             flood: self.meta("flood")?,
         })
+    }
+
+    fn shares(&self) -> Result<Vec<([u8; 8], Share)>, Error> {
+        let rows = self.rows("reading shares", "SELECT prefix, body FROM shares", |r| {
+            Ok((r.get::<_, [u8; 8]>(0)?, r.get::<_, Vec<u8>>(1)?))
+        })?;
+        let read = |(prefix, body): ([u8; 8], Vec<u8>)| {
+            let share = postcard::from_bytes(&body);
+            Ok((prefix, share.map_err(|e| foreign(&self.path(), format!("holds an unreadable share: {e}")))?))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// The cursors of a trail, the one last moved first.
@@ -366,16 +380,16 @@ impl Ledger {
         Committed::read_back(order.clone())
     }
 
-    /// Drops what is past its time: expired state, sealed sessions, delivered messages. Never changes a result: `behind` is
-    /// the time of the trail that is furthest behind.
+    /// Drops what is past its time: state that expired before `horizon`, sealed sessions, delivered messages. Never changes a
+    /// result: the core takes such state for gone already.
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn prune(&mut self, now: WallTime, behind: crate::model::EventTime) -> Result<(), Error> {
+    pub fn prune(&mut self, now: WallTime, horizon: EventTime) -> Result<(), Error> {
         let path = self.path();
         let run = |c: &Connection| -> rusqlite::Result<()> {
             c.execute("DELETE FROM sessions WHERE expires < ?", [now.0])?;
-            c.execute("DELETE FROM state WHERE expires < ?", [behind.minus(limits::LATENESS).0])?;
+            c.execute("DELETE FROM state WHERE expires < ?", [horizon.0])?;
             c.execute("DELETE FROM outbox WHERE sequence <= coalesce((SELECT min(delivered) FROM outlets), (SELECT max(sequence) FROM outbox))", [])?;
             Ok(())
         };
@@ -423,13 +437,21 @@ impl Ledger {
 
 fn load_slices(c: &Connection, outcome: &mut Outcome, keys: &[StateKey], path: &Path) -> Result<(), Error> {
     let sql = || sql_error("reading state", path);
-    let mut statement = c.prepare_cached("SELECT slice FROM state WHERE key = ?").map_err(sql())?;
+    let text = "SELECT slice, expires, standing, segment, born FROM state WHERE key = ?";
+    let mut statement = c.prepare_cached(text).map_err(sql())?;
     for key in keys {
-        let slice: Option<Vec<u8>> = statement.query_row([&key.0[..]], |r| r.get(0)).optional().map_err(sql())?;
-        let read = outcome.load(*key, slice.as_deref());
+        let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, Vec<u8>>(0)?, place(r)?));
+        let stored = statement.query_row([&key.0[..]], row).optional().map_err(sql())?;
+        let read = outcome.load(*key, stored.as_ref().map(|(slice, place)| (&slice[..], *place)));
         read.map_err(|_| foreign(path, "holds a state row that this version can't read".into()))?;
     }
     Ok(())
+}
+
+fn place(r: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
+    // of what a newer version may have written, nobody here knows more than that it is somebody's
+    let standing = Standing::ALL.get(r.get::<_, usize>(2)?).copied().unwrap_or_default();
+    Ok(Place { standing, segment: r.get(3)?, born: EventTime(r.get(4)?), expires: EventTime(r.get(1)?) })
 }
 
 fn lock(directory: &Path) -> Result<std::fs::File, Error> {
@@ -488,6 +510,9 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
     let pragma = |name: &str| {
         connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"))
     };
+    if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, 1) {
+        connection.execute_batch(include_str!("schema-2.sql")).map_err(sql("bringing the schema up to date"))?;
+    }
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     match (application, version) {
         (APPLICATION_ID, VERSION) => {

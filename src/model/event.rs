@@ -298,6 +298,8 @@ pub struct Event {
     pub origin: Origin,
     /// The customer account concerned. OCSF `resource.owner.org.uid`.
     pub customer: Option<Text>,
+    /// What the operator's watch list calls that account: `canary`, `watched`. `resource.owner.org.kind` (ours).
+    pub customer_kind: Option<Text>,
     /// Whom the act was done to (whose factor was reset, who was impersonated). OCSF `user.name`.
     pub target: Option<Text>,
     /// What was exported.
@@ -329,6 +331,7 @@ impl Event {
             session: None,
             origin: Origin::default(),
             customer: None,
+            customer_kind: None,
             target: None,
             export: None,
             http: None,
@@ -338,6 +341,20 @@ impl Event {
             unmapped: Vec::new(),
         }
     }
+}
+
+impl Event {
+    /// `export.age_days`: how many days before the act the exported data begins.
+    fn export_age(&self) -> Option<i64> {
+        let first = i64::from(self.export.as_ref()?.first_day?);
+        Some(self.time.episode(super::Millis::DAY) - first)
+    }
+}
+
+/// `time.part_of_week` (ours): which three hours of the week, UTC: 0 is Monday from midnight to three, 55 is Sunday from nine.
+fn part_of_week(time: EventTime) -> i64 {
+    // 1970 began on a Thursday
+    (time.episode(super::Millis::HOUR.times(3)) + 3 * 8).rem_euclid(56)
 }
 
 /// The value of one field of an event.
@@ -403,18 +420,21 @@ fields! {
     DeviceVersion = "device.version" => |e| e.origin.device_version.map(i64::from);
     DeviceType = "device.type" => |e| e.origin.device_type.as_deref();
     Customer = "resource.owner.org.uid" => |e| e.customer.as_deref();
+    CustomerKind = "resource.owner.org.kind" => |e| e.customer_kind.as_deref();
     Target = "user.name" => |e| e.target.as_deref();
     ExportJob = "export.job_uid" => |e| e.export.as_ref().and_then(|x| x.job.as_deref());
     ExportKind = "export.kind" => |e| e.export.as_ref().and_then(|x| x.kind.as_deref());
     ExportFirstDay = "export.range_start" => |e| e.export.as_ref().and_then(|x| x.first_day.map(i64::from));
     ExportLastDay = "export.range_end" => |e| e.export.as_ref().and_then(|x| x.last_day.map(i64::from));
     ExportDays = "export.days" => |e| e.export.as_ref().and_then(Export::days);
+    ExportAge = "export.age_days" => |e| e.export_age();
     ExportRecords = "export.records" => |e| e.export.as_ref().and_then(|x| x.records.map(saturate));
     ExportBytes = "export.bytes" => |e| e.export.as_ref().and_then(|x| x.bytes.map(saturate));
     Method = "http_request.http_method" => |e| e.http.as_ref().and_then(|h| h.method.as_deref());
     Path = "http_request.url.path" => |e| e.http.as_ref().and_then(|h| h.path.as_deref());
     Status = "http_response.code" => |e| e.http.as_ref().and_then(|h| h.status.map(i64::from));
     Time = "time" => |e| e.time.0;
+    PartOfWeek = "time.part_of_week" => |e| part_of_week(e.time);
     Duration = "duration" => |e| e.http.as_ref().and_then(|h| h.took_ms.map(saturate));
 }
 
@@ -456,6 +476,16 @@ mod tests {
         for field in Field::ALL {
             assert_eq!(Field::from_path(field.path()), Some(*field));
         }
+    }
+
+    #[test]
+    fn a_week_begins_on_monday() {
+        let part = |stamp: &str| {
+            let at: jiff::Timestamp = stamp.parse().unwrap();
+            part_of_week(EventTime(at.as_millisecond()))
+        };
+        assert_eq!((part("2026-11-23T00:00:00Z"), part("2026-11-23T03:00:00Z")), (0, 1));
+        assert_eq!((part("2026-11-29T23:59:59Z"), part("1969-12-29T00:00:00Z")), (55, 0));
     }
 
     #[test]

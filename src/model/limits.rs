@@ -32,6 +32,13 @@ pub const VALUES_PER_ENTITY: usize = 4096;
 pub const FINDINGS_PER_POLICY_HOUR: u32 = 200;
 /// How many kinds of events, alike to every policy but for their time, are remembered by a thread: half a kilobyte each.
 pub const CASES: usize = 1 << 16;
+/// How many slices of strangers one policy keeps: names, addresses and sessions that anybody can make up. More than the
+/// customers' keys of a large provider; at 200 bytes a slice, 13 MB of disk for a policy.
+pub const STRANGERS_PER_POLICY: u32 = 1 << 16;
+/// How many slices of staff one policy keeps, and how many of others that it has known for long: more than any provider has.
+pub const KNOWN_PER_POLICY: u32 = 1 << 20;
+/// How many changed slices wait in memory before they are committed, whatever the hour: half a kilobyte each.
+pub const UNWRITTEN_SLICES: usize = 1 << 16;
 /// How many state rows the cache in front of SQLite holds.
 pub const CACHED_ROWS: usize = 200_000;
 /// A session's longest life unless the configuration says otherwise: orders older than this are not carried out, and

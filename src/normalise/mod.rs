@@ -142,7 +142,7 @@ impl Normaliser {
     pub fn provides(&self, profile: ProfileRef) -> BTreeSet<Field> {
         use Field::*;
         let mut fields = self.profiles[profile.0].written.provides.clone();
-        fields.extend([Activity, Outcome, Product, Source, Time]);
+        fields.extend([Activity, Outcome, Product, Source, Time, PartOfWeek]);
         let mut follow = |from: Field, with: &[Field]| {
             if fields.contains(&from) {
                 fields.extend(with);
@@ -151,6 +151,7 @@ impl Normaliser {
         follow(Ip, &[Prefix, AsNumber, AsName, Country, City, Listed]);
         follow(UserAgent, &[DeviceFamily, DeviceOs, DeviceVersion, DeviceType]);
         follow(ActorUid, &[ActorName]);
+        follow(Customer, &[CustomerKind]);
         follow(ActorName, &[ActorType]);
         follow(SessionUid, &[SessionVouched]);
         if self.profiles[profile.0].written.estimate.is_some() {
@@ -158,6 +159,7 @@ impl Normaliser {
         }
         if fields.contains(&ExportFirstDay) && fields.contains(&ExportLastDay) {
             fields.insert(ExportDays);
+            fields.insert(ExportAge);
         }
         fields
     }

@@ -1,6 +1,7 @@
 //! Findings: from a policy's firing, and the few that tripline makes about itself and its trails.
 use super::Rules;
 use crate::detect::Firing;
+use crate::detect::share::{Pressure, Standing};
 use crate::model::finding::Witness;
 use crate::model::{
     Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Severity, SourceName,
@@ -110,6 +111,31 @@ pub(super) fn pressure(rules: &Rules, policy: u16, event: &Event, at: EventTime)
         subject: subject(rules, event),
         ..own(id, "state_pressure", title, Severity::Medium, at, event.observed, entity)
     }
+}
+
+/// More entities appeared than a policy has room for, and the state of those whom it saw longest ago was let go.
+pub(super) fn let_go(rules: &Rules, pressure: &Pressure, at: EventTime, observed: WallTime) -> Finding {
+    let Pressure { prefix, standing, slices } = pressure;
+    let parts = HashParts::new("state let go").part(prefix).part(standing.name().as_bytes());
+    let id = parts.number(at.episode(Millis::DAY)).finish().short();
+    let (title, severity) = match standing {
+        Standing::Stranger => (
+            "More strangers appeared than a policy has room for, and it has forgotten those it saw longest ago",
+            Severity::Medium,
+        ),
+        Standing::Familiar | Standing::Staff => (
+            "More known people and keys appeared than a policy has room for, and it has forgotten those it saw longest ago",
+            Severity::High,
+        ),
+    };
+    let entity = format!("policy={} of={}", rules.engine.policies().accumulating(*prefix), standing.name());
+    let mut finding = own(id, "state_pressure", title, severity, at, observed, entity.into());
+    finding.measures.push(Measure {
+        what: "entities let go since it was last said".into(),
+        value: slices.to_string().into(),
+        against: format!("room for {}", standing.limit()).into(),
+    });
+    finding
 }
 
 /// What is said of a discontinuity: nothing where nothing was lost.

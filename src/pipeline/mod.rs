@@ -14,10 +14,12 @@ pub mod trail;
 pub mod watch;
 pub mod trial;
 
-use crate::detect::{Engine, Firing, Meeting, State, StateKey};
+use crate::detect::share::{LetGo, Place, Share};
+use crate::detect::{Acting, Engine, Firing, Meeting, State, StateKey, StateRow};
 use crate::enrich::Enricher;
 use crate::model::{
-    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Order, SourceName, Text, WallTime, limits,
+    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Order, SourceName, Text, Vouched,
+    WallTime, limits,
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Book, Clock};
@@ -45,6 +47,8 @@ pub struct Rules {
     pub trails: BTreeMap<SourceName, crate::normalise::ProfileRef>,
     /// Roles by actor name, from the staff directory.
     pub directory: BTreeMap<Text, Text>,
+    /// Kinds by customer account, from the watch list.
+    pub watch_list: BTreeMap<Text, Text>,
     /// Modes, gates, limits.
     pub response: orders::Settings,
     /// What operators do not want to be told of for a while.
@@ -90,6 +94,10 @@ pub struct Recorded {
     pub trails: Vec<(SourceName, TrailRow, Vec<SeenRow>)>,
     /// JSON of the findings' flood counters, as [`Changes::flood`] gave it.
     pub flood: Option<String>,
+    /// How the rooms of the policies are filled, by what the keys of their slices begin with.
+    pub shares: Vec<([u8; 8], Share)>,
+    /// What expired before that time is past its time.
+    pub horizon: Option<EventTime>,
 }
 
 /// One recorded input, as a row.
@@ -103,6 +111,17 @@ pub struct InputRow {
     pub kind: &'static str,
     /// JSON of it; for lines the stretches and their digests, not the lines.
     pub body: String,
+}
+
+/// How the rooms of one policy are filled, as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShareRow {
+    /// What the keys of its slices begin with.
+    pub prefix: [u8; 8],
+    /// The policies whose state that is.
+    pub policies: String,
+    /// How they are filled.
+    pub share: Share,
 }
 
 /// A cursor: up to where a file of a trail has been processed.
@@ -148,7 +167,13 @@ pub struct Changes {
     /// Trails with their new rows and ids; filled by [`Outcome::seal`].
     pub trails: Vec<(SourceName, TrailRow, SeenRow)>,
     /// State rows; filled by [`Outcome::seal`].
-    pub slices: Vec<(StateKey, Vec<u8>, EventTime)>,
+    pub slices: Vec<StateRow>,
+    /// How policies' rooms are filled; filled by [`Outcome::seal`].
+    pub shares: Vec<ShareRow>,
+    /// State that was let go; filled by [`Outcome::seal`].
+    pub let_go: Vec<LetGo>,
+    /// What expired before that time is past its time from now on.
+    pub horizon: Option<EventTime>,
 }
 
 /// The core after some inputs, with what they changed.
@@ -163,9 +188,12 @@ impl Core {
         let flood = recorded.flood.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         let trail =
             |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
+        let mut state = State::new(seed);
+        recorded.shares.into_iter().for_each(|(prefix, share)| state.load_share(prefix, share));
+        recorded.horizon.iter().for_each(|horizon| state.set_horizon(*horizon));
         Core {
             rules,
-            state: State::new(seed),
+            state,
             book: Book::new(recorded.orders, recorded.hold),
             trails: recorded.trails.into_iter().map(trail).collect(),
             flood,
@@ -191,6 +219,11 @@ impl Core {
         self.trails.iter().map(|(name, trail)| (name, &trail.row))
     }
 
+    /// State that expired before that time is past its time: the ledger may drop it whenever it likes.
+    pub fn horizon(&self) -> EventTime {
+        self.state.horizon()
+    }
+
     /// How many state slices are at hand.
     pub fn slices(&self) -> usize {
         self.state.len()
@@ -209,7 +242,14 @@ impl Core {
 impl Outcome {
     /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
     pub fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
-        let Input::Lines(batches) = input else { return Vec::new() };
+        let batches = match input {
+            Input::Lines(batches) => batches,
+            Input::Judge { judgement: Judgement { honest: true, actor: Some(actor), .. }, .. } => {
+                let habits = self.core.rules.engine.habits(actor);
+                return habits.into_iter().filter(|key| !self.core.state.has(key)).collect();
+            }
+            _ => return Vec::new(),
+        };
         self.core.state.make_room();
         let mut keys = Vec::new();
         batches.iter().for_each(|batch| self.core.state.missing(&batch.table, batch.touched(), &mut keys));
@@ -222,7 +262,11 @@ impl Outcome {
     ///
     /// # Errors
     /// The row is not one that this version reads.
-    pub fn load(&mut self, key: StateKey, stored: Option<&[u8]>) -> Result<(), crate::detect::state::Unreadable> {
+    pub fn load(
+        &mut self,
+        key: StateKey,
+        stored: Option<(&[u8], Place)>,
+    ) -> Result<(), crate::detect::state::Unreadable> {
         self.core.state.load(key, stored)
     }
 
@@ -252,6 +296,11 @@ impl Outcome {
         !self.changes.findings.is_empty() || !self.changes.orders.is_empty()
     }
 
+    /// Whether it must be committed before more is folded in: what waits takes memory.
+    pub fn is_full(&self) -> bool {
+        self.core.state.unwritten() >= limits::UNWRITTEN_SLICES
+    }
+
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         self.changes.inputs.is_empty()
@@ -270,6 +319,14 @@ impl Outcome {
     /// Gathers what is written once a batch. To be called by the ledger before it writes; calling it again adds nothing.
     pub fn seal(&mut self) {
         self.changes.slices.extend(self.core.state.take_dirty());
+        let (shares, let_go) = self.core.state.take_shares();
+        self.changes.let_go.extend(let_go);
+        let policies = self.core.rules.engine.policies();
+        self.changes.shares.extend(shares.into_iter().map(|(prefix, share)| ShareRow {
+            prefix,
+            policies: policies.accumulating(prefix),
+            share,
+        }));
         for trail in self.core.trails.values_mut() {
             if let Some((row, seen)) = trail.take_changes() {
                 self.changes.trails.push((trail.name.clone(), row, seen));
@@ -331,8 +388,9 @@ impl Outcome {
     }
 
     fn event(&mut self, source: &SourceName, ready: Ready, meeting: &mut Meeting<'_>, line: &[u8]) {
-        let Ready { mut event, touched, kept } = ready;
+        let Ready { mut event, touched, kept, staff } = ready;
         let trail = self.core.trail(source);
+        let before = trail.row.newest.map(hour);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
             if self.watches(&event) {
@@ -342,6 +400,9 @@ impl Outcome {
         }
         trail.row.events += 1;
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
+        if trail.row.newest.map(hour) != before {
+            self.horizon();
+        }
         let watched = self.watches(&event);
         if watched {
             self.met(&event, at, &touched, meeting);
@@ -349,6 +410,8 @@ impl Outcome {
         let mut keep = recorded(event.activity);
         if !touched.is_empty() {
             let rules = self.core.rules.clone();
+            let vouched = event.session.as_ref().is_some_and(|s| s.vouched == Vouched::Server);
+            self.core.state.acts(Acting { at, staff, vouched });
             let found = rules.engine.advance(&mut self.core.state, &event, at, &touched, meeting);
             keep |= found.contributed;
             if let Some(policy) = found.pressed {
@@ -358,9 +421,16 @@ impl Outcome {
                 let name = |f: &Firing| rules.engine.policies().rules[usize::from(f.policy)].name.as_ref().into();
                 self.made(&event, at, &touched, meeting, found.firings.iter().map(name).collect());
             }
+            for pressure in self.core.state.take_pressure() {
+                self.found(findings::let_go(&rules, &pressure, at, event.observed));
+            }
             for firing in found.firings {
                 let finding = findings::from_firing(&rules, &event, firing);
                 self.found(finding);
+            }
+            for firing in found.again {
+                let finding = findings::from_firing(&rules, &event, firing);
+                self.asked_again(finding);
             }
         }
         if keep {
@@ -398,8 +468,12 @@ impl Outcome {
         }
     }
 
-    /// Takes up a person's verdict on a finding. So far it is only recorded.
+    /// Takes up a person's verdict on a finding: what was held because of it, and was honest, is learned.
     fn judged(&mut self, judgement: Judgement, at: WallTime, by: Text) {
+        if let (true, Some(actor)) = (judgement.honest, &judgement.actor) {
+            let rules = self.core.rules.clone();
+            rules.engine.excuse(&mut self.core.state, actor);
+        }
         self.changes.judged.push((judgement, at, by));
     }
 
@@ -421,11 +495,21 @@ impl Outcome {
             std::cmp::Ordering::Equal => findings::flood(&finding),
             std::cmp::Ordering::Greater => return,
         };
+        self.consider(&finding);
+        self.changes.findings.push(finding);
+    }
+
+    /// Takes up the orders that a finding leads to which is recorded already, at another event: for another session, say.
+    fn asked_again(&mut self, mut finding: Finding) {
+        finding.silenced = self.core.rules.silences.over(&finding);
+        self.consider(&finding);
+    }
+
+    fn consider(&mut self, finding: &Finding) {
         let now = if self.core.replaying { WallTime(finding.time.0) } else { finding.observed };
         let clock = self.core.clock(now);
         let rules = self.core.rules.clone();
-        self.changes.orders.extend(self.core.book.consider(&rules.response, &finding, clock));
-        self.changes.findings.push(finding);
+        self.changes.orders.extend(self.core.book.consider(&rules.response, finding, clock));
     }
 
     fn discontinuity(&mut self, batch: &Prepared) {
@@ -437,6 +521,17 @@ impl Outcome {
         }
         if *what == crate::model::Discontinuity::Truncated {
             self.core.trail(batch.source()).read_again();
+        }
+    }
+
+    /// State is past its time where it expired before what a line of the trail that is furthest behind may still say. Once
+    /// an hour of a trail's time is often enough.
+    fn horizon(&mut self) {
+        let behind = self.core.trails.values().filter_map(|trail| trail.row.newest).min();
+        let horizon = behind.unwrap_or(EventTime(i64::MIN)).minus(limits::LATENESS);
+        if horizon > self.core.state.horizon() {
+            self.core.state.set_horizon(horizon);
+            self.changes.horizon = Some(horizon);
         }
     }
 
@@ -460,6 +555,10 @@ impl Outcome {
         let finding = findings::unreadable(source, newest, lines, rejects);
         self.found(finding);
     }
+}
+
+fn hour(at: EventTime) -> i64 {
+    at.episode(Millis::HOUR)
 }
 
 /// What a question may be asked about later: who logged in, with which credentials, what was exported, what was administered.

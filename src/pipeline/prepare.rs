@@ -60,6 +60,8 @@ pub struct Ready {
     pub touched: Touched,
     /// As it is kept, where it is kept whatever the policies find.
     pub kept: Option<Box<Kept>>,
+    /// Its actor stands in the staff directory.
+    pub staff: bool,
 }
 
 fn line(batch: &Batch, frame: &Frame, events: Result<Vec<Ready>, &'static str>) -> Line {
@@ -125,14 +127,17 @@ impl Rules {
 
     fn prepare_event(&self, mut event: Box<Event>, line: &[u8], scratch: &mut Scratch) -> Ready {
         self.enricher.enrich(&mut event.origin, &mut scratch.enrich);
-        if let Some(actor) = &mut event.actor
+        let role = event.actor.as_ref().and_then(|actor| self.directory.get(&actor.name));
+        let staff = role.is_some();
+        if let (Some(actor), Some(role)) = (&mut event.actor, role)
             && actor.role.is_none()
         {
-            actor.role = self.directory.get(&actor.name).cloned();
+            actor.role = Some(role.clone());
         }
+        event.customer_kind = event.customer.as_ref().and_then(|account| self.watch_list.get(account)).cloned();
         let touched = self.engine.touch(&event, &mut scratch.plans);
         let kept = recorded(event.activity).then(|| Box::new(self.keep(&mut event, line)));
-        Ready { event, touched, kept }
+        Ready { event, touched, kept, staff }
     }
 
     /// Makes an event ready to be written, with what may be kept of its line.

@@ -74,7 +74,7 @@ mod tests {
     fn finding() -> Finding {
         Finding {
             id: FindingId([1; 16]),
-            policy: "chain_stranger_export".into(),
+            policy: "stolen_session_export".into(),
             decision: None,
             title: "t".into(),
             severity: Severity::High,

@@ -100,6 +100,7 @@ impl Rules {
                 touched: self.engine.touch(event, plans),
                 event: Box::new(event.clone()),
                 kept: None,
+                staff: false,
             }]),
         };
         let lines = events.iter().map(line).collect();

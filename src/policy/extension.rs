@@ -35,7 +35,8 @@ pub struct Learning {
     pub observations: u32,
 }
 
-/// What so many entities use is ordinary: a carrier's or VPN's new network, a new office, a conference.
+/// What so many entities use is ordinary: a carrier's or VPN's new network, a new office, a conference. For `new_value` those
+/// count for whom it is new as well; for `travel`, all who use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crowd {
     /// So many others …
@@ -108,7 +109,8 @@ pub struct Absence {
 pub struct Risk {
     /// For each rule what it weighs.
     pub weights: Vec<f64>,
-    /// For each rule which signs are related to it: of those the heaviest counts whole and the others a quarter.
+    /// For each rule which signs are related to it: of those the heaviest counts whole, the next a quarter, the one after a
+    /// sixteenth, and so on, so that however many say the same, they weigh no more than a third above the heaviest.
     pub groups: Vec<u16>,
     /// How heavy all must be together.
     pub range: Range,
@@ -124,9 +126,9 @@ impl Risk {
         for rule in present {
             let group = self.groups[rule];
             // related signs say much the same: a new network is in a new country as a rule
-            let share = if met.contains(&group) { 0.25 } else { 1.0 };
+            let before = met.iter().filter(|g| **g == group).count() as i32;
             met.push(group);
-            parts.push((rule, self.weights[rule] * share));
+            parts.push((rule, self.weights[rule] * 0.25f64.powi(before)));
         }
         (parts.iter().map(|(_, weight)| weight).sum(), parts)
     }
@@ -230,7 +232,7 @@ fn baseline(node: &Node) -> Result<Baseline<Word>, Fault> {
         },
         "distinct" => Amount::Distinct(field("distinct")?),
         other => {
-            let near = did_you_mean(other, ["count", "sum", "distinct"].into_iter());
+            let near = did_you_mean(other, ["count", "sum", "distinct"]);
             let message = format!("`measure` is one of count, sum, distinct, and not {}{near}", quoted(other));
             return Err(Fault::at(measure_node.line, message));
         }
@@ -321,6 +323,8 @@ mod tests {
         let risk = Risk { weights: vec![4.0, 8.0, 3.0], groups: vec![7, 7, 2], range };
         assert_eq!(risk.weigh(|_| true).0, 8.0 + 1.0 + 3.0);
         assert_eq!(risk.weigh(|rule| rule != 1), (7.0, vec![(0, 4.0), (2, 3.0)]));
+        let alike = Risk { groups: vec![7, 7, 7], ..risk.clone() };
+        assert_eq!(alike.weigh(|_| true).0, 8.0 + 1.0 + 3.0 / 16.0);
         assert_eq!(risk.weigh(|_| false), (0.0, vec![]));
     }
 }

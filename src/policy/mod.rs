@@ -210,6 +210,12 @@ impl PolicySet {
     pub fn get(&self, name: &str) -> Option<&Policy> {
         self.rules.iter().find(|r| &*r.name == name)
     }
+
+    /// The names of the policies that accumulate what the keys of those slices begin with.
+    pub fn accumulating(&self, prefix: [u8; 8]) -> String {
+        let names = self.rules.iter().filter(|r| r.accumulation.0.starts_with(&prefix)).map(|r| &*r.name);
+        names.collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[cfg(test)]

@@ -111,12 +111,34 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
         written.event.evidence.source = SourceName(trail.text("trail")?.as_str().into());
     }
     for (key, value) in node.get("fields").map_or(Ok(&[][..]), |n| n.map("fields"))? {
+        if key.text == COORDINATES {
+            written.event.origin.place = Some(coordinates(value)?);
+            continue;
+        }
         match resolver.resolve(&key.text, taxonomy) {
             FieldRef::Known(field) => set(&mut written.event, field, value)?,
             FieldRef::Raw(index) => written.raw.push((index, value.text(&key.text)?.into())),
         }
     }
     Ok(written)
+}
+
+/// Where an event is from: no field that a selection can name, for only `travel` reckons with it.
+const COORDINATES: &str = "src_endpoint.location.coordinates";
+
+/// `latitude, longitude, radius in km`.
+fn coordinates(node: &Node) -> Result<(f32, f32, u16), Fault> {
+    let text = node.text(COORDINATES)?;
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let read = || match parts[..] {
+        [latitude, longitude, radius] => Some((latitude.parse().ok()?, longitude.parse().ok()?, radius.parse().ok()?)),
+        _ => None,
+    };
+    let possible = |(latitude, longitude, _): &(f32, f32, u16)| latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+    read().filter(possible).ok_or_else(|| {
+        let message = format!("{} is not `latitude, longitude, radius in km`: {}", quoted(COORDINATES), quoted(&text));
+        Fault::at(node.line, message)
+    })
 }
 
 /// A length of several parts: `3d2h30m`, or `0`.
@@ -204,8 +226,12 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::SessionUid => session(event).id = text()?,
         Field::SessionVouched => session(event).vouched = word(value, key, Vouched::ALL, Vouched::name)?,
         Field::Customer => event.customer = Some(text()?),
+        Field::CustomerKind => event.customer_kind = Some(text()?),
         Field::Target => event.target = Some(text()?),
-        Field::Time => return Err(Fault::at(value.line, "the time of an event is its `at`")),
+        Field::Time | Field::PartOfWeek => return Err(Fault::at(value.line, "the time of an event is its `at`")),
+        Field::ExportAge => {
+            return Err(Fault::at(value.line, "the age of data follows from `export.range_start` or `export.days`"));
+        }
         Field::ExportJob | Field::ExportKind | Field::ExportFirstDay | Field::ExportLastDay => {
             return set_export(event.export.get_or_insert_default(), field, value);
         }

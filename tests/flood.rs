@@ -1,0 +1,174 @@
+//! A flood of strangers is let go at the bound and said; it flushes nobody who is known, and leaves what it leaves
+//! whatever the pieces the lines came in.
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tripline::config::{self, Tables, Texts};
+use tripline::ledger::{Durability, Keys, Ledger, Reader, read::FindingFilter};
+use tripline::model::{
+    Batch, Digest, FileId, Finding, Frame, FrameFlags, Input, Severity, SourceName, Stretch, WallTime, limits,
+};
+use tripline::pipeline::{Core, Rules, Scratch};
+
+/// What each says a little differently; the second is asked about by nobody who is not known.
+const POLICIES: &str = "
+title: Acts
+name: acts
+logsource: { product: ocsf }
+detection: { sel: { status: success }, condition: sel }
+---
+title: A strange network
+name: strange_network
+correlation:
+  type: new_value
+  rules: [acts]
+  group-by: [actor.user.name]
+  timespan: 30d
+  fields: [src_endpoint.prefix]
+  learning: { days: 7, observations: 5 }
+---
+title: Many addresses in one session
+name: many_addresses
+correlation:
+  type: value_count
+  rules: [acts]
+  group-by: [actor.session.uid]
+  timespan: 4h
+  condition: { field: src_endpoint.ip, gte: 3 }
+";
+/// 2026-03-01T00:00Z.
+const BEGINNING: i64 = 1_772_323_200_000;
+const DAY: i64 = 86_400_000;
+const STRANGERS: i64 = 100_000;
+
+/// `ana` stands in the directory; `bob` does not, but is seen for longer than a week.
+fn rules(keys: &Keys) -> Arc<Rules> {
+    let mut texts = Texts::shipped();
+    texts.detections = vec![("flood.yml".into(), POLICIES.into())];
+    let tables = Tables { directory: BTreeMap::from([("ana".into(), "support".into())]), ..Tables::default() };
+    let profiles = [(SourceName("portal".into()), "tripline-portal".to_owned(), None)];
+    let rules = config::rules(&texts, tables, &profiles, Default::default(), Severity::Medium, keys.secrets());
+    rules.expect("the policies compile").into()
+}
+
+fn line(at: i64, n: i64, actor: &str, session: &str, ip: &str) -> String {
+    let ts = tripline::model::EventTime(at);
+    format!(
+        r#"{{"ts":"{ts}","id":"ev-{n}","event":"page.view","outcome":"success","actor":{{"id":"{actor}","name":"{actor}","type":"staff"}},"session":"{session}","ip":"{ip}"}}"#
+    )
+}
+
+/// Nine days of work, an hour's flood in the middle of a session of each, and then a thief with both of their passwords.
+fn trail() -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |at: i64, actor: &str, session: &str, ip: &str| {
+        lines.push(line(BEGINNING + at, lines.len() as i64, actor, session, ip));
+    };
+    for day in 0..9 {
+        for who in ["ana", "bob"] {
+            add(day * DAY, who, &format!("s-{who}-{day}-abcdef"), "192.0.2.7");
+        }
+    }
+    let flood = 8 * DAY + DAY / 4;
+    for who in ["ana", "bob"] {
+        for ip in ["192.0.2.7", "192.0.2.8"] {
+            add(flood, who, &format!("s-{who}-open-abcdef"), ip);
+        }
+    }
+    for n in 0..STRANGERS {
+        let ip = format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
+        add(flood + n * 36, &format!("stranger-{n}"), &format!("s-{n}-stranger"), &ip);
+    }
+    for who in ["ana", "bob"] {
+        add(flood + DAY / 24, who, &format!("s-{who}-open-abcdef"), "203.0.113.9");
+    }
+    lines
+}
+
+fn batch(lines: &[String], from: u64) -> Batch {
+    let mut data = Vec::new();
+    let mut frames = Vec::new();
+    for line in lines {
+        let start = data.len() as u32;
+        data.extend_from_slice(line.as_bytes());
+        data.push(b'\n');
+        let end = data.len() as u32 - 1;
+        let flags = FrameFlags::default();
+        frames.push(Frame { start, end, from: from + u64::from(start), to: from + u64::from(end) + 1, flags });
+    }
+    let to = from + data.len() as u64;
+    Batch {
+        source: SourceName("portal".into()),
+        path: Path::new("portal.jsonl").into(),
+        stretch: Stretch { file: FileId { device: 1, inode: 1, born_ns: 1 }, from, to },
+        discontinuity: None,
+        observed: WallTime(BEGINNING + 10 * DAY),
+        witness: Digest::of(&data),
+        data: data.into(),
+        frames,
+        size: to,
+    }
+}
+
+/// Folds the lines in, so many to an input and so many inputs to a commit; after so many commits all that is in memory is
+/// lost.
+fn run(directory: &Path, lines: &[String], [piece, inputs, restart]: [usize; 3]) -> (Vec<Finding>, Vec<String>) {
+    let keys = Arc::new(Keys::new(&[7; 32]));
+    let rules = rules(&keys);
+    let mut ledger = Ledger::open(directory, Durability::None, keys.clone()).expect("made");
+    let mut scratch = Scratch::new(1);
+    let core = |ledger: &Ledger| Core::new(rules.clone(), ledger.recorded().expect("readable"), false, 1);
+    let mut outcome = core(&ledger).begin();
+    let mut offset = 0;
+    for (n, piece) in lines.chunks(piece).enumerate() {
+        let batch = batch(piece, offset);
+        offset = batch.stretch.to;
+        let input = Input::Lines(vec![rules.prepare(batch, &mut scratch)]);
+        let needs = outcome.needs(&input);
+        ledger.load(&mut outcome, &needs).expect("readable");
+        outcome = outcome.advance(input);
+        if outcome.is_full() || n % inputs == inputs - 1 {
+            let receipt = ledger.commit(outcome).unwrap_or_else(|_| panic!("the disk has room"));
+            let again = n % (inputs * restart) == inputs * restart - 1;
+            outcome = if again { core(&ledger) } else { receipt.core }.begin();
+        }
+    }
+    assert!(ledger.commit(outcome).is_ok());
+    let reader = Reader::open(&ledger.path()).expect("readable");
+    let mut dump = Vec::new();
+    reader.dump(&mut dump).expect("readable");
+    let findings = reader.findings(&FindingFilter::default()).expect("readable");
+    let dump = String::from_utf8(dump).expect("text").lines().map(str::to_owned).collect();
+    (findings.into_iter().map(|row| row.finding).collect(), dump)
+}
+
+#[test]
+fn a_flood_of_strangers_flushes_nobody_who_is_known() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let lines = trail();
+    let (findings, dump) = run(&scratch.path().join("one"), &lines, [5000, 2, 1000]);
+
+    let kept = dump.iter().filter(|line| line.starts_with("state ")).count();
+    assert!(kept < 2 * limits::STRANGERS_PER_POLICY as usize + 100, "{kept} slices of two policies");
+    assert!(kept > limits::STRANGERS_PER_POLICY as usize, "{kept}: the room is used");
+
+    let said: Vec<&Finding> = findings.iter().filter(|f| &*f.policy == "state_pressure").collect();
+    let of = |policy: &str| said.iter().filter(|f| f.entity.contains(policy) && f.entity.contains("strangers")).count();
+    assert_eq!((of("strange_network"), of("many_addresses"), said.len()), (1, 1, 2), "{said:#?}");
+    assert!(said.iter().all(|f| f.measures[0].value.parse::<u32>().is_ok_and(|n| n > 0)), "{said:#?}");
+
+    let found = |policy: &str, who: &str| {
+        findings.iter().any(|f| &*f.policy == policy && f.subject.actor.as_deref() == Some(who))
+    };
+    for who in ["ana", "bob"] {
+        assert!(found("strange_network", who), "{who}'s history was flushed");
+        assert!(found("many_addresses", who), "the session of {who} was flushed");
+    }
+    assert_eq!(findings.len(), 2 + 4, "{findings:#?}");
+
+    // in other pieces, with other commits, and with a daemon that dies all the time
+    let (again, other) = run(&scratch.path().join("other"), &lines, [1733, 3, 4]);
+    assert_eq!(dump, other);
+    let numbers = |findings: Vec<Finding>| findings.into_iter().map(|f| (f.id, f.measures)).collect::<Vec<_>>();
+    assert_eq!(numbers(findings), numbers(again));
+}

@@ -1,0 +1,249 @@
+//! What policies mean, worked out slowly: every act is kept, and all is reckoned anew for each.
+//!
+//! Written from the Sigma correlation rules specification 2.1.0 and from what the project documents of its own, not from
+//! the engine. Where those leave something open, the reading that is tested here stands beside the code.
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One act, as far as the policies of these tests look at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Act {
+    /// Milliseconds since 1970.
+    pub time: i64,
+    /// Tells acts apart.
+    pub id: u32,
+    /// An index into [`ACTIVITIES`].
+    pub activity: usize,
+    pub user: Option<u8>,
+    pub ip: Option<u8>,
+    pub customer: Option<u8>,
+    pub records: Option<u64>,
+}
+
+pub const ACTIVITIES: [&str; 4] = ["login", "view", "export_requested", "download"];
+
+/// A field whose values tell entities or values apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    User,
+    Ip,
+    Customer,
+}
+
+impl Name {
+    pub const ALL: [Name; 3] = [Name::User, Name::Ip, Name::Customer];
+
+    pub fn path(self) -> &'static str {
+        match self {
+            Name::User => "actor.user.name",
+            Name::Ip => "src_endpoint.ip",
+            Name::Customer => "resource.owner.org.uid",
+        }
+    }
+
+    pub fn of(self, act: &Act) -> Option<String> {
+        match self {
+            Name::User => act.user.map(|n| format!("u{n}")),
+            Name::Ip => act.ip.map(|n| format!("192.0.2.{n}")),
+            Name::Customer => act.customer.map(|n| format!("AC{n}")),
+        }
+    }
+}
+
+/// A comparison with its bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound(pub &'static str, pub u32);
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    EventCount(Vec<Bound>),
+    ValueCount(Vec<Name>, Vec<Bound>),
+    Sum(Vec<Bound>),
+    Avg(Vec<Bound>),
+    Percentile(Option<u32>, Vec<Bound>),
+    Temporal { ordered: bool, bounds: Vec<Bound> },
+    NewValue { fields: Vec<Name>, days: u32, observations: u32, new_for_seconds: u32 },
+}
+
+#[derive(Clone, Debug)]
+pub enum Body {
+    Detection { activities: Vec<usize>, customer: Option<u8>, at_least: Option<u32> },
+    Correlation { kind: Kind, rules: Vec<usize>, by: Vec<Name>, span_seconds: u32 },
+}
+
+/// A policy; those that it refers to come before it. All of them make findings.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub body: Body,
+    pub episode_seconds: Option<u32>,
+}
+
+/// Policy, entity and episode.
+pub type Finding = (usize, String, i64);
+
+/// What comes to a correlation: when, of which act, by which of its rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Hit {
+    time: i64,
+    act: usize,
+    via: usize,
+}
+
+/// All findings of acts that come in the order of their times.
+pub fn findings(policies: &[Policy], acts: &[Act]) -> BTreeSet<Finding> {
+    let mut found = BTreeSet::new();
+    // for each policy, the acts at which it holds
+    let mut holds: Vec<Vec<usize>> = Vec::new();
+    for (number, policy) in policies.iter().enumerate() {
+        let (held, episode) = match &policy.body {
+            Body::Detection { .. } => {
+                let held = (0..acts.len()).filter(|a| matches(&policy.body, &acts[*a]));
+                (held.map(|a| (subject(&acts[a]), a)).collect::<Vec<_>>(), 3600)
+            }
+            Body::Correlation { kind, rules, by, span_seconds } => {
+                let mut held = Vec::new();
+                for (entity, hits) in groups(rules, by, acts, &holds) {
+                    for n in 0..hits.len() {
+                        if condition(kind, rules.len(), &hits[..=n], acts, i64::from(*span_seconds) * 1000) {
+                            held.push((entity.clone(), hits[n].act));
+                        }
+                    }
+                }
+                (held, (*span_seconds).clamp(3600, 86_400))
+            }
+        };
+        let episode = i64::from(policy.episode_seconds.unwrap_or(episode)) * 1000;
+        found.extend(held.iter().map(|(entity, a)| (number, entity.clone(), acts[*a].time.div_euclid(episode))));
+        let acts: BTreeSet<usize> = held.into_iter().map(|(_, a)| a).collect();
+        holds.push(acts.into_iter().collect());
+    }
+    found
+}
+
+fn matches(body: &Body, act: &Act) -> bool {
+    let Body::Detection { activities, customer, at_least } = body else { return false };
+    activities.contains(&act.activity)
+        && customer.is_none_or(|c| act.customer == Some(c))
+        && at_least.is_none_or(|n| act.records.is_some_and(|r| r >= u64::from(n)))
+}
+
+/// What comes to a correlation, for each of its entities in the order of time. An act that lacks a field to group by comes
+/// to none. An act that fits two of the rules comes twice, in the order of the rules.
+fn groups(rules: &[usize], by: &[Name], acts: &[Act], holds: &[Vec<usize>]) -> BTreeMap<String, Vec<Hit>> {
+    let mut groups: BTreeMap<String, Vec<Hit>> = BTreeMap::new();
+    for (via, rule) in rules.iter().enumerate() {
+        // of a correlation, the act at which it holds is taken up with its own fields (Sigma, note on temporal_ordered)
+        for &act in &holds[*rule] {
+            let values: Option<Vec<String>> =
+                by.iter().map(|name| Some(format!("{}={}", name.path(), name.of(&acts[act])?))).collect();
+            let Some(values) = values else { continue };
+            let entity = if values.is_empty() { "the organisation".to_owned() } else { values.join(" ") };
+            groups.entry(entity).or_default().push(Hit { time: acts[act].time, act, via });
+        }
+    }
+    groups.values_mut().for_each(|hits| hits.sort());
+    groups
+}
+
+/// Whether the condition holds at the last of the hits. It is asked when something comes, and at no other time: that nothing
+/// came (`lt: 1`) no stream can say.
+fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> bool {
+    let Some(last) = hits.last() else { return false };
+    // the timespan is open at its start: what is exactly so long ago is outside
+    let within: Vec<Hit> = hits.iter().copied().filter(|h| h.time > last.time - span && h.time <= last.time).collect();
+    let records: Vec<u64> = within.iter().filter_map(|h| acts[h.act].records).collect();
+    let has_records = acts[last.act].records.is_some();
+    match kind {
+        Kind::EventCount(bounds) => in_range(bounds, within.len() as f64),
+        // an act without one of the fields says nothing
+        Kind::ValueCount(fields, bounds) => {
+            let tuple = |h: &Hit| fields.iter().map(|f| f.of(&acts[h.act])).collect::<Option<Vec<_>>>();
+            let different: BTreeSet<_> = within.iter().filter_map(tuple).collect();
+            tuple(last).is_some() && in_range(bounds, different.len() as f64)
+        }
+        Kind::Sum(bounds) => has_records && in_range(bounds, records.iter().sum::<u64>() as f64),
+        Kind::Avg(bounds) => has_records && in_range(bounds, records.iter().sum::<u64>() as f64 / records.len() as f64),
+        Kind::Percentile(percentile, bounds) => has_records && in_range(bounds, of_rank(&records, *percentile)),
+        Kind::Temporal { ordered, bounds } => {
+            let different: BTreeSet<usize> = within.iter().map(|h| h.via).collect();
+            let enough =
+                if bounds.is_empty() { different.len() == rules } else { in_range(bounds, different.len() as f64) };
+            enough && (!ordered || in_order(&within, rules))
+        }
+        Kind::NewValue { fields, days, observations, new_for_seconds } => {
+            let terms = (i64::from(*days) * 86_400_000, *observations as usize, i64::from(*new_for_seconds) * 1000);
+            is_new(fields, terms, hits, acts, span)
+        }
+    }
+}
+
+fn in_range(bounds: &[Bound], value: f64) -> bool {
+    bounds.iter().all(|Bound(comparison, bound)| {
+        let bound = f64::from(*bound);
+        match *comparison {
+            "gt" => value > bound,
+            "gte" => value >= bound,
+            "lt" => value < bound,
+            "lte" => value <= bound,
+            "eq" => value == bound,
+            _ => value != bound,
+        }
+    })
+}
+
+/// Whether there is an act of each rule such that they follow one another in the order of the rules.
+fn in_order(within: &[Hit], rules: usize) -> bool {
+    fn from(rule: usize, rules: usize, rest: &[Hit]) -> bool {
+        rule == rules || (0..rest.len()).any(|n| rest[n].via == rule && from(rule + 1, rules, &rest[n + 1..]))
+    }
+    from(0, rules, within)
+}
+
+/// The percentile by nearest rank; without one, in percent, how many of the values are not larger than the last.
+fn of_rank(values: &[u64], percentile: Option<u32>) -> f64 {
+    let last = *values.last().unwrap_or(&0);
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    match percentile {
+        // the smallest value such that at least so many percent are not larger
+        Some(p) => {
+            let not_larger = |v: u64| values.iter().filter(|w| **w <= v).count() as f64;
+            let enough = |v: &&u64| not_larger(**v) * 100.0 >= f64::from(p) * values.len() as f64;
+            sorted.iter().find(enough).copied().unwrap_or(0) as f64
+        }
+        None => 100.0 * values.iter().filter(|v| **v <= last).count() as f64 / values.len() as f64,
+    }
+}
+
+/// Whether the last hit shows a value that is new for its entity: not seen within the history, when the entity had been
+/// watched for so many days and in so many observations; and for so long after it was first seen.
+fn is_new(
+    fields: &[Name],
+    (learn, observations, new_for): (i64, usize, i64),
+    hits: &[Hit],
+    acts: &[Act],
+    history: i64,
+) -> bool {
+    let value = |h: &Hit| fields.iter().map(|f| f.of(&acts[h.act])).collect::<Option<Vec<_>>>();
+    let sights: Vec<(i64, Vec<String>)> = hits.iter().filter_map(|h| Some((h.time, value(h)?))).collect();
+    let (Some(last), Some((since, _))) = (hits.last().and_then(value), sights.first()) else { return false };
+    // last sights are kept to a 32nd of the history, so that a page view costs no write: a value may be forgotten so much early
+    let grain = (history / 32).max(1);
+    let mut first_sight = None;
+    let mut last_sight = i64::MIN / 2;
+    for (n, (time, value)) in sights.iter().enumerate() {
+        if *value == last {
+            if first_sight.is_none() || time - last_sight > history {
+                first_sight = Some((*time, time - since >= learn && n >= observations));
+            }
+            last_sight = last_sight.max(time - time.rem_euclid(grain));
+        }
+    }
+    let now = sights.last().map_or(0, |(time, _)| *time);
+    first_sight.is_some_and(|(first, learned)| learned && now - first <= new_for)
+}
+
+/// Whom a detection speaks of: the actor, else the address.
+fn subject(act: &Act) -> String {
+    let named = [Name::User, Name::Ip].into_iter().find_map(|name| Some(format!("{}={}", name.path(), name.of(act)?)));
+    named.unwrap_or_else(|| "nobody named".into())
+}
