@@ -61,6 +61,10 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
             "\"/etc/tripline/staff.csv\"",
             format!("{:?}", write("staff.csv", "actor,role,hired\nana,support,2024-01-01\n")),
         ),
+        (
+            "\"/etc/tripline/watch-list.csv\"",
+            format!("{:?}", write("watch-list.csv", "customer,kind\nAC000,canary\nAC104,watched\n")),
+        ),
         ("\"/etc/tripline/hooks/end-session\"", format!("{hook:?}")),
         ("\"/etc/tripline/policies\"", format!("{:?}", policies.display().to_string())),
         ("[\"/usr/share/GeoIP/GeoLite2-City.mmdb\", \"/usr/share/GeoIP/GeoLite2-ASN.mmdb\"]", databases),

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn every_list_that_is_given_must_match() {
         let f = finding();
-        assert!(over(silence(|s| s.policies = list(&["other", "chain_*"])), &f));
+        assert!(over(silence(|s| s.policies = list(&["other", "stolen_*"])), &f));
         assert!(over(silence(|s| s.actors = list(&["ANA"])), &f) && over(silence(|s| s.actors = list(&["u-1"])), &f));
         assert!(over(silence(|s| s.networks = vec!["192.0.2.0/24".parse().unwrap()]), &f));
         assert!(over(silence(|s| s.customers = list(&["AC*"])), &f));
@@ -135,7 +135,7 @@ mod tests {
         assert!(!over(silence(|s| s.policies = list(&["chain"])), &f), "all of the name counts");
         let both = |who: &str| {
             let who = list(&[who]);
-            silence(move |s| (s.policies, s.actors) = (list(&["chain_*"]), who.clone()))
+            silence(move |s| (s.policies, s.actors) = (list(&["stolen_*"]), who.clone()))
         };
         assert!(over(both("ana"), &f) && !over(both("bo"), &f));
     }
