@@ -127,7 +127,16 @@ fn what_others_wrote_moves_no_cursor() {
         .collect();
     assert!(!of_eve.is_empty(), "900,000 records at a time are a finding: {findings:?}");
     let id = of_eve[0]["finding"]["id"].as_str().unwrap();
-    for arguments in [&["findings", "list"][..], &["findings", "show", id], &["orders", "list"], &["status"]] {
+    let who = of_eve[0]["finding"]["subject"]["actor"].as_str().unwrap();
+    for arguments in [
+        &["findings", "list"][..],
+        &["findings", "show", id],
+        &["explain", id],
+        &["actor", who],
+        &["origin", "203.0.113.9"],
+        &["orders", "list"],
+        &["status"],
+    ] {
         let shown = said(&site, arguments);
         let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!shown.contains(bad), "{arguments:?}: {shown:?}");

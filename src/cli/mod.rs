@@ -10,6 +10,7 @@ mod judge;
 mod replay;
 mod show;
 mod silences;
+mod watched;
 mod test;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};

@@ -3,7 +3,8 @@ use super::show::say;
 use super::{Exit, Failure, show};
 use crate::config::{self, Config, Tables, Texts};
 use crate::control::answer;
-use crate::daemon::replay::{Shares, replay};
+use crate::daemon::replay::{Shares, replay_watching};
+use crate::daemon::watching::{Watching, What};
 use crate::incident::ocsf;
 use crate::ledger::read::FindingFilter;
 use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
@@ -37,9 +38,29 @@ pub struct ReplayArgs {
     /// Only findings of at least this severity, in the table: informational, low, medium, high, critical
     #[arg(long, value_name = "LEVEL", default_value = "medium", value_parser = level)]
     severity: Severity,
+    /// Say what one event came to: which detections selected it and what kept the others, what each correlation measured
+    ///
+    /// The event is TRAIL:LINE, a line of the first file of a trail (without a configuration the trail is the FILE as it is
+    /// written here), or the id of an event. It is met as the replay comes to it, with what came before it.
+    #[arg(long, value_name = "WHAT", value_parser = what, conflicts_with_all = ["inputs", "format", "severity"])]
+    explain: Option<What>,
+    /// With --explain: JSON, one object
+    #[arg(long, requires = "explain")]
+    json: bool,
     /// Say where the time went
     #[arg(long)]
     timings: bool,
+}
+
+/// Reads which event is to be explained.
+fn what(text: &str) -> Result<What, &'static str> {
+    if let Ok(id) = text.parse() {
+        return Ok(What::Id(id));
+    }
+    match text.rsplit_once(':').map(|(trail, line)| (trail, line.parse::<u64>())) {
+        Some((trail, Ok(line))) if !trail.is_empty() && line > 0 => Ok(What::Line(SourceName(trail.into()), line)),
+        _ => Err("write TRAIL:LINE, with the lines counted from 1, or the id of an event (32 hexadecimal digits)"),
+    }
 }
 
 /// Reads a severity.
@@ -105,8 +126,14 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         return again(&rules, inputs, &mut ledger, trails, seed);
     }
     let bar = progress(&trails);
-    let shares = replay(&rules, &mut ledger, trails, crate::daemon::wall_now(), seed, &mut |bytes| bar.inc(bytes))?;
+    let mut watching = args.explain.clone().map(Watching::new);
+    let now = crate::daemon::wall_now();
+    let shares =
+        replay_watching(&rules, &mut ledger, trails, now, seed, watching.as_mut(), &mut |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
+    if let Some(watching) = watching {
+        return super::watched::print(watching, args.json);
+    }
     let reader = Reader::open(&place.path().join(FILE))?;
     match args.format {
         Format::Ocsf => print_ocsf(&reader)?,

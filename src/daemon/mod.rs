@@ -7,6 +7,7 @@ pub mod replay;
 mod silences;
 mod start;
 mod trails;
+pub mod watching;
 mod writer;
 
 pub use start::{RunError, Settings, keys, run};

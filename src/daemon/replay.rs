@@ -2,6 +2,7 @@
 //!
 //! Each trail is read and prepared on a thread of its own. Here the trails meet: up to the time that every trail has
 //! reached, their lines are folded in as one input, so that the order does not depend on how the threads ran.
+use super::watching::Watching;
 use crate::ledger::{CommitError, Error, Ledger};
 use crate::model::{Input, WallTime};
 use crate::pipeline::{Core, Prepared, Rules, Scratch};
@@ -24,6 +25,8 @@ pub enum ReplayError {
     Ledger(Error),
     /// A recorded input can't be had again.
     Recorded(String),
+    /// The file with the line to be explained can't be read.
+    Line(std::io::Error),
 }
 
 impl std::fmt::Display for ReplayError {
@@ -32,6 +35,7 @@ impl std::fmt::Display for ReplayError {
             ReplayError::Source(e) => e.fmt(f),
             ReplayError::Ledger(e) => e.fmt(f),
             ReplayError::Recorded(why) => f.write_str(why),
+            ReplayError::Line(e) => write!(f, "looking for the line to be explained: {e}"),
         }
     }
 }
@@ -69,6 +73,22 @@ pub fn replay(
     seed: u64,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Shares, ReplayError> {
+    replay_watching(rules, ledger, trails, now, seed, None, progress)
+}
+
+/// The same, and watches for one event.
+///
+/// # Errors
+/// As [`replay`]; or the file in which the event stands can't be read.
+pub fn replay_watching(
+    rules: &Arc<Rules>,
+    ledger: &mut Ledger,
+    trails: Vec<TrailSpec>,
+    now: WallTime,
+    seed: u64,
+    mut watching: Option<&mut Watching>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Shares, ReplayError> {
     let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
     let mut outcome = Core::new(rules.clone(), ledger.recorded()?, true, seed).begin();
     let mut shares = Shares::default();
@@ -93,10 +113,16 @@ pub fn replay(
             let lines: usize = batches.iter().map(|b| b.lines.len()).sum();
             let bytes = batches.iter().map(|b| b.batch.stretch.to.saturating_sub(b.batch.stretch.from)).sum();
             if !ended {
+                if let Some(watching) = &mut watching {
+                    watching.before(&mut outcome, &batches).map_err(ReplayError::Line)?;
+                }
                 let input = Input::Lines(batches);
                 let needs = outcome.needs(&input);
                 ledger.load(&mut outcome, &needs)?;
                 outcome = outcome.advance(input);
+                if let Some(watching) = &mut watching {
+                    watching.after(&outcome);
+                }
             }
             shares.lines += lines as u64;
             shares.advancing += begun.elapsed();

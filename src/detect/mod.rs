@@ -7,6 +7,7 @@
 pub mod absence;
 pub mod baseline;
 pub mod crowd;
+pub mod explain;
 mod judged;
 mod learned;
 mod plan;

@@ -123,6 +123,11 @@ impl Values {
         self.suspect_until.take().is_some()
     }
 
+    /// Since when the entity has been watched, and how many of the observations that it takes there were; nothing before the first.
+    pub fn watched(&self) -> Option<(EventTime, u32)> {
+        self.since.map(|since| (since, self.observations))
+    }
+
     /// How many values are known, and the most lately used of them, at most `n`.
     pub fn usual(&self, n: usize, but: &str) -> (usize, Vec<&str>) {
         let mut known: Vec<&Known> = self.known.iter().filter(|k| k.value != but).collect();

@@ -11,10 +11,11 @@ mod record;
 pub mod secrets;
 mod silence;
 pub mod trail;
+pub mod watch;
 pub mod trial;
 
 use crate::detect::share::{LetGo, Place, Share};
-use crate::detect::{Acting, Engine, Meeting, State, StateKey, StateRow};
+use crate::detect::{Acting, Engine, Firing, Meeting, State, StateKey, StateRow};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Order, SourceName, Text, Vouched,
@@ -76,6 +77,8 @@ pub struct Core {
     next_sequence: u64,
     replaying: bool,
     seed: u64,
+    /// For who asks what one event came to.
+    watch: Option<watch::Watch>,
 }
 
 /// What the ledger knows when a core is made from it.
@@ -197,6 +200,7 @@ impl Core {
             next_sequence: recorded.last_sequence + 1,
             replaying,
             seed,
+            watch: None,
         }
     }
 
@@ -389,12 +393,19 @@ impl Outcome {
         let before = trail.row.newest.map(hour);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
+            if self.watches(&event) {
+                self.met_again(&event, at);
+            }
             return;
         }
         trail.row.events += 1;
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
         if trail.row.newest.map(hour) != before {
             self.horizon();
+        }
+        let watched = self.watches(&event);
+        if watched {
+            self.met(&event, at, &touched, meeting);
         }
         let mut keep = recorded(event.activity);
         if !touched.is_empty() {
@@ -405,6 +416,10 @@ impl Outcome {
             keep |= found.contributed;
             if let Some(policy) = found.pressed {
                 self.pressed(&rules, policy, &event, at);
+            }
+            if watched {
+                let name = |f: &Firing| rules.engine.policies().rules[usize::from(f.policy)].name.as_ref().into();
+                self.made(&event, at, &touched, meeting, found.firings.iter().map(name).collect());
             }
             for pressure in self.core.state.take_pressure() {
                 self.found(findings::let_go(&rules, &pressure, at, event.observed));

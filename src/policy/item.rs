@@ -91,6 +91,13 @@ impl Number {
         text.parse().map(Number::Whole).ok().or_else(real)
     }
 
+    fn words(self) -> String {
+        match self {
+            Number::Whole(n) => n.to_string(),
+            Number::Real(n) => n.to_string(),
+        }
+    }
+
     fn of(value: Value<'_>) -> Option<Number> {
         match value {
             Value::Int(n) => Some(Number::Whole(n)),
@@ -306,6 +313,40 @@ impl Item {
         held != self.negated
     }
 
+    /// What is held against the values, for a person.
+    pub(super) fn name<'n>(&self, raw_fields: &'n [String]) -> &'n str {
+        match self.target {
+            Target::Line => "the line",
+            Target::Field(field) => field.name(raw_fields),
+        }
+    }
+
+    /// What the event has there, for a person.
+    pub(super) fn shown(&self, event: &Event) -> String {
+        let Target::Field(field) = self.target else { return "what it is".to_owned() };
+        match field.value(event) {
+            Value::Absent => "not there".to_owned(),
+            // a session id may be a live secret
+            Value::Text(_) if field == FieldRef::Known(Field::SessionUid) => "(the session)".to_owned(),
+            Value::Text(text) => format!("{text:?}"),
+            value => with_text_of(value),
+        }
+    }
+
+    /// What it wants to be there, for a person.
+    pub(super) fn asks_for(&self, raw_fields: &[String]) -> String {
+        let one = |alternatives: &Vec<Test>| {
+            alternatives.iter().map(|test| test.words(raw_fields)).collect::<Vec<_>>().join(" or ")
+        };
+        let mut words: Vec<String> = self.values.iter().take(WORDS).map(one).collect();
+        if self.values.len() > WORDS {
+            words.push(format!("{} more", self.values.len() - WORDS));
+        }
+        let not = if self.negated { "anything but " } else { "" };
+        let part = self.time.map(|part| format!("its {} ", part.name())).unwrap_or_default();
+        format!("{part}{not}{}", words.join(if self.all { " and " } else { " or " }))
+    }
+
     fn refers(&self) -> bool {
         self.values.iter().flatten().any(|t| matches!(t, Test::Reference(..)))
     }
@@ -352,7 +393,29 @@ impl Item {
     }
 }
 
+/// How many values of a list are named.
+const WORDS: usize = 8;
+
 impl Test {
+    /// For a person.
+    fn words(&self, raw_fields: &[String]) -> String {
+        match self {
+            Test::Text(pattern) => format!("\"{pattern}\""),
+            Test::Number(number) => number.words(),
+            Test::Bool(wanted) => wanted.to_string(),
+            Test::Null => "nothing there".to_owned(),
+            Test::Exists(true) => "anything there".to_owned(),
+            Test::Exists(false) => "nothing there".to_owned(),
+            Test::Regex(regex) => format!("/{}/", regex.as_str()),
+            Test::Network(net) => format!("a network of {net}"),
+            Test::Compare(by, number) => format!("{} {}", by.name(), number.words()),
+            Test::Reference(field, place, _) => {
+                let place = place.map(|p| format!("{} ", p.name())).unwrap_or_default();
+                format!("{place}what {} is", field.name(raw_fields))
+            }
+        }
+    }
+
     fn pattern(&self) -> Option<&Pattern> {
         match self {
             Test::Text(pattern) => Some(pattern),
@@ -423,6 +486,15 @@ fn with_text(value: Value<'_>, f: impl FnOnce(&str) -> bool) -> bool {
         Value::Ip(ip) => f(&ip.to_compact_string()),
         Value::Bool(b) => f(if b { "true" } else { "false" }),
     }
+}
+
+fn with_text_of(value: Value<'_>) -> String {
+    let mut shown = String::new();
+    with_text(value, |text| {
+        shown.push_str(text);
+        true
+    });
+    shown
 }
 
 /// The part of a time that a modifier asks for: in UTC, or as written where a text names no offset. Nothing where it is

@@ -50,7 +50,7 @@ impl ActivitySet {
 /// Which events a detection selects.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    expression: Expression,
+    pub(super) expression: Expression,
     products: Option<Vec<Arc<str>>>,
     activities: ActivitySet,
     needs_line: bool,
@@ -106,7 +106,7 @@ impl Matcher {
 }
 
 impl Expression {
-    fn matches(&self, event: &Event) -> bool {
+    pub(super) fn matches(&self, event: &Event) -> bool {
         match self {
             Expression::Item(item) => item.matches(event),
             Expression::Not(inner) => !inner.matches(event),

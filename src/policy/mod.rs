@@ -44,6 +44,7 @@ mod relate;
 mod scope;
 mod timeline;
 mod tuning;
+mod why;
 mod wildcard;
 mod words;
 mod yaml;

@@ -81,6 +81,25 @@ fn lower(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
+impl std::fmt::Display for Pattern {
+    /// As Sigma writes it, in small letters where case makes no difference.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.shape {
+            Shape::Any => f.write_str("*"),
+            Shape::Is(text) => f.write_str(text),
+            Shape::Starts(text) => write!(f, "{text}*"),
+            Shape::Ends(text) => write!(f, "*{text}"),
+            Shape::Contains(text) => write!(f, "*{text}*"),
+            Shape::Glob(tokens) => tokens.iter().try_for_each(|token| match token {
+                Token::Char(c) => write!(f, "{c}"),
+                Token::One => f.write_str("?"),
+                Token::Many => f.write_str("*"),
+                Token::Dash => f.write_str("-"),
+            }),
+        }
+    }
+}
+
 impl Pattern {
     /// `cased`: upper and lower case differ.
     pub(super) fn new(parts: &[Part], cased: bool) -> Pattern {

@@ -72,7 +72,7 @@ impl PolicySet {
             Kind::EventCount(range) if range.one_is_enough() => format!("one event of {any}"),
             Kind::EventCount(range) => format!("{range} events of {any}{by} {within}"),
             Kind::ValueCount { fields, range } => {
-                format!("{range} different {} in events of {any}{by} {within}", self.tuple(fields))
+                format!("{range} different {} in events of {any}{by} {within}", self.tuple_of(fields))
             }
             Kind::ValueSum { field, range } => {
                 format!("a sum of {} of {range} in events of {any}{by} {within}", self.name(field))
@@ -90,7 +90,7 @@ impl PolicySet {
             Kind::Concurrent(k) => {
                 format!(
                     "{} that come back after another one {} times in events of {any}{by} {within}",
-                    self.tuple(&k.fields),
+                    self.tuple_of(&k.fields),
                     k.range
                 )
             }
@@ -100,7 +100,7 @@ impl PolicySet {
                 format!("signs that weigh {} together{by} {within}: {}", risk.range, self.weighed(c, risk))
             }
             // whatever else there is to look for
-            kind => format!("its condition on {} in events of {any}{by} {within}", self.tuple(kind.fields())),
+            kind => format!("its condition on {} in events of {any}{by} {within}", self.tuple_of(kind.fields())),
         }
     }
 
@@ -112,7 +112,7 @@ impl PolicySet {
             Kind::EventCount(range) if range.one_is_enough() => vec![format!("no event of {any}")],
             Kind::EventCount(range) => vec![format!("{} events of {any}{by} {within}", range.otherwise())],
             Kind::ValueCount { fields, range } => {
-                vec![format!("{} different {}{by} {within}", range.otherwise(), self.tuple(fields))]
+                vec![format!("{} different {}{by} {within}", range.otherwise(), self.tuple_of(fields))]
             }
             Kind::ValueSum { field, range } => {
                 vec![format!("a sum of {} of {}{by} {within}", self.name(field), range.otherwise())]
@@ -128,7 +128,7 @@ impl PolicySet {
             Kind::NewValue(new) => self.not_new(c, new),
             Kind::Travel(travel) => self.no_travel(c, travel),
             Kind::Concurrent(k) => {
-                vec![format!("{} that come back {} times{by} {within}", self.tuple(&k.fields), k.range.otherwise())]
+                vec![format!("{} that come back {} times{by} {within}", self.tuple_of(&k.fields), k.range.otherwise())]
             }
             Kind::Baseline(base) => vec![
                 format!("an amount that is {} times what is usual", base.range.otherwise()),
@@ -140,13 +140,13 @@ impl PolicySet {
                 format!("{} events of the others in that time", absence.range.otherwise()),
             ],
             Kind::Risk(risk) => vec![format!("signs that weigh {} together{by} {within}", risk.range.otherwise())],
-            kind => vec![format!("its condition on {} not met{by} {within}", self.tuple(kind.fields()))],
+            kind => vec![format!("its condition on {} not met{by} {within}", self.tuple_of(kind.fields()))],
         }
     }
 
     fn new_value(&self, c: &Correlation, new: &NewValue) -> String {
         let Learning { days, observations } = new.learning;
-        let (value, history) = (self.tuple(&new.fields), offset_text(c.timespan));
+        let (value, history) = (self.tuple_of(&new.fields), offset_text(c.timespan));
         let mut says = format!(
             "{value} in an event of {}, not used{} in the {history} before, once that has been watched for {days} days and {observations} events",
             self.rules_of(c, " or "),
@@ -162,7 +162,7 @@ impl PolicySet {
     }
 
     fn not_new(&self, c: &Correlation, new: &NewValue) -> Vec<String> {
-        let (value, history, by) = (self.tuple(&new.fields), offset_text(c.timespan), self.by(c));
+        let (value, history, by) = (self.tuple_of(&new.fields), offset_text(c.timespan), self.by(c));
         let mut ways = vec![format!("the same {value} used{by} in the {history} before")];
         if new.new_for.0 > 0 {
             ways.push(format!("its first use more than {} before", offset_text(new.new_for)));
@@ -190,11 +190,11 @@ impl PolicySet {
         let what = match &base.measure {
             Amount::Count => "events".to_owned(),
             Amount::Sum(field) => format!("the sum of {}", self.name(field)),
-            Amount::Distinct(fields) => format!("different {}", self.tuple(fields)),
+            Amount::Distinct(fields) => format!("different {}", self.tuple_of(fields)),
         };
         let peers = match base.peers.is_empty() {
             true => String::new(),
-            false => format!(", and of those with the same {}", self.tuple(&base.peers)),
+            false => format!(", and of those with the same {}", self.tuple_of(&base.peers)),
         };
         format!(
             "{what} of {}{} within {}: {} times what is usual on a day (percentile {} of {}{peers}), and {} or more",
@@ -244,7 +244,8 @@ impl PolicySet {
         enumerate(&fields.map(|f| self.name(f)).collect::<Vec<_>>(), last)
     }
 
-    fn tuple(&self, fields: &[FieldRef]) -> String {
+    /// The names of a tuple of fields, as policies write them.
+    pub fn tuple_of(&self, fields: &[FieldRef]) -> String {
         let names: Vec<&str> = fields.iter().map(|f| self.name(f)).collect();
         if names.is_empty() { "events".to_owned() } else { names.join(" + ") }
     }
