@@ -132,6 +132,56 @@ fn two_policies_that_learn_the_same_learn_each_for_itself() {
     assert_eq!(fired(&over(&[new(0), new(2)]), &acts), [0, 1, 2].into(), "nor does it because of another");
 }
 
+/// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
+/// `a_late_act_does_not_stand_for_the_one_at_which_it_holds`.
+fn takes_up_entities(policies: &[Policy], number: usize) -> bool {
+    let Body::Correlation { kind, rules, by, .. } = &policies[number].body else { return true };
+    rules.iter().all(|rule| match &policies[*rule].body {
+        Body::Detection { .. } => true,
+        Body::Correlation { by: inner, .. } => {
+            matches!(kind, Kind::Temporal { .. })
+                && !merges(&policies[*rule])
+                && by.iter().all(|name| inner.contains(name))
+                && takes_up_entities(policies, *rule)
+        }
+    })
+}
+
+/// Whether a run of the same is kept as few: it holds first when it should, and some of the later times may be left out
+/// where something of before the run comes late (`Window::insert` says so).
+fn merges(policy: &Policy) -> bool {
+    matches!(&policy.body, Body::Correlation { kind: Kind::ValueCount(..) | Kind::Temporal { .. }, .. })
+}
+
+/// What is monotone, in an order that does not matter: of what merges only the first of each entity.
+fn whatever_the_order(set: &PolicySet, policies: &[Policy], findings: BTreeSet<Finding>) -> BTreeSet<Finding> {
+    let mut first = BTreeSet::new();
+    let settled = |policy: usize| {
+        set.get(&format!("p{policy}")).is_some_and(|p| p.monotone) && takes_up_entities(policies, policy)
+    };
+    // in the order of policy, entity and episode
+    findings
+        .into_iter()
+        .filter(|(policy, entity, _)| {
+            settled(*policy) && (!merges(&policies[*policy]) || first.insert((*policy, entity.clone())))
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "a fault of the engine: where a late act makes a rule hold at a later one, what refers to it takes up the late act's fields, and takes it up once more where it held before; such chains are called monotone, and are not"]
+fn a_late_act_does_not_stand_for_the_one_at_which_it_holds() {
+    let two = (Kind::EventCount(vec![Bound("gte", 2)]), &[1][..], &[][..], 60);
+    let of_an_address = (Kind::EventCount(vec![Bound("gte", 1)]), &[2][..], &[Name::Ip][..], 60);
+    let twice = (Kind::EventCount(vec![Bound("gte", 2)]), &[2][..], &[][..], 60);
+    let mut acts = acts([(1, 1), (2, 1), (3, 1)]);
+    acts[1].ip = Some(1);
+    let policies = over(&[two, of_an_address, twice]);
+    let late = |order: [usize; 3], n: usize| order[..n].iter().map(|i| acts[*i].clone()).collect::<Vec<_>>();
+    assert_eq!(fired(&policies, &late([1, 0, 2], 2)), fired(&policies, &late([0, 1, 2], 2)), "of whom it is said");
+    assert_eq!(fired(&policies, &late([0, 1, 2], 3)), fired(&policies, &late([2, 1, 0], 3)), "how often it is said");
+}
+
 #[test]
 #[ignore = "a fault of the engine: temporal_ordered with a condition forgets that it is ordered"]
 fn a_sequence_with_a_condition_is_still_a_sequence() {
@@ -157,5 +207,20 @@ proptest! {
         let missed: Vec<_> = expected.difference(&found).collect();
         let surplus: Vec<_> = found.difference(&expected).collect();
         prop_assert!(missed.is_empty() && surplus.is_empty(), "missed {missed:?}, surplus {surplus:?}, {lives} to a life\n{}\n{}", written::listed(&acts), written::yaml(&policies));
+    }
+
+    #[test]
+    fn what_is_monotone_is_found_in_every_order(
+        policies in written::policies(),
+        (acts, arrivals) in written::acts(25).prop_flat_map(|acts| (Just(acts.clone()), Just(acts).prop_shuffle())),
+        lives in 1usize..60,
+    ) {
+        let set = compiled(&policies);
+        let Some(expected) = reference::findings(&policies, &acts) else { return Ok(()) };
+        let expected = whatever_the_order(&set, &policies, expected);
+        let found = whatever_the_order(&set, &policies, found(&set, &arrivals, lives));
+        let missed: Vec<_> = expected.difference(&found).collect();
+        let surplus: Vec<_> = found.difference(&expected).collect();
+        prop_assert!(missed.is_empty() && surplus.is_empty(), "missed {missed:?}, surplus {surplus:?}, {lives} to a life\n{}\n{}", written::listed(&arrivals), written::yaml(&policies));
     }
 }
