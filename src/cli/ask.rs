@@ -93,7 +93,7 @@ pub enum Orders {
     },
 }
 
-fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
+pub(super) fn ask(asking: &AskArgs, request: &Request) -> Result<(Vec<Value>, bool), Failure> {
     let (socket, state) = places(asking)?;
     Ok(client::ask(&socket, &state.join(crate::ledger::FILE), request)?)
 }
@@ -407,7 +407,7 @@ fn witnesses(finding: &Finding, events: &[EventRow]) -> comfy_table::Table {
     table
 }
 
-fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
+pub(super) fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     for row in rows {
@@ -428,7 +428,7 @@ fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, Failure> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(rows: Vec<Value>) -> Result<Vec<T>, Failure> {
     let wrong = |e| Failure::new(format!("the daemon speaks another version: {e}"));
     rows.into_iter().map(|row| serde_json::from_value(row).map_err(wrong)).collect()
 }

@@ -7,6 +7,9 @@ use crate::model::{Finding, FindingId, OrderId};
 use crate::pipeline::EventRow;
 use serde_json::{Value, json};
 
+/// How long sizes are counted at most: a reader that takes longer keeps the writer's log growing.
+const COUNTING: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The rows that answer a question.
 ///
 /// # Errors
@@ -29,6 +32,7 @@ pub fn answer(reader: &Reader, request: &Request) -> Result<Vec<Value>, String> 
             let order = reader.order(&id).map_err(said)?;
             Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
         }
+        Request::Sizes => Ok(reader.state_sizes(COUNTING).map_err(said)?.iter().map(|size| json!(size)).collect()),
         Request::Status => Ok(vec![ledger_status(reader).map_err(said)?]),
         other => Err(format!("{other:?} needs the daemon, and it is not running: start it with `tripline run`")),
     }

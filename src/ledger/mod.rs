@@ -11,6 +11,7 @@ pub mod dump;
 pub mod read;
 pub mod message;
 pub mod seal;
+pub mod sizes;
 
 use crate::detect::StateKey;
 use crate::detect::share::{Place, Share, Standing};
