@@ -23,6 +23,28 @@ fn said(site: &Site, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn sizes_are_shown_by_the_daemon_and_without_it() {
+    let Some(world) = World::make(5) else {
+        return;
+    };
+    let (site, daemon) = answered(&world);
+    let sizes = site.json(&["status", "--sizes"]);
+    let number = |row: &Value, key: &str| row[key].as_u64().unwrap_or_else(|| panic!("no {key} in {row}"));
+    for row in &sizes {
+        assert_eq!(row["complete"], true);
+        let parts = ["staff", "familiar", "strangers"].map(|key| number(row, key));
+        assert_eq!(number(row, "entities"), parts.iter().sum::<u64>());
+        assert!(number(row, "mean_bytes") <= number(row, "largest_bytes"), "{row}");
+    }
+    let learned = sizes.iter().find(|row| row["policies"].as_str().unwrap().contains("new_network")).unwrap();
+    assert!(number(learned, "staff") > 10 && number(learned, "strangers") == 0, "who logs in here is staff: {learned}");
+    let table = said(&site, &["status", "--sizes"]);
+    assert!(table.contains("new_network") && table.contains("LARGEST"), "{table}");
+    daemon.stop();
+    assert_eq!(site.json(&["status", "--sizes"]), sizes);
+}
+
+#[test]
 fn findings_and_orders_are_listed_shown_and_acknowledged() {
     let Some(world) = World::make(5) else {
         return;

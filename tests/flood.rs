@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tripline::config::{self, Tables, Texts};
+use tripline::ledger::sizes::StateSize;
 use tripline::ledger::{Durability, Keys, Ledger, Reader, read::FindingFilter};
 use tripline::model::{
     Batch, Digest, FileId, Finding, Frame, FrameFlags, Input, Severity, SourceName, Stretch, WallTime, limits,
 };
 use tripline::pipeline::{Core, Rules, Scratch};
 
-/// What each says a little differently; the second is asked about by nobody who is not known.
+/// One about people, which learns, and one about their sessions.
 const POLICIES: &str = "
 title: Acts
 name: acts
@@ -110,9 +112,16 @@ fn batch(lines: &[String], from: u64) -> Batch {
     }
 }
 
+/// What a run leaves.
+struct Left {
+    findings: Vec<Finding>,
+    dump: Vec<String>,
+    sizes: Vec<StateSize>,
+}
+
 /// Folds the lines in, so many to an input and so many inputs to a commit; after so many commits all that is in memory is
 /// lost.
-fn run(directory: &Path, lines: &[String], [piece, inputs, restart]: [usize; 3]) -> (Vec<Finding>, Vec<String>) {
+fn run(directory: &Path, lines: &[String], [piece, inputs, restart]: [usize; 3]) -> Left {
     let keys = Arc::new(Keys::new(&[7; 32]));
     let rules = rules(&keys);
     let mut ledger = Ledger::open(directory, Durability::None, keys.clone()).expect("made");
@@ -138,19 +147,23 @@ fn run(directory: &Path, lines: &[String], [piece, inputs, restart]: [usize; 3])
     let mut dump = Vec::new();
     reader.dump(&mut dump).expect("readable");
     let findings = reader.findings(&FindingFilter::default()).expect("readable");
-    let dump = String::from_utf8(dump).expect("text").lines().map(str::to_owned).collect();
-    (findings.into_iter().map(|row| row.finding).collect(), dump)
+    Left {
+        findings: findings.into_iter().map(|row| row.finding).collect(),
+        dump: String::from_utf8(dump).expect("text").lines().map(str::to_owned).collect(),
+        sizes: reader.state_sizes(Duration::from_secs(60)).expect("readable"),
+    }
 }
 
 #[test]
 fn a_flood_of_strangers_flushes_nobody_who_is_known() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let lines = trail();
-    let (findings, dump) = run(&scratch.path().join("one"), &lines, [5000, 2, 1000]);
-
-    let kept = dump.iter().filter(|line| line.starts_with("state ")).count();
-    assert!(kept < 2 * limits::STRANGERS_PER_POLICY as usize + 100, "{kept} slices of two policies");
-    assert!(kept > limits::STRANGERS_PER_POLICY as usize, "{kept}: the room is used");
+    let (one, other) = std::thread::scope(|scope| {
+        // in other pieces, with other commits, and with a daemon that dies all the time
+        let other = scope.spawn(|| run(&scratch.path().join("other"), &lines, [1733, 3, 4]));
+        (run(&scratch.path().join("one"), &lines, [5000, 2, 1000]), other.join().expect("it ends well"))
+    });
+    let Left { findings, dump, sizes } = one;
 
     let said: Vec<&Finding> = findings.iter().filter(|f| &*f.policy == "state_pressure").collect();
     let of = |policy: &str| said.iter().filter(|f| f.entity.contains(policy) && f.entity.contains("strangers")).count();
@@ -166,9 +179,21 @@ fn a_flood_of_strangers_flushes_nobody_who_is_known() {
     }
     assert_eq!(findings.len(), 2 + 4, "{findings:#?}");
 
-    // in other pieces, with other commits, and with a daemon that dies all the time
-    let (again, other) = run(&scratch.path().join("other"), &lines, [1733, 3, 4]);
-    assert_eq!(dump, other);
+    assert_eq!(sizes.len(), 2, "{sizes:#?}");
+    for size in &sizes {
+        let room = u64::from(limits::STRANGERS_PER_POLICY);
+        assert!(size.strangers <= room && size.strangers >= room * 3 / 4, "{size:#?}");
+        // of the sessions that bob had before he was known, some had expired: these are no loss
+        let sessions = if size.policies == "many_addresses" { 10 } else { 0 };
+        let appeared = size.strangers + size.strangers_let_go;
+        assert!((STRANGERS as u64..=STRANGERS as u64 + sessions).contains(&appeared), "{size:#?}");
+        let staff = if sessions > 0 { 10 } else { 1 };
+        assert_eq!((size.staff, size.known_let_go, size.complete), (staff, 0, true), "{size:#?}");
+        assert_eq!(size.entities, size.staff + size.familiar + size.strangers, "{size:#?}");
+    }
+
+    assert_eq!(dump, other.dump);
+    assert_eq!(sizes, other.sizes);
     let numbers = |findings: Vec<Finding>| findings.into_iter().map(|f| (f.id, f.measures)).collect::<Vec<_>>();
-    assert_eq!(numbers(findings), numbers(again));
+    assert_eq!(numbers(findings), numbers(other.findings));
 }

@@ -6,7 +6,7 @@ mod reference;
 #[path = "oracle/written.rs"]
 mod written;
 use proptest::prelude::*;
-use reference::{Act, Finding, Policy};
+use reference::{Act, Body, Bound, Finding, Kind, Name, Policy};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tripline::detect::{Engine, Plans, State};
@@ -52,6 +52,146 @@ fn found(set: &Arc<PolicySet>, arrivals: &[Act], lives: usize) -> BTreeSet<Findi
     found
 }
 
+/// Policies of `kind` over two detections: views, and all of the acts of these examples.
+fn over(correlations: &[(Kind, &[usize], &[Name], u32)]) -> Vec<Policy> {
+    let detection =
+        |activities: &[usize]| Body::Detection { activities: activities.into(), customer: None, at_least: None };
+    let mut bodies = vec![detection(&[1]), detection(&[0, 1, 2, 3])];
+    bodies.extend(correlations.iter().map(|(kind, rules, by, span_seconds)| Body::Correlation {
+        kind: kind.clone(),
+        rules: rules.to_vec(),
+        by: by.to_vec(),
+        span_seconds: *span_seconds,
+    }));
+    bodies.into_iter().map(|body| Policy { body, episode_seconds: None }).collect()
+}
+
+/// Acts of one user; none of them has an address unless a test gives it one.
+fn acts<const N: usize>(list: [(i64, usize); N]) -> [Act; N] {
+    let mut id = 0;
+    list.map(|(seconds, activity)| {
+        id += 1;
+        let time = 1_772_409_600_000 + seconds * 1000;
+        Act { time, id, activity, user: Some(0), ip: None, customer: Some(0), records: None }
+    })
+}
+
+/// The policies whose findings the engine makes.
+fn fired(policies: &[Policy], arrivals: &[Act]) -> BTreeSet<usize> {
+    found(&compiled(policies), arrivals, usize::MAX).into_iter().map(|(policy, ..)| policy).collect()
+}
+
+#[test]
+#[ignore = "a fault of the engine: plan.rs takes an `or` for reached by every event though its group-by may be absent, and the calm of what refers to it is then not limited"]
+fn an_or_that_an_act_does_not_reach_keeps_nothing_from_the_next() {
+    let or = (Kind::EventCount(vec![Bound("gte", 1)]), &[1][..], &[Name::Ip][..], 60);
+    let two = (Kind::Temporal { ordered: false, bounds: Vec::new() }, &[2][..], &[Name::User][..], 60);
+    let mut acts = acts([(1, 0), (2, 0)]);
+    acts[1].ip = Some(1);
+    assert!(fired(&over(&[or, two]), &acts).contains(&3), "the second act reaches the `or`, and what refers to it");
+}
+
+#[test]
+#[ignore = "a fault of the engine: a run of the same is kept by its first and a last that may be a 32nd of the timespan old, so what the comment in window.rs says of merging does not hold at the edge"]
+fn what_was_repeated_a_moment_ago_is_in_the_window() {
+    let both = (Kind::Temporal { ordered: false, bounds: Vec::new() }, &[0, 2][..], &[Name::User][..], 3600);
+    let rare = (Kind::EventCount(vec![Bound("gte", 1)]), &[1][..], &[][..], 60);
+    let mut policies = over(&[rare, both]);
+    // only downloads
+    policies[1].body = Body::Detection { activities: vec![3], customer: None, at_least: None };
+    // the last view is 3,599 seconds before the download
+    let acts = acts([(1, 1), (2, 1), (60, 1), (3659, 3)]);
+    assert!(fired(&policies, &acts).contains(&3));
+}
+
+#[test]
+#[ignore = "a fault of the engine: which facets are calm is asked before an event is folded in, though one of its own steps can end it"]
+fn a_sequence_may_end_with_the_act_that_began_it() {
+    let many = (Kind::EventCount(vec![Bound("gte", 3)]), &[1][..], &[Name::Customer][..], 300);
+    let then = (Kind::Temporal { ordered: true, bounds: Vec::new() }, &[2, 1][..], &[Name::User][..], 21_600);
+    let mut acts = acts([(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]);
+    for act in &mut acts[..2] {
+        act.customer = None;
+    }
+    let policies = over(&[many, then]);
+    // without the two before it is found at the fifth act
+    assert!(fired(&policies, &acts[2..]).contains(&3), "no act is needed but the last three");
+    assert!(fired(&policies, &acts).contains(&3), "more acts only make it fire earlier or also");
+}
+
+#[test]
+#[ignore = "a fault of the engine: policies that differ only in `learning` or `new-for` share a slice, which counts each observation once for each of them and keeps what was new by the terms of whichever came first"]
+fn two_policies_that_learn_the_same_learn_each_for_itself() {
+    let new = |observations| {
+        let kind = Kind::NewValue { fields: vec![Name::Ip], days: 0, observations, new_for_seconds: 0 };
+        (kind, &[1][..], &[Name::User][..], 86_400)
+    };
+    let mut acts = acts([(1, 1)]);
+    acts[0].ip = Some(1);
+    assert_eq!(fired(&over(&[new(2)]), &acts), [0, 1].into(), "it has not learned yet");
+    assert_eq!(fired(&over(&[new(0), new(2)]), &acts), [0, 1, 2].into(), "nor does it because of another");
+}
+
+/// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
+/// `a_late_act_does_not_stand_for_the_one_at_which_it_holds`.
+fn takes_up_entities(policies: &[Policy], number: usize) -> bool {
+    let Body::Correlation { kind, rules, by, .. } = &policies[number].body else { return true };
+    rules.iter().all(|rule| match &policies[*rule].body {
+        Body::Detection { .. } => true,
+        Body::Correlation { by: inner, .. } => {
+            matches!(kind, Kind::Temporal { .. })
+                && !merges(&policies[*rule])
+                && by.iter().all(|name| inner.contains(name))
+                && takes_up_entities(policies, *rule)
+        }
+    })
+}
+
+/// Whether a run of the same is kept as few: it holds first when it should, and some of the later times may be left out
+/// where something of before the run comes late (`Window::insert` says so).
+fn merges(policy: &Policy) -> bool {
+    matches!(&policy.body, Body::Correlation { kind: Kind::ValueCount(..) | Kind::Temporal { .. }, .. })
+}
+
+/// What is monotone, in an order that does not matter: of what merges only the first of each entity.
+fn whatever_the_order(set: &PolicySet, policies: &[Policy], findings: BTreeSet<Finding>) -> BTreeSet<Finding> {
+    let mut first = BTreeSet::new();
+    let settled = |policy: usize| {
+        set.get(&format!("p{policy}")).is_some_and(|p| p.monotone) && takes_up_entities(policies, policy)
+    };
+    // in the order of policy, entity and episode
+    findings
+        .into_iter()
+        .filter(|(policy, entity, _)| {
+            settled(*policy) && (!merges(&policies[*policy]) || first.insert((*policy, entity.clone())))
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "a fault of the engine: where a late act makes a rule hold at a later one, what refers to it takes up the late act's fields, and takes it up once more where it held before; such chains are called monotone, and are not"]
+fn a_late_act_does_not_stand_for_the_one_at_which_it_holds() {
+    let two = (Kind::EventCount(vec![Bound("gte", 2)]), &[1][..], &[][..], 60);
+    let of_an_address = (Kind::EventCount(vec![Bound("gte", 1)]), &[2][..], &[Name::Ip][..], 60);
+    let twice = (Kind::EventCount(vec![Bound("gte", 2)]), &[2][..], &[][..], 60);
+    let mut acts = acts([(1, 1), (2, 1), (3, 1)]);
+    acts[1].ip = Some(1);
+    let policies = over(&[two, of_an_address, twice]);
+    let late = |order: [usize; 3], n: usize| order[..n].iter().map(|i| acts[*i].clone()).collect::<Vec<_>>();
+    assert_eq!(fired(&policies, &late([1, 0, 2], 2)), fired(&policies, &late([0, 1, 2], 2)), "of whom it is said");
+    assert_eq!(fired(&policies, &late([0, 1, 2], 3)), fired(&policies, &late([2, 1, 0], 3)), "how often it is said");
+}
+
+#[test]
+#[ignore = "a fault of the engine: temporal_ordered with a condition forgets that it is ordered"]
+fn a_sequence_with_a_condition_is_still_a_sequence() {
+    let then = (Kind::Temporal { ordered: true, bounds: vec![Bound("gte", 2)] }, &[0, 1][..], &[Name::User][..], 3600);
+    let mut policies = over(&[then]);
+    policies[1].body = Body::Detection { activities: vec![3], customer: None, at_least: None };
+    assert!(!fired(&policies, &acts([(1, 3), (2, 1)])).contains(&2), "the download came before the view");
+    assert!(fired(&policies, &acts([(1, 1), (2, 3)])).contains(&2));
+}
+
 proptest! {
     #![proptest_config(config(400))]
 
@@ -62,9 +202,25 @@ proptest! {
         lives in 1usize..60,
     ) {
         let set = compiled(&policies);
-        let (expected, found) = (reference::findings(&policies, &acts), found(&set, &acts, lives));
+        let Some(expected) = reference::findings(&policies, &acts) else { return Ok(()) };
+        let found = found(&set, &acts, lives);
         let missed: Vec<_> = expected.difference(&found).collect();
         let surplus: Vec<_> = found.difference(&expected).collect();
-        prop_assert!(missed.is_empty() && surplus.is_empty(), "missed {missed:?}, surplus {surplus:?}\n{}", written::yaml(&policies));
+        prop_assert!(missed.is_empty() && surplus.is_empty(), "missed {missed:?}, surplus {surplus:?}, {lives} to a life\n{}\n{}", written::listed(&acts), written::yaml(&policies));
+    }
+
+    #[test]
+    fn what_is_monotone_is_found_in_every_order(
+        policies in written::policies(),
+        (acts, arrivals) in written::acts(25).prop_flat_map(|acts| (Just(acts.clone()), Just(acts).prop_shuffle())),
+        lives in 1usize..60,
+    ) {
+        let set = compiled(&policies);
+        let Some(expected) = reference::findings(&policies, &acts) else { return Ok(()) };
+        let expected = whatever_the_order(&set, &policies, expected);
+        let found = whatever_the_order(&set, &policies, found(&set, &arrivals, lives));
+        let missed: Vec<_> = expected.difference(&found).collect();
+        let surplus: Vec<_> = found.difference(&expected).collect();
+        prop_assert!(missed.is_empty() && surplus.is_empty(), "missed {missed:?}, surplus {surplus:?}, {lives} to a life\n{}\n{}", written::listed(&arrivals), written::yaml(&policies));
     }
 }

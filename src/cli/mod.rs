@@ -12,6 +12,7 @@ mod show;
 mod silences;
 mod watched;
 mod test;
+mod sizes;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
@@ -54,7 +55,11 @@ enum Command {
     /// Say whether a configuration can be used, and what each trail can and cannot show
     Check(ConfigArgs),
     /// Show how the daemon is: trails, lag, rejects, last commit, outlets, orders, health
-    Status(AskArgs),
+    ///
+    /// With --sizes: for each policy that keeps something, of how many entities, and how many bytes. A policy keeps 65,536
+    /// strangers; where more appear, those that it saw longest ago are let go, which a finding says (state_pressure). Those who
+    /// stand in the staff directory, and others seen for longer than a week, have room of their own.
+    Status(StatusArgs),
     /// List, show and acknowledge findings
     #[command(subcommand)]
     Findings(ask::Findings),
@@ -159,6 +164,15 @@ struct AskArgs {
     json: bool,
 }
 
+#[derive(Args)]
+struct StatusArgs {
+    /// Show how large detection state is, by policy
+    #[arg(long)]
+    sizes: bool,
+    #[command(flatten)]
+    asking: AskArgs,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum OnOff {
     On,
@@ -219,7 +233,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(&args.config),
-        Command::Status(asking) => ask::status(&asking),
+        Command::Status(StatusArgs { sizes: true, asking }) => sizes::run(&asking),
+        Command::Status(StatusArgs { asking, .. }) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),
         Command::Explain(args) => explain::explain(&args),
         Command::Actor(args) => history::actor(&args),

@@ -17,6 +17,9 @@ pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(
 /// Finds the policies that hold now, for the questions that need them; nothing where they can't be had.
 pub type Policies<'a> = &'a dyn Fn() -> Option<Cow<'a, PolicySet>>;
 
+/// How long sizes are counted at most: a reader that takes longer keeps the writer's log growing.
+const COUNTING: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The rows that answer a question.
 ///
 /// # Errors
@@ -49,6 +52,7 @@ pub fn answer(reader: &Reader, request: &Request, policies: Policies<'_>) -> Res
             Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
         }
         Request::Silences => Ok(reader.silences().map_err(said)?.iter().map(silence).collect()),
+        Request::Sizes => Ok(reader.state_sizes(COUNTING).map_err(said)?.iter().map(|size| json!(size)).collect()),
         Request::Status => Ok(vec![ledger_status(reader).map_err(said)?]),
         other => Err(format!("{other:?} needs the daemon, and it is not running: start it with `tripline run`")),
     }

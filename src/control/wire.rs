@@ -9,6 +9,8 @@ use serde_json::Value;
 pub enum Request {
     /// How the daemon is: one row.
     Status,
+    /// How large detection state is: a row for each policy, the largest first.
+    Sizes,
     /// Findings: a row each.
     Findings {
         /// Which.

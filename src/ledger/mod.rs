@@ -12,6 +12,7 @@ pub mod history;
 pub mod read;
 pub mod message;
 pub mod seal;
+pub mod sizes;
 
 use crate::detect::StateKey;
 use crate::detect::share::{Place, Share, Standing};

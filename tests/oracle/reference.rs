@@ -88,8 +88,8 @@ struct Hit {
     via: usize,
 }
 
-/// All findings of acts that come in the order of their times.
-pub fn findings(policies: &[Policy], acts: &[Act]) -> BTreeSet<Finding> {
+/// All findings of acts that come in the order of their times; nothing where it depends on how exactly something is meant.
+pub fn findings(policies: &[Policy], acts: &[Act]) -> Option<BTreeSet<Finding>> {
     let mut found = BTreeSet::new();
     // for each policy, the acts at which it holds
     let mut holds: Vec<Vec<usize>> = Vec::new();
@@ -102,10 +102,16 @@ pub fn findings(policies: &[Policy], acts: &[Act]) -> BTreeSet<Finding> {
             Body::Correlation { kind, rules, by, span_seconds } => {
                 let mut held = Vec::new();
                 for (entity, hits) in groups(rules, by, acts, &holds) {
-                    for n in 0..hits.len() {
-                        if condition(kind, rules.len(), &hits[..=n], acts, i64::from(*span_seconds) * 1000) {
-                            held.push((entity.clone(), hits[n].act));
+                    let span = i64::from(*span_seconds) * 1000;
+                    let holds = |n: usize| condition(kind, rules.len(), &hits[..=n], acts, span);
+                    for one in hits.chunk_by(|a, b| a.act == b.act) {
+                        let end = hits.partition_point(|h| (h.time, h.act) <= (one[0].time, one[0].act));
+                        let all = (end - one.len()..end).map(holds).collect::<Option<Vec<bool>>>()?;
+                        // whether it is asked between the first and the second that one act brings, nobody says
+                        if all.contains(&true) && !all.ends_with(&[true]) {
+                            return None;
                         }
+                        held.extend(all.ends_with(&[true]).then(|| (entity.clone(), one[0].act)));
                     }
                 }
                 (held, (*span_seconds).clamp(3600, 86_400))
@@ -116,7 +122,7 @@ pub fn findings(policies: &[Policy], acts: &[Act]) -> BTreeSet<Finding> {
         let acts: BTreeSet<usize> = held.into_iter().map(|(_, a)| a).collect();
         holds.push(acts.into_iter().collect());
     }
-    found
+    Some(found)
 }
 
 fn matches(body: &Body, act: &Act) -> bool {
@@ -145,35 +151,52 @@ fn groups(rules: &[usize], by: &[Name], acts: &[Act], holds: &[Vec<usize>]) -> B
 }
 
 /// Whether the condition holds at the last of the hits. It is asked when something comes, and at no other time: that nothing
-/// came (`lt: 1`) no stream can say.
-fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> bool {
-    let Some(last) = hits.last() else { return false };
+/// came (`lt: 1`) no stream can say. Nothing where it depends on how exactly something is meant:
+///
+/// - Of a run of equal values or rules the engine keeps the first and the last, and where the last is kept it takes up
+///   none that comes within a 32nd of the timespan after it, so that a page view costs no write. What counts which values
+///   or rules there were may so look back a 32nd less far.
+/// - Whether one act can be two steps of a sequence, the specification does not say.
+fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> Option<bool> {
+    let Some(last) = hits.last() else { return Some(false) };
     // the timespan is open at its start: what is exactly so long ago is outside
-    let within: Vec<Hit> = hits.iter().copied().filter(|h| h.time > last.time - span && h.time <= last.time).collect();
+    let since = |span: i64| -> Vec<Hit> {
+        hits.iter().copied().filter(|h| h.time > last.time - span && h.time <= last.time).collect()
+    };
+    let within = since(span);
+    let agree = |holds: &dyn Fn(&[Hit]) -> bool| {
+        let exact = holds(&within);
+        (exact == holds(&since(span - span / 32))).then_some(exact)
+    };
     let records: Vec<u64> = within.iter().filter_map(|h| acts[h.act].records).collect();
     let has_records = acts[last.act].records.is_some();
-    match kind {
+    Some(match kind {
         Kind::EventCount(bounds) => in_range(bounds, within.len() as f64),
         // an act without one of the fields says nothing
         Kind::ValueCount(fields, bounds) => {
             let tuple = |h: &Hit| fields.iter().map(|f| f.of(&acts[h.act])).collect::<Option<Vec<_>>>();
-            let different: BTreeSet<_> = within.iter().filter_map(tuple).collect();
-            tuple(last).is_some() && in_range(bounds, different.len() as f64)
+            let different = |hits: &[Hit]| hits.iter().filter_map(tuple).collect::<BTreeSet<_>>().len();
+            tuple(last).is_some() && agree(&|hits| in_range(bounds, different(hits) as f64))?
         }
         Kind::Sum(bounds) => has_records && in_range(bounds, records.iter().sum::<u64>() as f64),
         Kind::Avg(bounds) => has_records && in_range(bounds, records.iter().sum::<u64>() as f64 / records.len() as f64),
         Kind::Percentile(percentile, bounds) => has_records && in_range(bounds, of_rank(&records, *percentile)),
         Kind::Temporal { ordered, bounds } => {
-            let different: BTreeSet<usize> = within.iter().map(|h| h.via).collect();
-            let enough =
-                if bounds.is_empty() { different.len() == rules } else { in_range(bounds, different.len() as f64) };
-            enough && (!ordered || in_order(&within, rules))
+            let different = |hits: &[Hit]| hits.iter().map(|h| h.via).collect::<BTreeSet<_>>().len();
+            let all = [Bound("gte", rules as u32)];
+            let bounds = if bounds.is_empty() { &all[..] } else { &bounds[..] };
+            let holds =
+                agree(&|hits| in_range(bounds, different(hits) as f64) && (!ordered || in_order(hits, rules, 0)))?;
+            if holds && *ordered && !in_order(&within, rules, 1) {
+                return None;
+            }
+            holds
         }
         Kind::NewValue { fields, days, observations, new_for_seconds } => {
             let terms = (i64::from(*days) * 86_400_000, *observations as usize, i64::from(*new_for_seconds) * 1000);
             is_new(fields, terms, hits, acts, span)
         }
-    }
+    })
 }
 
 fn in_range(bounds: &[Bound], value: f64) -> bool {
@@ -190,12 +213,18 @@ fn in_range(bounds: &[Bound], value: f64) -> bool {
     })
 }
 
-/// Whether there is an act of each rule such that they follow one another in the order of the rules.
-fn in_order(within: &[Hit], rules: usize) -> bool {
-    fn from(rule: usize, rules: usize, rest: &[Hit]) -> bool {
-        rule == rules || (0..rest.len()).any(|n| rest[n].via == rule && from(rule + 1, rules, &rest[n + 1..]))
+/// Whether there is an act of each rule such that they follow one another in the order of the rules, each so many acts after
+/// the one before at least.
+fn in_order(within: &[Hit], rules: usize, apart: usize) -> bool {
+    fn from(rule: usize, rules: usize, rest: &[Hit], apart: usize, after: usize) -> bool {
+        let next = |n: usize| {
+            rest[n].via == rule
+                && rest[n].act >= after
+                && from(rule + 1, rules, &rest[n + 1..], apart, rest[n].act + apart)
+        };
+        rule == rules || (0..rest.len()).any(next)
     }
-    from(0, rules, within)
+    from(0, rules, within, apart, 0)
 }
 
 /// The percentile by nearest rank; without one, in percent, how many of the values are not larger than the last.

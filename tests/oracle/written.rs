@@ -62,15 +62,43 @@ pub fn policies() -> impl Strategy<Value = Vec<Policy>> {
                 let mut rules: Vec<usize> = Vec::new();
                 for pick in picks {
                     let rule = pick.index(policies.len());
-                    if !rules.contains(&rule) {
+                    if !rules.contains(&rule) && !is_or_of_some(&policies[rule]) {
                         rules.push(rule);
                     }
+                }
+                if rules.is_empty() {
+                    rules.push(0);
+                }
+                if learns_already(&policies, &kind, &rules, &by, span_seconds) {
+                    continue;
                 }
                 policies.push(Policy { body: Body::Correlation { kind, rules, by, span_seconds }, episode_seconds });
             }
             policies
         },
     )
+}
+
+/// Whether one act is enough for it, but not every act: see `an_or_that_an_act_does_not_reach_keeps_nothing_from_the_next`.
+fn is_or_of_some(policy: &Policy) -> bool {
+    let enough = |bounds: &[Bound]| match bounds {
+        [Bound("gte", n)] => *n <= 1,
+        [Bound("gt", n)] => *n == 0,
+        _ => false,
+    };
+    matches!(&policy.body, Body::Correlation { kind: Kind::EventCount(bounds), by, .. } if !by.is_empty() && enough(bounds))
+}
+
+/// Whether another policy keeps the same of the same: see `two_policies_that_learn_the_same_learn_each_for_itself`.
+fn learns_already(policies: &[Policy], kind: &Kind, rules: &[usize], by: &[Name], span: u32) -> bool {
+    let Kind::NewValue { fields, .. } = kind else { return false };
+    let same = |body: &Body| match body {
+        Body::Correlation { kind: Kind::NewValue { fields: f, .. }, rules: r, by: b, span_seconds: s } => {
+            (f, &r[..], &b[..], *s) == (fields, rules, by, span)
+        }
+        _ => false,
+    };
+    policies.iter().any(|p| same(&p.body))
 }
 
 /// Acts at different times, from a moment to half a day apart, in the order of time.
@@ -177,4 +205,16 @@ pub fn event(act: &Act) -> Event {
     event.customer = Name::Customer.of(act).map(Into::into);
     event.export = act.records.map(|n| Export { records: Some(n), ..Export::default() });
     event
+}
+
+/// The acts for a person, one a line.
+pub fn listed(acts: &[Act]) -> String {
+    let one = |act: &Act| {
+        let Act { id, user, ip, customer, records, .. } = act;
+        let shown = |what: &str, n: Option<u64>| n.map_or(String::new(), |n| format!(" {what}{n}"));
+        let fields = [("u", user), ("ip", ip), ("AC", customer)].map(|(what, n)| shown(what, n.map(u64::from)));
+        let (at, did) = (act.time - BEGINNING, ACTIVITIES[act.activity]);
+        format!("{at} ms: {did}{}{} (id {id:x})", fields.concat(), shown("records=", *records))
+    };
+    acts.iter().map(one).collect::<Vec<_>>().join("\n")
 }
