@@ -216,7 +216,7 @@ impl Engine {
             value: value.replace(SEPARATOR, " + ").into(),
             against: format!("{known} others known: {usual}").into(),
         }];
-        let mut holds = values.observe(value, at, &terms(c, new)).new;
+        let mut holds = values.observe(crate::model::EventId([0; 16]), value, at, &terms(c, new)).new;
         if let (Some(crowd), Some(beside)) = (&new.crowd, &part.beside) {
             let mut users =
                 if let Some(Slice::Users(users)) = state.clone_of(beside) { users } else { Users::default() };

@@ -36,7 +36,7 @@ impl Engine {
         let terms = terms(correlation, new);
         let values = state.get::<Values>(*slot);
         let evicted = values.evicted();
-        let mut sight = values.observe(value, time, &terms);
+        let mut sight = values.observe(event.id, value, time, &terms);
         let (pressed, expires) = (values.evicted() > evicted, values.expires(&terms));
         // those whom it is old for say nothing of it
         if let Some(crowd) = new.crowd.as_ref().filter(|_| sight.new) {

@@ -131,13 +131,18 @@ impl Engine {
             state.give_back_calms(calm);
             return found;
         }
+        let undisturbed = state.upsets();
         // when each rule holds at this event: kept between events, for most of it stays empty
         let mut holds = state.take_holds(self.set.rules.len());
         plan.matches.iter().for_each(|i| holds[usize::from(*i)].push(at));
         for step in &plan.steps {
             let (met, calm) = &mut calm[usize::from(step.facet)];
             if step.direct && calm.is_none() {
-                continue;
+                // what the event itself has brought about may have ended the calm
+                if state.upsets() == undisturbed || state.is_calm(*met, at) {
+                    continue;
+                }
+                *calm = Some(Calm::after(at));
             }
             let policy = &self.set.rules[usize::from(step.policy)];
             let times = match &policy.body {
@@ -230,6 +235,10 @@ impl Engine {
                 // "or" as Sigma writes it: one event of any of the rules is enough, and nothing is accumulated
                 kind if is_or(kind) => {
                     held.push(time);
+                    if !correlation.group_by.is_empty() {
+                        // what refers to it is asked only where it holds, and so it must be
+                        calm.limit(None);
+                    }
                     if place.policy.alerts {
                         calm.limit(None);
                         let label = self.label(correlation, place.step.via, place.event);

@@ -382,7 +382,8 @@ impl Engine {
         for (policy, via) in reached {
             let Body::Correlation(correlation) = &self.set.rules[policy as usize].body else { continue };
             let direct = always.contains(&(correlation.rules[usize::from(via)] as u16));
-            if direct && is_or(&correlation.kind) {
+            // one that groups by something is not reached by events that lack it
+            if direct && is_or(&correlation.kind) && correlation.group_by.is_empty() {
                 always.insert(policy);
             }
             let fields = correlation.group_by.iter().map(|key| key.fields[usize::from(via)]).collect();

@@ -138,6 +138,7 @@ pub struct State {
     slots: Vec<Slot>,
     /// How often each slice has changed in a way by which what was calm may be so no longer.
     changes: Vec<u64>,
+    upsets: u64,
     dirty: Vec<At>,
     /// The cases met, by their address, which they keep as long as they are here.
     met: HashMap<usize, At, FixedState>,
@@ -221,6 +222,7 @@ impl State {
             index: HashMap::with_hasher(FixedState::with_seed(seed)),
             slots: Vec::new(),
             changes: Vec::new(),
+            upsets: 0,
             dirty: Vec::new(),
             met: HashMap::with_hasher(FixedState::with_seed(seed)),
             cases: Vec::new(),
@@ -408,6 +410,12 @@ impl State {
     /// What was calm because of the slice may be so no longer.
     pub(super) fn upset(&mut self, at: At) {
         self.changes[at as usize] += 1;
+        self.upsets += 1;
+    }
+
+    /// How often any slice was upset.
+    pub(super) fn upsets(&self) -> u64 {
+        self.upsets
     }
 
     /// The slice was changed, and can go at `expires`.

@@ -5,7 +5,7 @@
 //! after a later one becomes the first sight, and is as new as it would have been in time. What was new before that cannot
 //! be taken back, so exactness comes from the recorded order.
 use super::window::Fired;
-use crate::model::{Digest, EventTime, Millis, Text, limits};
+use crate::model::{Digest, EventId, EventTime, Millis, Text, limits};
 use serde::{Deserialize, Serialize};
 
 /// How long after something suspicious what is new is held, and how far back: a working shift.
@@ -44,6 +44,9 @@ pub struct Values {
     /// Sorted by value.
     known: Vec<Known>,
     fired: Fired,
+    /// The event that was counted last: several policies may learn from this slice, and each shows it the event.
+    #[serde(skip)]
+    counted: Option<EventId>,
     /// Until then what is new is held.
     suspect_until: Option<EventTime>,
     /// How many values were let go at [`limits::VALUES_PER_ENTITY`].
@@ -65,7 +68,8 @@ pub struct Sight {
 
 impl Values {
     /// Takes up a sight of `value`.
-    pub fn observe(&mut self, value: &str, at: EventTime, terms: &Terms) -> Sight {
+    pub fn observe(&mut self, event: EventId, value: &str, at: EventTime, terms: &Terms) -> Sight {
+        let again = self.counted.replace(event) == Some(event);
         // the stamps of last sights are kept coarsely: a page view must not cost a write
         let grain = Millis((terms.history.0 / 32).max(1));
         let coarse = EventTime(at.0 - at.0.rem_euclid(grain.0));
@@ -73,9 +77,10 @@ impl Values {
         let mut changed = earliest || self.observations < terms.learn_observations || coarse > self.last;
         let since = if earliest { at } else { self.since.unwrap_or(at) };
         self.since = Some(since);
-        let learned = at.since(since) >= terms.learn_for && self.observations >= terms.learn_observations;
+        let seen = self.observations - u32::from(again && self.observations > 0);
+        let learned = at.since(since) >= terms.learn_for && seen >= terms.learn_observations;
         // no further than anybody asks, so that what is known for long stays as it is
-        self.observations += u32::from(self.observations < terms.learn_observations);
+        self.observations += u32::from(self.observations < terms.learn_observations && !again);
         self.last = self.last.max(coarse);
         let place = self.known.binary_search_by(|k| k.value.as_str().cmp(value));
         let known = match place {
@@ -175,6 +180,25 @@ mod tests {
         new_for: Millis::HOUR,
     };
 
+    /// Each sight is an event of its own.
+    fn see(values: &mut Values, value: &str, at: EventTime, terms: &Terms) -> Sight {
+        values.counted = None;
+        let sight = values.observe(EventId([0; 16]), value, at, terms);
+        values.counted = None;
+        sight
+    }
+
+    #[test]
+    fn an_event_that_several_policies_show_counts_once() {
+        let mut v = Values::default();
+        let terms = Terms { learn_for: Millis(0), learn_observations: 2, ..TERMS };
+        for n in 0..3u8 {
+            for _ in 0..4 {
+                assert_eq!(v.observe(EventId([n; 16]), &n.to_string(), EventTime(n.into()), &terms).new, n == 2);
+            }
+        }
+    }
+
     fn day(n: i64) -> EventTime {
         EventTime(0).plus(Millis::DAY.times(n))
     }
@@ -182,7 +206,7 @@ mod tests {
     fn learned() -> Values {
         let mut v = Values::default();
         for n in 0..8 {
-            assert!(!v.observe("a", day(n), &TERMS).new);
+            assert!(!see(&mut v, "a", day(n), &TERMS).new);
         }
         v
     }
@@ -190,43 +214,43 @@ mod tests {
     #[test]
     fn nothing_is_new_before_both_days_and_observations() {
         let mut v = Values::default();
-        v.observe("a", day(0), &TERMS);
-        assert!(!v.observe("b", day(9), &TERMS).new, "one observation is not enough");
+        see(&mut v, "a", day(0), &TERMS);
+        assert!(!see(&mut v, "b", day(9), &TERMS).new, "one observation is not enough");
         let mut v = Values::default();
         for i in 0..10 {
-            v.observe("a", EventTime(i), &TERMS);
+            see(&mut v, "a", EventTime(i), &TERMS);
         }
-        assert!(!v.observe("b", EventTime(11), &TERMS).new, "a moment is not enough");
+        assert!(!see(&mut v, "b", EventTime(11), &TERMS).new, "a moment is not enough");
     }
 
     #[test]
     fn a_value_stays_new_for_its_time_and_is_then_known() {
         let mut v = learned();
-        assert!(v.observe("b", day(8), &TERMS).new);
-        assert!(v.observe("b", day(8).plus(Millis::HOUR), &TERMS).new);
-        assert!(!v.observe("b", day(8).plus(Millis(Millis::HOUR.0 + 1)), &TERMS).new);
-        assert!(!v.observe("a", day(8), &TERMS).new);
+        assert!(see(&mut v, "b", day(8), &TERMS).new);
+        assert!(see(&mut v, "b", day(8).plus(Millis::HOUR), &TERMS).new);
+        assert!(!see(&mut v, "b", day(8).plus(Millis(Millis::HOUR.0 + 1)), &TERMS).new);
+        assert!(!see(&mut v, "a", day(8), &TERMS).new);
     }
 
     #[test]
     fn a_value_is_forgotten_but_dormancy_does_not_restart_the_learning() {
         let mut v = learned();
-        assert!(v.observe("a", day(60), &TERMS).new, "forgotten, and the learning is not over again");
+        assert!(see(&mut v, "a", day(60), &TERMS).new, "forgotten, and the learning is not over again");
     }
 
     #[test]
     fn what_is_seen_while_learning_is_never_new() {
         let mut v = learned();
-        v.observe("a", day(8), &TERMS);
+        see(&mut v, "a", day(8), &TERMS);
         let terms = Terms { new_for: Millis::DAY.times(30), ..TERMS };
-        assert!(!v.observe("a", day(9), &terms).new);
+        assert!(!see(&mut v, "a", day(9), &terms).new);
     }
 
     #[test]
     fn at_the_bound_the_value_unseen_for_longest_goes() {
         let mut v = Values::default();
         for i in 0..=limits::VALUES_PER_ENTITY as i64 {
-            v.observe(&format!("{i:08}"), day(i), &TERMS);
+            see(&mut v, &format!("{i:08}"), day(i), &TERMS);
         }
         assert_eq!(v.known.len(), limits::VALUES_PER_ENTITY);
         assert_eq!(v.evicted, 1);
@@ -237,30 +261,30 @@ mod tests {
     fn two_sights_in_the_other_order_are_as_new() {
         let (early, late) = (day(8), day(8).plus(Millis::MINUTE));
         let (mut one, mut other) = (learned(), learned());
-        assert!(one.observe("b", early, &TERMS).new && one.observe("b", late, &TERMS).new);
-        assert!(other.observe("b", late, &TERMS).new && other.observe("b", early, &TERMS).new);
+        assert!(see(&mut one, "b", early, &TERMS).new && see(&mut one, "b", late, &TERMS).new);
+        assert!(see(&mut other, "b", late, &TERMS).new && see(&mut other, "b", early, &TERMS).new);
         assert_eq!(one, other);
         // an old habit that arrives late is no news, and makes what follows none
-        assert!(!other.observe("b", day(2), &TERMS).new);
-        assert!(!other.observe("b", late, &TERMS).new);
+        assert!(!see(&mut other, "b", day(2), &TERMS).new);
+        assert!(!see(&mut other, "b", late, &TERMS).new);
     }
 
     #[test]
     fn what_was_suspicious_stays_new_until_it_is_excused() {
         let mut v = learned();
-        assert!(v.observe("b", day(8), &TERMS).new);
+        assert!(see(&mut v, "b", day(8), &TERMS).new);
         assert!(v.suspect(day(8), &TERMS));
-        assert!(v.observe("b", day(20), &TERMS).new, "held");
-        assert!(!v.observe("a", day(20), &TERMS).new, "what was known before is not");
-        assert!(v.observe("c", day(8).plus(Millis::HOUR), &TERMS).new);
-        assert!(v.observe("c", day(9), &TERMS).new, "first seen in the suspicious shift");
+        assert!(see(&mut v, "b", day(20), &TERMS).new, "held");
+        assert!(!see(&mut v, "a", day(20), &TERMS).new, "what was known before is not");
+        assert!(see(&mut v, "c", day(8).plus(Millis::HOUR), &TERMS).new);
+        assert!(see(&mut v, "c", day(9), &TERMS).new, "first seen in the suspicious shift");
         assert!(v.excuse());
-        assert!(!v.observe("b", day(21), &TERMS).new && !v.observe("c", day(21), &TERMS).new);
+        assert!(!see(&mut v, "b", day(21), &TERMS).new && !see(&mut v, "c", day(21), &TERMS).new);
     }
 
     #[test]
     fn a_repeated_sight_costs_no_write() {
         let mut v = learned();
-        assert!(!v.observe("a", day(7).plus(Millis::MINUTE), &TERMS).changed);
+        assert!(!see(&mut v, "a", day(7).plus(Millis::MINUTE), &TERMS).changed);
     }
 }

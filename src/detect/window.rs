@@ -70,8 +70,8 @@ impl Window {
     /// Takes up a contribution.
     ///
     /// Where `merge` says that only which rules and values there were matters, and not how often, a run of equal ones is kept
-    /// as entries no further apart than half the timespan, the last of which moves on: any window that held one of
-    /// those left out holds one that is kept. The earliest time at which a condition holds stays the same; later ones
+    /// as entries no further apart than half the timespan, the last of which moves on, in steps of a 32nd of the timespan: any
+    /// window that held one of those left out holds one that is kept, if it is as much longer. The earliest time at which a condition holds stays the same; later ones
     /// within the same run may be left out.
     pub fn insert(&mut self, entry: Entry, timespan: Millis, merge: bool) -> Inserted {
         let at = self.entries.partition_point(|e| (e.time, e.event, e.rule) < (entry.time, entry.event, entry.rule));
@@ -177,8 +177,8 @@ impl Window {
         self.within(at, timespan).iter().map(|e| e.rule).collect::<std::collections::BTreeSet<_>>().len()
     }
 
-    /// Whether all of `rules` contributed in `(at - timespan, at]`, one after the other in their order.
-    pub fn has_in_order(&self, rules: u16, at: EventTime, timespan: Millis) -> bool {
+    /// How many of the rules, from the first on, contributed in `(at - timespan, at]` one after the other in their order.
+    pub fn in_order(&self, at: EventTime, timespan: Millis) -> u16 {
         let mut next = 0;
         for entry in self.within(at, timespan) {
             // taking the earliest of each rule leaves the most room for those that follow
@@ -186,7 +186,12 @@ impl Window {
                 next += 1;
             }
         }
-        next >= rules
+        next
+    }
+
+    /// Whether all of `rules` did.
+    pub fn has_in_order(&self, rules: u16, at: EventTime, timespan: Millis) -> bool {
+        self.in_order(at, timespan) >= rules
     }
 
     /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.

@@ -224,7 +224,8 @@ fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime)
         Kind::ValuePercentile { percentile, range, .. } => {
             range.holds(percentile_of(window.within(at, span), *percentile))
         }
-        Kind::Temporal { range: Some(range), .. } => range.holds(window.different_rules(at, span) as f64),
+        Kind::Temporal { ordered: false, range: Some(range) } => range.holds(window.different_rules(at, span) as f64),
+        Kind::Temporal { ordered: true, range: Some(range) } => range.holds(f64::from(window.in_order(at, span))),
         Kind::Temporal { ordered: false, .. } => window.has_all(correlation.rules.len() as u16, at, span),
         Kind::Temporal { ordered: true, .. } => window.has_in_order(correlation.rules.len() as u16, at, span),
         Kind::Concurrent(concurrent) => concurrent.range.holds(window.returns(at, span) as f64),

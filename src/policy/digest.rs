@@ -51,7 +51,11 @@ pub(super) fn accumulation(correlation: &Correlation, rules: &[Digest], raw: &[S
         CorrelationKind::ValuePercentile { field, .. } => ("value_percentile", vec![*field]),
         CorrelationKind::Temporal { ordered: false, .. } => ("temporal", vec![]),
         CorrelationKind::Temporal { ordered: true, .. } => ("temporal_ordered", vec![]),
-        CorrelationKind::NewValue(new) => ("new_value", new.fields.clone()),
+        CorrelationKind::NewValue(new) => {
+            // what is counted, and which values were known when the learning ended, depends on how long it lasts
+            parts = learning(parts, new.learning);
+            ("new_value", new.fields.clone())
+        }
         CorrelationKind::Travel(_) => ("travel", vec![]),
         CorrelationKind::Concurrent(concurrent) => ("concurrent", concurrent.fields.clone()),
         CorrelationKind::Baseline(baseline) => {

@@ -124,8 +124,18 @@ impl Linker<'_> {
         needs
     }
 
+    /// Whether it makes no difference to `correlation` by which event `rule` comes to hold. Where an event that arrives late
+    /// makes it hold at a later one, it is the late one's fields that are taken up, and where runs are kept as few, fewer times.
+    fn keeps_order(&self, rule: usize, correlation: &Correlation) -> bool {
+        let Body::Correlation(inner) = &self.rules[rule].body else { return true };
+        let keyed = |key: &GroupKey| inner.group_by.iter().any(|k| k.name == key.name);
+        matches!(correlation.kind, CorrelationKind::Temporal { .. } | CorrelationKind::Risk(_))
+            && matches!(inner.kind, CorrelationKind::EventCount(_) | CorrelationKind::ValueSum { .. })
+            && correlation.group_by.iter().all(keyed)
+    }
+
     fn monotone(&self, correlation: &Correlation) -> bool {
-        correlation.rules.iter().all(|r| self.rules[*r].monotone)
+        correlation.rules.iter().all(|r| self.rules[*r].monotone && self.keeps_order(*r, correlation))
             && match &correlation.kind {
                 CorrelationKind::EventCount(range) | CorrelationKind::ValueCount { range, .. } => {
                     range.only_from_below()

@@ -185,9 +185,11 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
             let different = |hits: &[Hit]| hits.iter().map(|h| h.via).collect::<BTreeSet<_>>().len();
             let all = [Bound("gte", rules as u32)];
             let bounds = if bounds.is_empty() { &all[..] } else { &bounds[..] };
-            let holds =
-                agree(&|hits| in_range(bounds, different(hits) as f64) && (!ordered || in_order(hits, rules, 0)))?;
-            if holds && *ordered && !in_order(&within, rules, 1) {
+            // of a sequence, how many of its steps were taken in order
+            let steps = |hits: &[Hit], apart| (1..=rules).rev().find(|n| in_order(hits, *n, apart)).unwrap_or(0);
+            let count = |hits: &[Hit], apart| if *ordered { steps(hits, apart) } else { different(hits) };
+            let holds = agree(&|hits| in_range(bounds, count(hits, 0) as f64))?;
+            if holds != in_range(bounds, count(&within, 1) as f64) {
                 return None;
             }
             holds
@@ -253,7 +255,10 @@ fn is_new(
     history: i64,
 ) -> bool {
     let value = |h: &Hit| fields.iter().map(|f| f.of(&acts[h.act])).collect::<Option<Vec<_>>>();
-    let sights: Vec<(i64, Vec<String>)> = hits.iter().filter_map(|h| Some((h.time, value(h)?))).collect();
+    // an act is one sight, by however many of the rules
+    let mut each = hits.to_vec();
+    each.dedup_by_key(|h| h.act);
+    let sights: Vec<(i64, Vec<String>)> = each.iter().filter_map(|h| Some((h.time, value(h)?))).collect();
     let (Some(last), Some((since, _))) = (hits.last().and_then(value), sights.first()) else { return false };
     // last sights are kept to a 32nd of the history, so that a page view costs no write: a value may be forgotten so much early
     let grain = (history / 32).max(1);
