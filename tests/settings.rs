@@ -332,7 +332,7 @@ fn a_live_run_and_a_replay_leave_out_and_silence_the_same() {
     };
     // of a made world's policies: one off, one scoped, one with another bound, and the half of its people silenced
     let set = "[policy.bulk_new_customers]\ncondition = { gte = 2 }\n[policy.stolen_session_export]\nenabled = false\n\
-               [policy.bulk_records_hour]\nexcept = [{ 'actor.user.role' = ['support'] }, { 'src_endpoint.ip' = ['198.51.100.0/24'] }]\n\
+               [policy.bulk_export]\nexcept = [{ 'actor.user.role' = ['support'] }, { 'src_endpoint.ip' = ['198.51.100.0/24'] }]\n\
                [[silence]]\nauthor = 'ana'\nreason = 'half of them'\nfrom = 2026-01-01\nuntil = 2027-01-01\nactors = ['*a*', '*e*']\n";
     let site = Site::following(&world, set);
     let mut writer = Writer::new(&world, &site, &[PORTAL, DOWNLOADS], 5, 200);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Lines older than this are a backlog. Shippers and clocks are a few minutes late at worst.
 const OLD: Millis = Millis::MINUTE.times(10);
 /// How long a trail without new lines is waited for.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Where the trails have come to, shared by their threads.
 #[derive(Debug, Default)]

@@ -106,6 +106,10 @@ impl Engine {
         firing.measures = self.measures(window, &correlation.kind, correlation, at);
         firing.witnesses = self.witnesses(window, correlation, at);
         firing.first = window.within(at, correlation.timespan).first().map_or(at, |e| e.time);
+        if matches!(correlation.kind, Kind::Temporal { .. }) {
+            let numbers = self.numbers(state, correlation, found);
+            found.firings.last_mut().into_iter().for_each(|firing| firing.measures.extend_from_slice(&numbers));
+        }
     }
 
     fn measures(&self, window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime) -> Vec<Measure> {
