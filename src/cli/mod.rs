@@ -7,6 +7,7 @@ mod exit;
 mod explain;
 mod history;
 mod judge;
+mod learn;
 mod replay;
 mod show;
 mod silences;
@@ -51,6 +52,17 @@ enum Command {
     ///
     /// Without a configuration the files' products are recognised, and it is said which detections are blind.
     Replay(replay::ReplayArgs),
+    /// Learn from old logs what is usual, before the first day of watching
+    ///
+    /// Nobody is known on the first day: most policies learn people and keys for a week or more before they speak. This runs the
+    /// engine over months of old files, as lines of the configuration's trails, into its state directory, while no daemon has it
+    /// (exit 75 otherwise). What is learned stays: detection state, the ids of events, the trails' counters, and a record of the
+    /// files and of who asked. Findings, orders and messages do not, nor how far the files were read.
+    ///
+    /// A line that the daemon reads again counts once: of each trail the ids of the last 262,144 events are remembered, those that
+    /// were learned among them, and since when somebody is known stays the old time. So learn from rotated files that the daemon
+    /// will not read; of the file that it goes on with no more than that many lines, or set start = "end" for that trail.
+    Learn(learn::LearnArgs),
     /// Say whether a configuration can be used, and what each trail can and cannot show
     Check(ConfigArgs),
     /// Show how the daemon is: trails, lag, rejects, last commit, outlets, orders, health
@@ -218,6 +230,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Replay(args) => replay::run(&args),
+        Command::Learn(args) => learn::run(&args),
         Command::Check(args) => check::run(&args.config),
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),

@@ -11,7 +11,7 @@ use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::pipeline::Rules;
 use crate::policy::FieldRef;
-use crate::source::{Framing, Start, TrailSpec, Until};
+use crate::source::{self, Framing, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -171,7 +171,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
     for file in files {
         std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
         let name = SourceName(file.to_string_lossy().into());
-        let paths = vec![glob_free(file)];
+        let paths = vec![source::literal(file)];
         let found = match config::recognise(&normaliser, &paths, name.as_str()) {
             Ok(found) => found,
             Err(e) => {
@@ -202,14 +202,10 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
     Ok((rules, trails))
 }
 
-/// A path in which no character means a pattern.
-fn glob_free(path: &Path) -> String {
-    path.to_string_lossy().chars().flat_map(|c| if "*?[".contains(c) { vec!['[', c, ']'] } else { vec![c] }).collect()
-}
-
-fn progress(trails: &[TrailSpec]) -> indicatif::ProgressBar {
+/// A bar over the bytes of the files, on a terminal.
+pub fn progress<'a>(trails: impl IntoIterator<Item = &'a TrailSpec>) -> indicatif::ProgressBar {
     let size = |path: &String| std::fs::metadata(path).map_or(0, |m| m.len());
-    let total: u64 = trails.iter().flat_map(|t| &t.paths).map(size).sum();
+    let total: u64 = trails.into_iter().flat_map(|t| &t.paths).map(size).sum();
     if !std::io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }

@@ -2,6 +2,8 @@
 
 mod delivery;
 mod gate;
+pub mod learn;
+pub mod met;
 pub mod recorded;
 pub mod replay;
 mod silences;
