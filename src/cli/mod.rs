@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod demo;
+mod drill;
 mod exit;
 mod explain;
 mod history;
@@ -63,6 +64,16 @@ enum Command {
     /// were learned among them, and since when somebody is known stays the old time. So learn from rotated files that the daemon
     /// will not read; of the file that it goes on with no more than that many lines, or set start = "end" for that trail.
     Learn(learn::LearnArgs),
+    /// Put attacks into your own trails, in memory, and say which policies find them and after how much
+    ///
+    /// Reads the configured trails of the last days, learns from them who works how, and for each scenario makes the events of an
+    /// attack on one of your people, keys and customers, after the end of what the trails say: with your own roles, products,
+    /// networks and sizes. They go through the same engine under the same policies. Nothing is written to the state directory,
+    /// nothing is told, no hook is started, and no daemon is needed. The same seed over the same trails makes the same attacks.
+    ///
+    /// Exit 0: every scenario that could be built was found at severity high or above; 1: some were not. A scenario whose kind of
+    /// events the trails do not show (no second factors, no keys) is not built, which is said and is no failure.
+    Drill(drill::DrillArgs),
     /// Say whether a configuration can be used, and what each trail can and cannot show
     Check(ConfigArgs),
     /// Show how the daemon is: trails, lag, rejects, last commit, outlets, orders, health
@@ -231,6 +242,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Replay(args) => replay::run(&args),
         Command::Learn(args) => learn::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Check(args) => check::run(&args.config),
         Command::Status(asking) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),

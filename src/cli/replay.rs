@@ -77,13 +77,14 @@ enum Format {
 }
 
 /// Where the ledger of this replay lies; a throw-away one goes when this goes.
-enum Place {
+pub enum Place {
     Kept(PathBuf),
     ThrowAway(PathBuf),
 }
 
 impl Place {
-    fn new(state: Option<&Path>) -> Result<Place, Failure> {
+    /// The given one, or a throw-away one.
+    pub fn new(state: Option<&Path>) -> Result<Place, Failure> {
         if let Some(state) = state {
             return Ok(Place::Kept(state.to_owned()));
         }
@@ -91,7 +92,8 @@ impl Place {
         Ok(Place::ThrowAway(std::env::temp_dir().join(format!("tripline-replay-{seed:016x}"))))
     }
 
-    fn path(&self) -> &Path {
+    /// The directory.
+    pub fn path(&self) -> &Path {
         match self {
             Place::Kept(path) | Place::ThrowAway(path) => path,
         }

@@ -6,6 +6,7 @@ pub mod learn;
 pub mod met;
 pub mod recorded;
 pub mod replay;
+pub mod rehearse;
 mod silences;
 mod start;
 mod trails;
