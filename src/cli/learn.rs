@@ -68,7 +68,8 @@ fn specs(args: &LearnArgs, config: &Config, rules: &Rules) -> Result<Vec<TrailSp
         .iter()
         .map(|file| {
             std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
-            let paths = vec![source::literal(file)];
+            // the record says where it lay, wherever we stand now
+            let paths = vec![source::literal(&std::path::absolute(file).map_err(Failure::new)?)];
             let trail = trail_of(args, &trails, rules, file, &paths)?;
             Ok(TrailSpec { paths, ..trail.clone() })
         })

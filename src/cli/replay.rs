@@ -125,7 +125,10 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let mut ledger = Ledger::open(place.path(), durability, keys)?;
     let seed = seal::random_seed().map_err(Failure::new)?;
     if let Some(inputs) = &args.inputs {
-        return again(&rules, inputs, &mut ledger, trails, seed);
+        // clap asks for a configuration with --inputs
+        let learning = config.as_ref().map(|config| config.rules(ledger.keys().secrets())).transpose()?;
+        let learning = learning.map_or_else(|| rules.clone(), |rules| Arc::new(rules.learning()));
+        return again((&rules, &learning), inputs, &mut ledger, trails, seed);
     }
     let bar = progress(&trails);
     let mut watching = args.explain.clone().map(Watching::new);
@@ -149,7 +152,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
 
 /// Replays the recorded inputs of another ledger.
 fn again(
-    rules: &Arc<Rules>,
+    rules: (&Arc<Rules>, &Arc<Rules>),
     inputs: &Path,
     into: &mut Ledger,
     trails: Vec<TrailSpec>,

@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// A scenario counts as found from this severity on.
 const FOUND: Severity = Severity::High;
 
+/// So many victims are tried before it is said that the trails do not show what a scenario needs.
+const ATTEMPTS: u64 = 6;
+
 /// Which attacks, and on what.
 #[derive(Args)]
 pub struct DrillArgs {
@@ -50,6 +53,7 @@ struct Report {
     /// What the trails lack for it; nothing where it was played.
     lacks: Option<String>,
     victim: Option<String>,
+    role: Option<String>,
     /// Exports, and records in them, that it would have taken in all.
     exports: u64,
     records: u64,
@@ -124,14 +128,15 @@ fn play(
     ledger: &Ledger,
     seed: u64,
 ) -> Result<Report, Failure> {
-    let mut stage = Stage::new(seen, &rules.enricher, seed, scenario.name);
-    let played = (scenario.play)(&mut stage);
+    let (stage, played) = staged(scenario, seen, rules, seed);
     let victim = stage.victim.as_ref().map(ToString::to_string);
+    let role = stage.role.as_ref().map(ToString::to_string);
     let mut report = Report {
         scenario: scenario.name,
         what: scenario.what,
         lacks: played.err(),
         victim,
+        role,
         exports: 0,
         records: 0,
         found_by: None,
@@ -152,6 +157,24 @@ fn play(
     let rehearsed = rehearse(rules, ledger, &events)?;
     judge(&mut report, &events, &rehearsed);
     Ok(report)
+}
+
+/// Plays the scenario. What can't be done to one victim may be done to another, so several are tried.
+fn staged<'a>(
+    scenario: &Scenario,
+    seen: &'a Seen,
+    rules: &'a Rules,
+    seed: u64,
+) -> (Stage<'a>, Result<(), stage::Lack>) {
+    let mut attempt = 0;
+    loop {
+        let mut stage = Stage::new(seen, &rules.enricher, seed, scenario.name, attempt);
+        let played = (scenario.play)(&mut stage);
+        attempt += 1;
+        if played.is_ok() || attempt >= ATTEMPTS {
+            return (stage, played);
+        }
+    }
 }
 
 fn judge(report: &mut Report, events: &[Event], rehearsed: &Rehearsed) {
@@ -198,6 +221,7 @@ fn print(reports: &[Report]) {
     let mut table = show::table(&[
         "SCENARIO",
         "VICTIM",
+        "ROLE",
         "EXPORTS",
         "RECORDS",
         "FOUND BY",
@@ -211,6 +235,7 @@ fn print(reports: &[Report]) {
         table.add_row([
             r.scenario.to_owned(),
             shown(r.victim.as_deref().unwrap_or("-")),
+            shown(r.role.as_deref().unwrap_or("-")),
             r.exports.to_string(),
             r.records.to_string(),
             r.found_by.as_deref().map_or_else(|| "nothing".into(), shown),

@@ -212,9 +212,9 @@ fn impersonation(stage: &mut Stage<'_>) -> Result<(), Lack> {
 fn key_made(stage: &mut Stage<'_>) -> Result<(), Lack> {
     let (name, victim) = stage.person()?;
     let thief = stage.thief(victim, Network::Abroad)?;
-    let at = stage.now;
+    let role = stage.role.take();
     let (_, other) = stage.key()?;
-    (stage.now, stage.victim) = (at, Some(name));
+    (stage.victim, stage.role) = (Some(name), role);
     stage.act(&thief, Activity::Login)?;
     stage.wait(Millis::MINUTE.times(3));
     let made = Text::from("drill-key");

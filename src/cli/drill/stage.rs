@@ -76,13 +76,16 @@ pub struct Stage<'a> {
     pub now: EventTime,
     /// Who is attacked, for the table.
     pub victim: Option<Text>,
+    /// Their role, where the trails say one.
+    pub role: Option<Text>,
     sessions: u64,
 }
 
 impl<'a> Stage<'a> {
     /// An empty stage for the scenario of that name.
-    pub fn new(seen: &'a Seen, enricher: &'a Enricher, seed: u64, scenario: &str) -> Stage<'a> {
-        let own = HashParts::new("drill").part(&seed.to_be_bytes()).part(scenario.as_bytes()).finish();
+    pub fn new(seen: &'a Seen, enricher: &'a Enricher, seed: u64, scenario: &str, attempt: u64) -> Stage<'a> {
+        let own = HashParts::new("drill").part(&seed.to_be_bytes()).part(scenario.as_bytes());
+        let own = own.number(attempt as i64).finish();
         let mut start = [0; 8];
         start.copy_from_slice(&own.0[..8]);
         Stage {
@@ -94,6 +97,7 @@ impl<'a> Stage<'a> {
             events: Vec::new(),
             now: seen.end.plus(Millis::HOUR),
             victim: None,
+            role: None,
             sessions: 0,
         }
     }
@@ -106,7 +110,7 @@ impl<'a> Stage<'a> {
     pub fn person(&mut self) -> Result<(Text, &'a Known), Lack> {
         let people = self.seen.known(ActorKind::User);
         let (name, known) = *self.dice.one(&people).ok_or("nobody has exported and been seen for two weeks")?;
-        self.victim = Some(name.clone());
+        self.attack(name, known);
         let day = self.now.episode(Millis::DAY) + 1;
         let offset = self.dice.seconds(0, 3000);
         self.now = EventTime(day * Millis::DAY.0 + known.hour() * Millis::HOUR.0).plus(offset);
@@ -117,8 +121,13 @@ impl<'a> Stage<'a> {
     pub fn key(&mut self) -> Result<(Text, &'a Known), Lack> {
         let keys = self.seen.known(ActorKind::Key);
         let (name, known) = *self.dice.one(&keys).ok_or("no key has pulled records for two weeks")?;
-        self.victim = Some(name.clone());
+        self.attack(name, known);
         Ok((name.clone(), known))
+    }
+
+    fn attack(&mut self, name: &Text, known: &Known) {
+        self.victim = Some(name.clone());
+        self.role = known.sample.actor.as_ref().and_then(|actor| actor.role.clone());
     }
 
     /// Somebody else than the victim, as they usually are.
@@ -156,7 +165,10 @@ impl<'a> Stage<'a> {
         let own = known.home().and_then(|o| o.device_family.clone());
         let mut others: Vec<Text> =
             self.seen.agents.iter().filter(|(_, who)| !who.contains(&name)).map(|(agent, _)| agent.clone()).collect();
-        others.retain(|agent| crate::enrich::device(agent).family != own);
+        others.retain(|agent| {
+            let device = crate::enrich::device(agent);
+            device.kind == "browser" && !matches!(device.os.as_deref(), Some("iOS" | "Android")) && device.family != own
+        });
         let made = "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Firefox/115.0";
         Some(self.dice.one(&others).cloned().unwrap_or_else(|| made.into()))
     }
@@ -208,7 +220,7 @@ impl<'a> Stage<'a> {
                     && origin.listed.is_none()
             }
             Network::SameOwner => {
-                unused
+                !known.was_in(prefix)
                     && origin.as_number == home.as_number
                     && origin.country == home.country
                     && origin.listed.is_none()
@@ -220,22 +232,18 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The largest customers that the actor never touched, in a chosen order; fewer where there are fewer.
+    /// The largest customers: those that the actor never touched first, and a chosen half of these where there are enough.
     pub fn strangers(&mut self, known: &Known, count: usize) -> Result<Vec<(Text, u64)>, Lack> {
-        let mut all: Vec<(Text, u64)> = self
-            .seen
-            .customers
-            .iter()
-            .filter(|(c, _)| !known.customers.contains(*c))
-            .map(|(c, r)| (c.clone(), *r))
-            .collect();
-        all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        all.truncate(2 * count);
-        while all.len() > count {
-            let at = self.dice.between(0, all.len() as u64 - 1) as usize;
-            all.remove(at);
+        let all = self.customers(usize::MAX);
+        let (mut strange, served): (Vec<_>, Vec<_>) = all.into_iter().partition(|(c, _)| !known.customers.contains(c));
+        strange.truncate(2 * count);
+        while strange.len() > count {
+            let at = self.dice.between(0, strange.len() as u64 - 1) as usize;
+            strange.remove(at);
         }
-        if all.is_empty() { Err("there is no customer that they have not served".into()) } else { Ok(all) }
+        let missing = count - strange.len();
+        strange.extend(served.into_iter().take(missing));
+        if strange.is_empty() { Err("the trails name no customers".into()) } else { Ok(strange) }
     }
 
     /// The largest of all customers.
