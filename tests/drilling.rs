@@ -75,7 +75,8 @@ fn the_same_seed_makes_the_same_attacks() {
 
 #[test]
 fn what_no_policy_finds_any_more_is_missed() {
-    let off = ["stolen_session_export", "bulk_export"].map(|name| format!("[policy.{name}]\nenabled = false\n")).concat();
+    let off =
+        ["stolen_session_export", "bulk_export"].map(|name| format!("[policy.{name}]\nenabled = false\n")).concat();
     let site = site(&off);
     let (code, rows) = drill(&site, &["--scenarios", "stolen-session"]);
     assert_eq!(code, Some(1), "{rows:#?}");
