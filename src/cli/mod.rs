@@ -3,10 +3,12 @@
 mod ask;
 mod check;
 mod demo;
+mod drill;
 mod exit;
 mod explain;
 mod history;
 mod judge;
+mod learn;
 mod replay;
 mod show;
 mod silences;
@@ -52,6 +54,27 @@ enum Command {
     ///
     /// Without a configuration the files' products are recognised, and it is said which detections are blind.
     Replay(replay::ReplayArgs),
+    /// Learn from old logs what is usual, before the first day of watching
+    ///
+    /// Nobody is known on the first day: most policies learn people and keys for a week or more before they speak. This runs the
+    /// engine over months of old files, as lines of the configuration's trails, into its state directory, while no daemon has it
+    /// (exit 75 otherwise). What is learned stays: detection state, the ids of events, the trails' counters, and a record of the
+    /// files and of who asked. Findings, orders and messages do not, nor how far the files were read.
+    ///
+    /// A line that the daemon reads again counts once: of each trail the ids of the last 262,144 events are remembered, those that
+    /// were learned among them, and since when somebody is known stays the old time. So learn from rotated files that the daemon
+    /// will not read; of the file that it goes on with no more than that many lines, or set start = "end" for that trail.
+    Learn(learn::LearnArgs),
+    /// Put attacks into your own trails, in memory, and say which policies find them and after how much
+    ///
+    /// Reads the configured trails of the last days, learns from them who works how, and for each scenario makes the events of an
+    /// attack on one of your people, keys and customers, after the end of what the trails say: with your own roles, products,
+    /// networks and sizes. They go through the same engine under the same policies. Nothing is written to the state directory,
+    /// nothing is told, no hook is started, and no daemon is needed. The same seed over the same trails makes the same attacks.
+    ///
+    /// Exit 0: every scenario that could be built was found at severity high or above; 1: some were not. A scenario whose kind of
+    /// events the trails do not show (no second factors, no keys) is not built, which is said and is no failure.
+    Drill(drill::DrillArgs),
     /// Say whether a configuration can be used, and what each trail can and cannot show
     Check(ConfigArgs),
     /// Show how the daemon is: trails, lag, rejects, last commit, outlets, orders, health
@@ -232,6 +255,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Replay(args) => replay::run(&args),
+        Command::Learn(args) => learn::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Check(args) => check::run(&args.config),
         Command::Status(StatusArgs { sizes: true, asking }) => sizes::run(&asking),
         Command::Status(StatusArgs { asking, .. }) => ask::status(&asking),

@@ -11,7 +11,7 @@ use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::pipeline::Rules;
 use crate::policy::FieldRef;
-use crate::source::{Framing, Start, TrailSpec, Until};
+use crate::source::{self, Framing, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -77,13 +77,14 @@ enum Format {
 }
 
 /// Where the ledger of this replay lies; a throw-away one goes when this goes.
-enum Place {
+pub enum Place {
     Kept(PathBuf),
     ThrowAway(PathBuf),
 }
 
 impl Place {
-    fn new(state: Option<&Path>) -> Result<Place, Failure> {
+    /// The given one, or a throw-away one.
+    pub fn new(state: Option<&Path>) -> Result<Place, Failure> {
         if let Some(state) = state {
             return Ok(Place::Kept(state.to_owned()));
         }
@@ -91,7 +92,8 @@ impl Place {
         Ok(Place::ThrowAway(std::env::temp_dir().join(format!("tripline-replay-{seed:016x}"))))
     }
 
-    fn path(&self) -> &Path {
+    /// The directory.
+    pub fn path(&self) -> &Path {
         match self {
             Place::Kept(path) | Place::ThrowAway(path) => path,
         }
@@ -123,7 +125,10 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let mut ledger = Ledger::open(place.path(), durability, keys)?;
     let seed = seal::random_seed().map_err(Failure::new)?;
     if let Some(inputs) = &args.inputs {
-        return again(&rules, inputs, &mut ledger, trails, seed);
+        // clap asks for a configuration with --inputs
+        let learning = config.as_ref().map(|config| config.rules(ledger.keys().secrets())).transpose()?;
+        let learning = learning.map_or_else(|| rules.clone(), |rules| Arc::new(rules.learning()));
+        return again((&rules, &learning), inputs, &mut ledger, trails, seed);
     }
     let bar = progress(&trails);
     let mut watching = args.explain.clone().map(Watching::new);
@@ -147,7 +152,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
 
 /// Replays the recorded inputs of another ledger.
 fn again(
-    rules: &Arc<Rules>,
+    rules: (&Arc<Rules>, &Arc<Rules>),
     inputs: &Path,
     into: &mut Ledger,
     trails: Vec<TrailSpec>,
@@ -171,7 +176,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
     for file in files {
         std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
         let name = SourceName(file.to_string_lossy().into());
-        let paths = vec![glob_free(file)];
+        let paths = vec![source::literal(file)];
         let found = match config::recognise(&normaliser, &paths, name.as_str()) {
             Ok(found) => found,
             Err(e) => {
@@ -202,14 +207,10 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
     Ok((rules, trails))
 }
 
-/// A path in which no character means a pattern.
-fn glob_free(path: &Path) -> String {
-    path.to_string_lossy().chars().flat_map(|c| if "*?[".contains(c) { vec!['[', c, ']'] } else { vec![c] }).collect()
-}
-
-fn progress(trails: &[TrailSpec]) -> indicatif::ProgressBar {
+/// A bar over the bytes of the files, on a terminal.
+pub fn progress<'a>(trails: impl IntoIterator<Item = &'a TrailSpec>) -> indicatif::ProgressBar {
     let size = |path: &String| std::fs::metadata(path).map_or(0, |m| m.len());
-    let total: u64 = trails.iter().flat_map(|t| &t.paths).map(size).sum();
+    let total: u64 = trails.into_iter().flat_map(|t| &t.paths).map(size).sum();
     if !std::io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }

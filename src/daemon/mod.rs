@@ -2,8 +2,11 @@
 
 mod delivery;
 mod gate;
+pub mod learn;
+pub mod met;
 pub mod recorded;
 pub mod replay;
+pub mod rehearse;
 mod silences;
 mod start;
 mod trails;

@@ -9,6 +9,7 @@ use crate::pipeline::{Core, InputRow, Prepared, Rules, Scratch, prepare::lines_d
 use crate::source::{Follower, TrailSpec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A recorded stretch, as [`Prepared`] describes it.
@@ -33,19 +34,21 @@ pub struct Replayed {
     pub other_rules: Vec<u64>,
 }
 
-/// Folds the inputs of the ledger that `from` reads into `into`, under `rules`.
+/// Folds the inputs of the ledger that `from` reads into `into`, under `rules`; what was learned from old files under `learning`
+/// ([`Rules::learning`]), from those files.
 ///
 /// # Errors
 /// A trail can't be read, no longer holds the recorded lines, or a ledger fails.
 pub fn replay_inputs(
-    rules: &Arc<Rules>,
+    (rules, learning): (&Arc<Rules>, &Arc<Rules>),
     from: &Reader,
     into: &mut Ledger,
     trails: Vec<TrailSpec>,
     seed: u64,
 ) -> Result<Replayed, ReplayError> {
-    let mut files: BTreeMap<SourceName, Again> =
-        trails.into_iter().map(|spec| (spec.name.clone(), Again::new(spec))).collect();
+    let mut files =
+        Files { specs: trails.into_iter().map(|spec| (spec.name.clone(), spec)).collect(), open: BTreeMap::new() };
+    let mut learns = false;
     let mut outcome = Core::new(rules.clone(), into.recorded()?, false, seed).begin();
     let mut scratch = Scratch::new(seed);
     let mut replayed = Replayed::default();
@@ -57,13 +60,18 @@ pub fn replay_inputs(
         next = last.sequence + 1;
         for row in rows {
             let input = match row.kind.as_str() {
-                "lines" => lines(&row, &mut files, rules, &mut scratch)?,
+                "lines" => Input::Lines(lines(&row, &mut files, rules, &mut scratch)?),
+                "learn" => Input::Learn(lines(&row, &mut files, rules, &mut scratch)?),
                 _ => InputRow::fact(&row.kind, row.at, &row.body).ok_or_else(|| gone(&row, "can't be read".into()))?,
             };
             if let Input::Rules { digest, .. } = &input
                 && *digest != rules.digest
             {
                 replayed.other_rules.push(row.sequence);
+            }
+            if learns != matches!(input, Input::Learn(_)) {
+                learns = !learns;
+                outcome.set_rules(if learns { learning.clone() } else { rules.clone() });
             }
             let needs = outcome.needs(&input);
             into.load(&mut outcome, &needs)?;
@@ -84,16 +92,17 @@ fn gone(row: &crate::ledger::read::RecordedInput, why: String) -> ReplayError {
 
 fn lines(
     row: &crate::ledger::read::RecordedInput,
-    files: &mut BTreeMap<SourceName, Again>,
+    files: &mut Files,
     rules: &Rules,
     scratch: &mut Scratch,
-) -> Result<Input<Prepared>, ReplayError> {
+) -> Result<Vec<Prepared>, ReplayError> {
     let recorded: Vec<Recorded> =
         serde_json::from_str(&row.body).map_err(|e| gone(row, format!("can't be read: {e}")))?;
     let mut prepared = Vec::new();
     for stretch in recorded {
         let name = SourceName(stretch.source.as_str().into());
-        let again = files.get_mut(&name).ok_or_else(|| gone(row, format!("the configuration has no trail {name}")))?;
+        let old = (row.kind == "learn").then_some(&*stretch.path);
+        let again = files.of(&name, old).ok_or_else(|| gone(row, format!("the configuration has no trail {name}")))?;
         let pieces = again.take(&stretch).map_err(|e| match e {
             Missing::Source(e) => ReplayError::Source(e),
             Missing::Lines(why) => gone(row, why),
@@ -111,7 +120,25 @@ fn lines(
         }
         prepared.extend(pieces);
     }
-    Ok(Input::Lines(prepared))
+    Ok(prepared)
+}
+
+/// The trails, and the old files that were learned from, as far as they have been read once more.
+struct Files {
+    specs: BTreeMap<SourceName, TrailSpec>,
+    open: BTreeMap<(SourceName, Option<String>), Again>,
+}
+
+impl Files {
+    /// The trail, or an old file as lines of it.
+    fn of(&mut self, name: &SourceName, old: Option<&str>) -> Option<&mut Again> {
+        let spec = self.specs.get(name)?;
+        let open = || {
+            let paths = old.map_or_else(|| spec.paths.clone(), |path| vec![crate::source::literal(Path::new(path))]);
+            Again::new(TrailSpec { paths, ..spec.clone() })
+        };
+        Some(self.open.entry((name.clone(), old.map(ToOwned::to_owned))).or_insert_with(open))
+    }
 }
 
 /// A trail read once more.

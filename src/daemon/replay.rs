@@ -4,8 +4,8 @@
 //! reached, their lines are folded in as one input, so that the order does not depend on how the threads ran.
 use super::watching::Watching;
 use crate::ledger::{CommitError, Error, Ledger};
-use crate::model::{Input, WallTime};
-use crate::pipeline::{Core, Prepared, Rules, Scratch};
+use crate::model::{Input, SourceName, WallTime};
+use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::source::{Cursor, Follower, SourceError, TrailSpec};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -86,59 +86,120 @@ pub fn replay_watching(
     trails: Vec<TrailSpec>,
     now: WallTime,
     seed: u64,
-    mut watching: Option<&mut Watching>,
+    watching: Option<&mut Watching>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Shares, ReplayError> {
     let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
-    let mut outcome = Core::new(rules.clone(), ledger.recorded()?, true, seed).begin();
-    let mut shares = Shares::default();
-    std::thread::scope(|scope| {
-        let mut heads: Vec<Head> = Vec::new();
-        for spec in trails {
-            let (to, from) = sync_channel(AHEAD);
-            let own: Vec<Cursor> = cursors.iter().filter(|c| c.source == spec.name).cloned().collect();
-            scope.spawn(move || read(rules, spec, own, now, seed, &to));
-            heads.push(Head { from, batch: None, ended: false });
+    let own = |name: &SourceName| cursors.iter().filter(|c| c.source == *name).cloned().collect();
+    let files = trails.into_iter().map(|spec| (own(&spec.name), vec![spec])).collect();
+    let outcome = Core::new(rules.clone(), ledger.recorded()?, true, seed).begin();
+    let reading = Reading { rules, now, seed };
+    let (_, shares) = reading.fold(ledger, outcome, files, &mut Watched(watching), progress)?;
+    Ok(shares)
+}
+
+/// What is done with the batches of trails that meet.
+pub(super) trait Fold {
+    /// What is folded in of them; nothing: they are passed over.
+    ///
+    /// # Errors
+    /// It can't go on.
+    fn input(&mut self, outcome: &mut Outcome, batches: Vec<Prepared>) -> Result<Option<Input<Prepared>>, ReplayError>;
+    /// It has been folded in, and is not committed yet.
+    fn after(&mut self, outcome: &Outcome);
+}
+
+/// All of it is replayed, and perhaps somebody watches for one event.
+struct Watched<'a>(Option<&'a mut Watching>);
+
+impl Fold for Watched<'_> {
+    fn input(&mut self, outcome: &mut Outcome, batches: Vec<Prepared>) -> Result<Option<Input<Prepared>>, ReplayError> {
+        if let Some(watching) = &mut self.0 {
+            watching.before(outcome, &batches).map_err(ReplayError::Line)?;
         }
-        let mut uncommitted = 0;
-        loop {
-            let begun = Instant::now();
-            for head in &mut heads {
-                head.fill()?;
+        Ok(Some(Input::Lines(batches)))
+    }
+
+    fn after(&mut self, outcome: &Outcome) {
+        if let Some(watching) = &mut self.0 {
+            watching.after(outcome);
+        }
+    }
+}
+
+/// Where one trail is read on, and the files that it is read from, one after the other.
+pub(super) type Files = (Vec<Cursor>, Vec<TrailSpec>);
+
+/// How trails are read.
+pub(super) struct Reading<'a> {
+    pub(super) rules: &'a Arc<Rules>,
+    pub(super) now: WallTime,
+    pub(super) seed: u64,
+}
+
+impl Reading<'_> {
+    /// Reads the trails to their end, each on a thread of its own, and folds them into the ledger as `fold` says.
+    ///
+    /// # Errors
+    /// A trail can't be read, the ledger can't be written, or `fold` can't go on.
+    pub(super) fn fold(
+        &self,
+        ledger: &mut Ledger,
+        mut outcome: Outcome,
+        trails: Vec<Files>,
+        fold: &mut dyn Fold,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(Core, Shares), ReplayError> {
+        let mut shares = Shares::default();
+        std::thread::scope(|scope| {
+            let mut heads: Vec<Head> = Vec::new();
+            for (cursors, specs) in trails {
+                let (to, from) = sync_channel(AHEAD);
+                scope.spawn(move || self.read(specs, cursors, &to));
+                heads.push(Head { from, batch: None, ended: false });
             }
-            shares.waiting += begun.elapsed();
-            let begun = Instant::now();
-            let batches = take(&mut heads);
-            let ended = batches.is_empty();
-            let lines: usize = batches.iter().map(|b| b.lines.len()).sum();
-            let bytes = batches.iter().map(|b| b.batch.stretch.to.saturating_sub(b.batch.stretch.from)).sum();
-            if !ended {
-                if let Some(watching) = &mut watching {
-                    watching.before(&mut outcome, &batches).map_err(ReplayError::Line)?;
-                }
-                let input = Input::Lines(batches);
-                let needs = outcome.needs(&input);
-                ledger.load(&mut outcome, &needs)?;
-                outcome = outcome.advance(input);
-                if let Some(watching) = &mut watching {
-                    watching.after(&outcome);
-                }
-            }
-            shares.lines += lines as u64;
-            shares.advancing += begun.elapsed();
-            progress(bytes);
-            uncommitted += lines;
-            if uncommitted >= LINES_PER_COMMIT || outcome.is_full() || ended {
+            let mut uncommitted = 0;
+            loop {
                 let begun = Instant::now();
-                outcome = commit(ledger, outcome)?.begin();
-                shares.committing += begun.elapsed();
-                uncommitted = 0;
+                for head in &mut heads {
+                    head.fill()?;
+                }
+                shares.waiting += begun.elapsed();
+                let begun = Instant::now();
+                let batches = take(&mut heads);
+                let ended = batches.is_empty();
+                let lines: usize = batches.iter().map(|b| b.lines.len()).sum();
+                let bytes = batches.iter().map(|b| b.batch.stretch.to.saturating_sub(b.batch.stretch.from)).sum();
+                let input = if ended { None } else { fold.input(&mut outcome, batches)? };
+                if let Some(input) = input {
+                    let needs = outcome.needs(&input);
+                    ledger.load(&mut outcome, &needs)?;
+                    outcome = outcome.advance(input);
+                    fold.after(&outcome);
+                    uncommitted += lines;
+                }
+                shares.lines += lines as u64;
+                shares.advancing += begun.elapsed();
+                progress(bytes);
+                if uncommitted >= LINES_PER_COMMIT || outcome.is_full() || ended {
+                    let begun = Instant::now();
+                    let core = commit(ledger, outcome)?;
+                    shares.committing += begun.elapsed();
+                    if ended {
+                        return Ok((core, shares));
+                    }
+                    outcome = core.begin();
+                    uncommitted = 0;
+                }
             }
-            if ended {
-                return Ok(shares);
-            }
+        })
+    }
+
+    fn read(&self, specs: Vec<TrailSpec>, mut cursors: Vec<Cursor>, to: &SyncSender<Result<Prepared, SourceError>>) {
+        for spec in specs {
+            read(self.rules, spec, std::mem::take(&mut cursors), self.now, self.seed, to);
         }
-    })
+    }
 }
 
 /// The next prepared batch of a trail.
@@ -207,7 +268,7 @@ fn read(
     }
 }
 
-pub(super) fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> Result<Core, ReplayError> {
+pub(super) fn commit(ledger: &mut Ledger, outcome: Outcome) -> Result<Core, ReplayError> {
     match ledger.commit(outcome) {
         Ok(receipt) => Ok(receipt.core),
         Err(e) => match *e {
@@ -219,7 +280,7 @@ pub(super) fn commit(ledger: &mut Ledger, outcome: crate::pipeline::Outcome) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Batch, Digest, EventTime, FileId, SourceName, Stretch};
+    use crate::model::{Batch, Digest, EventTime, FileId, Stretch};
     use crate::pipeline::Line;
 
     fn prepared(name: &str, times: &[i64]) -> Prepared {

@@ -1,9 +1,10 @@
 //! Everything that can change a result: the closed list of recorded inputs.
 use super::Text;
 use super::id::{Digest, FindingId, OrderId};
-use super::position::Batch;
+use super::position::{Batch, SourceName};
 use super::silence::Silence;
 use super::time::{EventTime, WallTime};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One input of the core. The ledger gives each a sequence number; the same inputs in the same order give the same ledger.
@@ -13,6 +14,17 @@ use std::sync::Arc;
 pub enum Input<L = Batch> {
     /// Lines of one or more trails, merged by event time: each trail's own order is kept.
     Lines(Vec<L>),
+    /// Old lines, from which is learned what is usual: they change the state of detection, and nothing is found, kept or told.
+    Learn(Vec<L>),
+    /// The end of the learning from old files.
+    Learned {
+        /// When.
+        at: WallTime,
+        /// What was learned from.
+        files: Vec<LearnedFile>,
+        /// Who asked for it.
+        by: Text,
+    },
     /// The clock, once a minute and at start.
     Tick(WallTime),
     /// Policies, reference tables, profiles or the response's settings were read; from now on these hold. By digest.
@@ -85,6 +97,25 @@ pub enum Input<L = Batch> {
         /// How.
         verdict: Verdict,
     },
+}
+
+/// An old file that was learned from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedFile {
+    /// As lines of which trail.
+    pub source: SourceName,
+    /// Where it lay.
+    pub path: Text,
+    /// How many lines it had.
+    pub lines: u64,
+    /// How many events they told, repetitions among them.
+    pub events: u64,
+    /// The earliest event time; nothing where no line could be read.
+    pub first: Option<EventTime>,
+    /// The latest event time.
+    pub last: Option<EventTime>,
+    /// Digest of its lines, in hexadecimal digits.
+    pub digest: String,
 }
 
 /// A person's verdict on a finding, with what the core needs to act on it: it has no findings at hand.

@@ -16,7 +16,7 @@ pub use event::{
 };
 pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
-pub use input::{Input, Judgement, Verdict};
+pub use input::{Input, Judgement, LearnedFile, Verdict};
 pub use order::{Mode, Order, OrderState, Refusal, TargetKind};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
 pub use shown::{Shown, ShownBytes, cut};

@@ -6,6 +6,7 @@
 
 mod findings;
 mod kept;
+mod learn;
 pub mod prepare;
 mod record;
 pub mod secrets;
@@ -152,6 +153,8 @@ pub struct Changes {
     pub events: Vec<Kept>,
     /// New findings.
     pub findings: Vec<Finding>,
+    /// What there would have been found in old lines that were only learned from: never written, never told.
+    pub unsaid: Vec<Finding>,
     /// Orders made or changed, in order: every step.
     pub orders: Vec<Order>,
     /// Acknowledgements.
@@ -243,7 +246,7 @@ impl Outcome {
     /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
     pub fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
         let batches = match input {
-            Input::Lines(batches) => batches,
+            Input::Lines(batches) | Input::Learn(batches) => batches,
             Input::Judge { judgement: Judgement { honest: true, actor: Some(actor), .. }, .. } => {
                 let habits = self.core.rules.engine.habits(actor);
                 return habits.into_iter().filter(|key| !self.core.state.has(key)).collect();
@@ -280,6 +283,7 @@ impl Outcome {
         self.changes.inputs.push(InputRow { sequence, at, kind, body });
         match input {
             Input::Lines(batches) => self.lines(batches),
+            Input::Learn(batches) => self.learn(batches),
             fact => self.fact(fact),
         }
         self
@@ -444,7 +448,8 @@ impl Outcome {
 
     fn fact(&mut self, input: Input<Prepared>) {
         match input {
-            Input::Lines(_) => {}
+            Input::Lines(_) | Input::Learn(_) => {}
+            Input::Learned { files, .. } => self.learned(&files),
             Input::Tick(at) => self.core.book.forget(at.minus(orders::REMEMBERED)),
             Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),
             Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),

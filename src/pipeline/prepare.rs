@@ -175,6 +175,11 @@ impl Prepared {
         &self.batch.source
     }
 
+    /// Its events, in the order of the lines.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.lines.iter().filter_map(|line| line.events.as_ref().ok()).flatten().map(|ready| &*ready.event)
+    }
+
     /// What its events mean for the policies, in the order of the lines.
     pub(super) fn touched(&self) -> impl Iterator<Item = &Touched> {
         self.lines.iter().filter_map(|line| line.events.as_ref().ok()).flatten().map(|ready| &ready.touched)

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 /// When it was observed.
 pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
     match input {
-        Input::Lines(batches) => batches.iter().map(|b| b.batch.observed).max().unwrap_or_default(),
+        Input::Lines(batches) | Input::Learn(batches) => {
+            batches.iter().map(|b| b.batch.observed).max().unwrap_or_default()
+        }
         Input::Tick(at)
+        | Input::Learned { at, .. }
         | Input::Rules { at, .. }
         | Input::Acknowledge { at, .. }
         | Input::Judge { at, .. }
@@ -23,6 +26,8 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
 pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
     let (kind, body) = match input {
         Input::Lines(batches) => ("lines", json!(batches.iter().map(Prepared::record).collect::<Vec<_>>())),
+        Input::Learn(batches) => ("learn", json!(batches.iter().map(Prepared::record).collect::<Vec<_>>())),
+        Input::Learned { files, by, .. } => ("learned", json!({"files": files, "by": by})),
         Input::Tick(_) => ("tick", json!({})),
         Input::Rules { digest, silences, .. } => ("rules", json!({"digest": digest.to_string(), "silences": silences})),
         Input::Acknowledge { finding, by, .. } => ("acknowledge", json!({"finding": finding.to_string(), "by": by})),
@@ -60,6 +65,7 @@ impl InputRow {
         let by = || text("by").map(Text::from);
         Some(match kind {
             "tick" => Input::Tick(at),
+            "learned" => Input::Learned { at, files: serde_json::from_value(body["files"].clone()).ok()?, by: by()? },
             "rules" => Input::Rules {
                 at,
                 digest: crate::model::Digest(crate::model::id::unhex(text("digest")?)?),
@@ -107,7 +113,7 @@ impl InputRow {
 mod tests {
     use super::*;
     use crate::model::silence::Silence;
-    use crate::model::{Digest, EventTime, FindingId, OrderId};
+    use crate::model::{Digest, EventTime, FindingId, LearnedFile, OrderId};
 
     fn silence() -> Silence {
         Silence {
@@ -134,8 +140,18 @@ mod tests {
             let judgement = Judgement { finding, policy, actor, time: EventTime(5), honest, reason };
             Input::Judge { at, judgement, by: "uid 7".into() }
         };
+        let file = LearnedFile {
+            source: crate::model::SourceName("portal".into()),
+            path: "portal.log.3.gz".into(),
+            lines: 7,
+            events: 6,
+            first: Some(EventTime(1)),
+            last: None,
+            digest: "00ff".into(),
+        };
         let facts: Vec<Input<Prepared>> = vec![
             Input::Tick(at),
+            Input::Learned { at, files: vec![file], by: by.clone() },
             Input::Rules { at, digest: Digest([3; 32]), silences: vec![silence()] },
             Input::Acknowledge { at, finding, by: by.clone() },
             judge(Some("ana".into()), true),

@@ -76,7 +76,7 @@ fn fold(mut outcome: Outcome, rules: &Rules, events: &[Event], plans: &mut Plans
 
 impl Rules {
     /// Events of one trail as if they had been read in one batch; nothing where there are none.
-    fn prepare_events(&self, events: &[Event], plans: &mut Plans) -> Option<Prepared> {
+    pub fn prepare_events(&self, events: &[Event], plans: &mut Plans) -> Option<Prepared> {
         let (first, last) = (events.first()?, events.last()?);
         let file = FileId { device: 0, inode: 0, born_ns: 0 };
         let batch = Batch {
@@ -100,7 +100,7 @@ impl Rules {
                 touched: self.engine.touch(event, plans),
                 event: Box::new(event.clone()),
                 kept: None,
-                staff: false,
+                staff: event.actor.as_ref().is_some_and(|actor| self.directory.contains_key(&actor.name)),
             }]),
         };
         let lines = events.iter().map(line).collect();

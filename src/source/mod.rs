@@ -189,6 +189,11 @@ impl std::error::Error for SourceError {
     }
 }
 
+/// A path in which no character means a pattern.
+pub fn literal(path: &Path) -> String {
+    path.to_string_lossy().chars().flat_map(|c| if "*?[".contains(c) { vec!['[', c, ']'] } else { vec![c] }).collect()
+}
+
 /// The first bytes of the first file that the paths and patterns name, decompressed; none where there is no file.
 ///
 /// # Errors
