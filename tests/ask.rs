@@ -72,13 +72,12 @@ fn findings_and_orders_are_listed_shown_and_acknowledged() {
     let of_actor = site.json(&["findings", "list", "--limit", "1000", "--actor", actor]);
     assert_eq!(of_actor.len(), rows.iter().filter(|r| r["finding"]["subject"]["actor"] == actor).count());
 
-    let chain =
-        rows.iter().map(|r| &r["finding"]).find(|f| f["policy"].as_str().unwrap().starts_with("chain_")).unwrap();
+    let chain = rows.iter().map(|r| &r["finding"]).find(|f| f["policy"] == "stolen_session_export").unwrap();
     let id = chain["id"].as_str().unwrap();
     let shown = site.json(&["findings", "show", id]).remove(0);
     assert_eq!(shown["finding"]["id"], id);
     assert!(!shown["events"].as_array().unwrap().is_empty(), "a finding rests on events: {shown}");
-    assert_eq!(shown["orders"].as_array().unwrap().len(), 1, "the chain asks for the session's end");
+    assert!(!shown["orders"].as_array().unwrap().is_empty(), "it asks for the end of each session that came to it");
     let order = shown["orders"][0]["id"].as_str().unwrap();
     for verb in ["release", "cancel"] {
         let out = site.say(&["orders", verb, order]);

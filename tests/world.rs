@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The attacks of the April 2024 kind: somebody else uses a person's credentials.
-const MUST_FIND: [&str; 4] = ["duo", "residential", "mfa_fatigue", "helpdesk_reset"];
-/// At most this share of the records of those attacks may have left before the first alarm, in percent.
-const MOST_LEAKED_PERCENT: u64 = 10;
+/// At most this share of the records at stake may have left before the first alarm, in percent.
+const MOST_LEAKED_PERCENT: u64 = 5;
 /// One false alarm in so many days of one person's work is bearable.
-const STAFF_DAYS_PER_FALSE_ALARM: u64 = 400;
+const STAFF_DAYS_PER_FALSE_ALARM: u64 = 2000;
+/// At least this share of the orders must belong to an attack, in percent.
+const RIGHT_ORDERS_PERCENT: u64 = 95;
 
 fn maker() -> Option<PathBuf> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/world"));
@@ -46,37 +46,26 @@ fn score(maker: &Path, world: &Path, findings: &Path) -> Value {
     serde_json::from_str(&said).expect("score.py --json prints one object")
 }
 
-/// Leaves only the labels of those kinds, so that the score is theirs alone.
-fn only(kinds: &[&str], world: &Path) {
-    let path = world.join("truth.jsonl");
-    let truth = std::fs::read_to_string(&path).expect("world.py writes the labels");
-    let kind =
-        |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["kind"].as_str().unwrap_or_default().to_owned();
-    let kept: String = truth.lines().filter(|l| kinds.contains(&kind(l).as_str())).map(|l| format!("{l}\n")).collect();
-    std::fs::write(&path, kept).expect("a scratch folder can be written");
-}
-
 #[test]
-fn stolen_credentials_are_found_before_the_records_have_left_and_others_are_left_in_peace() {
+fn thieves_are_found_before_the_records_have_left_and_others_are_left_in_peace() {
     let Some(maker) = maker() else { return };
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let (world, findings) = (scratch.path().join("world"), scratch.path().join("findings.jsonl"));
     python(&maker.join("world.py"), &["--seed", "1", "--out", world.to_str().expect("scratch paths are UTF-8")]);
     replay(&world, &findings);
 
-    let all = score(&maker, &world, &findings);
-    let number = |score: &Value, key: &str| score[key].as_u64().unwrap_or_else(|| panic!("no {key} in {score}"));
-    let (days, noise) = (number(&all, "staff_days"), number(&all, "false_alarms"));
-    assert!(noise * STAFF_DAYS_PER_FALSE_ALARM <= days, "{noise} false alarms in {days} staff-days: {all}");
-
-    only(&MUST_FIND, &world);
-    let stolen = score(&maker, &world, &findings);
-    let attacks = number(&stolen, "attacks");
-    assert!(attacks >= 4, "a world of seed 1 has attacks of each kind: {stolen}");
-    assert_eq!(number(&stolen, "detected"), attacks, "{stolen}");
-    let (leaked, all) = (number(&stolen, "records_leaked"), number(&stolen, "records_at_stake"));
-    assert!(leaked * 100 <= all * MOST_LEAKED_PERCENT, "{leaked} of {all} records had left: {stolen}");
+    let score = score(&maker, &world, &findings);
+    let number = |key: &str| score[key].as_u64().unwrap_or_else(|| panic!("no {key} in {score}"));
+    let (days, noise) = (number("staff_days"), number("false_alarms"));
+    assert!(noise * STAFF_DAYS_PER_FALSE_ALARM <= days, "{noise} false alarms in {days} staff-days: {score}");
+    let (attacks, found) = (number("attacks"), number("detected"));
+    assert!(attacks >= 16 && found == attacks, "of each kind two, and all found: {score}");
+    let (leaked, all) = (number("records_leaked"), number("records_at_stake"));
+    assert!(leaked * 100 <= all * MOST_LEAKED_PERCENT, "{leaked} of {all} records had left: {score}");
+    let (orders, right) = (number("orders"), number("orders_right"));
+    assert!(orders >= 10 && right * 100 >= orders * RIGHT_ORDERS_PERCENT, "{right} of {orders} orders: {score}");
     println!(
-        "{attacks} attacks found, {leaked} of {all} records left before; {noise} false alarms in {days} staff-days"
+        "{attacks} attacks found, {leaked} of {all} records left before; {noise} false alarms in {days} staff-days; \
+         {right} of {orders} orders belong to an attack"
     );
 }
