@@ -1,7 +1,7 @@
 //! Room for state: how many slices of strangers a policy keeps, and how many of those whom it knows.
 //!
 //! Every policy has three rooms, for anybody can make up names, and a flood of them must not push out those who belong
-//! here. A room is parted into [`SEGMENTS`] segments. A slice that is written enters the newest segment, once; when that one is
+//! here. A room is parted into `SEGMENTS` segments. A slice that is written enters the newest segment, once; when that one is
 //! full another begins, and with the oldest all those go that have not been written since. A slice in it counts as never
 //! kept from that moment on, whether it lies in memory or on disk, where the next commit drops it: what is let go
 //! follows from the events and their order, and from no cache, commit or clock.
