@@ -72,7 +72,7 @@ fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> RunError {
 }
 
 /// Batches that the trails may be ahead of the writer.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 /// How often the core is told the time.
 const TICK: Duration = Duration::from_secs(60);
 /// A writer that has not gone round for so long is stuck, and systemd is not told that all is well.

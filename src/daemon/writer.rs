@@ -48,7 +48,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often what is past its time is dropped.
 const PRUNE: Duration = Duration::from_secs(300);
 /// Lines in one input, at most: more wait in the channel, and the trails wait with them.
-const LINES_PER_INPUT: usize = 1 << 15;
+const LINES_PER_INPUT: usize = 1 << 12;
 
 /// The writer's loop.
 pub struct Writer {

@@ -161,7 +161,7 @@ impl Share {
     }
 
     /// How many were let go that has not been said, where there are any and that day nothing was said yet.
-    pub(super) fn worth_saying(&mut self, standing: Standing, at: EventTime) -> Option<u64> {
+    pub(super) fn take_unsaid(&mut self, standing: Standing, at: EventTime) -> Option<u64> {
         let room = &mut self.rooms[standing as usize];
         let slices = room.let_go - room.said.min(room.let_go);
         if slices == 0 || room.said > 0 && day(at) <= room.said_on {
@@ -235,12 +235,12 @@ mod tests {
         }
         let (gone, kept) = (share.let_go(Standing::Stranger), u64::from(limits::STRANGERS_PER_POLICY));
         assert!((kept / 2..=kept * 5 / 8).contains(&gone), "{gone}");
-        assert_eq!(share.worth_saying(Standing::Stranger, today), Some(gone));
+        assert_eq!(share.take_unsaid(Standing::Stranger, today), Some(gone));
         for _ in 0..kept {
             share.enter(None, Standing::Stranger, FAR, today);
         }
-        assert_eq!(share.worth_saying(Standing::Stranger, today), None);
-        assert!(share.worth_saying(Standing::Stranger, today.plus(Millis::DAY)).is_some_and(|n| n > 0 && n <= kept));
-        assert_eq!(share.worth_saying(Standing::Staff, today), None);
+        assert_eq!(share.take_unsaid(Standing::Stranger, today), None);
+        assert!(share.take_unsaid(Standing::Stranger, today.plus(Millis::DAY)).is_some_and(|n| n > 0 && n <= kept));
+        assert_eq!(share.take_unsaid(Standing::Staff, today), None);
     }
 }

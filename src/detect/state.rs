@@ -459,7 +459,7 @@ impl State {
             // whatever of the room went before is gone as well
             self.gone.retain(|gone| (gone.prefix, gone.standing) != (prefix, standing));
             self.gone.insert(LetGo { prefix, standing, segment });
-            if let Some(slices) = rooms.share.worth_saying(standing, self.acting.at) {
+            if let Some(slices) = rooms.share.take_unsaid(standing, self.acting.at) {
                 self.pressure.push(Pressure { prefix, standing, slices });
             }
         }

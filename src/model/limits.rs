@@ -5,8 +5,9 @@ use super::time::Millis;
 pub const FRAME_BYTES: usize = 1 << 20;
 /// The most that one batch may hold, in bytes of frames.
 pub const BATCH_BYTES: usize = 4 << 20;
-/// The most frames in one batch.
-pub const BATCH_FRAMES: usize = 8192;
+/// The most frames in one batch. Of strangers each of them is seven kilobytes when it is ready to be folded in, and some ten
+/// batches of a trail may be on their way.
+pub const BATCH_FRAMES: usize = 2048;
 /// How many bytes before a cursor its witness covers (rotation by copytruncate keeps identity, not content).
 pub const WITNESS_BYTES: usize = 256;
 /// The longest that read lines wait for their commit while more are coming.
@@ -31,7 +32,7 @@ pub const VALUES_PER_ENTITY: usize = 4096;
 /// How many findings of one policy in one hour of event time are recorded singly; the rest are summed up in one.
 pub const FINDINGS_PER_POLICY_HOUR: u32 = 200;
 /// How many kinds of events, alike to every policy but for their time, are remembered by a thread: half a kilobyte each.
-pub const CASES: usize = 1 << 16;
+pub const CASES: usize = 1 << 14;
 /// How many slices of strangers one policy keeps: names, addresses and sessions that anybody can make up. More than the
 /// customers' keys of a large provider; at 200 bytes a slice, 13 MB of disk for a policy.
 pub const STRANGERS_PER_POLICY: u32 = 1 << 16;
@@ -40,7 +41,7 @@ pub const KNOWN_PER_POLICY: u32 = 1 << 20;
 /// How many changed slices wait in memory before they are committed, whatever the hour: half a kilobyte each.
 pub const UNWRITTEN_SLICES: usize = 1 << 16;
 /// How many state rows the cache in front of SQLite holds.
-pub const CACHED_ROWS: usize = 200_000;
+pub const CACHED_ROWS: usize = 1 << 17;
 /// A session's longest life unless the configuration says otherwise: orders older than this are not carried out, and
 /// sealed session ids are forgotten after it.
 pub const SESSION_LIFE: Millis = Millis::HOUR.times(24);

@@ -302,7 +302,9 @@ impl Outcome {
 
     /// Whether it must be committed before more is folded in: what waits takes memory.
     pub fn is_full(&self) -> bool {
-        self.core.state.unwritten() >= limits::UNWRITTEN_SLICES
+        let state = &self.core.state;
+        // only a commit lets slices go from memory, those that were looked for and are nowhere too
+        state.unwritten() >= limits::UNWRITTEN_SLICES || state.len() >= limits::CACHED_ROWS + limits::CACHED_ROWS / 4
     }
 
     /// Whether there is nothing to commit.
