@@ -289,31 +289,42 @@ fn clamp(sum: i128) -> i64 {
     sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-/// How many fired episodes an entity remembers: those that a line within the lateness bound can still fall into.
+/// How many fired episodes are remembered of one decision: those that a line within the lateness bound can still fall into.
 const FIRED: usize = 128;
+/// And of all decisions together: tuning a policy makes another decision of it, and what the former one fired stays.
+const FIRED_IN_ALL: usize = 8 * FIRED;
 
 /// In which episodes which decisions have fired: policies that accumulate the same share a slice, and decide each for itself.
+/// Their episodes differ in length, so that one's numbers say nothing about another's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Fired(Vec<(i64, u64)>);
+pub(super) struct Fired(Vec<(u64, i64)>);
 
 impl Fired {
     /// Marks the episode; `false` where it had been.
     pub(super) fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
         let mut short = [0; 8];
         short.copy_from_slice(&decision.0[..8]);
-        let mark = (episode, u64::from_be_bytes(short));
-        match self.0.binary_search(&mark) {
-            Ok(_) => false,
-            // older than all that are remembered: it may have fired, and is not to fire again and again
-            Err(0) if self.0.len() >= FIRED => false,
-            Err(at) => {
-                self.0.insert(at, mark);
-                if self.0.len() > FIRED {
-                    self.0.remove(0);
-                }
-                true
-            }
+        let decision = u64::from_be_bytes(short);
+        let Err(at) = self.0.binary_search(&(decision, episode)) else { return false };
+        let own = self.of(decision);
+        // older than all that are remembered: it may have fired, and is not to fire again and again
+        if at == own.start && own.len() >= FIRED {
+            return false;
         }
+        self.0.insert(at, (decision, episode));
+        if own.len() >= FIRED {
+            self.0.remove(own.start);
+        } else if self.0.len() > FIRED_IN_ALL {
+            // whoever has most gives up its oldest
+            let most = self.0.chunk_by(|a, b| a.0 == b.0).max_by_key(|marks| marks.len()).map_or(decision, |m| m[0].0);
+            self.0.remove(self.of(most).start);
+        }
+        true
+    }
+
+    /// Where the marks of a decision stand.
+    fn of(&self, decision: u64) -> std::ops::Range<usize> {
+        self.0.partition_point(|m| m.0 < decision)..self.0.partition_point(|m| m.0 <= decision)
     }
 }
 
@@ -326,6 +337,23 @@ mod tests {
         let mut event = [0; 16];
         event[0] = n;
         Entry { time: EventTime(time), event: EventId(event), rule: 0, amount, value }
+    }
+
+    #[test]
+    fn what_one_policy_fires_each_hour_silences_no_other_that_counts_in_months() {
+        let mut fired = Fired::default();
+        let (hourly, monthly) = (Digest([1; 32]), Digest([2; 32]));
+        let hours = 3 * FIRED as i64;
+        for hour in 0..hours {
+            assert!(fired.fire(&hourly, 480_000 + hour));
+            assert!(!fired.fire(&hourly, 480_000 + hour));
+        }
+        assert!(fired.fire(&monthly, 666) && !fired.fire(&monthly, 666));
+        assert!(!fired.fire(&hourly, 480_000), "older than what is remembered");
+        for tuned in 3..100 {
+            (0..FIRED as i64).for_each(|day| assert!(fired.fire(&Digest([tuned; 32]), day)));
+        }
+        assert!(fired.0.len() <= FIRED_IN_ALL && !fired.fire(&monthly, 666));
     }
 
     #[test]
