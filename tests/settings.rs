@@ -145,6 +145,8 @@ fn a_silenced_finding_is_recorded_and_marked_and_leads_to_nothing() {
     let at: Vec<&str> = at.iter().map(String::as_str).collect();
     let list = text(&quiet.say(&[&["findings", "list"], &at[..]].concat()));
     assert_eq!(list.matches("(silenced by bo)").count(), 2, "{list}");
+    let open = quiet.json(&[&["findings", "list", "--open"], &at[..]].concat());
+    assert_eq!(open.iter().map(id).collect::<Vec<_>>(), [id(&rows[2])], "what is silenced waits for nobody");
     let show = text(&quiet.say(&[&["findings", "show", rows[0]["finding"]["id"].as_str().unwrap()], &at[..]].concat()));
     assert!(show.contains("by bo: a drill (silence ") && show.contains("told to nobody, and no order"), "{show}");
     // for another system it is a finding that is suppressed

@@ -52,7 +52,7 @@ pub struct ListArgs {
     /// Of at least this severity: informational, low, medium, high, critical
     #[arg(long, value_name = "LEVEL", value_parser = super::replay::level)]
     severity: Option<Severity>,
-    /// Only those nobody has acknowledged
+    /// Only those that nobody has acknowledged and no silence covers
     #[arg(long)]
     open: bool,
     /// Of which people say this: open (nothing yet), confirmed (an attack), dismissed (honest work)
@@ -270,7 +270,7 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     show::print(&trails(&row));
     files(&row);
     let count = |key: &str| row["findings"][key].as_u64().unwrap_or(0);
-    say!("\nfindings: {}, of which {} nobody has acknowledged", count("all"), count("open"));
+    say!("\nfindings: {}, of which {} are open", count("all"), count("open"));
     let orders =
         row["orders"].as_object().into_iter().flatten().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>();
     let hold = if row["hold"] == true { "; ON HOLD" } else { "" };

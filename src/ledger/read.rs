@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// Of findings, those that wait for somebody: what is silenced waits for nobody. Quotes inside of texts are escaped in JSON, so
+/// that no text can look like the member.
+const OPEN: &str = "(acknowledged_at IS NULL AND instr(body, ',\"silenced\":{') = 0)";
+
 /// A connection that only reads.
 pub struct Reader {
     connection: Connection,
@@ -33,7 +37,7 @@ pub struct FindingFilter {
     /// At least this severity.
     #[serde(default)]
     pub severity: Option<Severity>,
-    /// Only those nobody has acknowledged.
+    /// Only those that nobody has acknowledged and no silence covers.
     #[serde(default)]
     pub open: bool,
     /// What people have said of it.
@@ -151,11 +155,13 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn findings(&self, filter: &FindingFilter) -> Result<Vec<FindingRow>, Error> {
-        let sql = "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings \
-                   WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) \
-                   AND severity >= ?5 AND (NOT ?6 OR acknowledged_at IS NULL) AND (?7 IS NULL OR verdict = ?7) \
-                   AND (?9 IS NULL OR json_extract(body, '$.subject.ip') = ?9) \
-                   ORDER BY time DESC, id LIMIT ?8";
+        let sql = format!(
+            "SELECT body, acknowledged_at, acknowledged_by, verdict, judged_at, judged_by, reason FROM findings \
+             WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR policy = ?4) \
+             AND severity >= ?5 AND (NOT ?6 OR {OPEN}) AND (?7 IS NULL OR verdict = ?7) \
+             AND (?9 IS NULL OR json_extract(body, '$.subject.ip') = ?9) \
+             ORDER BY time DESC, id LIMIT ?8"
+        );
         let values = params![
             filter.since.unwrap_or(i64::MIN),
             filter.until.unwrap_or(i64::MAX),
@@ -168,7 +174,7 @@ impl Reader {
             filter.ip.map(|ip| ip.to_string())
         ];
         self.read("reading findings", |c| {
-            c.prepare_cached(sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>()
+            c.prepare_cached(&sql)?.query_map(values, finding_row)?.collect::<rusqlite::Result<Vec<_>>>()
         })?
         .into_iter()
         .map(|row| row.map_err(|why| foreign(&self.path, why)))
@@ -264,13 +270,13 @@ impl Reader {
         })
     }
 
-    /// How many findings there are, and how many of them nobody has acknowledged.
+    /// How many findings there are, and how many of them are open.
     ///
     /// # Errors
     /// The file can't be read.
     pub fn finding_counts(&self) -> Result<(u64, u64), Error> {
-        let sql = "SELECT count(*), count(*) FILTER (WHERE acknowledged_at IS NULL) FROM findings";
-        self.read("counting findings", |c| c.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?))))
+        let sql = format!("SELECT count(*), count(*) FILTER (WHERE {OPEN}) FROM findings");
+        self.read("counting findings", |c| c.query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))))
     }
 
     /// How far the outlets have got.
