@@ -83,6 +83,19 @@ fn a_bad_policy_and_a_bad_profile() {
 }
 
 #[test]
+fn a_directory_of_policies_that_would_be_left_out_in_silence() {
+    let site = site();
+    let dir = site.path("policies");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("mine.yml"), "title: x\n").unwrap();
+    site.configure(&format!("policies_dir = '{}'\n{}", dir.display(), site.configuration()));
+    refused(&site, &["neither `detections` (*.yml) nor `profiles` (*.toml)"]);
+    std::fs::create_dir_all(dir.join("detections")).unwrap();
+    std::fs::write(dir.join("detections/mine.yaml"), "title: x\n").unwrap();
+    refused(&site, &["mine.yaml", "is not read", ".yml"]);
+}
+
+#[test]
 fn a_configuration_that_is_not_there() {
     let site = site();
     std::fs::remove_file(site.config()).unwrap();

@@ -209,6 +209,24 @@ impl Config {
     }
 }
 
+/// The files of a folder with that ending, by name. One that almost has it is an error: it would be left out in silence.
+fn files_of(folder: &Path, ending: &str) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.extension().and_then(|e| e.to_str()) {
+            Some(e) if e == ending => paths.push(path),
+            Some(e) if e == "yaml" || e.eq_ignore_ascii_case(ending) => {
+                let what = format!("{} is not read: let its name end in .{ending}", path.display());
+                return Err(std::io::Error::other(what));
+            }
+            _ => {}
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 impl Texts {
     /// What is compiled in.
     pub fn shipped() -> Texts {
@@ -229,22 +247,28 @@ impl Texts {
                 dir.display()
             )));
         }
+        let mut folders = 0;
         for (folder, ending, into) in
             [("detections", "yml", &mut self.detections), ("profiles", "toml", &mut self.profiles)]
         {
             let folder = dir.join(folder);
-            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-            let mut paths: Vec<PathBuf> = entries
-                .filter_map(|e| Some(e.ok()?.path()))
-                .filter(|p| p.extension().is_some_and(|e| e == ending))
-                .collect();
-            paths.sort();
+            let paths = match files_of(&folder, ending) {
+                Err(why) if why.kind() == std::io::ErrorKind::NotFound => continue,
+                listed => listed.map_err(|why| ConfigError::one(format!("{}: {why}", folder.display())))?,
+            };
+            folders += 1;
             for path in paths {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                 let text = read_text(&path)?;
                 into.retain(|(n, _)| *n != name);
                 into.push((name, text));
             }
+        }
+        if folders == 0 {
+            return Err(ConfigError::one(format!(
+                "policies_dir {}: it holds neither `detections` (*.yml) nor `profiles` (*.toml): put your files into one of those",
+                dir.display()
+            )));
         }
         Ok(())
     }
