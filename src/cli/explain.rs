@@ -78,7 +78,8 @@ fn policy(policy: &Value, note: &str) {
         return;
     }
     let said = |name: &str, value: &Value| {
-        if let Some(value) = value.as_str().filter(|v| !v.is_empty()) {
+        // a text that was written over several lines ends with one
+        if let Some(value) = value.as_str().map(str::trim_end).filter(|v| !v.is_empty()) {
             say!("  {name:<10} {}", shown(value));
         }
     };

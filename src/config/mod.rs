@@ -264,7 +264,8 @@ impl Texts {
                 into.push((name, text));
             }
         }
-        if folders == 0 {
+        // one that is empty waits for its first file
+        if folders == 0 && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(ConfigError::one(format!(
                 "policies_dir {}: it holds neither `detections` (*.yml) nor `profiles` (*.toml): put your files into one of those",
                 dir.display()
