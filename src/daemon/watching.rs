@@ -97,19 +97,20 @@ fn last_byte(path: &Path, line: u64) -> io::Result<Option<u64>> {
     let compressed = path.extension().is_some_and(|e| e == "gz");
     let mut from: Box<dyn BufRead> =
         if compressed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(BufReader::new(file)) };
-    let (mut at, mut lines) = (0u64, 0);
+    let (mut at, mut lines, mut unfinished) = (0u64, 0, false);
     // ends with the line, or with the file
     loop {
         let part = from.fill_buf()?;
         let Some(last) = part.len().checked_sub(1) else {
             // the last line may lack its newline
-            return Ok((lines + 1 == line && at > 0).then(|| at - 1));
+            return Ok((lines + 1 == line && unfinished).then(|| at - 1));
         };
         let end = part.iter().position(|b| *b == b'\n');
         let used = end.unwrap_or(last) + 1;
         from.consume(used);
         at += used as u64;
         lines += u64::from(end.is_some());
+        unfinished = end.is_none();
         if end.is_some() && lines == line {
             return Ok(Some(at - 1));
         }
@@ -136,5 +137,9 @@ mod tests {
             assert_eq!(found, [Some(3), Some(4), Some(10), Some(14), None], "{}", path.display());
             assert_eq!(last_byte(&path, 0).expect("it can be read"), None);
         }
+        let ended = dir.path().join("b.log");
+        std::fs::write(&ended, "one\n").expect("it can be written");
+        let found: Vec<Option<u64>> = (1..=2).map(|n| last_byte(&ended, n).expect("it can be read")).collect();
+        assert_eq!(found, [Some(3), None], "a newline ends a line and begins none");
     }
 }
