@@ -82,10 +82,13 @@ fn check_says_what_is_changed() {
 
 #[test]
 fn an_action_that_is_not_there_is_no_response() {
-    let site = site("[policy.own_export]\nresponse = [{ action = 'lock', target = 'user' }]\n", &[]);
-    let out = site.say(&["check"]);
+    let lock = site("[policy.own_export]\nresponse = [{ action = 'lock', target = 'user' }]\n", &[]);
+    let out = lock.say(&["check"]);
     assert_eq!(out.status.code(), Some(1), "{}", text(&out));
-    assert!(text(&out).contains("policy own_export: there is no [actions.lock]"), "{}", text(&out));
+    assert!(text(&out).contains("there is no [actions.lock], for which own_export asks"), "{}", text(&out));
+    let out = site("[response]\nmode = 'enforce'\n", &[]).say(&["check"]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out));
+    assert!(text(&out).contains("there is no [actions.end-session]"), "{}", text(&out));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use super::{Exit, Failure};
 use crate::config::Config;
 use crate::ledger::Keys;
 use crate::model::{Field, Mode};
-use crate::policy::PolicySet;
+use crate::policy::{Policy, PolicySet, did_you_mean};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads and compiles everything that the configuration names, and says what each trail can't show.
@@ -16,7 +17,8 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     let set = rules.engine.policies();
     say!("{}: can be used", shown(&path.display().to_string()));
     say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
-    let mut well = tuned(&config, set);
+    let mut well = true;
+    tuned(&config, set);
     for warning in &set.warnings {
         well = false;
         say!("warning: {}", shown(&warning.to_string()));
@@ -46,23 +48,44 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
         say!("no database: countries, networks and their owners are unknown, and what needs them is blind");
     }
     well &= actions(&config);
+    well &= unconfigured(&config, set);
     Ok(if well { Exit::Done } else { Exit::NotWell })
 }
 
-/// Says what the configuration changes of the policies; `false` where an action that it asks for is not there.
-fn tuned(config: &Config, set: &PolicySet) -> bool {
-    let mut well = true;
+/// Says what the configuration changes of the policies.
+fn tuned(config: &Config, set: &PolicySet) {
     for policy in set.rules.iter().filter(|p| config.written.policy.contains_key(&*p.name)) {
         let name = shown(&policy.name);
         policy.tuned.iter().for_each(|what| say!("policy {name}: {}", shown(what)));
         if policy.tuned.is_empty() {
             say!("policy {name}: as its file has it: [policy.{name}] changes nothing");
         }
-        let given = config.written.policy[&*policy.name].response.iter().flatten();
-        for response in given.filter(|r| !config.written.actions.contains_key(&*r.action)) {
-            well = false;
-            say!("policy {name}: there is no [actions.{}]: its orders would be refused", shown(&response.action));
-        }
+    }
+}
+
+/// Says which actions policies ask for and nobody has configured; `false` where orders would be refused for it.
+fn unconfigured(config: &Config, set: &PolicySet) -> bool {
+    let mut asked: BTreeMap<&str, Vec<&Policy>> = BTreeMap::new();
+    for policy in set.rules.iter().filter(|p| p.alerts && !p.off) {
+        let missing = policy.asks.iter().filter(|a| !config.written.actions.contains_key(&*a.action));
+        missing.for_each(|ask| asked.entry(&ask.action).or_default().push(policy));
+    }
+    let response = &config.written.response;
+    let mode = |policy: &Policy| response.modes.get(&*policy.name).copied().unwrap_or(response.mode);
+    let chosen = |policy: &Policy| config.written.policy.get(&*policy.name).is_some_and(|t| t.response.is_some());
+    let mut well = true;
+    for (action, policies) in asked {
+        well &= !policies.iter().any(|p| chosen(p) || mode(p) != Mode::Observe);
+        let of = config.written.actions.keys().map(String::as_str);
+        let names: Vec<&str> = policies.iter().map(|p| &*p.name).take(3).collect();
+        let more = if policies.len() > names.len() { " and others" } else { "" };
+        say!(
+            "there is no [actions.{}]{}, for which {}{more} ask{}: under `approve` and `enforce` those orders are refused",
+            shown(action),
+            did_you_mean(action, of),
+            shown(&names.join(", ")),
+            if policies.len() == 1 { "s" } else { "" },
+        );
     }
     well
 }

@@ -66,6 +66,10 @@ fn one(table: &SilenceTable, now: EventTime) -> Result<Silence, String> {
     if let Some((key, _)) = lists.iter().find(|(_, list)| list.as_ref().is_some_and(Vec::is_empty)) {
         return Err(format!("`{key}` is empty, and so covers nothing: leave it out, or name something"));
     }
+    let blank = |list: &&Vec<String>| list.iter().any(|entry| entry.trim().is_empty());
+    if let Some((key, _)) = lists.iter().find(|(_, list)| list.as_ref().filter(blank).is_some()) {
+        return Err(format!("`{key}` has an empty entry, which names nobody: take it away"));
+    }
     let given = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let networks = given(&table.networks).iter().map(|text| network(text)).collect::<Result<Vec<_>, _>>()?;
     let mut silence = Silence {

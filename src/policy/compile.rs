@@ -12,7 +12,6 @@ use crate::model::{Digest, HashParts, Millis, Severity};
 impl Linker<'_> {
     /// Compiles a detection with the filters that are for it.
     pub(super) fn detection(&mut self, document: &Document) -> Result<(Policy, Side), Fault> {
-        let first_raw = self.resolver.raw_fields.len();
         let mut scope =
             Scope { resolver: &mut self.resolver, taxonomy: document.taxonomy, placeholders: &self.site.placeholders };
         let read = detection(&document.body, "detection", &[], &mut scope)?;
@@ -21,7 +20,6 @@ impl Linker<'_> {
             let message = format!("selection {} is used by no condition", quoted(&word.text));
             self.warn(document, word.line, message);
         }
-        self.warn_of_near_names(document, first_raw);
         let (expression, accumulation) = self.filtered(document, read.expression);
         let matcher = Matcher::new(expression, self.site.products(&document.logsource));
         let side = Side {
@@ -66,7 +64,7 @@ impl Linker<'_> {
     }
 
     /// A raw field whose name is nearly one of ours is more often a slip than a product's own name.
-    fn warn_of_near_names(&mut self, document: &Document, first_raw: usize) {
+    pub(super) fn warn_of_near_names(&mut self, document: &Document, first_raw: usize) {
         let names = self.resolver.raw_fields[first_raw..].iter();
         let near: Vec<String> = names
             .map(|name| (name, nearly_known(name)))

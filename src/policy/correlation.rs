@@ -169,6 +169,31 @@ impl Range {
         })
     }
 
+    /// Whether it can hold for some value from `least` to `most`; `whole` where only whole numbers come.
+    pub(super) fn can_hold(&self, least: f64, most: f64, whole: bool) -> bool {
+        let (mut low, mut high) = ((least, true), (most, true));
+        for (comparison, bound) in &self.bounds {
+            let bound = *bound;
+            match comparison {
+                Comparison::Gt if whole => low = above(low, (bound.floor() + 1.0, true)),
+                Comparison::Gt => low = above(low, (bound, false)),
+                Comparison::Gte => low = above(low, (if whole { bound.ceil() } else { bound }, true)),
+                Comparison::Lt if whole => high = below(high, (bound.ceil() - 1.0, true)),
+                Comparison::Lt => high = below(high, (bound, false)),
+                Comparison::Lte => high = below(high, (if whole { bound.floor() } else { bound }, true)),
+                Comparison::Eq => (low, high) = (above(low, (bound, true)), below(high, (bound, true))),
+                Comparison::Neq => {}
+            }
+        }
+        let other = |bound: &(Comparison, f64)| *bound != (Comparison::Neq, low.0);
+        let fraction = whole && low.0 == high.0 && low.0.fract() != 0.0;
+        match low.0.total_cmp(&high.0) {
+            std::cmp::Ordering::Less => true,
+            std::cmp::Ordering::Equal => low.1 && high.1 && !fraction && self.bounds.iter().all(other),
+            std::cmp::Ordering::Greater => false,
+        }
+    }
+
     /// Whether what holds goes on holding as the value grows.
     pub fn only_from_below(&self) -> bool {
         let below = |(c, _): &(Comparison, f64)| matches!(c, Comparison::Gt | Comparison::Gte);
@@ -185,6 +210,19 @@ impl Range {
         let most = self.bounds.iter().map(from).fold(0.0, f64::max);
         self.only_from_below().then_some(most as u64)
     }
+}
+
+/// An end of a range, and whether the end itself is in it.
+type End = (f64, bool);
+
+/// The stricter of two lower ends.
+fn above(a: End, b: End) -> End {
+    if b.0 > a.0 || (b.0 == a.0 && !b.1) { b } else { a }
+}
+
+/// The stricter of two upper ends.
+fn below(a: End, b: End) -> End {
+    if b.0 < a.0 || (b.0 == a.0 && !b.1) { b } else { a }
 }
 
 impl std::fmt::Display for Range {
@@ -385,6 +423,28 @@ fn aliases(node: Option<&Node>) -> Result<Aliases, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_that_nothing_can_meet_are_told() {
+        let of = |bounds: &[(Comparison, f64)]| Range { bounds: bounds.to_vec() };
+        let most = f64::INFINITY;
+        for (bounds, whole, can) in [
+            (&[(Comparison::Lt, 0.0)][..], true, false),
+            (&[(Comparison::Lt, 1.0)], true, false),
+            (&[(Comparison::Lt, 1.5)], true, true),
+            (&[(Comparison::Gte, 12.0), (Comparison::Lt, 3.0)], true, false),
+            (&[(Comparison::Gt, 3.0), (Comparison::Lt, 4.0)], true, false),
+            (&[(Comparison::Gt, 3.0), (Comparison::Lt, 4.0)], false, true),
+            (&[(Comparison::Eq, 2.5)], true, false),
+            (&[(Comparison::Eq, 2.0)], true, true),
+            (&[(Comparison::Gte, 2.0), (Comparison::Lte, 2.0), (Comparison::Neq, 2.0)], true, false),
+            (&[(Comparison::Neq, 2.0)], true, true),
+        ] {
+            assert_eq!(of(bounds).can_hold(1.0, most, whole), can, "{bounds:?} {whole}");
+        }
+        assert!(!of(&[(Comparison::Gt, 100.0)]).can_hold(0.0, 100.0, false));
+        assert!(of(&[(Comparison::Gte, 100.0)]).can_hold(0.0, 100.0, false));
+    }
 
     #[test]
     fn ranges_hold_where_all_their_bounds_do() {

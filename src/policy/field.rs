@@ -1,6 +1,7 @@
 //! Which field of an event a policy's field name means.
 use super::error::did_you_mean;
 use crate::model::{Event, Field, Value};
+use std::collections::BTreeSet;
 
 /// A field that a policy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,13 +89,25 @@ const ECS: &[(&str, Field)] = &[
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
     pub(super) raw_fields: Vec<String>,
+    /// Those of them that a policy looks at; others are only given in tests.
+    pub(super) looked_at: BTreeSet<usize>,
     /// How many regular expressions were compiled.
     pub(super) expressions: usize,
 }
 
 impl Resolver {
-    /// What `name` means. What is no field of the event is a raw field; `unmapped.` says so expressly.
+    /// What `name` means in a policy, which looks at it. What is no field of the event is a raw field; `unmapped.` says so
+    /// expressly.
     pub(super) fn resolve(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
+        let field = self.resolve_in_test(name, taxonomy);
+        if let FieldRef::Raw(index) = field {
+            self.looked_at.insert(index);
+        }
+        field
+    }
+
+    /// What `name` means in the event of a test: that it is given there lets no policy look at it.
+    pub(super) fn resolve_in_test(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
         let table = match taxonomy {
             Taxonomy::Sigma | Taxonomy::SigmaProduct => &[][..],
             Taxonomy::SigmaWeb => WEB,

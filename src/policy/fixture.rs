@@ -4,15 +4,45 @@
 //! takes one over with `like: NAME` (or a list of names, of which the later ones go before the earlier). What the event says
 //! itself goes before its fixtures, and these before `given`, the fields of the whole test. `fields` are put together one by
 //! one; a field that is `null` is taken away again. Every other key is taken over whole.
-use super::document::only;
-use super::error::{Fault, did_you_mean, quoted};
+use super::Warning;
+use super::document::{Document, only};
+use super::error::{Fault, LoadError, did_you_mean, quoted};
 use super::yaml::{Kind, Node, Word};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an event of a test, and so a fixture, may say.
 pub(super) const EVENT: &[&str] = &["at", "arrives", "repeat", "every", "trail", "like", "fields", "line"];
 /// How deep fixtures may be like other fixtures.
 const CHAINED: usize = 8;
+
+/// How many fixtures one event may take over in all, those that its fixtures are like among them.
+const TAKEN_OVER: usize = 256;
+
+/// The fixtures that no test takes over: nothing would tell that something in them is misspelt.
+pub(super) fn idle(documents: &[Document]) -> Vec<Warning> {
+    let mut used: BTreeSet<(&str, String)> = BTreeSet::new();
+    for document in documents {
+        let Some(ours) = &document.ours else { continue };
+        let tests = ours.get("tests").and_then(|n| n.list("tests").ok()).into_iter().flatten();
+        let events = tests.filter_map(|t| t.get("events")?.list("events").ok()).flatten();
+        let fixtures = ours.get("fixtures").and_then(|n| n.map("fixtures").ok()).into_iter().flatten().map(|(_, f)| f);
+        for like in events.chain(fixtures).filter_map(|node| node.get("like")) {
+            let names = like.texts("like").unwrap_or_default();
+            used.extend(names.into_iter().map(|name| (&*document.file, name.text)));
+        }
+    }
+    let mut out = Vec::new();
+    for document in documents {
+        let fixtures = document.ours.as_ref().and_then(|ours| ours.get("fixtures")?.map("fixtures").ok());
+        for (name, _) in fixtures.into_iter().flatten() {
+            if !used.contains(&(&*document.file, name.text.clone())) {
+                let message = format!("no test takes over the fixture {}", quoted(&name.text));
+                out.push(Warning(LoadError { file: document.file.clone(), line: name.line, message }));
+            }
+        }
+    }
+    out
+}
 
 /// The fixtures of one file.
 #[derive(Debug, Default)]
@@ -47,7 +77,8 @@ impl<'a> Fixtures<'a> {
         Ok(event.into_node())
     }
 
-    /// Adds what `written` is like, and then what it says itself. Ends, for fixtures are chained so deep at most.
+    /// Adds what `written` is like, and then what it says itself. Ends soon, for fixtures are chained so deep at most, and
+    /// one event takes over so many.
     fn add(&self, event: &mut Merged, written: &Node, depth: usize) -> Result<(), Fault> {
         for Word { line, text } in written.get("like").map_or(Ok(Vec::new()), |n| n.texts("like"))? {
             let Some(fixture) = self.0.get(text.as_str()) else {
@@ -60,6 +91,11 @@ impl<'a> Fixtures<'a> {
                     line,
                     format!("fixtures are like one another more than {CHAINED} deep, or in a circle"),
                 ));
+            }
+            event.taken_over += 1;
+            if event.taken_over > TAKEN_OVER {
+                let message = format!("an event takes over more than {TAKEN_OVER} fixtures");
+                return Err(Fault::at(line, message));
             }
             self.add(event, fixture, depth + 1)?;
         }
@@ -80,6 +116,7 @@ struct Merged {
     line: u32,
     keys: Vec<(Word, Node)>,
     fields: Vec<(Word, Node)>,
+    taken_over: usize,
 }
 
 impl Merged {

@@ -4,6 +4,7 @@ use super::document::{Document, Sort};
 use super::error::{Fault, LoadError, did_you_mean, quoted};
 use super::field::{FieldRef, Resolver, Taxonomy};
 use super::filter::{self, Filter};
+use super::fixture;
 use super::item::Scope;
 use super::yaml::Word;
 use super::{Body, Policy, PolicySet, Site, Warning, lint};
@@ -93,12 +94,13 @@ impl<'a> Linker<'a> {
         self.decide_alerts();
         let mut set = PolicySet {
             rules: self.rules,
-            raw_fields: self.resolver.raw_fields,
+            raw_fields: std::mem::take(&mut self.resolver.raw_fields),
             digest: Digest::of(b""),
             warnings: self.warnings,
         };
-        let more = lint::lint(&set);
-        set.warnings.extend(more);
+        set.warnings.extend(lint::lint(&set));
+        set.warnings.extend(lint::idle_fields(&set, &self.resolver.looked_at));
+        set.warnings.extend(fixture::idle(&self.documents));
         (set, self.errors)
     }
 
@@ -132,6 +134,7 @@ impl<'a> Linker<'a> {
         }
         path.push(i);
         let document = self.documents[i].clone();
+        let first_raw = self.resolver.raw_fields.len();
         let compiled = match document.sort {
             Sort::Correlation => correlation::read(&document.body).and_then(|written| {
                 self.place_referred(&written, path)?;
@@ -142,6 +145,7 @@ impl<'a> Linker<'a> {
         path.pop();
         match compiled {
             Ok(Some((policy, side))) => {
+                self.warn_of_near_names(&document, first_raw);
                 self.places[i] = Some(self.rules.len());
                 self.rules.push(policy);
                 self.sides.push(side);

@@ -1,5 +1,9 @@
 //! What is allowed in a policy and yet hardly meant.
-use super::{ActivitySet, Body, CorrelationKind, LoadError, PolicySet, Warning};
+use super::error::quoted;
+use super::field::nearly_known;
+use super::{ActivitySet, Body, Correlation, CorrelationKind, LoadError, PolicySet, Warning};
+use crate::model::Millis;
+use std::collections::BTreeSet;
 
 /// Warnings about a whole set.
 pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
@@ -14,6 +18,11 @@ pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
         if never {
             warn("the policy can never match: no activity, or no known product, fits it");
         }
+        if let Body::Correlation(correlation) = &rule.body
+            && let Some(why) = unreachable(correlation)
+        {
+            warn(&format!("the policy can never match: {why}"));
+        }
         if rule.alerts && rule.tests.is_empty() {
             warn("the policy has no tests");
         } else if rule.alerts && !(rule.tests.iter().any(|t| t.finds > 0) && rule.tests.iter().any(|t| t.finds == 0)) {
@@ -27,6 +36,56 @@ pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
         }
     }
     out
+}
+
+/// Fields that a test gives its events and no policy looks at: misspelt, they let a quiet test pass for nothing.
+pub(super) fn idle_fields(set: &PolicySet, looked_at: &BTreeSet<usize>) -> Vec<Warning> {
+    let mut out = Vec::new();
+    for rule in &set.rules {
+        let mut told = BTreeSet::new();
+        for (line, index) in rule.tests.iter().flat_map(|t| t.raw().map(|index| (t.line, index))) {
+            if !looked_at.contains(&index) && told.insert(index) {
+                let name = &set.raw_fields[index];
+                let near = nearly_known(name);
+                let message = format!("the test gives its events {}, which no policy looks at{near}", quoted(name));
+                out.push(Warning(LoadError { file: rule.file.clone(), line, message }));
+            }
+        }
+    }
+    out
+}
+
+/// Why no amount that can come meets the condition; nothing where some can.
+fn unreachable(correlation: &Correlation) -> Option<String> {
+    use CorrelationKind as Kind;
+    let endless = f64::INFINITY;
+    let (range, what, least, most, whole) = match &correlation.kind {
+        // it is asked about when an event has come, so that there is one
+        Kind::EventCount(range) => (range, "events", 1.0, endless, true),
+        Kind::ValueCount { range, .. } => (range, "values", 0.0, endless, true),
+        Kind::ValueSum { range, .. } => (range, "sum", -endless, endless, true),
+        Kind::ValueAvg { range, .. } => (range, "mean", -endless, endless, false),
+        Kind::ValuePercentile { range, percentile: Some(_), .. } => (range, "percentile", -endless, endless, true),
+        Kind::ValuePercentile { range, percentile: None, .. } => (range, "share in percent", 0.0, 100.0, false),
+        Kind::Temporal { range: Some(range), .. } => (range, "rules", 1.0, correlation.rules.len() as f64, true),
+        Kind::Concurrent(concurrent) => (&concurrent.range, "times", 1.0, endless, true),
+        Kind::Absence(absence) => (&absence.range, "events", 1.0, endless, true),
+        Kind::Risk(risk) => (&risk.range, "weight of all signs together", 0.0, risk.weigh(|_| true).0, false),
+        Kind::Baseline(baseline) => {
+            let days = baseline.history.0 / Millis::DAY.0;
+            if i64::from(baseline.learning.days) > days {
+                let wanted = baseline.learning.days;
+                return Some(format!("`learning` wants {wanted} active days, and `history` reaches back {days}"));
+            }
+            (&baseline.range, "times the usual", 0.0, endless, false)
+        }
+        Kind::Temporal { range: None, .. } | Kind::NewValue(_) | Kind::Travel(_) => return None,
+    };
+    let span = match (least, most) {
+        (_, most) if most < endless => format!("the {what} can be {least} to {most}"),
+        _ => format!("no number of them is: {what}"),
+    };
+    (!range.can_hold(least, most, whole)).then(|| format!("its condition asks for {range}, and {span}"))
 }
 
 /// For each rule whether it can be told never to match: a detection for no product or activity, a correlation over such.

@@ -62,7 +62,15 @@ pub(super) fn read(
     if list.len() > TESTS {
         return Err(Fault::at(node.line, format!("a policy may have {TESTS} tests")));
     }
-    list.iter().map(|n| test(n, resolver, taxonomy, product, fixtures)).collect()
+    let mut tests: Vec<PolicyTest> = Vec::new();
+    for node in list {
+        let test = test(node, resolver, taxonomy, product, fixtures)?;
+        if tests.iter().any(|other| other.name == test.name) {
+            return Err(Fault::at(test.line, format!("two tests of this policy are called {}", quoted(&test.name))));
+        }
+        tests.push(test);
+    }
+    Ok(tests)
 }
 
 fn test(
@@ -75,8 +83,11 @@ fn test(
     only(node.map("a test")?, &["name", "given", "events", "finds", "orders"], "a test")?;
     let need =
         |key: &str| node.get(key).ok_or_else(|| Fault::at(node.line, format!("the test has no {}", quoted(key))));
-    let written = need("events")?.list("events")?.iter();
-    let whole = written.map(|n| fixtures.event(n, node.get("given")));
+    let written = need("events")?.list("events")?;
+    if written.is_empty() {
+        return Err(Fault::at(node.line, "the test has no event: what nothing happens in shows nothing"));
+    }
+    let whole = written.iter().map(|n| fixtures.event(n, node.get("given")));
     let events = whole.map(|n| entry(&n?, resolver, taxonomy, product)).collect::<Result<Vec<_>, _>>()?;
     if events.iter().map(|e| e.repeat as usize).sum::<usize>() > EVENTS {
         return Err(Fault::at(node.line, format!("a test may have {EVENTS} events")));
@@ -96,8 +107,12 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
     if repeat > 1 && every.is_none() {
         return Err(Fault::at(node.line, "`repeat` needs `every`, the time from one to the next"));
     }
+    if repeat == 1 && every.is_some() {
+        return Err(Fault::at(node.line, "`every` needs `repeat`, how often the event is there"));
+    }
+    let at = offset_of("at")?.ok_or_else(|| Fault::at(node.line, "the event has no `at`"))?;
     let mut written = Written {
-        at: offset_of("at")?.ok_or_else(|| Fault::at(node.line, "the event has no `at`"))?,
+        at,
         arrives: offset_of("arrives")?,
         repeat: repeat as u32,
         every: every.unwrap_or_default(),
@@ -115,7 +130,7 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
             written.event.origin.place = Some(coordinates(value)?);
             continue;
         }
-        match resolver.resolve(&key.text, taxonomy) {
+        match resolver.resolve_in_test(&key.text, taxonomy) {
             FieldRef::Known(field) => set(&mut written.event, field, value)?,
             FieldRef::Raw(index) => written.raw.push((index, value.text(&key.text)?.into())),
         }
@@ -170,6 +185,11 @@ fn blank(product: &str) -> Event {
 }
 
 impl PolicyTest {
+    /// The raw fields that its events have, as indices into those of the policy set.
+    pub(super) fn raw(&self) -> impl Iterator<Item = usize> {
+        self.events.iter().flat_map(|event| &event.raw).map(|(index, _)| *index)
+    }
+
     /// Its events in the order in which they are written and read, each with the time since [`BEGINNING`] at which it
     /// happened. `raw_fields` is that of the policy set.
     pub fn events(&self, raw_fields: &[String]) -> Vec<(Millis, Event)> {

@@ -71,7 +71,13 @@ impl<'de> Deserialize<'de> for Selections {
                 Ok(Selections(vec![one]))
             }
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Selections, A::Error> {
-                Ok(Selections(Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))?))
+                let all: Vec<Selection> = Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))?;
+                match all.is_empty() {
+                    true => Err(serde::de::Error::custom(
+                        "an empty list describes nothing: leave it out, or name something",
+                    )),
+                    false => Ok(Selections(all)),
+                }
             }
         }
         deserializer.deserialize_any(Read)

@@ -110,7 +110,9 @@ pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         print(&reports);
     }
     let missed = reports.iter().any(|r| r.lacks.is_none() && !r.is_found());
-    Ok(if missed { Exit::NotWell } else { Exit::Done })
+    // what was never played has shown nothing
+    let nothing_played = reports.iter().all(|r| r.lacks.is_some());
+    Ok(if missed || nothing_played { Exit::NotWell } else { Exit::Done })
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {

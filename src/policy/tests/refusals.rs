@@ -96,10 +96,16 @@ fn what_is_wrong_under_our_key_is_told_by_name_and_line() {
             "`target` cannot be `sesion`: it is one of session, user, key",
         ),
         ("  response: [{target: user}]\n".into(), "the response has no `action`"),
-        ("  tests: [{name: n, events: []}]\n".into(), "the test has no `finds`"),
+        ("  tests: [{name: n, events: []}]\n".into(), "test.yml:4: the test has no event"),
+        ("  tests: [{name: n, events: [{at: 0}]}]\n".into(), "the test has no `finds`"),
+        (
+            "  tests: [{name: n, finds: 0, events: [{at: 0}]}, {name: n, finds: 1, events: [{at: 0}]}]\n".into(),
+            "two tests of this policy are called `n`",
+        ),
         (test("{fields: {}}"), "test.yml:7: the event has no `at`"),
         (test("{at: 1x}"), "`at` must be a number and one of"),
         (test("{at: 0, repeat: 3}"), "`repeat` needs `every`"),
+        (test("{at: 0, every: 3s}"), "`every` needs `repeat`"),
         (test("{at: 0, repeat: 100001, every: 1s}"), "must lie between 1 and 100000"),
         (test("{at: 0, fields: {activity_name: logn}}"), "`activity_name` cannot be `logn` (did you mean `login`?)"),
         (test("{at: 0, fields: {src_endpoint.ip: x}}"), "`x` is no address"),
@@ -148,8 +154,74 @@ fn what_is_hardly_meant_is_warned_of() {
             .contains("test.yml:5: selection `r` is used by no condition")
     );
     assert!(warned(&rule("level: low\n", "{x: 1}").replace("name: t\n", "")).contains("neither `name` nor `id`"));
-    let quiet = "tripline:\n  tests:\n  - {name: a, finds: 1, events: []}\n  - {name: b, finds: 0, events: []}\n";
+    let quiet =
+        "tripline:\n  tests:\n  - {name: a, finds: 1, events: [{at: 0}]}\n  - {name: b, finds: 0, events: [{at: 0}]}\n";
     assert_eq!(warned(&format!("{}{quiet}", rule("level: low\n", "{x: 1}"))), "");
+}
+
+#[test]
+fn a_field_that_hardly_any_record_has_is_warned_of_wherever_it_stands() {
+    let warned = |correlation: &str, event: &str| {
+        let text = format!(
+            "title: b\nname: b\ndetection:\n  s: {{activity_name: login}}\n  condition: s\n---\ntitle: t\nname: t\ncorrelation:\n  \
+             rules: [b]\n  timespan: 1h\n  {correlation}\ntripline:\n  tests:\n  - {{name: a, finds: 1, events: [{{at: 0}}]}}\n  \
+             - {{name: q, finds: 0, events: [{{at: 0, fields: {event}}}]}}\n"
+        );
+        set(&text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let count = "type: event_count\n  group-by: [actor.user.name]\n  condition: {gte: 3}";
+    assert_eq!(warned(count, "{}"), "");
+    assert!(warned(&count.replace("user.name", "user.nmae"), "{}").contains("did you mean `actor.user.name`?"));
+    let values = "type: value_count\n  group-by: []\n  condition: {field: resource.owner.org.uld, gte: 3}";
+    assert!(warned(values, "{}").contains("did you mean `resource.owner.org.uid`?"));
+    let told = warned(count, "{actor.user.nmae: ana}");
+    assert!(
+        told.contains("gives its events `actor.user.nmae`, which no policy looks at (did you mean `actor.user.name`?)"),
+        "{told}"
+    );
+    assert!(warned(count, "{vendor.field: x}").contains("which no policy looks at"));
+}
+
+#[test]
+fn a_condition_that_nothing_can_meet_is_warned_of() {
+    let warned = |correlation: &str| {
+        let rules = "title: b\nname: b\ndetection: {s: {activity_name: login}, condition: s}\n---\n\
+                     title: c\nname: c\ndetection: {s: {activity_name: logout}, condition: s}\n---\n";
+        let text = format!(
+            "{rules}title: t\nname: t\ncorrelation:\n  rules: [b, c]\n  timespan: 1h\n  group-by: [actor.user.name]\n  {correlation}\n"
+        );
+        set(&text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    for (correlation, why) in [
+        ("type: event_count\n  condition: {lt: 1}", "asks for less than 1"),
+        ("type: event_count\n  condition: {gte: 12, lt: 3}", "asks for at least 12 and less than 3"),
+        ("type: temporal\n  condition: {gte: 3}", "the rules can be 1 to 2"),
+        ("type: risk\n  weights: {b: 3, c: 4}\n  condition: {gte: 8}", "together can be 0 to 7"),
+        (
+            "type: baseline\n  measure: count\n  history: 10d\n  learning: {days: 14}\n  condition: {gte: 3}",
+            "`learning` wants 14 active days, and `history` reaches back 10",
+        ),
+    ] {
+        let told = warned(correlation);
+        assert!(told.contains("the policy can never match") && told.contains(why), "{correlation}: {told}");
+    }
+    assert!(!warned("type: risk\n  weights: {b: 3, c: 4}\n  condition: {gte: 7}").contains("never match"));
+}
+
+#[test]
+fn fixtures_are_read_once_and_bounded_in_breadth_too() {
+    let test = "  tests:\n  - {name: n, finds: 0, events: [{at: 0, like: f0}]}\n";
+    let head = "title: t\nname: t\nlevel: low\ndetection: {s: {x: 1}, condition: s}\ntripline:\n";
+    let mut fixtures = String::from("  fixtures:\n");
+    for n in 0..7 {
+        let wide: Vec<String> = (0..30).map(|_| format!("f{}", n + 1)).collect();
+        fixtures += &format!("    f{n}: {{like: [{}]}}\n", wide.join(", "));
+    }
+    fixtures += "    f7: {fields: {x: 1}}\n";
+    assert!(refused(&format!("{head}{fixtures}{test}")).contains("takes over more than 256 fixtures"));
+    let idle = format!("{head}  fixtures:\n    f0: {{fields: {{x: 1}}}}\n    f1: {{fields: {{y: 1}}}}\n{test}");
+    let warned = set(&idle).warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(warned.contains("test.yml:8: no test takes over the fixture `f1`"), "{warned}");
 }
 
 /// A policy of every kind, to be broken.
