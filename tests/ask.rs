@@ -82,7 +82,7 @@ fn findings_and_orders_are_listed_shown_and_acknowledged() {
     for verb in ["release", "cancel"] {
         let out = site.say(&["orders", verb, order]);
         assert_eq!(out.status.code(), Some(70), "{}", text(&out));
-        assert!(text(&out).contains("does not wait"), "{}", text(&out));
+        assert!(text(&out).contains("the order is refused"), "{}", text(&out));
     }
     assert!(said(&site, &["findings", "show", &id[..12]]).contains(chain["policy"].as_str().unwrap()));
 

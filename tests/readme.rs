@@ -78,11 +78,22 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
 #[test]
 fn the_configuration_can_be_used() {
     let blocks = blocks(&read("README.md"), "toml");
-    assert_eq!(blocks.len(), 1, "each configuration in the README is checked here");
+    assert_eq!(blocks.len(), 2, "each configuration in the README is checked here, or below");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&blocks[0], scratch.path());
     let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
     assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn the_grades_can_be_used() {
+    let grades = blocks(&read("README.md"), "toml").pop().expect("there are configurations");
+    let trail = "[[trail]]\nname = \"portal\"\npaths = [\"/var/log/portal.jsonl\"]\n";
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let path = scratch.path().join("tripline.toml");
+    std::fs::write(&path, format!("{trail}{grades}")).expect("the scratch folder can be written");
+    let config = tripline::config::Config::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    assert!(config.written.actions["end-session"].then.is_some());
 }
 
 #[test]
@@ -113,7 +124,7 @@ fn commands(text: &str) -> BTreeSet<String> {
 /// What is wrong with a command, as far as help tells: a subcommand or an option that does not exist.
 fn fault(command: &str) -> Option<String> {
     let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-    let nested = ["findings", "orders", "ledger"];
+    let nested = ["findings", "orders", "mute", "ledger"];
     let depth = match words.first() {
         Some(first) if first.starts_with('-') => 0,
         Some(first) if nested.contains(first) => 2,
@@ -157,7 +168,7 @@ fn keys(text: &str) -> BTreeSet<String> {
     let mut read_from_toml = false;
     for line in text.lines() {
         match line {
-            "#[serde(deny_unknown_fields)]" => read_from_toml = true,
+            "#[serde(deny_unknown_fields)]" | "#[serde(deny_unknown_fields, default)]" => read_from_toml = true,
             "}" => read_from_toml = false,
             _ => {}
         }
@@ -171,6 +182,7 @@ fn keys(text: &str) -> BTreeSet<String> {
 fn every_key_is_explained() {
     let keys: BTreeSet<String> = [
         keys(&read("src/config/written.rs")),
+        keys(&read("src/config/response.rs")),
         keys(&read("src/respond/settings.rs")),
         keys(&read("src/policy/tuning.rs")),
     ]
@@ -179,13 +191,29 @@ fn every_key_is_explained() {
     .collect();
     assert!(keys.len() > 25 && keys.contains("too_old_seconds") && keys.contains("grace_seconds"), "{keys:?}");
     // tables, which the README names as such
-    let tables = ["trail", "enrich", "findings", "response", "policy", "silence", "actions", "syslog", "runner"];
+    let tables = [
+        "trail",
+        "enrich",
+        "findings",
+        "response",
+        "group",
+        "approval",
+        "quiet_hours",
+        "policy",
+        "silence",
+        "actions",
+        "syslog",
+        "runner",
+    ];
     let readme = read("README.md");
     let first = |l: &str| l.strip_prefix("| ").and_then(|l| Some(l.split_once(" |")?.0.to_owned()));
     let row =
         |key: &str| readme.lines().filter_map(first).any(|cell| cell.split(", ").any(|c| c == format!("`{key}`")));
     let table = |key: &str| {
-        tables.contains(&key) && ["]", ".", "]]"].iter().any(|end| readme.contains(&format!("[{key}{end}")))
+        tables.contains(&key)
+            && ["]", ".", "]]"]
+                .iter()
+                .any(|end| ["[", "[response."].iter().any(|begin| readme.contains(&format!("{begin}{key}{end}"))))
     };
     let missing: Vec<&String> = keys.iter().filter(|k| !row(k) && !table(k)).collect();
     assert!(missing.is_empty(), "not in the README: {missing:?}");

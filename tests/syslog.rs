@@ -56,22 +56,14 @@ fn finding() -> Finding {
 
 fn order() -> Order {
     Order {
-        id: OrderId([0x0d; 16]),
-        action: "end-session".into(),
-        target: TargetKind::Session,
         actor: Some("anna".into()),
-        actor_uid: None,
-        session: None,
-        ip: None,
         findings: vec![FindingId([0xf1; 16])],
         mode: Mode::Enforce,
         state: OrderState::Failed,
-        refusal: None,
         time: EventTime(1_711_962_000_000),
-        made: WallTime(1_711_962_001_000),
         changed: WallTime(1_711_962_002_000),
-        released_by: None,
         note: Some("exit 3".into()),
+        ..Order::blank(OrderId([0x0d; 16]), "end-session", TargetKind::Session, WallTime(1_711_962_001_000))
     }
 }
 

@@ -3,7 +3,7 @@ use super::{AskArgs, Exit, Failure, show};
 use crate::config::{Config, Texts};
 use crate::control::client;
 use crate::control::wire::Request;
-use crate::ledger::read::{FindingFilter, FindingRow, Judged, Step};
+use crate::ledger::read::{FindingFilter, FindingRow, Judged};
 use crate::model::{EventTime, Finding, FindingVerdict, Order, Severity};
 use crate::pipeline::EventRow;
 use crate::policy::PolicySet;
@@ -70,40 +70,6 @@ pub struct ListArgs {
 
 fn verdict_word(text: &str) -> Result<FindingVerdict, &'static str> {
     FindingVerdict::from_name(text).ok_or("open, confirmed or dismissed")
-}
-
-/// `tripline orders …`
-#[derive(Subcommand)]
-pub enum Orders {
-    /// List orders, the newest first
-    List {
-        /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: u32,
-        #[command(flatten)]
-        asking: AskArgs,
-    },
-    /// Show one order with every step
-    Show {
-        /// The order's id, or its beginning
-        id: String,
-        #[command(flatten)]
-        asking: AskArgs,
-    },
-    /// Release an order that is held or waits for approval
-    Release {
-        /// The order's id, or its beginning
-        id: String,
-        #[command(flatten)]
-        asking: AskArgs,
-    },
-    /// Take back an order that has not been handed to the runner
-    Cancel {
-        /// The order's id, or its beginning
-        id: String,
-        #[command(flatten)]
-        asking: AskArgs,
-    },
 }
 
 /// Asks the daemon, or its ledger where it is down; the flag says whether the daemon answered.
@@ -178,65 +144,6 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
             say!("acknowledged");
         }
     }
-    Ok(Exit::Done)
-}
-
-/// `tripline orders`
-pub fn orders(command: &Orders) -> Result<Exit, Failure> {
-    match command {
-        Orders::List { limit, asking } => {
-            let (rows, _) = ask(asking, &Request::Orders { limit: *limit })?;
-            if asking.json {
-                return print_json(&rows);
-            }
-            let rows: Vec<Order> = read(rows)?;
-            if rows.is_empty() {
-                say!("no orders");
-            } else {
-                show::print(&show::orders(&rows));
-            }
-        }
-        Orders::Show { id, asking } => {
-            let (rows, _) = ask(asking, &Request::Order { id: id.clone() })?;
-            if asking.json {
-                return print_json(&rows);
-            }
-            for mut row in rows {
-                let order: Order = serde_json::from_value(row["order"].take()).map_err(Failure::new)?;
-                let steps: Vec<Step> = serde_json::from_value(row["steps"].take()).map_err(Failure::new)?;
-                show::print(&show::orders([&order]));
-                say!();
-                let mut table = show::table(&["AT", "STATE", "WHY"]);
-                for step in steps {
-                    let why: Vec<String> = [step.refusal, step.note].into_iter().flatten().map(|t| shown(&t)).collect();
-                    table.add_row([step.at.to_string(), step.state, why.join(": ")]);
-                }
-                show::print(&table);
-            }
-        }
-        Orders::Release { id, asking } => {
-            ask(asking, &Request::Decide { id: id.clone(), release: true })?;
-            say!("released: `tripline orders show {}` says how it goes on", shown(id));
-        }
-        Orders::Cancel { id, asking } => {
-            ask(asking, &Request::Decide { id: id.clone(), release: false })?;
-            say!("cancelled");
-        }
-    }
-    Ok(Exit::Done)
-}
-
-/// `tripline hold`
-pub fn hold(on: bool, asking: &AskArgs) -> Result<Exit, Failure> {
-    ask(asking, &Request::Hold { on })?;
-    say!(
-        "{}",
-        if on {
-            "on hold: no order is carried out until `tripline hold off`"
-        } else {
-            "the hold is off; what was held waits for `tripline orders release`"
-        }
-    );
     Ok(Exit::Done)
 }
 

@@ -9,6 +9,7 @@ mod explain;
 mod history;
 mod judge;
 mod learn;
+mod orders;
 mod replay;
 mod show;
 mod silences;
@@ -108,9 +109,15 @@ enum Command {
     /// The verdict is recorded with who gave it and why, and stands with the finding; another one may take its place. It
     /// acknowledges the finding too, and takes back no order: see `tripline orders cancel`.
     Dismiss(judge::JudgeArgs),
-    /// List, show, release and cancel orders
+    /// List and show orders, and decide about them: approve, deny, release, cancel, retry, undo; review what would be done
     #[command(subcommand)]
-    Orders(ask::Orders),
+    Orders(orders::Orders),
+    /// Ask by hand that a session, a user's sessions, tokens, a key or an account be ended
+    ///
+    /// It is an order like any other: the same gates, the same records, the same verification, with you as the one who asks. That
+    /// stands for the mode, for the limits and for one approval, and for nothing else: who is protected stays so, and so does the
+    /// hold. Whom it is about must have been seen by a trail, or stand in the staff directory.
+    Invalidate(orders::InvalidateArgs),
     /// Put all orders on hold, or take the hold off
     Hold {
         /// on or off
@@ -119,6 +126,9 @@ enum Command {
         #[command(flatten)]
         asking: AskArgs,
     },
+    /// Mute the response for planned work, until an end that you name
+    #[command(subcommand)]
+    Mute(orders::MuteCommand),
     /// List the silences: those that hold, are coming or have ended, and how many findings each has kept quiet
     ///
     /// They stand in the configuration as [[silence]], each with who answers for it, why, and until when. A finding under one is
@@ -266,8 +276,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Origin(args) => history::origin(&args),
         Command::Confirm(args) => judge::judge(&args, false),
         Command::Dismiss(args) => judge::judge(&args, true),
-        Command::Orders(command) => ask::orders(&command),
-        Command::Hold { to, asking } => ask::hold(matches!(to, OnOff::On), &asking),
+        Command::Orders(command) => orders::run(&command),
+        Command::Invalidate(args) => orders::invalidate(&args),
+        Command::Hold { to, asking } => orders::hold(matches!(to, OnOff::On), &asking),
+        Command::Mute(command) => orders::mute(&command),
         Command::Silences(asking) => silences::run(&asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),
         Command::Ledger(LedgerCommand::Dump { state }) => {

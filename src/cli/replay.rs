@@ -228,7 +228,7 @@ fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let mut orders = reader.orders(crate::ledger::read::MOST_ROWS)?;
+    let mut orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
     orders.sort_by_key(|o| (o.time, o.id));
     for order in orders.iter().filter(|o| o.state == OrderState::Observed) {
         if writeln!(out, "{}", ocsf::order(order)).is_err() {
@@ -260,7 +260,7 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
         return Ok(());
     }
     show::print(&show::findings(&rows));
-    let orders = reader.orders(crate::ledger::read::MOST_ROWS)?;
+    let orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
     let given = orders.iter().filter(|o| o.state == OrderState::Observed).count();
     say!("\n{} findings; {given} orders would have been given", rows.len());
     Ok(())

@@ -4,13 +4,14 @@
 //! shipped policies and profiles, reads the databases and lists that it names, and compiles everything into [`Rules`].
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
+mod response;
 mod silences;
 pub mod written;
 
 use crate::detect::Engine;
 use crate::enrich::Enricher;
 use crate::model::silence::Silence;
-use crate::model::{EventTime, HashParts, Millis, SourceName, Text};
+use crate::model::{EventTime, HashParts, SourceName, Text};
 use crate::normalise::Normaliser;
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets, Silences};
@@ -127,6 +128,8 @@ impl Config {
         faults.extend(
             self.written.syslog.iter().filter_map(|(name, s)| Some(format!("{at}: [syslog.{name}]: {}", s.fault()?))),
         );
+        let between = response::settings(&self.written).err().unwrap_or_default();
+        faults.extend(between.into_iter().map(|fault| format!("{at}: {fault}")));
         (!faults.is_empty()).then_some(faults)
     }
 
@@ -170,7 +173,14 @@ impl Config {
             };
             profiles.push((SourceName(trail.name.as_str().into()), profile, trail.time_zone.clone()));
         }
-        let mut rules = rules(&texts, tables, &profiles, response(&self.written), self.written.findings.tell, secrets)?;
+        let mut rules = rules(
+            &texts,
+            tables,
+            &profiles,
+            response::settings(&self.written).map_err(ConfigError)?,
+            self.written.findings.tell,
+            secrets,
+        )?;
         let silences = self.silences(rules.engine.policies())?;
         rules.digest = HashParts::new("rules and silences")
             .part(&rules.digest.0)
@@ -347,13 +357,14 @@ pub fn rules(
     texts: &Texts,
     tables: Tables,
     profiles: &[(SourceName, String, Option<String>)],
-    response: Settings,
+    mut response: Settings,
     tell: crate::model::Severity,
     secrets: Secrets,
 ) -> Result<Rules, ConfigError> {
     let (policies, mut normaliser) = texts.compile()?;
     let policies = Arc::new(policies);
     let digest = digest(texts, &tables, profiles, &response);
+    response.directory = tables.directory.clone();
     let mut trails = BTreeMap::new();
     let mut faults = Vec::new();
     for (source, profile, zone) in profiles {
@@ -390,21 +401,6 @@ pub fn rules(
         secrets,
         tell,
     })
-}
-
-/// The gates and modes that the file asks for.
-pub fn response(written: &Written) -> Settings {
-    let r = &written.response;
-    Settings {
-        mode: Some(r.mode),
-        modes: r.modes.clone(),
-        actions: written.actions.keys().cloned().collect(),
-        protected_actors: r.protected_actors.iter().cloned().collect(),
-        protected_networks: r.protected_networks.clone(),
-        limit: r.limit,
-        limit_window: Millis::SECOND.times(r.limit_window_seconds.into()),
-        too_old: Millis::SECOND.times(r.too_old_seconds.into()),
-    }
 }
 
 fn digest(

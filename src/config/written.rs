@@ -1,5 +1,5 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
-use crate::model::{EventTime, Mode, Severity};
+use crate::model::{EventTime, Severity};
 use crate::policy::Tuning;
 use crate::respond::{ActionSpec, RunnerTable, SyslogTarget};
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub struct Written {
     pub findings: Findings,
     /// `[response]`
     #[serde(default)]
-    pub response: Response,
+    pub response: super::response::Response,
     /// `[policy.NAME]`
     #[serde(default)]
     pub policy: BTreeMap<String, Tuning>,
@@ -136,47 +136,6 @@ impl Default for Findings {
     }
 }
 
-/// `[response]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Response {
-    /// What is done with an order unless `modes` says otherwise.
-    #[serde(default = "observe")]
-    pub mode: Mode,
-    /// The mode by policy name.
-    #[serde(default)]
-    pub modes: BTreeMap<String, Mode>,
-    /// Actors (name or id) to whom nothing is ever done.
-    #[serde(default)]
-    pub protected_actors: Vec<String>,
-    /// Networks from which sessions are never ended.
-    #[serde(default)]
-    pub protected_networks: Vec<ipnet::IpNet>,
-    /// At most so many orders are carried out …
-    #[serde(default = "limit")]
-    pub limit: usize,
-    /// … within so many seconds; those beyond wait for a person.
-    #[serde(default = "hour")]
-    pub limit_window_seconds: u32,
-    /// Orders that rest on something older are refused: a session's longest life.
-    #[serde(default = "day")]
-    pub too_old_seconds: u32,
-}
-
-impl Default for Response {
-    fn default() -> Self {
-        Response {
-            mode: observe(),
-            modes: BTreeMap::new(),
-            protected_actors: Vec::new(),
-            protected_networks: Vec::new(),
-            limit: limit(),
-            limit_window_seconds: hour(),
-            too_old_seconds: day(),
-        }
-    }
-}
-
 /// `[[silence]]`: what operators are not told of for a while. All that is named must match.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -247,17 +206,4 @@ fn control_socket() -> PathBuf {
 }
 const fn medium() -> Severity {
     Severity::Medium
-}
-const fn observe() -> Mode {
-    Mode::Observe
-}
-/// A handful of people can be locked out by mistake before a person looks, not a shift.
-const fn limit() -> usize {
-    5
-}
-const fn hour() -> u32 {
-    3_600
-}
-const fn day() -> u32 {
-    86_400
 }

@@ -1,6 +1,6 @@
 //! What is answered from the ledger alone: by the daemon's reading connection, or where it is down by the owner's own.
 use super::wire::Request;
-use super::{explain, history};
+use super::{explain, history, review};
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::history::Bounds;
@@ -43,14 +43,19 @@ pub fn answer(reader: &Reader, request: &Request, policies: Policies<'_>) -> Res
             let asked = history::Asked { of, since: *since, until: *until, limit: *limit };
             Ok(vec![history::history(reader, &asked)?])
         }
-        Request::Orders { limit } => {
-            Ok(reader.orders(*limit).map_err(said)?.iter().map(|order| json!(order)).collect())
+        Request::Orders { limit, state } => {
+            Ok(reader.orders(*limit, *state).map_err(said)?.iter().map(|order| json!(order)).collect())
         }
         Request::Order { id } => {
             let id = order_id(reader, id)?;
             let order = reader.order(&id).map_err(said)?;
             Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
         }
+        Request::Review { since } => {
+            let rows = review::review(reader, crate::model::WallTime(*since)).map_err(said)?;
+            Ok(rows.iter().map(|row| json!(row)).collect())
+        }
+        Request::Mutes => Ok(reader.mutes().map_err(said)?.iter().map(|mute| json!(mute)).collect()),
         Request::Silences => Ok(reader.silences().map_err(said)?.iter().map(silence).collect()),
         Request::Sizes => Ok(reader.state_sizes(COUNTING).map_err(said)?.iter().map(|size| json!(size)).collect()),
         Request::Status => Ok(vec![ledger_status(reader).map_err(said)?]),
@@ -71,7 +76,7 @@ pub(super) fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::l
     let finding = &row.finding;
     let events = witnesses(reader, finding)?;
     let orders: Vec<_> = reader
-        .orders(crate::ledger::read::MOST_ROWS)?
+        .orders(crate::ledger::read::MOST_ROWS, None)?
         .into_iter()
         .filter(|o| o.findings.contains(&finding.id))
         .map(|o| json!(o))
@@ -150,24 +155,8 @@ fn ledger_status(reader: &Reader) -> Result<Value, crate::ledger::Error> {
         "orders": reader.order_counts()?.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "outlets": reader.outlets()?,
         "hold": reader.hold()?,
+        "mutes": reader.mutes()?,
     }))
-}
-
-/// The order of that id, where it waits for a person to release or cancel it.
-///
-/// # Errors
-/// There is none, or it does not wait.
-pub fn waiting(reader: &Reader, id: &str, release: bool) -> Result<OrderId, String> {
-    use crate::model::OrderState::{Held, Pending, Waiting};
-    let id = order_id(reader, id)?;
-    match reader.order(&id).map_err(|e| e.to_string())?.map(|o| o.state) {
-        Some(Held | Waiting) => Ok(id),
-        Some(Pending) if !release => Ok(id),
-        state => Err(format!(
-            "the order does not wait: it is {}; an order that was refused, failed or is over is not carried out again",
-            state.map_or("gone", |s| s.name())
-        )),
-    }
 }
 
 /// A person's verdict on the one finding whose id begins so.

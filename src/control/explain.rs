@@ -157,7 +157,17 @@ fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NotVouched => "only a client vouches for the session: no trail of the portal's own named it",
         Refusal::NoTarget => "the finding names nothing of that kind to act on",
         Refusal::NoAction => "no action of that name is configured",
-        Refusal::Limit => "the limit of orders in a window was reached: `tripline orders release` lets it go on",
+        Refusal::Limit => {
+            "the limit of orders in a window was reached, and more like it are held too: `tripline orders release` lets it go on"
+        }
+        Refusal::CoolDown => "the same was done to the same target less than `cool_down_seconds` before",
+        Refusal::LastAdministrator => "by the directory nobody else could administer any more",
+        Refusal::NoDirectory => {
+            "it would lock somebody out, and without a staff directory nobody knows whether that is the last administrator: \
+             `tripline orders approve` lets it go on"
+        }
+        Refusal::Muted => "planned work: a mute was on (`tripline mute list`)",
+        Refusal::QuietHours => "in quiet hours nothing is carried out unasked: `tripline orders approve` lets it go on",
         Refusal::Hold => "`tripline hold` was on: `tripline orders release` lets it go on",
         Refusal::Test => "the finding is a test",
     }
@@ -170,7 +180,7 @@ fn state(state: OrderState) -> &'static str {
         }
         OrderState::Refused => "a gate refused it",
         OrderState::Held => "it is held: `tripline orders release` lets it go on",
-        OrderState::Waiting => "the mode is `approve`: it waits for `tripline orders release`",
+        OrderState::Waiting => "it waits for `tripline orders approve`",
         OrderState::Pending => "it is to be handed to the runner as soon as there is one",
         OrderState::Started => "the hook runs",
         OrderState::Done => "the hook said that it is done",

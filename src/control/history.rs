@@ -97,7 +97,7 @@ fn orders(reader: &Reader, asked: &Asked<'_>, limit: usize) -> Result<Vec<Order>
     let within = |order: &Order| {
         asked.since.is_none_or(|since| order.time.0 >= since) && asked.until.is_none_or(|until| order.time.0 < until)
     };
-    let all = reader.orders(MOST_ROWS)?;
+    let all = reader.orders(MOST_ROWS, None)?;
     Ok(all.into_iter().filter(|order| about(order) && within(order)).take(limit).collect())
 }
 

@@ -6,7 +6,9 @@
 
 pub mod answer;
 pub mod client;
+pub mod commands;
 pub mod explain;
 pub mod history;
+pub mod review;
 pub mod server;
 pub mod wire;

@@ -1,6 +1,6 @@
 //! The daemon's end of the control socket.
-use super::answer;
 use super::wire::{Line, Request};
+use super::{answer, commands};
 use crate::ledger::Reader;
 use crate::model::{Input, Text, limits};
 use std::borrow::Cow;
@@ -96,7 +96,7 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
     let read = tokio::task::spawn_blocking(move || -> Result<Work, String> {
         let reader = Reader::open(&ledger).map_err(|e| e.to_string())?;
         if changes {
-            input(&reader, &request, owned).map(|i| Work::Commit(Box::new(i)))
+            commands::input(&reader, &rules, &request, owned).map(|i| Work::Commit(Box::new(i)))
         } else {
             answer::answer(&reader, &request, &|| Some(Cow::Borrowed(rules.engine.policies()))).map(Work::Rows)
         }
@@ -124,19 +124,4 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
 enum Work {
     Rows(Vec<serde_json::Value>),
     Commit(Box<Input<crate::pipeline::Prepared>>),
-}
-
-fn input(reader: &Reader, request: &Request, by: Text) -> Result<Input<crate::pipeline::Prepared>, String> {
-    let at = crate::model::WallTime(jiff::Timestamp::now().as_millisecond());
-    Ok(match request {
-        Request::Acknowledge { id } => Input::Acknowledge { at, finding: answer::finding_id(reader, id)?, by },
-        Request::Judge { id, honest, reason } => {
-            Input::Judge { at, judgement: answer::judgement(reader, id, *honest, reason)?, by }
-        }
-        Request::Decide { id, release } => {
-            Input::Decide { at, order: answer::waiting(reader, id, *release)?, release: *release, by }
-        }
-        Request::Hold { on } => Input::Hold { at, on: *on, by },
-        _ => Input::TestFinding { at, by },
-    })
 }

@@ -1,5 +1,6 @@
 //! What is asked, and the frame of the answer.
 use crate::ledger::read::FindingFilter;
+use crate::model::{Decision, OrderState, TargetKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +47,9 @@ pub enum Request {
     Orders {
         /// At most so many.
         limit: u32,
+        /// Only those in this state.
+        #[serde(default)]
+        state: Option<OrderState>,
     },
     /// One order with its steps, by the beginning of its id.
     Order {
@@ -68,12 +72,44 @@ pub enum Request {
         /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
         reason: String,
     },
-    /// Releases or cancels an order that waits.
+    /// What would have been done, and was: a row for each policy, action and target.
+    Review {
+        /// Orders made at or after, in milliseconds since 1970.
+        since: i64,
+    },
+    /// The mutes that were put on: a row each.
+    Mutes,
+    /// Decides about an order.
     Decide {
         /// Hexadecimal, or its beginning.
         id: String,
-        /// Release, or else cancel.
-        release: bool,
+        /// What.
+        decision: Decision,
+    },
+    /// Puts a mute on.
+    Mute {
+        /// It ends by itself after so many seconds.
+        seconds: u32,
+        /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
+        reason: String,
+        /// What it covers.
+        covered: Covered,
+    },
+    /// Takes a mute off before its end.
+    Unmute {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Asks that something be ended, by hand.
+    Invalidate {
+        /// By which action.
+        action: String,
+        /// What it is to act on.
+        target: TargetKind,
+        /// Whose.
+        whose: Whose,
+        /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
+        reason: String,
     },
     /// Puts all orders on hold, or takes the hold off.
     Hold {
@@ -94,6 +130,43 @@ pub enum Of {
     Origin(std::net::IpAddr),
 }
 
+/// What a mute covers: all that is named must match, and what is empty covers all. Names may hold `*`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Covered {
+    /// Policies.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// Actors, by name or id.
+    #[serde(default)]
+    pub actors: Vec<String>,
+    /// Actions.
+    #[serde(default)]
+    pub actions: Vec<String>,
+}
+
+/// Whom or what an order by hand is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The actor and session of a finding, by the beginning of its id.
+    Finding(String),
+    /// A session, by its id as the portal writes it.
+    Session(Secret),
+    /// An actor, by the name that findings give.
+    Actor(String),
+}
+
+/// What must not be seen in a log of ours.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
 impl Request {
     /// Whether it changes something, and so needs the daemon.
     pub fn changes(&self) -> bool {
@@ -103,6 +176,9 @@ impl Request {
                 | Request::Judge { .. }
                 | Request::Decide { .. }
                 | Request::Hold { .. }
+                | Request::Mute { .. }
+                | Request::Unmute { .. }
+                | Request::Invalidate { .. }
                 | Request::TestFinding
         )
     }

@@ -105,7 +105,7 @@ impl Delivery {
             ToDelivery::Pending(_) => {}
             ToDelivery::Started(order, document) => {
                 let id = order.get().id;
-                match self.runner.send(&Request::Run { retry: false, document }) {
+                match self.runner.send(&Request::Run { retry: document.attempt > 1, document }) {
                     Ok(()) => {}
                     // the journal is asked when the runner is back: it never saw the order, and it becomes pending again
                     Err(NotTaken::Disconnected) => {}

@@ -95,7 +95,7 @@ impl Writer {
         let mut outcome = core.begin();
         loop {
             let (next, stop) = self.take(outcome)?;
-            outcome = next;
+            outcome = self.on_time(next)?;
             self.progress.beat();
             if stop || self.is_due(&outcome) {
                 outcome = self.commit(outcome)?;
@@ -103,6 +103,15 @@ impl Writer {
             if stop {
                 return Ok(());
             }
+        }
+    }
+
+    /// Does what the orders want to have done by now.
+    fn on_time(&mut self, outcome: Outcome) -> Result<Outcome, Error> {
+        let now = super::wall_now();
+        match outcome.core().book().due() {
+            Some(due) if due <= now => self.fold(outcome, Input::Tick(now)),
+            _ => Ok(outcome),
         }
     }
 
@@ -119,6 +128,8 @@ impl Writer {
     fn take(&mut self, mut outcome: Outcome) -> Result<(Outcome, bool), Error> {
         let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
         let patience = self.waiting_since.map_or(Duration::from_secs(1), |since| limit.saturating_sub(since.elapsed()));
+        let due = outcome.core().book().due().map(|due| due.since(super::wall_now()).0.max(0).unsigned_abs());
+        let patience = due.map_or(patience, |ms| patience.min(Duration::from_millis(ms)));
         let mut next = match self.from.recv_timeout(patience) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => return Ok((outcome, false)),
@@ -284,7 +295,7 @@ impl Writer {
         if order.target == TargetKind::Session && session.is_none() {
             return Ok(Err("the id of its session is not sealed here any more: end the session by hand"));
         }
-        Ok(Ok(HookDocument::new(order, &finding, session, 1)))
+        Ok(Ok(HookDocument::new(order, &finding, session, order.attempt)))
     }
 
     fn tell(&self, what: ToDelivery) {

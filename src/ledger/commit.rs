@@ -271,6 +271,9 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     if let Some(on) = changes.hold {
         meta.execute(["hold", if on { "on" } else { "off" }])?;
     }
+    if let Some(mutes) = &changes.mutes {
+        meta.execute(["mutes", mutes])?;
+    }
     if let Some(flood) = &changes.flood {
         meta.execute(["flood", flood])?;
     }
@@ -380,6 +383,11 @@ fn write_orders(
         ])?;
         tell.execute(params![now.0, body])?;
         leaves.push(("order", body.into_bytes()));
+    }
+    // as they stand at the end of all steps
+    for order in &changes.noticed {
+        let body = serde_json::to_string(order).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        put.execute(params![&order.id.0[..], order.made.0, order.state.name(), body])?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub mod sizes;
 
 use crate::detect::StateKey;
 use crate::detect::share::{Place, Share, Standing};
-use crate::model::{EventTime, FileId, Millis, Order, SourceName, WallTime, limits};
+use crate::model::{EventTime, FileId, Millis, Mute, Order, SourceName, WallTime, limits};
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
@@ -285,9 +285,15 @@ impl Ledger {
             last_sequence: self.last_sequence()?,
             orders: open.collect(),
             hold: self.meta("hold")?.as_deref() == Some("on"),
+            mutes: self.mutes()?,
             trails,
             flood: self.meta("flood")?,
         })
+    }
+
+    fn mutes(&self) -> Result<Vec<Mute>, Error> {
+        let Some(json) = self.meta("mutes")? else { return Ok(Vec::new()) };
+        serde_json::from_str(&json).map_err(|e| foreign(&self.path(), format!("holds unreadable mutes: {e}")))
     }
 
     fn shares(&self) -> Result<Vec<([u8; 8], Share)>, Error> {

@@ -1,7 +1,9 @@
 //! The reading connection: answers questions, and can change nothing.
 use super::{Error, block, foreign, open_file, sql_error};
 use crate::model::silence::{Silence, Silenced, Standing};
-use crate::model::{EventId, EventTime, Finding, FindingId, FindingVerdict, Order, OrderId, Severity, WallTime};
+use crate::model::{
+    EventId, EventTime, Finding, FindingId, FindingVerdict, Mute, Order, OrderId, OrderState, Severity, WallTime,
+};
 use crate::pipeline::EventRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -213,15 +215,15 @@ impl Reader {
         self.read("looking an id up", |c| c.prepare_cached(&sql)?.query_map([prefix], |r| r.get(0))?.collect())
     }
 
-    /// All orders, the newest first, at most `limit`.
+    /// The orders, or those in one state, the newest first, at most `limit`.
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn orders(&self, limit: u32) -> Result<Vec<Order>, Error> {
-        let sql = "SELECT body FROM orders ORDER BY made DESC, id LIMIT ?";
+    pub fn orders(&self, limit: u32, state: Option<OrderState>) -> Result<Vec<Order>, Error> {
+        let sql = "SELECT body FROM orders WHERE ?2 IS NULL OR state = ?2 ORDER BY made DESC, id LIMIT ?1";
         self.read("reading orders", |c| {
             c.prepare_cached(sql)?
-                .query_map([limit.min(MOST_ROWS)], |r| r.get::<_, String>(0))?
+                .query_map(params![limit.min(MOST_ROWS), state.map(|s| s.name())], |r| r.get::<_, String>(0))?
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?
         .iter()
@@ -336,6 +338,18 @@ impl Reader {
     pub fn hold(&self) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM meta WHERE key = 'hold' AND value = 'on'";
         self.read("reading the hold", |c| c.query_row(sql, [], |r| r.get::<_, i64>(0)).map(|n| n > 0))
+    }
+
+    /// The mutes that were put on last; some may have ended by now.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn mutes(&self) -> Result<Vec<Mute>, Error> {
+        let sql = "SELECT value FROM meta WHERE key = 'mutes'";
+        let json: Option<String> = self.read("reading mutes", |c| c.query_row(sql, [], |r| r.get(0)).optional())?;
+        json.map_or(Ok(Vec::new()), |json| {
+            serde_json::from_str(&json).map_err(|e| foreign(&self.path, format!("holds unreadable mutes: {e}")))
+        })
     }
 
     /// The silences that were read last, and those that were taken out but have findings under them.

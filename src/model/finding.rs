@@ -2,6 +2,7 @@
 use super::Text;
 use super::event::closed;
 use super::id::{EventId, FindingId};
+use super::position::SourceName;
 use super::silence::Silenced;
 use super::time::{EventTime, WallTime};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,9 @@ pub struct Subject {
     pub place: Option<Text>,
     /// The customer account.
     pub customer: Option<Text>,
+    /// The trail that the event was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<SourceName>,
 }
 
 /// A session without its secret.

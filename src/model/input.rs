@@ -1,6 +1,8 @@
 //! Everything that can change a result: the closed list of recorded inputs.
 use super::Text;
+use super::finding::{Ask, Subject};
 use super::id::{Digest, FindingId, OrderId};
+use super::order::{Decision, Mute};
 use super::position::{Batch, SourceName};
 use super::silence::Silence;
 use super::time::{EventTime, WallTime};
@@ -63,14 +65,43 @@ pub enum Input<L = Batch> {
         /// Who, by peer credentials.
         by: Text,
     },
-    /// A person released or cancelled an order that waits.
+    /// A person decided about an order.
     Decide {
         /// When.
         at: WallTime,
         /// Which.
         order: OrderId,
-        /// Released, or else cancelled.
-        release: bool,
+        /// What.
+        decision: Decision,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// A person put a mute on.
+    Mute {
+        /// When.
+        at: WallTime,
+        /// What it covers, until when, and who put it on.
+        mute: Mute,
+    },
+    /// A person took a mute off before its end.
+    Unmute {
+        /// When.
+        at: WallTime,
+        /// Which.
+        id: Text,
+        /// Who, by peer credentials.
+        by: Text,
+    },
+    /// A person asked that something be ended.
+    Invalidate {
+        /// When.
+        at: WallTime,
+        /// By which action, on what.
+        ask: Ask,
+        /// Whose it is, and in which session.
+        subject: Box<Subject>,
+        /// Why, in the person's words; at most [`super::limits::REASON_BYTES`].
+        reason: Text,
         /// Who, by peer credentials.
         by: Text,
     },
@@ -140,8 +171,10 @@ pub struct Judgement {
 pub enum Verdict {
     /// The hook ran and said that it is done.
     Done(Text),
-    /// The hook ran and failed, or could not be run; its reason.
+    /// The hook ran and failed; its reason.
     Failed(Text),
+    /// Nothing was done: the hook could not be run, or said that it can't now or never; its reason.
+    NotRun(Text),
     /// It was started, and nobody knows how it ended.
     Unknown(Text),
     /// The runner has never heard of it: it may be handed over again.

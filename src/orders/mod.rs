@@ -2,65 +2,45 @@
 //!
 //! ```text
 //! finding --asks--> consider --gate--> refused
-//!                            --limit, hold--> held ------release--> pending
 //!                            --observe--> observed
-//!                            --approve--> waiting ---release--> pending      (held, waiting, pending) --cancel--> cancelled
-//!                            --enforce--> pending --start--> started --end--> done | failed | unknown
-//!                                                            started --never seen by the runner--> pending
+//!                            --hold, limit--> held ---release--> pending (or waiting)
+//!                            --approve, quiet hours--> waiting --approve--> pending
+//!                            --enforce--> pending
+//! held, waiting, pending --cancel, deny, nobody answered--> cancelled
+//! pending --start--> started --end--> done | failed | unknown --retry--> pending
+//!                    started --never seen by the runner--> pending
 //! refused, observed --a finding that gets through--> pending, held or waiting
+//! done, failed, unknown --the trail is watched--> held | not held (then the next grade) | could not tell
+//! done --its time is over, undo--> an order that takes it back
 //! ```
 //!
 //! One order for (action, target, episode), however many findings ask for it: the later ones are attached. An order is
-//! at most once handed to a hook: only the runner's own word that it never saw the order takes it back to pending.
-use crate::model::finding::Ask;
+//! at most once handed to a hook: only the runner's own word that it never saw the order takes it back to pending, or a
+//! person where the action says that twice is as good as once.
+//!
+//! An order that follows from another (the next grade, the question whether it held, what takes it back) names it as its
+//! parent. What asks and what takes back is no new harm: the modes and the limits are not asked, but the hold is.
+mod decide;
+mod gate;
+mod mute;
+mod settings;
+mod verify;
+
+use crate::model::finding::{Ask, SessionRef};
 use crate::model::{
-    EventTime, Finding, HashParts, Millis, Mode, Order, OrderId, OrderState, Refusal, TargetKind, Text, Verdict,
-    WallTime, limits,
+    Finding, FindingId, HashParts, Held, Millis, Mode, Mute, Order, OrderId, OrderState, Purpose, Refusal, TargetKind,
+    Text, WallTime, limits,
 };
-use ipnet::IpNet;
+pub use decide::refuses;
+use gate::Case;
+pub use mute::MOST_MUTES;
+use settings::Whom;
+pub use settings::{Action, Approval, Group, LEAST_PEOPLE, Otherwise, QuietHours, Settings};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+pub use verify::Act;
 
 /// Orders for the same target within one such length are one order.
 pub const EPISODE: Millis = Millis::DAY;
-
-/// What the configuration says about responding.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// The mode of policies that are not named in `modes`.
-    pub mode: Option<Mode>,
-    /// The mode by policy name.
-    pub modes: BTreeMap<String, Mode>,
-    /// The actions that the runner knows.
-    pub actions: BTreeSet<String>,
-    /// Actors, by name or id, that nothing is ever done to: break-glass accounts, the hook's own account.
-    pub protected_actors: BTreeSet<String>,
-    /// Networks whose sessions nothing is ever done to.
-    pub protected_networks: Vec<IpNet>,
-    /// At most so many orders are carried out within `limit_window`; those beyond are held.
-    pub limit: usize,
-    /// See `limit`.
-    pub limit_window: Millis,
-    /// An order that rests on something older than this is refused: the session is over, or this is a backlog.
-    pub too_old: Millis,
-}
-
-impl Settings {
-    fn mode(&self, policy: &str) -> Mode {
-        self.modes.get(policy).copied().or(self.mode).unwrap_or(Mode::Observe)
-    }
-
-    fn protects(&self, names: [&Option<Text>; 2], ip: Option<IpAddr>) -> bool {
-        let named = |name: &&Option<Text>| {
-            name.as_ref().is_some_and(|n| self.protected_actors.iter().any(|p| p.to_lowercase() == n.to_lowercase()))
-        };
-        names.iter().any(named) || ip.is_some_and(|ip| self.protected_networks.iter().any(|net| net.contains(&ip)))
-    }
-
-    fn is_too_old(&self, time: EventTime, now: WallTime) -> bool {
-        now.0.saturating_sub(time.0) > self.too_old.0
-    }
-}
 
 /// The clock by which orders are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +66,34 @@ pub struct Book {
     orders: BTreeMap<OrderId, Order>,
     /// `tripline hold` is on.
     pub hold: bool,
+    mutes: Vec<Mute>,
+    /// When something is to be done about an order by itself.
+    agenda: BTreeSet<(WallTime, OrderId)>,
+    /// Of which orders it is watched whether they held.
+    watched: BTreeSet<OrderId>,
+    /// Orders that count against the limits, by when.
+    acted: BTreeSet<(WallTime, OrderId)>,
+    /// Orders that a limit holds, by when they were made.
+    limited: BTreeSet<(WallTime, OrderId)>,
+    /// Orders of which more was seen, but nothing yet that is worth a step.
+    noticed: BTreeSet<OrderId>,
+}
+
+/// What came of a finding.
+#[derive(Debug, Default)]
+pub struct Considered {
+    /// Orders made, and orders that it is attached to.
+    pub orders: Vec<Order>,
+    /// The first of them that a limit held, where none was held before: the breaker has opened.
+    pub tripped: Option<Order>,
 }
 
 impl Book {
     /// The book as the ledger has it.
-    pub fn new(orders: impl IntoIterator<Item = Order>, hold: bool) -> Book {
-        Book { orders: orders.into_iter().map(|o| (o.id, o)).collect(), hold }
+    pub fn new(orders: impl IntoIterator<Item = Order>, hold: bool, mutes: Vec<Mute>) -> Book {
+        let mut book = Book { hold, mutes, ..Book::default() };
+        orders.into_iter().for_each(|order| book.put(order));
+        book
     }
 
     /// Every order in the book.
@@ -99,208 +101,313 @@ impl Book {
         self.orders.values()
     }
 
+    /// When something is next to be done by itself: [`Book::tick`] is to be called then.
+    pub fn due(&self) -> Option<WallTime> {
+        self.agenda.first().map(|(at, _)| *at)
+    }
+
+    /// Whether a limit holds orders, so that more of the same will be held too.
+    pub fn is_limited(&self, settings: &Settings, now: WallTime) -> bool {
+        self.is_tripped(now.minus(settings.limit_window))
+    }
+
+    /// Orders of which something was seen that is to be on disk and is no step. Calling it again gives nothing.
+    pub fn take_noticed(&mut self) -> Vec<Order> {
+        let noticed = std::mem::take(&mut self.noticed);
+        noticed.iter().filter_map(|id| self.orders.get(id).cloned()).collect()
+    }
+
+    /// The only place where an order comes into the book or changes in it.
+    fn put(&mut self, order: Order) {
+        if let Some(old) = self.orders.remove(&order.id) {
+            self.unlist(&old);
+        }
+        let id = order.id;
+        self.agenda.extend(due(&order).map(|at| (at, id)));
+        self.acted.extend(gate::acted_at(&order).map(|at| (at, id)));
+        if order.state == OrderState::Held && order.refusal == Some(Refusal::Limit) {
+            self.limited.insert((order.made, id));
+        }
+        if is_watched(&order) {
+            self.watched.insert(id);
+        }
+        self.orders.insert(id, order);
+    }
+
+    fn unlist(&mut self, old: &Order) {
+        if let Some(at) = due(old) {
+            self.agenda.remove(&(at, old.id));
+        }
+        if let Some(at) = gate::acted_at(old) {
+            self.acted.remove(&(at, old.id));
+        }
+        self.limited.remove(&(old.made, old.id));
+        self.watched.remove(&old.id);
+    }
+
     /// What the finding asks for: new orders, and orders that it is attached to. One that was refused or only observed is
     /// judged again by what the new finding brings: an act that nothing could be done about must not shield the next.
-    pub fn consider(&mut self, settings: &Settings, finding: &Finding, clock: Clock) -> Vec<Order> {
-        let mut changed = Vec::new();
-        // what a silence covers leads to nothing, not even to an order that is refused
-        for ask in finding.asks.iter().filter(|_| finding.silenced.is_none()) {
-            let id = order_id(&ask.action, ask.target, finding);
-            let (mode, state, refusal) = self.gate(settings, finding, ask, clock);
-            let subject = &finding.subject;
-            let fresh = Order {
-                id,
-                action: ask.action.clone(),
-                target: ask.target,
-                actor: subject.actor.clone(),
-                actor_uid: subject.actor_uid.clone(),
-                session: subject.session,
-                ip: subject.ip,
-                findings: vec![finding.id],
-                mode,
-                state,
-                refusal,
-                time: finding.time,
-                made: clock.now(),
-                changed: clock.now(),
-                released_by: None,
-                note: None,
-            };
-            let order = match self.orders.get(&id) {
-                None => fresh,
-                Some(known) if known.findings.contains(&finding.id) => continue,
-                Some(known) => {
-                    let mut findings = known.findings.clone();
-                    if findings.len() < limits::EVIDENCE_PER_FINDING {
-                        findings.push(finding.id);
-                    }
-                    let again = matches!(known.state, OrderState::Refused | OrderState::Observed)
-                        && !matches!(state, OrderState::Refused | OrderState::Observed);
-                    if again {
-                        // the hook is told of the finding that got through
-                        findings.rotate_right(1);
-                        Order { findings, made: known.made, ..fresh }
-                    } else {
-                        Order { findings, ..known.clone() }
-                    }
-                }
-            };
-            self.orders.insert(id, order.clone());
-            changed.push(order);
-        }
-        changed
+    pub fn consider(&mut self, settings: &Settings, finding: &Finding, clock: Clock) -> Considered {
+        self.consider_for(settings, finding, clock, None)
     }
 
-    fn gate(
-        &self,
+    /// The same where a person asks: that stands for the mode, for one approval, and for the limits.
+    pub fn consider_for(
+        &mut self,
         settings: &Settings,
         finding: &Finding,
-        ask: &Ask,
         clock: Clock,
-    ) -> (Mode, OrderState, Option<Refusal>) {
-        let mode = settings.mode(&finding.policy);
-        let refused = |why| (mode, OrderState::Refused, Some(why));
-        if finding.test {
-            return refused(Refusal::Test);
+        by_hand: Option<&Text>,
+    ) -> Considered {
+        let mut all = Considered::default();
+        // what a silence covers leads to nothing, not even to an order that is refused
+        for ask in finding.asks.iter().filter(|_| finding.silenced.is_none()) {
+            let wish = Wish::of(finding, ask, by_hand);
+            all.extend(self.wish(settings, &wish, clock));
         }
-        match (ask.target, finding.subject.session) {
-            (TargetKind::Session, None) => return refused(Refusal::NoTarget),
-            // whoever sends a cookie is not proven to be the one whose it is, neither as a session nor as a name
-            (_, Some(session)) if !session.by_server => return refused(Refusal::NotVouched),
-            _ if finding.subject.actor.is_none() => return refused(Refusal::NoTarget),
-            _ => {}
-        }
-        let subject = &finding.subject;
-        if settings.protects([&subject.actor, &subject.actor_uid], subject.ip) {
-            return refused(Refusal::Protected);
-        }
-        let Clock::Live(now) = clock else { return (mode, OrderState::Observed, None) };
-        if settings.is_too_old(finding.time, now) {
-            return refused(Refusal::TooOld);
-        }
-        if mode == Mode::Observe {
-            return (mode, OrderState::Observed, None);
-        }
-        if !settings.actions.contains(&*ask.action) {
-            return refused(Refusal::NoAction);
-        }
-        if self.hold {
-            return (mode, OrderState::Held, Some(Refusal::Hold));
-        }
-        if mode == Mode::Approve {
-            return (mode, OrderState::Waiting, None);
-        }
-        if self.carried_out_since(now.minus(settings.limit_window)) >= settings.limit {
-            return (mode, OrderState::Held, Some(Refusal::Limit));
-        }
-        (mode, OrderState::Pending, None)
+        all
     }
 
-    fn carried_out_since(&self, since: WallTime) -> usize {
-        use OrderState::{Done, Failed, Pending, Started, Unknown};
-        self.orders
-            .values()
-            .filter(|o| o.made >= since && matches!(o.state, Pending | Started | Done | Failed | Unknown))
-            .count()
+    fn wish(&mut self, settings: &Settings, wish: &Wish<'_>, clock: Clock) -> Considered {
+        let id = wish.case.id;
+        let was_tripped = self.is_limited(settings, clock.now());
+        let fresh = self.fresh(settings, wish, clock);
+        let order = match self.orders.get(&id) {
+            None => fresh,
+            // the next grade may rest on a finding that asked for it already, when nothing came of it
+            Some(known)
+                if known.findings.contains(&wish.finding) && !(wish.parent.is_some() && is_idle(known.state)) =>
+            {
+                return Considered::default();
+            }
+            Some(known) => attached(known, fresh, wish.finding),
+        };
+        self.put(order.clone());
+        let by_limit = order.state == OrderState::Held && order.refusal == Some(Refusal::Limit);
+        let tripped = (by_limit && !was_tripped).then(|| order.clone());
+        Considered { orders: vec![order], tripped }
+    }
+
+    fn fresh(&self, settings: &Settings, wish: &Wish<'_>, clock: Clock) -> Order {
+        let judged = self.judge(settings, &wish.case, clock);
+        let now = clock.now();
+        let by_person = wish.case.by_hand.filter(|_| matches!(judged.state, OrderState::Pending | OrderState::Waiting));
+        Order {
+            parent: wish.parent,
+            policy: wish.case.policy.into(),
+            trail: wish.trail.clone(),
+            actor: wish.case.whom.actor.map(Text::from),
+            actor_uid: wish.case.whom.uid.map(Text::from),
+            role: wish.case.whom.role.map(Text::from),
+            session: wish.case.session,
+            ip: wish.case.whom.ip,
+            findings: vec![wish.finding],
+            mode: judged.mode,
+            state: judged.state,
+            refusal: judged.refusal,
+            time: wish.case.time,
+            approved: by_person.map(|by| crate::model::Approval { by: by.clone(), at: now }).into_iter().collect(),
+            answer_by: (judged.state == OrderState::Waiting).then(|| now.plus(settings.approval.deadline)),
+            note: wish.note.clone(),
+            ..Order::blank(wish.case.id, wish.case.action, wish.case.target, now)
+        }
     }
 
     /// The hold is put on or taken off. Orders held by it stay held: a person releases each.
     /// Putting it on also holds what has not been handed over yet.
     pub fn hold(&mut self, on: bool, at: WallTime, by: &str) -> Vec<Order> {
         self.hold = on;
-        if !on {
-            return Vec::new();
-        }
-        let mut changed = Vec::new();
-        for order in self.orders.values_mut().filter(|o| o.state == OrderState::Pending) {
-            (order.state, order.refusal) = (OrderState::Held, Some(Refusal::Hold));
-            (order.changed, order.note) = (at, Some(by.into()));
-            changed.push(order.clone());
-        }
+        let pending: Vec<Order> =
+            self.orders.values().filter(|o| on && o.state == OrderState::Pending).cloned().collect();
+        let held = |order| Order {
+            state: OrderState::Held,
+            refusal: Some(Refusal::Hold),
+            changed: at,
+            note: Some(by.into()),
+            ..order
+        };
+        let changed: Vec<Order> = pending.into_iter().map(held).collect();
+        changed.iter().for_each(|order| self.put(order.clone()));
         changed
     }
 
-    /// A person releases (`true`) or cancels (`false`) an order that waits; nothing where it does not wait.
-    pub fn decide(&mut self, id: OrderId, release: bool, at: WallTime, by: &str) -> Option<Order> {
-        let order = self.orders.get_mut(&id)?;
-        if !matches!(order.state, OrderState::Held | OrderState::Waiting)
-            && (release || order.state != OrderState::Pending)
-        {
-            return None;
-        }
-        order.state = if release { OrderState::Pending } else { OrderState::Cancelled };
-        (order.refusal, order.changed, order.note) = (None, at, Some(by.into()));
-        order.released_by = release.then(|| by.into());
-        Some(order.clone())
-    }
-
     /// The order is about to be handed to the runner, which may be long after it was made: what may have changed since then
-    /// is looked at again. A person's release stands for the mode and the freshness, and for nothing else.
+    /// is looked at again. A person's word stands for the mode, the freshness and the mutes, and for nothing else.
     pub fn start(&mut self, settings: &Settings, id: OrderId, at: WallTime) -> Option<Order> {
-        let hold = self.hold;
-        let order = self.orders.get_mut(&id).filter(|o| o.state == OrderState::Pending)?;
-        let by_person = order.released_by.is_some();
-        (order.state, order.refusal) = if hold {
+        let order = self.orders.get(&id).filter(|o| o.state == OrderState::Pending)?;
+        let by_person = order.released_by.is_some() || !order.approved.is_empty();
+        let unasked = order.purpose == Purpose::End && !by_person;
+        let (state, refusal) = if self.hold {
             (OrderState::Held, Some(Refusal::Hold))
-        } else if settings.protects([&order.actor, &order.actor_uid], order.ip) {
+        } else if order.purpose == Purpose::End && settings.protects(Whom::of(order)) {
             (OrderState::Refused, Some(Refusal::Protected))
-        } else if !by_person && settings.is_too_old(order.time, at) {
+        } else if unasked && settings.is_too_old(order.time, at) {
             (OrderState::Refused, Some(Refusal::TooOld))
+        } else if unasked && self.is_muted(&Case::of(order), at) {
+            (OrderState::Refused, Some(Refusal::Muted))
+        } else if unasked && settings.mode(&order.policy, &order.action, Whom::of(order)) == Mode::Observe {
+            (OrderState::Observed, None)
         } else {
             (OrderState::Started, None)
         };
-        order.changed = at;
-        Some(order.clone())
+        // an identity provider may record the end before the hook has said that it is done
+        let verification = (state == OrderState::Started && order.purpose == Purpose::End)
+            .then(|| verify::watching(at.plus(settings.watch)));
+        let order = Order { state, refusal, changed: at, verification, ..order.clone() };
+        self.put(order.clone());
+        Some(order)
     }
 
-    /// The runner told how it ended. A later word overrules only `unknown`; and that it never saw the order is believed only
-    /// of one that was handed over lately, for its journal forgets.
-    pub fn end(&mut self, id: OrderId, verdict: &Verdict, at: WallTime) -> Option<Order> {
-        let hold = self.hold;
-        let order =
-            self.orders.get_mut(&id).filter(|o| matches!(o.state, OrderState::Started | OrderState::Unknown))?;
-        let lately = order.state == OrderState::Started && at.since(order.changed) < REMEMBERED;
-        let (state, refusal, note) = match verdict {
-            Verdict::Done(note) => (OrderState::Done, None, note.clone()),
-            Verdict::Failed(note) => (OrderState::Failed, None, note.clone()),
-            Verdict::Unknown(note) => (OrderState::Unknown, None, note.clone()),
-            Verdict::NeverSeen if order.state == OrderState::Unknown => return None,
-            Verdict::NeverSeen if !lately => {
-                (OrderState::Unknown, None, "the runner's journal does not go back so far: look whether it ran".into())
+    /// Does what is due by itself: approvals that nobody gave, verifications whose time is over, deeds that expire. Lets go of
+    /// orders that nothing can change or attach to any more.
+    pub fn tick(&mut self, settings: &Settings, at: WallTime) -> Considered {
+        let mut all = Considered::default();
+        while let Some((when, id)) = self.agenda.first().copied().filter(|(when, _)| *when <= at) {
+            self.agenda.remove(&(when, id));
+            let Some(order) = self.orders.get(&id).cloned() else { continue };
+            if order.answer_by.is_some_and(|by| by <= at) && order.state == OrderState::Waiting {
+                all.extend(self.unanswered(settings, order, at));
+            } else if is_watched(&order) && order.verification.as_ref().is_some_and(|v| v.until <= at) {
+                all.extend(self.watched_to_the_end(order, at));
+            } else if order.expires.is_some_and(|expires| expires <= at) {
+                all.extend(self.expire(settings, order, at));
             }
-            Verdict::NeverSeen if hold => (OrderState::Held, Some(Refusal::Hold), "the runner never saw it".into()),
-            Verdict::NeverSeen => {
-                (OrderState::Pending, None, "the runner never saw it: it is handed over again".into())
+        }
+        let before = at.minus(REMEMBERED);
+        let gone: Vec<OrderId> = self.orders.values().filter(|o| !is_open(o, before)).map(|o| o.id).collect();
+        for id in gone {
+            if let Some(old) = self.orders.remove(&id) {
+                self.unlist(&old);
             }
+        }
+        all
+    }
+}
+
+impl Considered {
+    fn extend(&mut self, more: Considered) {
+        self.orders.extend(more.orders);
+        self.tripped = self.tripped.take().or(more.tripped);
+    }
+}
+
+/// What is wished for, and why.
+struct Wish<'a> {
+    case: Case<'a>,
+    finding: FindingId,
+    parent: Option<OrderId>,
+    trail: Option<crate::model::SourceName>,
+    note: Option<Text>,
+}
+
+impl<'a> Wish<'a> {
+    fn of(finding: &'a Finding, ask: &'a Ask, by_hand: Option<&'a Text>) -> Wish<'a> {
+        let subject = &finding.subject;
+        let whom = Whom {
+            actor: subject.actor.as_deref(),
+            uid: subject.actor_uid.as_deref(),
+            role: subject.role.as_deref(),
+            ip: subject.ip,
         };
-        (order.state, order.refusal, order.changed, order.note) = (state, refusal, at, Some(note));
-        Some(order.clone())
+        let id = order_id(&ask.action, ask.target, subject.session, whom.actor, finding.time);
+        let case = Case {
+            id,
+            action: &ask.action,
+            target: ask.target,
+            policy: &finding.policy,
+            whom,
+            session: subject.session,
+            time: finding.time,
+            test: finding.test,
+            by_hand,
+        };
+        Wish { case, finding: finding.id, parent: None, trail: subject.trail.clone(), note: by_hand.cloned() }
     }
 
-    /// Lets go of orders that nothing can change or attach to any more.
-    pub fn forget(&mut self, before: WallTime) {
-        self.orders.retain(|_, o| is_open(o, before));
+    /// The next grade, because `order` did not hold.
+    fn next(order: &'a Order, action: &'a str, target: TargetKind, at: WallTime) -> Wish<'a> {
+        let case = Case {
+            id: order_id(action, target, order.session, order.actor.as_deref(), order.time),
+            action,
+            target,
+            // what it rests on is that the grade before did not hold, and that is now
+            time: crate::model::EventTime(at.0),
+            ..Case::of(order)
+        };
+        Wish {
+            case,
+            finding: order.findings.first().copied().unwrap_or(FindingId([0; 16])),
+            parent: Some(order.id),
+            trail: order.trail.clone(),
+            note: Some("the grade before did not hold".into()),
+        }
     }
+}
+
+/// What becomes of a known order that something more asks for.
+fn attached(known: &Order, fresh: Order, finding: FindingId) -> Order {
+    let mut findings = known.findings.clone();
+    findings.retain(|known| *known != finding);
+    if findings.len() < limits::EVIDENCE_PER_FINDING {
+        findings.push(finding);
+    }
+    if is_idle(known.state) && !is_idle(fresh.state) {
+        // the hook is told of the finding that got through
+        findings.rotate_right(1);
+        Order { findings, made: known.made, ..fresh }
+    } else {
+        Order { findings, ..known.clone() }
+    }
+}
+
+/// Nothing comes of it, unless something more asks for it.
+fn is_idle(state: OrderState) -> bool {
+    matches!(state, OrderState::Refused | OrderState::Observed)
+}
+
+fn is_watched(order: &Order) -> bool {
+    order.verification.as_ref().is_some_and(|v| v.result == Held::Watching)
+}
+
+/// When something is to be done about it by itself.
+fn due(order: &Order) -> Option<WallTime> {
+    let answer = order.answer_by.filter(|_| order.state == OrderState::Waiting);
+    let watched = order.verification.as_ref().filter(|_| is_watched(order) && order.ended.is_some()).map(|v| v.until);
+    [answer, watched, order.expires].into_iter().flatten().min()
 }
 
 /// Whether an order belongs in the book: it can still change, or findings can still attach to it.
 pub fn is_open(order: &Order, before: WallTime) -> bool {
     use OrderState::{Held, Pending, Started, Unknown, Waiting};
-    order.made >= before || matches!(order.state, Held | Pending | Started | Unknown | Waiting)
+    order.made >= before
+        || order.expires.is_some()
+        || is_watched(order)
+        || matches!(order.state, Held | Pending | Started | Unknown | Waiting)
 }
 
 /// How long an order stays in the book after it was made: its episode, a day later by lateness, and the limit's window.
 pub const REMEMBERED: Millis = Millis::DAY.times(7);
 
-fn order_id(action: &str, target: TargetKind, finding: &Finding) -> OrderId {
-    let subject = &finding.subject;
+fn order_id(
+    action: &str,
+    target: TargetKind,
+    session: Option<SessionRef>,
+    actor: Option<&str>,
+    time: crate::model::EventTime,
+) -> OrderId {
     let parts = HashParts::new("order").part(action.as_bytes()).part(target.name().as_bytes());
     // a session's keyed digest: an order never leaves this installation, so its id may depend on the key
-    let parts = match (target, subject.session) {
+    let parts = match (target, session) {
         (TargetKind::Session, Some(session)) => parts.part(&session.digest),
-        _ => parts.part(subject.actor.as_deref().unwrap_or_default().as_bytes()),
+        _ => parts.part(actor.unwrap_or_default().as_bytes()),
     };
-    OrderId(parts.number(finding.time.episode(EPISODE)).finish().short())
+    OrderId(parts.number(time.episode(EPISODE)).finish().short())
+}
+
+/// The id of the order that asks about another, or takes it back, after so many attempts at it.
+fn child_id(parent: &Order, purpose: Purpose) -> OrderId {
+    let parts = HashParts::new("order of an order").part(&parent.id.0).part(purpose.name().as_bytes());
+    OrderId(parts.number(parent.attempt.into()).finish().short())
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! Gates and edges, as data.
 use super::*;
 use crate::model::finding::{Ask, SessionRef};
-use crate::model::{EventTime, FindingId, Severity, Subject};
+use crate::model::{
+    Activity, Actor, ActorKind, Decision, Event, EventId, EventTime, Evidence, FileId, FindingId, Http, Outcome,
+    Severity, SourceName, Subject, Verdict,
+};
 
 const NOW: WallTime = WallTime(1_000_000_000);
+const DIGEST: u8 = 1;
 
 fn finding(n: u8) -> Finding {
     Finding {
@@ -20,6 +24,7 @@ fn finding(n: u8) -> Finding {
             actor: Some("ana".into()),
             session: Some(SessionRef { digest: [n; 16], by_server: true }),
             ip: "192.0.2.1".parse().ok(),
+            trail: Some(SourceName("portal".into())),
             ..Subject::default()
         },
         measures: vec![],
@@ -31,25 +36,61 @@ fn finding(n: u8) -> Finding {
     }
 }
 
+/// The same, asking for the account of somebody.
+fn locking(n: u8, actor: &str) -> Finding {
+    let mut finding = finding(n);
+    finding.subject.actor = Some(actor.into());
+    finding.asks = vec![Ask { action: "lock".into(), target: TargetKind::Account }];
+    finding
+}
+
 fn enforcing() -> Settings {
+    let end =
+        Action { then: Some(("end-all".into(), TargetKind::User)), check: None, idempotent: true, ..Action::default() };
+    let lock = Action { undo: Some("unlock".into()), lasts: Some(Millis::HOUR), ..Action::default() };
+    let plain = |name: &str| (name.to_owned(), Action::default());
     Settings {
-        mode: Some(Mode::Enforce),
-        actions: ["end-session".to_owned()].into(),
+        mode: Mode::Enforce,
+        actions: [("end-session".to_owned(), end), ("lock".to_owned(), lock), plain("unlock"), plain("end-all")].into(),
         limit: 2,
-        limit_window: Millis::HOUR,
         too_old: Millis::HOUR,
+        directory: [("ana", "admin"), ("bob", "admin"), ("eve", "noc")].map(|(n, r)| (n.into(), r.into())).into(),
+        administrators: ["admin".to_owned()].into(),
         ..Settings::default()
     }
 }
 
+fn made(book: &mut Book, settings: &Settings, finding: &Finding, at: WallTime) -> Order {
+    book.consider(settings, finding, Clock::Live(at)).orders[0].clone()
+}
+
 fn consider(settings: &Settings, finding: &Finding) -> (OrderState, Option<Refusal>) {
-    let made = Book::default().consider(settings, finding, Clock::Live(NOW));
-    (made[0].state, made[0].refusal)
+    let order = made(&mut Book::default(), settings, finding, NOW);
+    (order.state, order.refusal)
+}
+
+fn end(book: &mut Book, id: OrderId, verdict: &Verdict, at: WallTime) -> Vec<Order> {
+    book.end(&enforcing(), id, verdict, at).orders
+}
+
+fn done(book: &mut Book, finding: &Finding) -> OrderId {
+    let id = made(book, &enforcing(), finding, NOW).id;
+    book.start(&enforcing(), id, NOW).expect("it is pending");
+    end(book, id, &Verdict::Done("well".into()), NOW);
+    id
+}
+
+fn state(book: &Book, id: OrderId) -> OrderState {
+    book.iter().find(|o| o.id == id).expect("it is in the book").state
+}
+
+fn held(book: &Book, id: OrderId) -> Option<Held> {
+    book.iter().find(|o| o.id == id)?.verification.as_ref().map(|v| v.result)
 }
 
 #[test]
 fn a_new_installation_only_observes() {
-    let settings = Settings { mode: None, ..enforcing() };
+    let settings = Settings { mode: Mode::Observe, ..enforcing() };
     assert_eq!(consider(&settings, &finding(1)), (OrderState::Observed, None));
 }
 
@@ -57,7 +98,7 @@ fn a_new_installation_only_observes() {
 fn enforce_makes_a_pending_order_and_a_replay_never_does() {
     assert_eq!(consider(&enforcing(), &finding(1)), (OrderState::Pending, None));
     let made = Book::default().consider(&enforcing(), &finding(1), Clock::Replay(NOW));
-    assert_eq!(made[0].state, OrderState::Observed);
+    assert_eq!(made.orders[0].state, OrderState::Observed);
 }
 
 /// What makes a gate refuse.
@@ -94,32 +135,50 @@ fn one_order_for_a_target_and_episode_with_all_findings_attached() {
     let mut book = Book::default();
     let first = finding(1);
     let second = Finding { id: FindingId([9; 16]), policy: "other".into(), ..finding(1) };
-    assert_eq!(book.consider(&enforcing(), &first, Clock::Live(NOW)).len(), 1);
-    let again = book.consider(&enforcing(), &second, Clock::Live(NOW));
-    assert_eq!(again[0].findings, vec![first.id, second.id]);
+    made(&mut book, &enforcing(), &first, NOW);
+    assert_eq!(made(&mut book, &enforcing(), &second, NOW).findings, vec![first.id, second.id]);
     assert_eq!(book.iter().count(), 1);
-    assert!(book.consider(&enforcing(), &second, Clock::Live(NOW)).is_empty(), "attached once");
+    assert!(book.consider(&enforcing(), &second, Clock::Live(NOW)).orders.is_empty(), "attached once");
 }
 
 #[test]
 fn beyond_the_limit_orders_are_held_and_a_person_releases_them() {
     let mut book = Book::default();
-    for n in 1..=3 {
-        book.consider(&enforcing(), &finding(n), Clock::Live(NOW));
+    let mut said = 0;
+    for n in 1..=4 {
+        said += usize::from(book.consider(&enforcing(), &finding(n), Clock::Live(NOW)).tripped.is_some());
     }
-    let held: Vec<_> = book.iter().filter(|o| o.state == OrderState::Held).cloned().collect();
-    assert_eq!(held.len(), 1);
-    assert_eq!(held[0].refusal, Some(Refusal::Limit));
-    assert_eq!(book.decide(held[0].id, true, NOW, "uid 0").map(|o| o.state), Some(OrderState::Pending));
-    assert_eq!(book.decide(held[0].id, true, NOW, "uid 0"), None, "it does not wait any more");
+    assert_eq!(said, 1, "that the limit holds is said once");
+    let held: Vec<Order> = book.iter().filter(|o| o.state == OrderState::Held).cloned().collect();
+    assert_eq!((held.len(), held[0].refusal), (2, Some(Refusal::Limit)));
+    let by = Text::from("uid 7");
+    let released = book.decide(&enforcing(), held[0].id, Decision::Release, NOW, &by).orders;
+    assert_eq!(released[0].state, OrderState::Pending);
+    assert!(book.decide(&enforcing(), held[0].id, Decision::Release, NOW, &by).orders.is_empty(), "it does not wait");
+    // one is still held: what comes an hour later in a trickle is held too, until people have looked at all
+    let later = NOW.plus(Millis::MINUTE.times(59));
+    assert_eq!(made(&mut book, &enforcing(), &finding(8), later).refusal, Some(Refusal::Limit));
+}
+
+#[test]
+fn a_limit_is_a_share_of_the_staff_too() {
+    let settings = Settings { limit: 100, ..enforcing() };
+    let mut book = Book::default();
+    for (n, name) in ["ana", "bob", "eve", "joe"].into_iter().enumerate() {
+        let mut finding = finding(n as u8);
+        finding.subject.actor = Some(name.into());
+        let order = made(&mut book, &settings, &finding, NOW);
+        let expected = if n < LEAST_PEOPLE { OrderState::Pending } else { OrderState::Held };
+        assert_eq!(order.state, expected, "{name}");
+    }
 }
 
 #[test]
 fn hold_stops_what_is_pending_and_what_comes() {
     let mut book = Book::default();
-    book.consider(&enforcing(), &finding(1), Clock::Live(NOW));
+    made(&mut book, &enforcing(), &finding(1), NOW);
     assert_eq!(book.hold(true, NOW, "uid 0")[0].state, OrderState::Held);
-    assert_eq!(book.consider(&enforcing(), &finding(2), Clock::Live(NOW))[0].refusal, Some(Refusal::Hold));
+    assert_eq!(made(&mut book, &enforcing(), &finding(2), NOW).refusal, Some(Refusal::Hold));
     book.hold(false, NOW, "uid 0");
     assert!(book.iter().all(|o| o.state == OrderState::Held), "each is released by a person");
 }
@@ -127,57 +186,369 @@ fn hold_stops_what_is_pending_and_what_comes() {
 #[test]
 fn an_order_starts_once_and_only_the_runner_can_take_it_back() {
     let mut book = Book::default();
-    let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
-    assert!(book.end(id, &Verdict::Done("x".into()), NOW).is_none(), "it has not started");
+    let id = made(&mut book, &enforcing(), &finding(1), NOW).id;
+    assert!(end(&mut book, id, &Verdict::Done("x".into()), NOW).is_empty(), "it has not started");
     assert!(book.start(&enforcing(), id, NOW).is_some());
     assert!(book.start(&enforcing(), id, NOW).is_none());
-    assert_eq!(book.end(id, &Verdict::Unknown("?".into()), NOW).map(|o| o.state), Some(OrderState::Unknown));
-    assert!(book.start(&enforcing(), id, NOW).is_none(), "unknown is not tried again");
-    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW), None, "nor where the journal has forgotten it");
-    assert_eq!(book.end(id, &Verdict::Done("late".into()), NOW).map(|o| o.state), Some(OrderState::Done));
-    assert!(book.end(id, &Verdict::NeverSeen, NOW).is_none(), "done stays done");
+    end(&mut book, id, &Verdict::Unknown("?".into()), NOW);
+    assert_eq!(state(&book, id), OrderState::Unknown);
+    assert!(book.start(&enforcing(), id, NOW).is_none(), "unknown is not tried again by itself");
+    assert!(end(&mut book, id, &Verdict::NeverSeen, NOW).is_empty(), "nor where the journal has forgotten it");
+    end(&mut book, id, &Verdict::Done("late".into()), NOW);
+    assert_eq!(state(&book, id), OrderState::Done);
+    assert!(end(&mut book, id, &Verdict::NeverSeen, NOW).is_empty(), "done stays done");
 }
 
 #[test]
 fn what_the_runner_never_saw_is_handed_over_again_unless_it_was_long_ago_or_there_is_a_hold() {
     let started = |book: &mut Book| {
-        let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
+        let id = made(book, &enforcing(), &finding(1), NOW).id;
         book.start(&enforcing(), id, NOW);
         id
     };
-    let mut book = Book::default();
-    let id = started(&mut book);
-    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW).map(|o| o.state), Some(OrderState::Pending));
-    let mut book = Book::default();
-    let id = started(&mut book);
-    let month = NOW.plus(Millis::DAY.times(31));
-    assert_eq!(book.end(id, &Verdict::NeverSeen, month).map(|o| o.state), Some(OrderState::Unknown));
-    let mut book = Book::default();
-    let id = started(&mut book);
-    book.hold(true, NOW, "uid 0");
-    assert_eq!(book.end(id, &Verdict::NeverSeen, NOW).map(|o| o.state), Some(OrderState::Held));
+    for (hold, after, state_then) in [
+        (false, Millis(0), OrderState::Pending),
+        (false, Millis::DAY.times(31), OrderState::Unknown),
+        (true, Millis(0), OrderState::Held),
+    ] {
+        let mut book = Book::default();
+        let id = started(&mut book);
+        book.hold(hold, NOW, "uid 0");
+        end(&mut book, id, &Verdict::NeverSeen, NOW.plus(after));
+        assert_eq!(state(&book, id), state_then);
+    }
 }
 
 #[test]
 fn what_could_not_be_acted_on_does_not_shield_what_can() {
     let mut book = Book::default();
     let mut copied = finding(1);
-    copied.subject.session = Some(SessionRef { digest: [1; 16], by_server: false });
-    assert_eq!(book.consider(&enforcing(), &copied, Clock::Live(NOW))[0].refusal, Some(Refusal::NotVouched));
+    copied.subject.session = Some(SessionRef { digest: [DIGEST; 16], by_server: false });
+    assert_eq!(made(&mut book, &enforcing(), &copied, NOW).refusal, Some(Refusal::NotVouched));
     let stated = Finding { id: FindingId([9; 16]), ..finding(1) };
-    let order = &book.consider(&enforcing(), &stated, Clock::Live(NOW))[0];
+    let order = made(&mut book, &enforcing(), &stated, NOW);
     assert_eq!((order.state, order.findings[0]), (OrderState::Pending, stated.id));
 }
 
 #[test]
 fn before_it_is_handed_over_an_order_is_judged_by_what_holds_then() {
     let protects = Settings { protected_actors: ["ANA".to_owned()].into(), ..enforcing() };
-    for (why, settings, later) in
-        [(Refusal::Protected, protects, Millis(0)), (Refusal::TooOld, enforcing(), Millis::DAY)]
-    {
+    let observes = Settings { mode: Mode::Observe, ..enforcing() };
+    for (expected, settings, later) in [
+        ((OrderState::Refused, Some(Refusal::Protected)), protects, Millis(0)),
+        ((OrderState::Refused, Some(Refusal::TooOld)), enforcing(), Millis::DAY),
+        ((OrderState::Observed, None), observes, Millis(0)),
+    ] {
         let mut book = Book::default();
-        let id = book.consider(&enforcing(), &finding(1), Clock::Live(NOW))[0].id;
+        let id = made(&mut book, &enforcing(), &finding(1), NOW).id;
         let order = book.start(&settings, id, NOW.plus(later)).expect("it was pending");
-        assert_eq!((order.state, order.refusal), (OrderState::Refused, Some(why)));
+        assert_eq!((order.state, order.refusal), expected);
     }
+}
+
+fn approving(people: usize, otherwise: Otherwise) -> Settings {
+    let approval = Approval { people, deadline: Millis::MINUTE, otherwise };
+    Settings { mode: Mode::Approve, approval, ..enforcing() }
+}
+
+#[test]
+fn two_people_are_two_different_people_and_neither_is_root() {
+    let settings = approving(2, Otherwise::Cancel);
+    let mut book = Book::default();
+    let order = made(&mut book, &settings, &finding(1), NOW);
+    assert_eq!(order.state, OrderState::Waiting);
+    for (by, expected) in
+        [("uid 0", None), ("uid 7", Some(OrderState::Waiting)), ("uid 7", None), ("uid 8", Some(OrderState::Pending))]
+    {
+        let said = book.decide(&settings, order.id, Decision::Approve, NOW, &by.into()).orders;
+        assert_eq!(said.first().map(|o| o.state), expected, "{by}");
+    }
+    assert_eq!(book.iter().next().map(|o| o.approved.len()), Some(2));
+}
+
+#[test]
+fn nobody_answers_and_the_default_is_taken_at_the_deadline() {
+    for (otherwise, expected) in
+        [(Otherwise::Cancel, OrderState::Cancelled), (Otherwise::CarryOut, OrderState::Pending)]
+    {
+        let settings = approving(1, otherwise);
+        let mut book = Book::default();
+        let id = made(&mut book, &settings, &finding(1), NOW).id;
+        assert_eq!(book.due(), Some(NOW.plus(Millis::MINUTE)));
+        book.tick(&settings, NOW.plus(Millis(59_999)));
+        assert_eq!(state(&book, id), OrderState::Waiting);
+        book.tick(&settings, NOW.plus(Millis::MINUTE));
+        assert_eq!((state(&book, id), book.due()), (expected, None));
+    }
+}
+
+#[test]
+fn a_release_is_no_approval() {
+    let settings = approving(1, Otherwise::Cancel);
+    let mut book = Book::default();
+    book.hold(true, NOW, "uid 0");
+    let id = made(&mut book, &settings, &finding(1), NOW).id;
+    book.hold(false, NOW, "uid 0");
+    book.decide(&settings, id, Decision::Release, NOW, &"uid 7".into());
+    assert_eq!(state(&book, id), OrderState::Waiting);
+}
+
+#[test]
+fn the_last_administrator_is_never_locked_out_and_without_a_directory_a_person_is_asked() {
+    let mut book = Book::default();
+    let first = made(&mut book, &enforcing(), &locking(1, "ana"), NOW);
+    assert_eq!(first.state, OrderState::Pending);
+    assert_eq!(made(&mut book, &enforcing(), &locking(2, "Bob"), NOW).refusal, Some(Refusal::LastAdministrator));
+    // sessions may be ended all the same: he logs in again
+    assert_eq!(made(&mut book, &enforcing(), &finding(3), NOW).state, OrderState::Pending);
+    let blind = Settings { directory: BTreeMap::new(), ..enforcing() };
+    assert_eq!(consider(&blind, &locking(1, "ana")), (OrderState::Waiting, Some(Refusal::NoDirectory)));
+}
+
+#[test]
+fn mutes_cool_down_and_quiet_hours_refuse_by_name() {
+    let mut book = Book::default();
+    let mute = Mute {
+        id: "00".into(),
+        from: NOW,
+        until: NOW.plus(Millis::HOUR),
+        reason: "a move".into(),
+        by: "uid 7".into(),
+        policies: vec!["ch*".into()],
+        actors: vec![],
+        actions: vec![],
+    };
+    book.mute(mute, NOW);
+    assert_eq!(made(&mut book, &enforcing(), &finding(1), NOW).refusal, Some(Refusal::Muted));
+    assert!(book.unmute(&"00".into(), NOW));
+    let again = Finding { id: FindingId([9; 16]), ..finding(1) };
+    assert_eq!(made(&mut book, &enforcing(), &again, NOW).state, OrderState::Pending, "it is judged again");
+
+    let mut book = Book::default();
+    let lasting = Settings { cool_down: Millis::DAY, too_old: Millis::DAY.times(3), ..enforcing() };
+    let user = |n: u8, at: WallTime| {
+        let asks = vec![Ask { action: "end-all".into(), target: TargetKind::User }];
+        Finding { asks, time: EventTime(at.0), ..finding(n) }
+    };
+    assert_eq!(made(&mut book, &lasting, &user(1, NOW), NOW).state, OrderState::Pending);
+    let soon = NOW.plus(Millis::HOUR.times(23));
+    assert_eq!(made(&mut book, &lasting, &user(2, soon), soon).refusal, Some(Refusal::CoolDown), "another episode");
+
+    let quiet = QuietHours {
+        from: jiff::civil::time(0, 0, 0, 0),
+        to: jiff::civil::time(0, 0, 0, 0),
+        days: vec![],
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let quiet = Settings { quiet: Some(quiet), ..enforcing() };
+    assert_eq!(consider(&quiet, &finding(1)), (OrderState::Waiting, Some(Refusal::QuietHours)));
+}
+
+#[test]
+fn a_person_who_asks_stands_for_the_mode_and_for_nothing_else() {
+    let by = Text::from("uid 7");
+    let ask = |settings: &Settings, finding: &Finding| {
+        Book::default().consider_for(settings, finding, Clock::Live(NOW), Some(&by)).orders[0].clone()
+    };
+    let observing = Settings { mode: Mode::Observe, limit: 0, ..enforcing() };
+    let order = ask(&observing, &finding(1));
+    assert_eq!((order.state, order.approved[0].by.as_str()), (OrderState::Pending, "uid 7"));
+    assert_eq!(
+        ask(&approving(2, Otherwise::Cancel), &finding(1)).state,
+        OrderState::Waiting,
+        "a second one must agree"
+    );
+    let protects = Settings { protected_actors: ["ana".to_owned()].into(), ..observing };
+    assert_eq!(ask(&protects, &finding(1)).refusal, Some(Refusal::Protected));
+}
+
+#[test]
+fn only_what_is_idempotent_is_tried_again() {
+    let mut book = Book::default();
+    let by = Text::from("uid 7");
+    let session = made(&mut book, &enforcing(), &finding(1), NOW).id;
+    let account = made(&mut book, &enforcing(), &locking(2, "eve"), NOW).id;
+    for id in [session, account] {
+        book.start(&enforcing(), id, NOW);
+        end(&mut book, id, &Verdict::Failed("no".into()), NOW);
+        book.decide(&enforcing(), id, Decision::Retry, NOW, &by);
+    }
+    assert_eq!((state(&book, session), state(&book, account)), (OrderState::Pending, OrderState::Failed));
+    assert_eq!(book.iter().find(|o| o.id == session).map(|o| o.attempt), Some(2));
+}
+
+/// An act of session 1 that ended so long after the order, and took so long.
+fn act(ended: Millis, took: Option<u64>, status: u16) -> Event {
+    let evidence = Evidence {
+        source: SourceName("portal".into()),
+        file: FileId { device: 1, inode: 2, born_ns: 3 },
+        from: 0,
+        to: 10,
+        index: 0,
+        own_id: false,
+        digest: [0; 16],
+        redacted: Box::default(),
+    };
+    let mut event = Event::blank(EventId([0; 16]), NOW.plus(ended), "portal".into(), evidence);
+    event.activity = Activity::Download;
+    event.time = EventTime(NOW.plus(ended).0);
+    event.outcome = if status < 400 { Outcome::Success } else { Outcome::Failure };
+    event.actor = Some(Actor { name: "ana".into(), uid: None, kind: ActorKind::User, role: None });
+    event.http = Some(Http { status: Some(status), took_ms: took, ..Http::default() });
+    event
+}
+
+fn witness(book: &mut Book, event: &Event, digest: u8) -> Vec<Order> {
+    let session = Some(SessionRef { digest: [digest; 16], by_server: true });
+    book.witness(&enforcing(), &Act { event, session, telling: true }).orders
+}
+
+#[test]
+fn an_act_that_began_after_done_says_that_it_did_not_hold_and_the_next_grade_is_taken() {
+    let mut book = Book::default();
+    let id = done(&mut book, &finding(DIGEST));
+    assert_eq!(held(&book, id), Some(Held::Watching));
+    witness(&mut book, &act(Millis(60_000), Some(59_500), 200), DIGEST);
+    assert_eq!(held(&book, id), Some(Held::Watching), "a long download that began before");
+    let changed = witness(&mut book, &act(Millis(60_000), Some(10), 200), DIGEST);
+    assert_eq!(held(&book, id), Some(Held::NotHeld));
+    let next = changed.last().expect("the next grade");
+    assert_eq!((&*next.action, next.target, next.parent), ("end-all", TargetKind::User, Some(id)));
+    assert_eq!(next.state, OrderState::Pending);
+    assert!(witness(&mut book, &act(Millis(61_000), Some(10), 200), DIGEST).is_empty(), "once");
+}
+
+#[test]
+fn the_next_grade_goes_through_the_gates() {
+    let mut book = Book::default();
+    let id = done(&mut book, &finding(DIGEST));
+    book.hold(true, NOW, "uid 0");
+    let changed = witness(&mut book, &act(Millis(60_000), Some(10), 200), DIGEST);
+    assert_eq!(changed.last().map(|o| (o.parent, o.state)), Some((Some(id), OrderState::Held)));
+}
+
+#[test]
+fn what_the_trail_shows_in_the_end() {
+    let min = |n| Millis::MINUTE.times(n);
+    for (what, digest, event, expected) in [
+        ("refused", DIGEST, act(min(1), Some(5), 401), Held::Held),
+        ("another session", 9, act(min(1), Some(5), 200), Held::Held),
+        ("no duration", DIGEST, act(min(1), None, 200), Held::CouldNotTell),
+        ("sent elsewhere", DIGEST, act(min(1), Some(5), 302), Held::Held),
+        ("nothing after it", DIGEST, act(Millis(0), Some(5), 200), Held::CouldNotTell),
+    ] {
+        let mut book = Book::default();
+        let id = done(&mut book, &finding(DIGEST));
+        witness(&mut book, &event, digest);
+        book.tick(&enforcing(), NOW.plus(min(10)));
+        assert_eq!(held(&book, id), Some(expected), "{what}");
+        assert!(!book.watches());
+    }
+}
+
+#[test]
+fn another_trail_that_goes_on_does_not_say_that_it_held() {
+    let mut book = Book::default();
+    let id = done(&mut book, &finding(DIGEST));
+    let mut event = act(Millis::MINUTE, Some(5), 200);
+    event.evidence.source = SourceName("other".into());
+    witness(&mut book, &event, 9);
+    book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
+    assert_eq!(held(&book, id), Some(Held::CouldNotTell));
+}
+
+#[test]
+fn what_the_identity_provider_records_counts_even_before_the_hook_has_answered() {
+    let mut book = Book::default();
+    let id = made(&mut book, &enforcing(), &finding(DIGEST), NOW).id;
+    book.start(&enforcing(), id, NOW);
+    let mut revoked = act(Millis(100), None, 200);
+    (revoked.activity, revoked.http) = (Activity::SessionRevoked, None);
+    witness(&mut book, &revoked, DIGEST);
+    assert_eq!(book.take_noticed().len(), 1, "it is written, though it is no step");
+    end(&mut book, id, &Verdict::Done("well".into()), NOW);
+    book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
+    assert_eq!(held(&book, id), Some(Held::Held));
+}
+
+#[test]
+fn who_logs_in_again_has_another_session_unless_the_account_was_to_be_locked() {
+    for (asks, expected) in [("end-all", Held::Held), ("lock", Held::NotHeld)] {
+        let mut book = Book::default();
+        let mut asking = locking(DIGEST, "ana");
+        if asks == "end-all" {
+            asking.asks = vec![Ask { action: asks.into(), target: TargetKind::User }];
+        }
+        let id = done(&mut book, &asking);
+        let mut login = act(Millis::MINUTE, Some(5), 200);
+        login.activity = Activity::Login;
+        witness(&mut book, &login, 9);
+        witness(&mut book, &act(Millis::MINUTE.times(2), Some(5), 200), 9);
+        book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
+        assert_eq!(held(&book, id), Some(expected), "{asks}");
+    }
+}
+
+#[test]
+fn what_a_client_sends_says_only_by_what_it_gets_that_a_session_lives() {
+    let mut book = Book::default();
+    let id = done(&mut book, &finding(DIGEST));
+    let event = act(Millis::MINUTE, Some(5), 200);
+    let session = Some(SessionRef { digest: [DIGEST; 16], by_server: false });
+    book.witness(&enforcing(), &Act { event: &event, session, telling: false });
+    assert_eq!(held(&book, id), Some(Held::Watching), "a page may be the login page");
+    book.witness(&enforcing(), &Act { event: &event, session, telling: true });
+    assert_eq!(held(&book, id), Some(Held::NotHeld));
+}
+
+#[test]
+fn a_check_is_asked_and_believed() {
+    let mut settings = enforcing();
+    settings.actions.entry("end-session".into()).or_default().check = Some("unlock".into());
+    for (verdict, expected) in [
+        (Verdict::Done("gone".into()), Held::Held),
+        (Verdict::Failed("it lives".into()), Held::NotHeld),
+        (Verdict::NotRun("no answer".into()), Held::CouldNotTell),
+    ] {
+        let mut book = Book::default();
+        let id = made(&mut book, &settings, &finding(1), NOW).id;
+        book.start(&settings, id, NOW);
+        let check = book.end(&settings, id, &Verdict::Done("well".into()), NOW).orders[1].clone();
+        assert_eq!((check.purpose, check.parent, check.state), (Purpose::Check, Some(id), OrderState::Pending));
+        book.start(&settings, check.id, NOW);
+        book.end(&settings, check.id, &verdict, NOW);
+        book.tick(&settings, NOW.plus(Millis::MINUTE.times(10)));
+        assert_eq!(held(&book, id), Some(expected));
+    }
+}
+
+#[test]
+fn what_has_an_opposite_is_taken_back_when_its_time_is_over_even_after_a_restart() {
+    let mut book = Book::default();
+    let id = done(&mut book, &locking(1, "ana"));
+    let mut book = Book::new(book.iter().cloned().collect::<Vec<_>>(), false, vec![]);
+    let over = NOW.plus(Millis::HOUR);
+    assert!(book.tick(&enforcing(), NOW.plus(Millis(3_599_999))).orders.iter().all(|o| o.purpose == Purpose::End));
+    let changed = book.tick(&enforcing(), over).orders;
+    let undo = changed.iter().find(|o| o.purpose == Purpose::Undo).expect("it is taken back").clone();
+    assert_eq!((&*undo.action, undo.parent, undo.state), ("unlock", Some(id), OrderState::Pending));
+    // protected or not, limit or not: what gives somebody back his account is no harm
+    let strict = Settings { limit: 0, protected_actors: ["ana".to_owned()].into(), ..enforcing() };
+    assert_eq!(book.start(&strict, undo.id, over).map(|o| o.state), Some(OrderState::Started));
+    assert!(book.tick(&enforcing(), over.plus(Millis::HOUR)).orders.is_empty(), "once");
+    // whoever has his account back administers again
+    end(&mut book, undo.id, &Verdict::Done("well".into()), over);
+    let later = Finding { time: EventTime(over.0), ..locking(2, "bob") };
+    assert_eq!(made(&mut book, &enforcing(), &later, over).state, OrderState::Pending);
+}
+
+#[test]
+fn a_person_may_take_it_back_before() {
+    let mut book = Book::default();
+    let id = done(&mut book, &locking(1, "eve"));
+    let changed = book.decide(&enforcing(), id, Decision::Undo, NOW, &"uid 7".into()).orders;
+    assert_eq!(changed.last().map(|o| (o.purpose, o.state)), Some((Purpose::Undo, OrderState::Pending)));
+    assert!(book.decide(&enforcing(), id, Decision::Undo, NOW, &"uid 7".into()).orders.len() < 2, "once");
+    book.tick(&enforcing(), NOW.plus(Millis::HOUR));
+    assert_eq!(book.iter().filter(|o| o.purpose == Purpose::Undo).count(), 1);
 }

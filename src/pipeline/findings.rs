@@ -2,11 +2,12 @@
 use super::Rules;
 use crate::detect::Firing;
 use crate::detect::share::{Pressure, Standing};
-use crate::model::finding::Witness;
+use crate::model::finding::{Ask, Witness};
 use crate::model::{
-    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Severity, SourceName,
-    Subject, Text, WallTime,
+    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Order, Severity,
+    SourceName, Subject, Text, WallTime,
 };
+use crate::orders;
 use std::sync::Arc;
 
 /// The finding of a policy that fired at `event`.
@@ -53,6 +54,7 @@ fn subject(rules: &Rules, event: &Event) -> Subject {
         ip: origin.ip,
         place: (!place.is_empty()).then(|| place.join(", ").into()),
         customer: event.customer.clone(),
+        trail: Some(event.evidence.source.clone()),
     }
 }
 
@@ -65,8 +67,45 @@ pub(super) fn test(at: WallTime, by: &str) -> Finding {
     }
 }
 
+/// A person asked that something be ended, and said why.
+pub(super) fn by_hand(at: WallTime, ask: Ask, subject: Subject, reason: &str, by: &str) -> Finding {
+    let id = HashParts::new("by hand").number(at.0).part(by.as_bytes()).part(ask.action.as_bytes()).finish();
+    let entity = format!("by={by}").into();
+    let title = "A person asked that it be ended";
+    let own = own(id.short(), "invalidated_by_hand", title, Severity::Medium, EventTime(at.0), at, entity);
+    let why = Measure { what: "reason".into(), value: reason.into(), against: "said by whoever asked".into() };
+    Finding { subject, asks: vec![ask], measures: vec![why], ..own }
+}
+
+/// From now on orders are held: the last that a mechanism was allowed have been used up.
+pub(super) fn limit(settings: &orders::Settings, order: &Order) -> Finding {
+    let id = HashParts::new("response limit").part(&order.id.0).number(order.changed.0).finish();
+    let title = "The limit of orders is reached, and further ones are held until a person decides: somebody may forge trails, \
+                 or this is a large attack";
+    let entity = format!("order={}", order.id).into();
+    let (time, at) = (EventTime(order.changed.0), order.changed);
+    let mut finding = own(id.short(), "response_limit", title, Severity::Critical, time, at, entity);
+    let window = settings.limit_window.0 / 1000;
+    let mut limits = vec![format!("{} orders", settings.limit)];
+    limits.extend(settings.most_people().map(|most| format!("{most} people")));
+    finding.measures.push(Measure {
+        what: format!("carried out within {window} s").into(),
+        value: "the limit".into(),
+        against: limits.join(" and ").into(),
+    });
+    finding
+}
+
 /// The policies that tripline's own findings are of, tests left out.
-pub const OWN: &[&str] = &["findings_capped", "state_pressure", "trail_truncated", "trail_gap", "trail_unreadable"];
+pub const OWN: &[&str] = &[
+    "findings_capped",
+    "state_pressure",
+    "trail_truncated",
+    "trail_gap",
+    "trail_unreadable",
+    "response_limit",
+    "invalidated_by_hand",
+];
 
 /// Under which name the findings of a policy in an hour are counted. Those under a silence by themselves: what nobody is told
 /// of must not use up what somebody would be told of.

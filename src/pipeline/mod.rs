@@ -4,6 +4,7 @@
 //! since the last commit; [`Outcome::advance`] folds one more input in. The ledger takes an outcome by value and gives the
 //! core back only when it is on disk.
 
+mod fact;
 mod findings;
 mod kept;
 mod learn;
@@ -19,11 +20,11 @@ use crate::detect::share::{LetGo, Place, Share};
 use crate::detect::{Acting, Engine, Firing, Meeting, State, StateKey, StateRow};
 use crate::enrich::Enricher;
 use crate::model::{
-    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Order, SourceName, Text, Vouched,
-    WallTime, limits,
+    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
+    Vouched, WallTime, limits,
 };
 use crate::normalise::Normaliser;
-use crate::orders::{self, Book, Clock};
+use crate::orders::{self, Act, Book, Clock};
 pub use findings::OWN as OWN_POLICIES;
 pub use kept::{EventRow, Kept, index_key};
 pub use prepare::{Line, Prepared, Ready, Scratch};
@@ -91,6 +92,8 @@ pub struct Recorded {
     pub orders: Vec<Order>,
     /// Whether orders are on hold.
     pub hold: bool,
+    /// The mutes that were put on.
+    pub mutes: Vec<Mute>,
     /// Trails with their remembered ids.
     pub trails: Vec<(SourceName, TrailRow, Vec<SeenRow>)>,
     /// JSON of the findings' flood counters, as [`Changes::flood`] gave it.
@@ -161,8 +164,12 @@ pub struct Changes {
     pub acknowledged: Vec<(FindingId, WallTime, Text)>,
     /// Verdicts on findings, in order: the last on a finding holds.
     pub judged: Vec<(Judgement, WallTime, Text)>,
+    /// Orders of which more is known and that took no step; filled by [`Outcome::seal`].
+    pub noticed: Vec<Order>,
     /// The hold was switched.
     pub hold: Option<bool>,
+    /// JSON of the mutes that hold from now on.
+    pub mutes: Option<String>,
     /// JSON of the flood counters, where they changed.
     pub flood: Option<String>,
     /// JSON of the silences that hold from now on, where rules were read.
@@ -197,7 +204,7 @@ impl Core {
         Core {
             rules,
             state,
-            book: Book::new(recorded.orders, recorded.hold),
+            book: Book::new(recorded.orders, recorded.hold, recorded.mutes),
             trails: recorded.trails.into_iter().map(trail).collect(),
             flood,
             next_sequence: recorded.last_sequence + 1,
@@ -333,6 +340,7 @@ impl Outcome {
             policies: policies.accumulating(prefix),
             share,
         }));
+        self.changes.noticed.extend(self.core.book.take_noticed());
         for trail in self.core.trails.values_mut() {
             if let Some((row, seen)) = trail.take_changes() {
                 self.changes.trails.push((trail.name.clone(), row, seen));
@@ -413,6 +421,11 @@ impl Outcome {
         if watched {
             self.met(&event, at, &touched, meeting);
         }
+        if self.core.book.watches() {
+            let session = event.session.as_ref().map(|s| self.core.rules.secrets.session_ref(s));
+            let act = Act { event: &event, session, telling: recorded(event.activity) };
+            self.ordered(|book, settings| book.witness(settings, &act));
+        }
         let mut keep = recorded(event.activity);
         if !touched.is_empty() {
             let rules = self.core.rules.clone();
@@ -448,42 +461,6 @@ impl Outcome {
         }
     }
 
-    fn fact(&mut self, input: Input<Prepared>) {
-        match input {
-            Input::Lines(_) | Input::Learn(_) => {}
-            Input::Learned { files, .. } => self.learned(&files),
-            Input::Tick(at) => self.core.book.forget(at.minus(orders::REMEMBERED)),
-            Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),
-            Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),
-            Input::Judge { at, judgement, by } => self.judged(judgement, at, by),
-            Input::Hold { at, on, by } => {
-                self.changes.hold = Some(on);
-                self.changes.orders.extend(self.core.book.hold(on, at, &by));
-            }
-            Input::Decide { at, order, release, by } => {
-                self.changes.orders.extend(self.core.book.decide(order, release, at, &by))
-            }
-            Input::TestFinding { at, by } => {
-                let finding = findings::test(at, &by);
-                self.found(finding);
-            }
-            Input::Started { at, order } => {
-                let rules = self.core.rules.clone();
-                self.changes.orders.extend(self.core.book.start(&rules.response, order, at));
-            }
-            Input::Ended { at, order, verdict } => self.changes.orders.extend(self.core.book.end(order, &verdict, at)),
-        }
-    }
-
-    /// Takes up a person's verdict on a finding: what was held because of it, and was honest, is learned.
-    fn judged(&mut self, judgement: Judgement, at: WallTime, by: Text) {
-        if let (true, Some(actor)) = (judgement.honest, &judgement.actor) {
-            let rules = self.core.rules.clone();
-            rules.engine.excuse(&mut self.core.state, actor);
-        }
-        self.changes.judged.push((judgement, at, by));
-    }
-
     /// Takes up a finding and the orders that it leads to, unless its policy has had too many this hour.
     fn found(&mut self, mut finding: Finding) {
         let hour = finding.time.episode(crate::model::Millis::HOUR);
@@ -495,30 +472,16 @@ impl Outcome {
         flood.findings += 1;
         let count = flood.findings;
         self.changes.flood = serde_json::to_string(&self.core.flood).ok();
-        // one that asks for an order is never summed up: cheap findings must not shield it
+        // one that asks for an order is not summed up: cheap findings must not shield it. While a limit holds all that it could
+        // lead to, that has been said, and once is enough
         let finding = match count.cmp(&(limits::FINDINGS_PER_POLICY_HOUR + 1)) {
             std::cmp::Ordering::Less => finding,
-            _ if !finding.asks.is_empty() => finding,
+            _ if !finding.asks.is_empty() && !self.is_limited(&finding) => finding,
             std::cmp::Ordering::Equal => findings::flood(&finding),
             std::cmp::Ordering::Greater => return,
         };
         self.consider(&finding);
         self.changes.findings.push(finding);
-    }
-
-    /// Takes up the orders that a finding leads to which is recorded already, for another session.
-    fn asked_again(&mut self, mut finding: Finding) {
-        // a person or a key is the same target as before: that its order did not hold is not for a finding to say
-        finding.asks.retain(|ask| ask.target == crate::model::TargetKind::Session);
-        finding.silenced = self.core.rules.silences.over(&finding);
-        self.consider(&finding);
-    }
-
-    fn consider(&mut self, finding: &Finding) {
-        let now = if self.core.replaying { WallTime(finding.time.0) } else { finding.observed };
-        let clock = self.core.clock(now);
-        let rules = self.core.rules.clone();
-        self.changes.orders.extend(self.core.book.consider(&rules.response, finding, clock));
     }
 
     fn discontinuity(&mut self, batch: &Prepared) {

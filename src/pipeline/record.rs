@@ -1,6 +1,6 @@
 //! The recorded form of an input: written by the ledger, read back by a replay of recorded inputs.
 use super::{InputRow, Prepared};
-use crate::model::{EventTime, Input, Judgement, Text, Verdict, WallTime};
+use crate::model::{Decision, EventTime, Input, Judgement, Text, Verdict, WallTime};
 use serde_json::{Value, json};
 
 /// When it was observed.
@@ -16,6 +16,9 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
         | Input::Judge { at, .. }
         | Input::Hold { at, .. }
         | Input::Decide { at, .. }
+        | Input::Mute { at, .. }
+        | Input::Unmute { at, .. }
+        | Input::Invalidate { at, .. }
         | Input::TestFinding { at, .. }
         | Input::Started { at, .. }
         | Input::Ended { at, .. } => *at,
@@ -39,8 +42,13 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
             }),
         ),
         Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
-        Input::Decide { order, release, by, .. } => {
-            ("decide", json!({"order": order.to_string(), "release": release, "by": by}))
+        Input::Decide { order, decision, by, .. } => {
+            ("decide", json!({"order": order.to_string(), "decision": decision, "by": by}))
+        }
+        Input::Mute { mute, .. } => ("mute", json!({"mute": mute})),
+        Input::Unmute { id, by, .. } => ("unmute", json!({"id": id, "by": by})),
+        Input::Invalidate { ask, subject, reason, by, .. } => {
+            ("invalidate", json!({"ask": ask, "subject": subject, "reason": reason, "by": by}))
         }
         Input::TestFinding { by, .. } => ("test-finding", json!({"by": by})),
         Input::Started { order, .. } => ("started", json!({"order": order.to_string()})),
@@ -48,6 +56,7 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
             let (word, note) = match verdict {
                 Verdict::Done(note) => ("done", note.as_str()),
                 Verdict::Failed(note) => ("failed", note.as_str()),
+                Verdict::NotRun(note) => ("not-run", note.as_str()),
                 Verdict::Unknown(note) => ("unknown", note.as_str()),
                 Verdict::NeverSeen => ("never-seen", ""),
             };
@@ -88,7 +97,26 @@ impl InputRow {
             "decide" => Input::Decide {
                 at,
                 order: text("order")?.parse().ok()?,
-                release: body["release"].as_bool()?,
+                decision: match body["release"].as_bool() {
+                    // as it was recorded while there were two
+                    Some(release) => {
+                        if release {
+                            Decision::Release
+                        } else {
+                            Decision::Cancel
+                        }
+                    }
+                    None => Decision::from_name(text("decision")?)?,
+                },
+                by: by()?,
+            },
+            "mute" => Input::Mute { at, mute: serde_json::from_value(body["mute"].clone()).ok()? },
+            "unmute" => Input::Unmute { at, id: text("id")?.into(), by: by()? },
+            "invalidate" => Input::Invalidate {
+                at,
+                ask: serde_json::from_value(body["ask"].clone()).ok()?,
+                subject: serde_json::from_value(body["subject"].clone()).ok()?,
+                reason: text("reason")?.into(),
                 by: by()?,
             },
             "test-finding" => Input::TestFinding { at, by: by()? },
@@ -98,6 +126,7 @@ impl InputRow {
                 let verdict = match text("verdict")? {
                     "done" => Verdict::Done(note()?),
                     "failed" => Verdict::Failed(note()?),
+                    "not-run" => Verdict::NotRun(note()?),
                     "unknown" => Verdict::Unknown(note()?),
                     "never-seen" => Verdict::NeverSeen,
                     _ => return None,
@@ -112,8 +141,9 @@ impl InputRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::finding::Ask;
     use crate::model::silence::Silence;
-    use crate::model::{Digest, EventTime, FindingId, LearnedFile, OrderId};
+    use crate::model::{Digest, EventTime, FindingId, LearnedFile, Mute, OrderId, Subject, TargetKind};
 
     fn silence() -> Silence {
         Silence {
@@ -127,6 +157,29 @@ mod tests {
             networks: vec!["192.0.2.0/24".parse().expect("a network")],
             customers: vec!["AC1".into()],
             sessions: vec![],
+        }
+    }
+
+    fn mute() -> Mute {
+        Mute {
+            id: "00112233".into(),
+            from: WallTime(1),
+            until: WallTime(2),
+            reason: "a move".into(),
+            by: "uid 7".into(),
+            policies: vec!["odd_*".into()],
+            actors: vec![],
+            actions: vec![],
+        }
+    }
+
+    #[test]
+    fn a_decision_of_when_there_were_two_is_read() {
+        let order = OrderId([2; 16]);
+        for (word, decision) in [("true", Decision::Release), ("false", Decision::Cancel)] {
+            let body = format!(r#"{{"order":"{order}","release":{word},"by":"uid 0"}}"#);
+            let read = InputRow::fact("decide", WallTime(7), &body);
+            assert!(matches!(read, Some(Input::Decide { decision: d, .. }) if d == decision));
         }
     }
 
@@ -157,11 +210,21 @@ mod tests {
             judge(Some("ana".into()), true),
             judge(None, false),
             Input::Hold { at, on: true, by: by.clone() },
-            Input::Decide { at, order, release: false, by: by.clone() },
+            Input::Decide { at, order, decision: Decision::Approve, by: by.clone() },
+            Input::Mute { at, mute: mute() },
+            Input::Unmute { at, id: "00112233".into(), by: by.clone() },
+            Input::Invalidate {
+                at,
+                ask: Ask { action: "lock".into(), target: TargetKind::Account },
+                subject: Box::new(Subject { actor: Some("ana".into()), ..Subject::default() }),
+                reason: "she called".into(),
+                by: by.clone(),
+            },
             Input::TestFinding { at, by },
             Input::Started { at, order },
             ended(Verdict::Done("well".into())),
             ended(Verdict::Failed("no".into())),
+            ended(Verdict::NotRun("gone".into())),
             ended(Verdict::Unknown("?".into())),
             ended(Verdict::NeverSeen),
         ];

@@ -35,8 +35,13 @@ pub struct Fault {
 /// Under what tests run: every order that a policy may ask for would be carried out, and nobody is protected.
 pub fn settings(set: &PolicySet) -> Settings {
     Settings {
-        mode: Some(Mode::Enforce),
-        actions: set.rules.iter().flat_map(|policy| &policy.asks).map(|ask| ask.action.to_string()).collect(),
+        mode: Mode::Enforce,
+        actions: set
+            .rules
+            .iter()
+            .flat_map(|policy| &policy.asks)
+            .map(|ask| (ask.action.to_string(), Default::default()))
+            .collect(),
         limit: usize::MAX,
         limit_window: Millis::HOUR,
         too_old: limits::SESSION_LIFE,

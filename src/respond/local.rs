@@ -147,22 +147,10 @@ mod tests {
 
     fn order(note: String) -> Order {
         Order {
-            id: OrderId([0x0d; 16]),
-            action: "end-session".into(),
-            target: TargetKind::Session,
-            actor: None,
-            actor_uid: None,
-            session: None,
-            ip: None,
-            findings: vec![],
             mode: crate::model::Mode::Enforce,
             state: OrderState::Failed,
-            refusal: None,
-            time: crate::model::EventTime(0),
-            made: WallTime(0),
-            changed: WallTime(0),
-            released_by: None,
             note: Some(note.into()),
+            ..Order::blank(OrderId([0x0d; 16]), "end-session", TargetKind::Session, WallTime(0))
         }
     }
 }

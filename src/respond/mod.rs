@@ -22,7 +22,7 @@ mod relay;
 
 pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
 pub use document::{HookDocument, HookFinding, HookTarget};
-pub use settings::{ActionKind, ActionSpec, RunnerSettings, RunnerTable, SyslogTarget, Transport};
+pub use settings::{ActionKind, ActionSpec, NextGrade, RunnerSettings, RunnerTable, SyslogTarget, Transport};
 pub use wire::{Ending, Reply, Request};
 
 /// Whether a hook's command would be run: what keeps it from it, in words.

@@ -1,6 +1,6 @@
 //! What an operator writes about actions, syslog targets and the runner: the tables `[actions]`, `[syslog]`, `[runner]`.
-use crate::model::Severity;
 use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
+use crate::model::{Mode, Severity, TargetKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,6 +38,31 @@ pub struct ActionSpec {
     /// To run it twice for one order does no more than to run it once: it may be tried again under the same key.
     #[serde(default)]
     pub idempotent: bool,
+    /// It is never carried out under a less careful mode than this.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// What is done when it did not hold: the next grade.
+    #[serde(default)]
+    pub then: Option<NextGrade>,
+    /// The action that asks whether it held: done for "it has ended", failed for "it lives".
+    #[serde(default)]
+    pub check: Option<String>,
+    /// The action that takes it back.
+    #[serde(default)]
+    pub undo: Option<String>,
+    /// After so many seconds it is taken back by itself.
+    #[serde(default)]
+    pub lasts_seconds: Option<u32>,
+}
+
+/// An action that follows another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextGrade {
+    /// Its name.
+    pub action: String,
+    /// What it acts on.
+    pub target: TargetKind,
 }
 
 const fn ten() -> u32 {

@@ -138,7 +138,8 @@ impl Ending {
         let note = Text::from(note);
         match self {
             Ending::Done => Verdict::Done(note),
-            Ending::Temporary | Ending::Permanent | Ending::Failed | Ending::Refused => Verdict::Failed(note),
+            Ending::Failed | Ending::Permanent => Verdict::Failed(note),
+            Ending::Temporary | Ending::Refused => Verdict::NotRun(note),
             Ending::Unknown => Verdict::Unknown(note),
             Ending::NeverSeen => Verdict::NeverSeen,
         }

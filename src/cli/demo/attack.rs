@@ -108,7 +108,7 @@ fn found(daemon: &Daemon, visit: &Visit, told: &Told) -> Result<Option<Found>, F
     let waits = [OrderState::Pending, OrderState::Started];
     let asked = Instant::now();
     loop {
-        let rows = daemon.ask(&Request::Orders { limit: 10 })?;
+        let rows = daemon.ask(&Request::Orders { limit: 10, state: None })?;
         let mut orders = rows.into_iter().filter_map(|row| serde_json::from_value::<Order>(row).ok());
         let order = orders.find(|o| o.actor.as_deref() == Some(login.as_str()) && !waits.contains(&o.state));
         if let Some(order) = order {

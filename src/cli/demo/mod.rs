@@ -190,7 +190,7 @@ fn not_stopped(tally: &Tally, daemon: &Daemon, actor: &str) -> Failure {
         .filter(|f| f.severity >= Severity::Medium)
         .map(|f| format!("{} {}", f.severity.name(), f.policy))
         .collect();
-    let orders = daemon.ask(&Request::Orders { limit: 10 }).unwrap_or_default();
+    let orders = daemon.ask(&Request::Orders { limit: 10, state: None }).unwrap_or_default();
     let orders: Vec<String> =
         orders.iter().map(|o| format!("{} {} ({} {})", o["action"], o["state"], o["refusal"], o["note"])).collect();
     let list = |of: &[String]| {

@@ -93,7 +93,7 @@ fn what_is_wrong_under_our_key_is_told_by_name_and_line() {
         ("  episode: 5s\n".into(), "`episode` must be a minute at least"),
         (
             "  response: [{action: a, target: sesion}]\n".into(),
-            "`target` cannot be `sesion`: it is one of session, user, key",
+            "`target` cannot be `sesion`: it is one of session, user, token, key, account",
         ),
         ("  response: [{target: user}]\n".into(), "the response has no `action`"),
         ("  tests: [{name: n, events: []}]\n".into(), "test.yml:4: the test has no event"),

@@ -1,0 +1,184 @@
+//! The gates: whether what is asked for is carried out, and if not, which gate said so.
+//!
+//! The first that says no is named. In this order: what can't be acted on at all, what is protected, what is too old, what
+//! is only to be observed, what planned work or a moment ago has settled, what would leave nobody to administer, what a
+//! person must agree to, and last what a mechanism must not do too often.
+use super::settings::{Settings, Whom};
+use super::{Book, Clock, child_id};
+use crate::model::finding::SessionRef;
+use crate::model::{EventTime, Mode, Order, OrderId, OrderState, Purpose, Refusal, TargetKind, Text, WallTime};
+use std::collections::BTreeSet;
+
+/// What is asked for, by whom.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    /// Which order it is or would be.
+    pub id: OrderId,
+    pub action: &'a str,
+    pub target: TargetKind,
+    pub policy: &'a str,
+    pub whom: Whom<'a>,
+    pub session: Option<SessionRef>,
+    /// Of the event that it rests on.
+    pub time: EventTime,
+    pub test: bool,
+    /// A person asks, and that is who.
+    pub by_hand: Option<&'a Text>,
+}
+
+impl<'a> Case<'a> {
+    /// That of an order, as it stands.
+    pub fn of(order: &'a Order) -> Case<'a> {
+        Case {
+            id: order.id,
+            action: &order.action,
+            target: order.target,
+            policy: &order.policy,
+            whom: Whom::of(order),
+            session: order.session,
+            time: order.time,
+            test: false,
+            by_hand: None,
+        }
+    }
+}
+
+/// What the gates say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub mode: Mode,
+    pub state: OrderState,
+    pub refusal: Option<Refusal>,
+}
+
+impl Book {
+    /// What becomes of what is asked for.
+    pub(super) fn judge(&self, settings: &Settings, case: &Case<'_>, clock: Clock) -> Judged {
+        let mode = match case.by_hand {
+            None => settings.mode(case.policy, case.action, case.whom),
+            Some(_) => Mode::Approve,
+        };
+        let is = |state, refusal| Judged { mode, state, refusal };
+        let refused = |why| is(OrderState::Refused, Some(why));
+        if let Some(why) = nothing_to_act_on(case) {
+            return refused(why);
+        }
+        if settings.protects(case.whom) {
+            return refused(Refusal::Protected);
+        }
+        let Clock::Live(now) = clock else { return is(OrderState::Observed, None) };
+        if settings.is_too_old(case.time, now) {
+            return refused(Refusal::TooOld);
+        }
+        if mode == Mode::Observe {
+            return is(OrderState::Observed, None);
+        }
+        if settings.action(case.action).is_none() {
+            return refused(Refusal::NoAction);
+        }
+        if self.is_muted(case, now) && case.by_hand.is_none() {
+            return refused(Refusal::Muted);
+        }
+        if self.was_done_lately(settings, case, now) {
+            return refused(Refusal::CoolDown);
+        }
+        let keeps_out = settings.keeps_out(case.action, case.target);
+        if keeps_out && self.is_last_administrator(settings, case) {
+            return refused(Refusal::LastAdministrator);
+        }
+        if self.hold {
+            return is(OrderState::Held, Some(Refusal::Hold));
+        }
+        if keeps_out && settings.directory.is_empty() && case.by_hand.is_none() {
+            return is(OrderState::Waiting, Some(Refusal::NoDirectory));
+        }
+        match (mode, case.by_hand) {
+            (Mode::Approve, Some(_)) if settings.approval.people <= 1 => is(OrderState::Pending, None),
+            (Mode::Approve, _) => is(OrderState::Waiting, None),
+            _ if settings.quiet.as_ref().is_some_and(|q| q.cover(now)) => {
+                is(OrderState::Waiting, Some(Refusal::QuietHours))
+            }
+            _ if self.breaks_limit(settings, case, now) => is(OrderState::Held, Some(Refusal::Limit)),
+            _ => is(OrderState::Pending, None),
+        }
+    }
+
+    fn was_done_lately(&self, settings: &Settings, case: &Case<'_>, now: WallTime) -> bool {
+        self.carried_out(now.minus(settings.cool_down))
+            .any(|o| o.id != case.id && *o.action == *case.action && is_same_target(o, case))
+    }
+
+    /// Whether nobody would be left who administers.
+    fn is_last_administrator(&self, settings: &Settings, case: &Case<'_>) -> bool {
+        let is = |name: &Text, whom: Whom<'_>| whom.actor.is_some_and(|a| a.to_lowercase() == name.to_lowercase());
+        if !settings.administrators().any(|name| is(name, case.whom)) {
+            return false;
+        }
+        // who is kept out already, or is about to be, does not count; that an order is given back is an order of its own
+        let out = |name: &Text| {
+            let keeps = |o: &Order| settings.keeps_out(&o.action, o.target) && is(name, Whom::of(o));
+            self.carried_out(WallTime(i64::MIN)).any(|o| keeps(o) && self.keeps_out_still(o))
+        };
+        !settings.administrators().any(|name| !is(name, case.whom) && !out(name))
+    }
+
+    fn keeps_out_still(&self, order: &Order) -> bool {
+        let undone = self.orders.get(&child_id(order, Purpose::Undo)).is_some_and(|o| o.state == OrderState::Done);
+        order.state != OrderState::Failed && !undone
+    }
+
+    /// Whether a mechanism has done enough for now. Once it has, it does nothing more until it has been quiet for a window
+    /// or people have looked at all that is held.
+    pub(super) fn breaks_limit(&self, settings: &Settings, case: &Case<'_>, now: WallTime) -> bool {
+        let since = now.minus(settings.limit_window);
+        if self.is_tripped(since) {
+            return true;
+        }
+        let mut people: BTreeSet<&str> = case.whom.actor.into_iter().collect();
+        let mut count = 0;
+        for order in self.carried_out(since).filter(|o| o.id != case.id) {
+            count += 1;
+            people.extend(order.actor.as_deref());
+        }
+        count >= settings.limit || settings.most_people().is_some_and(|most| people.len() > most)
+    }
+
+    /// Whether the limit holds orders: one was held by it since then, and nobody has decided about it.
+    pub(super) fn is_tripped(&self, since: WallTime) -> bool {
+        self.limited.last().is_some_and(|(made, _)| *made >= since)
+    }
+
+    /// What has been done, or is about to be, since then.
+    fn carried_out(&self, since: WallTime) -> impl Iterator<Item = &Order> {
+        self.acted.range((since, OrderId([0; 16]))..).filter_map(|(_, id)| self.orders.get(id))
+    }
+}
+
+/// Whether the order is one of those that count as carried out, and when it was last.
+pub(super) fn acted_at(order: &Order) -> Option<WallTime> {
+    use OrderState::{Done, Failed, Pending, Started, Unknown};
+    let acts = order.purpose == Purpose::End && matches!(order.state, Pending | Started | Done | Failed | Unknown);
+    // what is seen later of whether it held is no new deed
+    acts.then(|| order.ended.unwrap_or(order.changed).max(order.made))
+}
+
+fn nothing_to_act_on(case: &Case<'_>) -> Option<Refusal> {
+    if case.test {
+        return Some(Refusal::Test);
+    }
+    match (case.target, case.session) {
+        (TargetKind::Session, None) => Some(Refusal::NoTarget),
+        // whoever sends a cookie is not proven to be the one whose it is, neither as a session nor as a name
+        (_, Some(session)) if !session.by_server => Some(Refusal::NotVouched),
+        _ if case.whom.actor.is_none() => Some(Refusal::NoTarget),
+        _ => None,
+    }
+}
+
+fn is_same_target(order: &Order, case: &Case<'_>) -> bool {
+    order.target == case.target
+        && match case.target {
+            TargetKind::Session => order.session.map(|s| s.digest) == case.session.map(|s| s.digest),
+            _ => order.actor.as_deref() == case.whom.actor,
+        }
+}
