@@ -11,7 +11,7 @@ fn site(world: &World) -> Site {
     let site = Site::following(world, "");
     let hook = site.hook("end-session", "document=$(cat); printf '%s\\n' \"$document\" >> $DIR/journal; echo told");
     let more = format!(
-        "[response]\nmode = 'enforce'\nlimit = 1000\ntoo_old_seconds = 4000000000\n[actions.end-session]\ncommand = ['{}']\n",
+        "[response]\nmode = 'enforce'\nlimit = 1000\nlimit_share = 1.0\ntoo_old_seconds = 4000000000\n[actions.end-session]\ncommand = ['{}']\n",
         hook.display()
     );
     site.configure(&(site.configuration() + &more));

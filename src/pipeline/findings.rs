@@ -84,7 +84,7 @@ pub(super) fn limit(settings: &orders::Settings, order: &Order) -> Finding {
                  or this is a large attack";
     let entity = format!("order={}", order.id).into();
     let (time, at) = (EventTime(order.changed.0), order.changed);
-    let mut finding = own(id.short(), "response_limit", title, Severity::Critical, time, at, entity);
+    let mut finding = own(id.short(), LIMIT, title, Severity::Critical, time, at, entity);
     let window = settings.limit_window.0 / 1000;
     let mut limits = vec![format!("{} orders", settings.limit)];
     limits.extend(settings.most_people().map(|most| format!("{most} people")));
@@ -96,6 +96,9 @@ pub(super) fn limit(settings: &orders::Settings, order: &Order) -> Finding {
     finding
 }
 
+/// The policy of the finding that a limit holds orders.
+pub const LIMIT: &str = "response_limit";
+
 /// The policies that tripline's own findings are of, tests left out.
 pub const OWN: &[&str] = &[
     "findings_capped",
@@ -103,7 +106,7 @@ pub const OWN: &[&str] = &[
     "trail_truncated",
     "trail_gap",
     "trail_unreadable",
-    "response_limit",
+    LIMIT,
     "invalidated_by_hand",
 ];
 
