@@ -1,12 +1,11 @@
 //! What the runner does with an order that it is handed: the one place where "never twice" is decided.
-use super::executable::{Executable, Unfit};
+use super::action::{Ended, Means, Ready};
 use super::journal::{Journal, JournalError, Known};
 use super::settings::ActionSpec;
 use super::wire::{Ending, Reply};
-use super::{document::HookDocument, exec};
+use super::{document::HookDocument, secret};
 use crate::model::{OrderId, WallTime, cut};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,17 +20,24 @@ const REPLY_NOTE_BYTES: usize = 8 << 10;
 /// An action as it was found when the configuration was read.
 struct Action {
     spec: ActionSpec,
-    executable: Result<Executable, String>,
+    means: Result<Box<dyn Means>, String>,
 }
 
 impl Action {
-    /// Opens what `spec` names. An action that cannot be run is kept, so that its orders are refused with the reason.
+    /// Gets ready what `spec` names. An action that cannot be used is kept, so that its orders are refused with the reason.
     fn open(spec: ActionSpec) -> Action {
-        let executable = match spec.fault() {
-            Some(fault) => Err(fault),
-            None => Executable::open(&spec.command).map_err(|unfit: Unfit| unfit.to_string()),
-        };
-        Action { spec, executable }
+        Action { means: Action::settled(&spec), spec }
+    }
+
+    fn settled(spec: &ActionSpec) -> Result<Box<dyn Means>, String> {
+        let mut means = spec.compile()?;
+        means.settle()?;
+        means.secrets().into_iter().try_for_each(|source| source.read().map(drop))?;
+        Ok(means)
+    }
+
+    fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        self.means.as_ref().map_err(Clone::clone)?.ready(document)
     }
 }
 
@@ -89,7 +95,7 @@ impl Orders {
         let (mut fit, mut refused) = (Vec::new(), Vec::new());
         let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
         for (name, action) in actions.iter() {
-            match &action.executable {
+            match &action.means {
                 Ok(_) => fit.push(name.clone()),
                 Err(fault) => refused.push((name.clone(), cut(fault, 512).to_owned())),
             }
@@ -138,29 +144,24 @@ impl Orders {
             .then(|| format!("action {:?} is not declared idempotent: it is not tried again", document.action))
     }
 
-    /// Runs the hook, between two facts in the journal. Blocks until it has ended.
+    /// Carries it out, between two facts in the journal. Blocks until it has ended.
     pub fn carry_out(&self, task: Task) {
-        let order = task.document.order;
-        let fit = self.fit(&task.document);
-        let ended = match (self.claim(order, fit.is_ok()), fit) {
+        let document = &task.document;
+        let order = document.order;
+        let action = self.action(&document.action);
+        let ready = action.as_ref().map_err(Clone::clone).and_then(|action| action.ready(document));
+        let ended = match (self.claim(order, ready.is_ok()), ready) {
             (Claim::Stopping, _) => return,
-            (_, Err(why)) => exec::Ended::refused(why),
-            (Claim::Failed(e), _) => exec::Ended::refused(format!("it could not be recorded and was not run: {e}")),
-            (Claim::Made, Ok((action, program, text))) => exec::run(&action.spec, &program, order, &text),
+            (_, Err(why)) => Ended::refused(why),
+            (Claim::Failed(e), _) => Ended::refused(format!("it could not be recorded and was not run: {e}")),
+            (Claim::Made, Ok(carry_out)) => carry_out(),
         };
-        let note = cut(&ended.note, REPLY_NOTE_BYTES);
+        // A session id is a secret while the session lives, and the note goes into the ledger and to syslog.
+        let session = document.target.session.as_deref().unwrap_or_default();
+        let note = secret::mask(&ended.note, session);
+        let note = cut(&note, REPLY_NOTE_BYTES);
         tracing::info!(%order, ending = ?ended.ending, note, "order ended");
         self.end(order, ended.ending, note);
-    }
-
-    /// What is needed to run the hook of `document`, or why it is not run.
-    fn fit(&self, document: &HookDocument) -> Result<(Arc<Action>, PathBuf, Vec<u8>), String> {
-        let action = self.action(&document.action)?;
-        let executable = action.executable.as_ref().map_err(Clone::clone)?;
-        let program = executable.recheck().map_err(|unfit| unfit.to_string())?;
-        let mut text = serde_json::to_vec(document).map_err(|e| e.to_string())?;
-        text.push(b'\n');
-        Ok((action, program, text))
     }
 
     /// Takes `order` from the waiting ones, and where it is to be `run`, records that.
