@@ -242,8 +242,8 @@ mod tests {
         let whole = Template::parse("https://h:1/a/{target.session}/b?c={order}").unwrap();
         let (before, after) = whole.split(|t| t.find('?'));
         assert!(
-            matches!(&before.parts()[..], [Part::Text(a), Part::Field(_), Part::Text(b)] if a == "https://h:1/a/" && b == "/b")
+            matches!(before.parts(), [Part::Text(a), Part::Field(_), Part::Text(b)] if a == "https://h:1/a/" && b == "/b")
         );
-        assert!(matches!(&after.parts()[..], [Part::Text(c), Part::Field(_)] if c == "?c="));
+        assert!(matches!(after.parts(), [Part::Text(c), Part::Field(_)] if c == "?c="));
     }
 }

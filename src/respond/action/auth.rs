@@ -27,8 +27,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 #[serde(deny_unknown_fields)]
 pub struct AuthSpec {
     /// How.
-    #[serde(rename = "type")]
-    pub how: How,
+    pub r#type: How,
     /// The secret, as a systemd credential.
     pub credential: Option<String>,
     /// The secret, as a file.
@@ -91,7 +90,7 @@ impl Auth {
     pub fn compile(spec: &AuthSpec, insecure_http: bool) -> Result<Auth, String> {
         let source = Source::of(spec.credential.as_deref(), spec.secret_file.as_deref());
         let source = source.map_err(|why| format!("`auth`: {why}"))?;
-        let (needed, allowed) = keys(spec.how);
+        let (needed, allowed) = keys(spec.r#type);
         for (key, value) in [
             ("user", &spec.user),
             ("name", &spec.name),
@@ -130,19 +129,19 @@ impl Auth {
 
     /// Whether a 401 may mean that a token has run out.
     pub fn renewable(&self) -> bool {
-        matches!(self.spec.how, How::Oauth2 | How::JwtBearer)
+        matches!(self.spec.r#type, How::Oauth2 | How::JwtBearer)
     }
 
     /// The header that it adds, without its secret.
     pub fn shown(&self) -> (String, String) {
-        let masked = match self.spec.how {
+        let masked = match self.spec.r#type {
             How::Oauth2 | How::JwtBearer => {
                 format!("[token of {} for {}]", self.spec.token_url.as_deref().unwrap_or_default(), self.source.shown())
             }
             _ => self.source.shown(),
         };
         let (name, value) = self.header(&Secret::new(masked.clone()));
-        match self.spec.how {
+        match self.spec.r#type {
             How::Basic => (name, format!("Basic {masked}")),
             _ => (name, value.expose().to_owned()),
         }
@@ -165,7 +164,7 @@ impl Auth {
     }
 
     fn header(&self, secret: &Secret) -> (String, Secret) {
-        let value = match self.spec.how {
+        let value = match self.spec.r#type {
             How::Bearer | How::Oauth2 | How::JwtBearer => format!("Bearer {}", secret.expose()),
             How::Basic => {
                 let user = self.spec.user.as_deref().unwrap_or_default();
@@ -227,7 +226,7 @@ impl Auth {
     fn form(&self, key: &Secret) -> Result<Secret, String> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let mut pairs = Vec::new();
-        if self.spec.how == How::JwtBearer {
+        if self.spec.r#type == How::JwtBearer {
             let now = jiff::Timestamp::now().as_second();
             let mut claims = serde_json::json!({
                 "iss": text(&self.spec.client_id), "scope": text(&self.spec.scope), "aud": text(&self.spec.token_url),

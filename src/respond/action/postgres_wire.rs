@@ -79,12 +79,11 @@ impl<S: Read + Write> Client<S> {
                     client.send(Some(b'p'), last.as_bytes())?;
                 }
                 (b'R', 12) => {
-                    if !scram
-                        .as_ref()
-                        .is_some_and(|scram: &Scram| scram.is_genuine(&message.rest().unwrap_or_default()))
-                    {
-                        return Err(wrong("the server does not know the password: it is not the one it should be"));
+                    let last = message.rest()?;
+                    if scram.as_ref().is_some_and(|scram: &Scram| scram.is_genuine(&last)) {
+                        continue;
                     }
+                    return Err(wrong("the server does not know the password: it is not the one it should be"));
                 }
                 (b'R', 5) => {
                     return Err(wrong("the server asks for an MD5 password: set password_encryption to scram-sha-256"));
