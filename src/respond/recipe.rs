@@ -15,7 +15,8 @@ macro_rules! shipped {
 }
 
 /// Name and text of each. To add one: a file in `policies/recipes/`, and a line here.
-pub static RECIPES: &[(&str, &str)] = shipped!["keycloak-logout-session",];
+pub static RECIPES: &[(&str, &str)] =
+    shipped!["django-postgres-session", "django-redis-session", "keycloak-logout-session", "php-session",];
 
 /// A recipe as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,8 +90,25 @@ pub fn put_in(mut written: Table) -> Result<Table, String> {
     if written.contains_key("kind") {
         return Err(format!("recipe {name} has a `kind` of its own"));
     }
-    whole.extend(written);
+    put_over(&mut whole, written);
     Ok(whole)
+}
+
+/// What is `written` wins. Of the two ways to name a secret, that one; and one key of `auth` does not take the others away.
+fn put_over(whole: &mut Table, written: Table) {
+    for (one, other) in [("secret_file", "credential"), ("credential", "secret_file")] {
+        if written.contains_key(one) {
+            whole.remove(other);
+        }
+    }
+    for (key, value) in written {
+        match (whole.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(value)) if matches!(key.as_str(), "auth" | "sign") => {
+                put_over(inner, value);
+            }
+            (_, value) => drop(whole.insert(key, value)),
+        }
+    }
 }
 
 impl Recipe {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+pub mod stores;
+
 /// What a request held.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -114,15 +116,25 @@ pub fn secret(directory: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Whether `program` is there; says so where it is not.
-pub fn there_is(program: &str) -> bool {
-    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+/// Where `name` is on this machine; says so where it is not.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps PostgreSQL's programs out of the way, by version.
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let found = std::env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])
-        .any(|directory| directory.join(program).is_file());
-    if !found {
-        eprintln!("SKIPPED: there is no {program} on this machine");
+        .chain(versions.map(|version| version.unwrap().path().join("bin")))
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: there is no {name} on this machine");
     }
     found
+}
+
+/// Whether `name` is there; says so where it is not.
+pub fn there_is(name: &str) -> bool {
+    program(name).is_some()
 }
 
 /// Runs a command that must succeed, and gives its output.
