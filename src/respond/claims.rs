@@ -1,9 +1,10 @@
 //! What the runner does with an order that it is handed: the one place where "never twice" is decided.
-use super::action::{Ended, Means, Ready};
+use super::action::{Ended, Ready};
+use super::document::HookDocument;
 use super::journal::{Journal, JournalError, Known};
+use super::once::{Fitted, tellable};
 use super::settings::ActionSpec;
 use super::wire::{Ending, Reply};
-use super::{document::HookDocument, secret};
 use crate::model::{OrderId, WallTime, cut};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -14,30 +15,20 @@ pub const HOOKS_AT_ONCE: usize = 4;
 /// How many orders may wait for their turn.
 pub const ORDERS_WAITING: usize = 64;
 
-/// The longest note of a reply, in bytes: even if JSON writes each byte as six, the frame stays within its limit.
-const REPLY_NOTE_BYTES: usize = 8 << 10;
-
 /// An action as it was found when the configuration was read.
 struct Action {
-    spec: ActionSpec,
-    means: Result<Box<dyn Means>, String>,
+    idempotent: bool,
+    /// One that cannot be used is kept, so that its orders are refused with the reason.
+    fitted: Result<Fitted, String>,
 }
 
 impl Action {
-    /// Gets ready what `spec` names. An action that cannot be used is kept, so that its orders are refused with the reason.
-    fn open(spec: ActionSpec) -> Action {
-        Action { means: Action::settled(&spec), spec }
-    }
-
-    fn settled(spec: &ActionSpec) -> Result<Box<dyn Means>, String> {
-        let mut means = spec.compile()?;
-        means.settle()?;
-        means.secrets().into_iter().try_for_each(|source| source.read().map(drop))?;
-        Ok(means)
+    fn open(spec: &ActionSpec) -> Action {
+        Action { idempotent: spec.idempotent, fitted: Fitted::open(spec) }
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
-        self.means.as_ref().map_err(Clone::clone)?.ready(document)
+        self.fitted.as_ref().map_err(Clone::clone)?.ready(document)
     }
 }
 
@@ -76,7 +67,7 @@ impl Orders {
 
     /// Opens and checks the executables of `actions`, which hold from now on. Hooks that run are not touched.
     pub fn set_actions(&self, actions: BTreeMap<String, ActionSpec>) {
-        let open = |(name, spec)| (name, Arc::new(Action::open(spec)));
+        let open = |(name, spec)| (name, Arc::new(Action::open(&spec)));
         let opened = actions.into_iter().map(open).collect();
         *self.actions.write().unwrap_or_else(PoisonError::into_inner) = opened;
         for (name, why) in self.actions().1 {
@@ -95,7 +86,7 @@ impl Orders {
         let (mut fit, mut refused) = (Vec::new(), Vec::new());
         let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
         for (name, action) in actions.iter() {
-            match &action.means {
+            match &action.fitted {
                 Ok(_) => fit.push(name.clone()),
                 Err(fault) => refused.push((name.clone(), cut(fault, 512).to_owned())),
             }
@@ -140,7 +131,7 @@ impl Orders {
             Ok(action) => action,
             Err(fault) => return Some(fault),
         };
-        (retry && !action.spec.idempotent)
+        (retry && !action.idempotent)
             .then(|| format!("action {:?} is not declared idempotent: it is not tried again", document.action))
     }
 
@@ -156,12 +147,9 @@ impl Orders {
             (Claim::Failed(e), _) => Ended::refused(format!("it could not be recorded and was not run: {e}")),
             (Claim::Made, Ok(carry_out)) => carry_out(),
         };
-        // A session id is a secret while the session lives, and the note goes into the ledger and to syslog.
-        let session = document.target.session.as_deref().unwrap_or_default();
-        let note = secret::mask(&ended.note, session);
-        let note = cut(&note, REPLY_NOTE_BYTES);
-        tracing::info!(%order, ending = ?ended.ending, note, "order ended");
-        self.end(order, ended.ending, note);
+        let ended = tellable(ended, document);
+        tracing::info!(%order, ending = ?ended.ending, note = ended.note, "order ended");
+        self.end(order, ended.ending, &ended.note);
     }
 
     /// Takes `order` from the waiting ones, and where it is to be `run`, records that.

@@ -2,14 +2,15 @@
 //!
 //! In the daemon: [`client`] talks to the runner in the words of [`wire`], [`syslog`] writes messages and [`local`] sends
 //! them to a socket of this machine, [`confine`] gives up everything that only the runner may do. In the runner: [`runner`]
-//! serves the socket, `claims` decides what may be carried out at all, [`journal`] remembers it, [`action`] has one file for
-//! each way to do it, [`recipe`] the ones that are shipped, `secret` the keys, `relay` speaks to syslog. [`service`] is what both have to say to systemd.
+//! serves the socket, `claims` decides what may be carried out at all, [`journal`] remembers it, [`once`] carries one order out,
+//! [`action`] has one file for each way to do it, [`recipe`] the ones that are shipped, `secret` the keys, `relay` speaks to syslog. [`service`] is what both have to say to systemd.
 pub mod action;
 pub mod client;
 pub mod confine;
 pub mod document;
 pub mod journal;
 pub mod local;
+pub mod once;
 pub mod recipe;
 pub mod runner;
 pub mod service;
@@ -23,9 +24,10 @@ mod escape;
 mod relay;
 mod secret;
 
-pub use action::{ActionKind, Rehearsal};
+pub use action::{ActionKind, Ended, Rehearsal};
 pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
 pub use document::{HookDocument, HookFinding, HookTarget};
+pub use once::{carry_out, carry_out_by_runner};
 pub use settings::{ActionSpec, RunnerSettings, RunnerTable, SyslogTarget, Transport};
 pub use wire::{Ending, Reply, Request};
 

@@ -71,6 +71,10 @@ impl Means for Exec {
         Ok(())
     }
 
+    fn tells_of_tests(&self) -> bool {
+        true
+    }
+
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
         let executable = self.executable.as_ref().ok_or("its executable was not opened")?;
         let program = executable.recheck().map_err(|unfit| unfit.to_string())?;

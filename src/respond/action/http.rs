@@ -321,6 +321,10 @@ impl Means for Http {
         self.auth.as_ref().map(Auth::source).into_iter().chain(&self.sign).collect()
     }
 
+    fn tells_of_tests(&self) -> bool {
+        matches!(self.body, Body::Document)
+    }
+
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
         let filled = self.fill(document)?;
         let key = self.auth.as_ref().map(|auth| auth.source().read()).transpose()?;

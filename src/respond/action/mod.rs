@@ -86,6 +86,11 @@ pub trait Means: Send + Sync {
         Vec::new()
     }
 
+    /// Whether what it does tells the other side that a document is a test. Where it cannot, a test does nothing.
+    fn tells_of_tests(&self) -> bool {
+        false
+    }
+
     /// Fills in what `document` says, and reads the secrets. Sends nothing.
     ///
     /// # Errors

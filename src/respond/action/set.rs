@@ -105,8 +105,9 @@ impl Set {
 
     fn usual_subject(&self, document: &HookDocument) -> Result<Value, String> {
         let target = &document.target;
-        let session = target.session.as_ref().map(|id| json!({ "format": "opaque", "id": id }));
-        let user = target.actor_uid.as_ref().or(target.actor.as_ref());
+        let known = |value: &'_ Option<String>| value.clone().filter(|value| !value.is_empty());
+        let session = known(&target.session).map(|id| json!({ "format": "opaque", "id": id }));
+        let user = known(&target.actor_uid).or_else(|| known(&target.actor));
         let user = user.map(|id| json!({ "format": "iss_sub", "iss": self.spec.issuer, "sub": id }));
         match (session, user) {
             (None, None) => Err("no trail stated target.session or target.actor, of which it needs one".into()),
