@@ -78,7 +78,7 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
 #[test]
 fn the_configuration_can_be_used() {
     let blocks = blocks(&read("README.md"), "toml");
-    assert_eq!(blocks.len(), 2, "each configuration in the README is checked here, or below");
+    assert_eq!(blocks.len(), 3, "each configuration in the README is checked here, or below");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&blocks[0], scratch.path());
     let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
@@ -87,13 +87,24 @@ fn the_configuration_can_be_used() {
 
 #[test]
 fn the_grades_can_be_used() {
-    let grades = blocks(&read("README.md"), "toml").pop().expect("there are configurations");
+    let grades = blocks(&read("README.md"), "toml").remove(1);
     let trail = "[[trail]]\nname = \"portal\"\npaths = [\"/var/log/portal.jsonl\"]\n";
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = scratch.path().join("tripline.toml");
     std::fs::write(&path, format!("{trail}{grades}")).expect("the scratch folder can be written");
     let config = tripline::config::Config::read(&path).unwrap_or_else(|e| panic!("{e}"));
     assert!(config.written.actions["end-session"].then.is_some());
+}
+
+#[test]
+fn the_actions_can_be_used() {
+    let actions = blocks(&read("README.md"), "toml").remove(2);
+    let settings: tripline::respond::RunnerSettings = toml::from_str(&actions).unwrap_or_else(|e| panic!("{e}"));
+    let kinds: BTreeSet<&str> = settings.actions.values().map(|action| action.kind.name()).collect();
+    let others = tripline::respond::ActionKind::NAMES.iter().copied().filter(|kind| *kind != "exec");
+    assert_eq!(kinds, others.collect(), "one example of each kind");
+    let faults: Vec<_> = settings.actions.iter().filter_map(|(name, action)| Some((name, action.fault()?))).collect();
+    assert!(faults.is_empty(), "{faults:?}");
 }
 
 #[test]
@@ -168,14 +179,24 @@ fn keys(text: &str) -> BTreeSet<String> {
     let mut read_from_toml = false;
     for line in text.lines() {
         match line {
-            "#[serde(deny_unknown_fields)]" | "#[serde(deny_unknown_fields, default)]" => read_from_toml = true,
+            "#[serde(deny_unknown_fields)]"
+            | "#[serde(deny_unknown_fields, default)]"
+            | "#[serde(remote = \"Self\")]" => read_from_toml = true,
             "}" => read_from_toml = false,
             _ => {}
         }
-        let field = line.strip_prefix("    pub ").and_then(|l| Some(l.split_once(':')?.0));
+        let field = line.strip_prefix("    pub ").and_then(|l| Some(l.split_once(':')?.0.trim_start_matches("r#")));
         found.extend(field.filter(|f| read_from_toml && !f.contains(' ')).map(str::to_owned));
     }
     found
+}
+
+/// The files that say what a kind of action is told.
+fn kinds() -> Vec<String> {
+    let folder = "src/respond/action";
+    let files = std::fs::read_dir(root().join(folder)).expect("the sources are there");
+    let names = files.map(|file| file.expect("it can be listed").file_name().into_string().expect("names are UTF-8"));
+    names.map(|name| format!("{folder}/{name}")).collect()
 }
 
 #[test]
@@ -185,11 +206,12 @@ fn every_key_is_explained() {
         keys(&read("src/config/response.rs")),
         keys(&read("src/respond/settings.rs")),
         keys(&read("src/policy/tuning.rs")),
+        kinds().iter().flat_map(|file| keys(&read(file))).collect(),
     ]
     .into_iter()
     .flatten()
     .collect();
-    assert!(keys.len() > 25 && keys.contains("too_old_seconds") && keys.contains("grace_seconds"), "{keys:?}");
+    assert!(keys.len() > 50 && keys.contains("too_old_seconds") && keys.contains("grace_seconds"), "{keys:?}");
     // tables, which the README names as such
     let tables = [
         "trail",

@@ -107,7 +107,7 @@ const WANTED: &[Field] = &[
 fn actions(config: &Config) -> bool {
     let mut well = true;
     for (name, action) in &config.written.actions {
-        match crate::respond::fitness(&action.command) {
+        match action.fitness() {
             Ok(()) => say!("action {}: can be run", shown(name)),
             Err(why) => {
                 well = false;

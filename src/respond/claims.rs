@@ -1,12 +1,12 @@
 //! What the runner does with an order that it is handed: the one place where "never twice" is decided.
-use super::executable::{Executable, Unfit};
+use super::action::{Ended, Ready};
+use super::document::HookDocument;
 use super::journal::{Journal, JournalError, Known};
+use super::once::{Fitted, tellable};
 use super::settings::ActionSpec;
 use super::wire::{Ending, Reply};
-use super::{document::HookDocument, exec};
 use crate::model::{OrderId, WallTime, cut};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,23 +15,20 @@ pub const HOOKS_AT_ONCE: usize = 4;
 /// How many orders may wait for their turn.
 pub const ORDERS_WAITING: usize = 64;
 
-/// The longest note of a reply, in bytes: even if JSON writes each byte as six, the frame stays within its limit.
-const REPLY_NOTE_BYTES: usize = 8 << 10;
-
 /// An action as it was found when the configuration was read.
 struct Action {
-    spec: ActionSpec,
-    executable: Result<Executable, String>,
+    idempotent: bool,
+    /// One that cannot be used is kept, so that its orders are refused with the reason.
+    fitted: Result<Fitted, String>,
 }
 
 impl Action {
-    /// Opens what `spec` names. An action that cannot be run is kept, so that its orders are refused with the reason.
-    fn open(spec: ActionSpec) -> Action {
-        let executable = match spec.fault() {
-            Some(fault) => Err(fault),
-            None => Executable::open(&spec.command).map_err(|unfit: Unfit| unfit.to_string()),
-        };
-        Action { spec, executable }
+    fn open(spec: &ActionSpec) -> Action {
+        Action { idempotent: spec.idempotent, fitted: Fitted::open(spec) }
+    }
+
+    fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        self.fitted.as_ref().map_err(Clone::clone)?.ready(document)
     }
 }
 
@@ -70,7 +67,7 @@ impl Orders {
 
     /// Opens and checks the executables of `actions`, which hold from now on. Hooks that run are not touched.
     pub fn set_actions(&self, actions: BTreeMap<String, ActionSpec>) {
-        let open = |(name, spec)| (name, Arc::new(Action::open(spec)));
+        let open = |(name, spec)| (name, Arc::new(Action::open(&spec)));
         let opened = actions.into_iter().map(open).collect();
         *self.actions.write().unwrap_or_else(PoisonError::into_inner) = opened;
         for (name, why) in self.actions().1 {
@@ -89,7 +86,7 @@ impl Orders {
         let (mut fit, mut refused) = (Vec::new(), Vec::new());
         let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
         for (name, action) in actions.iter() {
-            match &action.executable {
+            match &action.fitted {
                 Ok(_) => fit.push(name.clone()),
                 Err(fault) => refused.push((name.clone(), cut(fault, 512).to_owned())),
             }
@@ -134,33 +131,25 @@ impl Orders {
             Ok(action) => action,
             Err(fault) => return Some(fault),
         };
-        (retry && !action.spec.idempotent)
+        (retry && !action.idempotent)
             .then(|| format!("action {:?} is not declared idempotent: it is not tried again", document.action))
     }
 
-    /// Runs the hook, between two facts in the journal. Blocks until it has ended.
+    /// Carries it out, between two facts in the journal. Blocks until it has ended.
     pub fn carry_out(&self, task: Task) {
-        let order = task.document.order;
-        let fit = self.fit(&task.document);
-        let ended = match (self.claim(order, fit.is_ok()), fit) {
+        let document = &task.document;
+        let order = document.order;
+        let action = self.action(&document.action);
+        let ready = action.as_ref().map_err(Clone::clone).and_then(|action| action.ready(document));
+        let ended = match (self.claim(order, ready.is_ok()), ready) {
             (Claim::Stopping, _) => return,
-            (_, Err(why)) => exec::Ended::refused(why),
-            (Claim::Failed(e), _) => exec::Ended::refused(format!("it could not be recorded and was not run: {e}")),
-            (Claim::Made, Ok((action, program, text))) => exec::run(&action.spec, &program, order, &text),
+            (_, Err(why)) => Ended::refused(why),
+            (Claim::Failed(e), _) => Ended::refused(format!("it could not be recorded and was not run: {e}")),
+            (Claim::Made, Ok(carry_out)) => carry_out(),
         };
-        let note = cut(&ended.note, REPLY_NOTE_BYTES);
-        tracing::info!(%order, ending = ?ended.ending, note, "order ended");
-        self.end(order, ended.ending, note);
-    }
-
-    /// What is needed to run the hook of `document`, or why it is not run.
-    fn fit(&self, document: &HookDocument) -> Result<(Arc<Action>, PathBuf, Vec<u8>), String> {
-        let action = self.action(&document.action)?;
-        let executable = action.executable.as_ref().map_err(Clone::clone)?;
-        let program = executable.recheck().map_err(|unfit| unfit.to_string())?;
-        let mut text = serde_json::to_vec(document).map_err(|e| e.to_string())?;
-        text.push(b'\n');
-        Ok((action, program, text))
+        let ended = tellable(ended, document);
+        tracing::info!(%order, ending = ?ended.ending, note = ended.note, "order ended");
+        self.end(order, ended.ending, &ended.note);
     }
 
     /// Takes `order` from the waiting ones, and where it is to be `run`, records that.

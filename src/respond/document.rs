@@ -6,6 +6,7 @@
 use super::wire::hex_id;
 use crate::model::{FindingId, Order, OrderId, Severity, TargetKind, finding::Finding};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::net::IpAddr;
 
 /// The version of the schema that is written.
@@ -98,6 +99,55 @@ impl HookDocument {
             },
         }
     }
+}
+
+/// The document as a JSON Schema (draft 2020-12). Members that it does not name are allowed: later versions may have more.
+///
+/// To add a member: a line here, and the field above; a test holds the two together.
+pub fn schema() -> serde_json::Value {
+    let id = |about: &str| json!({ "type": "string", "pattern": "^[0-9a-f]{32}$", "description": about });
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let targets: Vec<_> = TargetKind::ALL.iter().map(|kind| kind.name()).collect();
+    let severities: Vec<_> = Severity::ALL.iter().map(|severity| severity.name()).collect();
+    let target = json!({
+        "type": "object", "description": "What is to be ended. What no trail stated is left out.", "required": ["kind"],
+        "properties": {
+            "kind": { "enum": targets, "description": "What to end: this session, all sessions of the actor, or the key." },
+            "session": text("The real session id, as the portal's own trail stated it. A secret while the session lives."),
+            "actor": text("The name of the actor."),
+            "actor_uid": text("The actor's id in the product."),
+            "ip": { "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
+                    "description": "The address that the session was used from." },
+        },
+    });
+    let finding = json!({
+        "type": "object", "description": "The finding that first asked for it.",
+        "required": ["id", "policy", "title", "severity", "time"],
+        "properties": {
+            "id": id("The finding's id."),
+            "policy": text("The policy's short name."),
+            "title": text("The policy's title."),
+            "severity": { "enum": severities, "description": "In Sigma's words." },
+            "time": { "type": "string", "format": "date-time", "description": "When it happened, in UTC." },
+        },
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tripline hook document",
+        "description": "What a hook reads from standard input: one JSON object on one line. Ignore members that you do not know.",
+        "type": "object",
+        "required": ["schema", "order", "idempotency_key", "action", "attempt", "test", "target", "finding"],
+        "properties": {
+            "schema": { "const": SCHEMA, "description": "Raised when a member goes, or comes to mean something else." },
+            "order": id("The order's id."),
+            "idempotency_key": id("Equal for every attempt at one order: use it to do a thing once."),
+            "action": text("The action's name in the configuration."),
+            "attempt": { "type": "integer", "minimum": 1, "description": "More than 1 only where the action is idempotent." },
+            "test": { "type": "boolean", "description": "True: do nothing, but say whether you could." },
+            "target": target,
+            "finding": finding,
+        },
+    })
 }
 
 impl std::fmt::Debug for HookDocument {

@@ -2,27 +2,33 @@
 //!
 //! In the daemon: [`client`] talks to the runner in the words of [`wire`], [`syslog`] writes messages and [`local`] sends
 //! them to a socket of this machine, [`confine`] gives up everything that only the runner may do. In the runner: [`runner`]
-//! serves the socket, `claims` decides what may be run at all, [`journal`] remembers it, `executable` says whether the
-//! file may be trusted, `exec` runs it, `relay` speaks to the network. [`service`] is what both have to say to systemd.
+//! serves the socket, `claims` decides what may be carried out at all, [`journal`] remembers it, [`once`] carries one order out,
+//! [`action`] has one file for each way to do it, [`recipe`] the ones that are shipped, `secret` the keys, `relay` speaks to syslog. [`service`] is what both have to say to systemd.
+pub mod action;
 pub mod client;
 pub mod confine;
 pub mod document;
 pub mod journal;
 pub mod local;
+pub mod once;
+pub mod recipe;
 pub mod runner;
 pub mod service;
 pub mod settings;
 pub mod syslog;
+pub mod template;
 pub mod wire;
 
 mod claims;
-mod exec;
-mod executable;
+mod escape;
 mod relay;
+mod secret;
 
+pub use action::{ActionKind, Ended, Rehearsal};
 pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
 pub use document::{HookDocument, HookFinding, HookTarget};
-pub use settings::{ActionKind, ActionSpec, NextGrade, RunnerSettings, RunnerTable, SyslogTarget, Transport};
+pub use once::{carry_out, carry_out_by_runner};
+pub use settings::{ActionSpec, NextGrade, RunnerSettings, RunnerTable, SyslogTarget, Transport};
 pub use wire::{Ending, Reply, Request};
 
 /// Whether a hook's command would be run: what keeps it from it, in words.
@@ -30,5 +36,13 @@ pub use wire::{Ending, Reply, Request};
 /// # Errors
 /// Its executable is missing, not executable, not ours or root's, or others may write it.
 pub fn fitness(command: &[String]) -> Result<(), String> {
-    executable::Executable::open(command).map(drop).map_err(|e| e.to_string())
+    action::executable::Executable::open(command).map(drop).map_err(|e| e.to_string())
+}
+
+/// What would be sent for `document`, with secrets left out. Reads no secret, sends nothing, and looks at no file.
+///
+/// # Errors
+/// Why the order would be refused: the configuration is wrong, or a value cannot stand where it would have to.
+pub fn rehearse(spec: &ActionSpec, document: &HookDocument) -> Result<Rehearsal, String> {
+    spec.compile()?.rehearse(document)
 }

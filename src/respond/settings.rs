@@ -1,41 +1,29 @@
 //! What an operator writes about actions, syslog targets and the runner: the tables `[actions]`, `[syslog]`, `[runner]`.
+use super::action::{ActionKind, Limits, Means};
 use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
 use crate::model::{Mode, Severity, TargetKind};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The longest deadline of a hook. A session lives on while a hook hangs.
+/// The longest deadline of an action. A session lives on while one hangs.
 pub const LONGEST_DEADLINE: Duration = Duration::from_secs(300);
 /// Where the runner listens when systemd starts it.
 pub const RUNNER_SOCKET: &str = "/run/tripline-hook-runner.sock";
 
-/// How an action is carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionKind {
-    /// A program is run.
-    #[default]
-    Exec,
-}
-
-/// `[actions.NAME]`
+/// `[actions.NAME]`: what all kinds have in common, and what is particular to one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+// Derived beside the traits, which are below: a recipe is put in before the keys are read.
+#[serde(remote = "Self")]
 pub struct ActionSpec {
-    /// How it is carried out.
-    #[serde(default)]
-    pub kind: ActionKind,
-    /// The program's absolute path and its arguments. They are constant: what an order is about is told on standard input.
-    pub command: Vec<String>,
-    /// After so many seconds the hook is told to end (SIGTERM). 1 to 300.
+    /// After so many seconds the action is given up; a program is told to end (SIGTERM). 1 to 300.
     #[serde(default = "ten")]
     pub deadline_seconds: u32,
-    /// So many seconds after that it is killed, with its whole process group.
+    /// So many seconds after that a program is killed, with its whole process group.
     #[serde(default = "two")]
     pub grace_seconds: u32,
-    /// To run it twice for one order does no more than to run it once: it may be tried again under the same key.
+    /// To do it twice for one order does no more than to do it once: it may be tried again under the same key.
     #[serde(default)]
     pub idempotent: bool,
     /// It is never carried out under a less careful mode than this.
@@ -53,6 +41,9 @@ pub struct ActionSpec {
     /// After so many seconds it is taken back by itself.
     #[serde(default)]
     pub lasts_seconds: Option<u32>,
+    /// How it is carried out: the key `kind`, and the keys of that kind.
+    #[serde(flatten)]
+    pub kind: ActionKind,
 }
 
 /// An action that follows another.
@@ -63,6 +54,20 @@ pub struct NextGrade {
     pub action: String,
     /// What it acts on.
     pub target: TargetKind,
+}
+
+impl<'de> Deserialize<'de> for ActionSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let written = toml::Table::deserialize(from)?;
+        let whole = super::recipe::put_in(written).map_err(serde::de::Error::custom)?;
+        ActionSpec::deserialize(toml::Value::Table(whole)).map_err(|e| serde::de::Error::custom(e.message()))
+    }
+}
+
+impl Serialize for ActionSpec {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        ActionSpec::serialize(self, to)
+    }
 }
 
 const fn ten() -> u32 {
@@ -83,25 +88,36 @@ impl ActionSpec {
         Duration::from_secs(self.grace_seconds.into())
     }
 
-    /// What is wrong with it, as far as can be told without looking at the disk.
-    pub fn fault(&self) -> Option<String> {
-        let Some(program) = self.command.first() else {
-            return Some("`command` is empty: it begins with the program's absolute path".into());
-        };
-        if !program.starts_with('/') {
-            return Some(format!("`command` begins with {program:?}, which is not an absolute path"));
-        }
-        if self.command.iter().any(|arg| arg.contains('\0')) {
-            return Some("`command` holds a NUL byte".into());
-        }
+    fn limits(&self) -> Limits {
+        Limits { deadline: self.deadline(), grace: self.grace(), idempotent: self.idempotent }
+    }
+
+    /// Makes it ready for use. Looks at no disk.
+    ///
+    /// # Errors
+    /// What is wrong with what was written.
+    pub fn compile(&self) -> Result<Box<dyn Means>, String> {
         let longest = LONGEST_DEADLINE.as_secs();
         if !(1..=longest).contains(&self.deadline_seconds.into()) {
-            return Some(format!("`deadline_seconds` must be 1 to {longest}"));
+            return Err(format!("`deadline_seconds` must be 1 to {longest}"));
         }
         if u64::from(self.grace_seconds) > longest {
-            return Some(format!("`grace_seconds` must be at most {longest}"));
+            return Err(format!("`grace_seconds` must be at most {longest}"));
         }
-        None
+        self.kind.compile(self.limits())
+    }
+
+    /// What is wrong with it, as far as can be told without looking at the disk.
+    pub fn fault(&self) -> Option<String> {
+        self.compile().err()
+    }
+
+    /// Whether it could be carried out on this machine, its secrets aside: only the runner can read those.
+    ///
+    /// # Errors
+    /// What keeps it from it, in words.
+    pub fn fitness(&self) -> Result<(), String> {
+        self.compile()?.settle()
     }
 }
 

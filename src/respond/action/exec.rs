@@ -11,12 +11,15 @@
 //! The hook leads a process group of its own. When it ends, whatever is left of the group is killed: a hook that leaves
 //! something behind would leave it with our rights. Its output is read for at most [`DRAIN`] longer, since a grandchild
 //! that left the group may hold the pipe for ever.
-use super::settings::ActionSpec;
-use super::wire::Ending;
+use super::executable::Executable;
+use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::limits::HOOK_OUTPUT_BYTES;
 use crate::model::{OrderId, ShownBytes};
+use crate::respond::document::HookDocument;
+use crate::respond::wire::Ending;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -27,31 +30,74 @@ use std::time::{Duration, Instant};
 /// How long output is still read after the hook has ended.
 const DRAIN: Duration = Duration::from_millis(200);
 
-/// How a hook ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// As the table above says.
-    pub ending: Ending,
-    /// Exit code and output for people, escaped.
-    pub note: String,
+/// The keys of `kind = "exec"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The program's absolute path and its arguments. They are constant: what an order is about is told on standard input.
+    pub command: Vec<String>,
 }
 
-impl Ended {
-    /// Nothing was run, because of `why`.
-    pub fn refused(why: String) -> Ended {
-        Ended { ending: Ending::Refused, note: why }
+impl super::Spec for Spec {
+    fn compile(&self, limits: Limits) -> Result<Box<dyn Means>, String> {
+        let program = self.command.first().ok_or("`command` is empty: it begins with the program's absolute path")?;
+        if !program.starts_with('/') {
+            return Err(format!("`command` begins with {program:?}, which is not an absolute path"));
+        }
+        if self.command.iter().any(|arg| arg.contains('\0')) {
+            return Err("`command` holds a NUL byte".into());
+        }
+        Ok(Box::new(Exec { command: self.command.clone(), limits, executable: None }))
     }
 }
 
-/// Runs the hook of `spec` with `document` on its standard input, and returns when it has ended: at the latest after its
+struct Exec {
+    command: Vec<String>,
+    limits: Limits,
+    executable: Option<Executable>,
+}
+
+impl Exec {
+    fn input(document: &HookDocument) -> Result<Vec<u8>, String> {
+        let mut text = serde_json::to_vec(document).map_err(|e| e.to_string())?;
+        text.push(b'\n');
+        Ok(text)
+    }
+}
+
+impl Means for Exec {
+    fn settle(&mut self) -> Result<(), String> {
+        self.executable = Some(Executable::open(&self.command).map_err(|unfit| unfit.to_string())?);
+        Ok(())
+    }
+
+    fn tells_of_tests(&self) -> bool {
+        true
+    }
+
+    fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        let executable = self.executable.as_ref().ok_or("its executable was not opened")?;
+        let program = executable.recheck().map_err(|unfit| unfit.to_string())?;
+        let (order, input) = (document.order, Exec::input(document)?);
+        Ok(Box::new(move || run(&self.command, self.limits, &program, order, &input)))
+    }
+
+    fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
+        let input = String::from_utf8_lossy(&Exec::input(document)?).trim_end().to_owned();
+        let lines = self.command.iter().fold(Rehearsal::default(), |lines, word| lines.line("command", word));
+        Ok(lines.line("environment", format!("TRIPLINE_ORDER={}", document.order)).line("stdin", input))
+    }
+}
+
+/// Runs the hook `words` with `document` on its standard input, and returns when it has ended: at the latest after its
 /// deadline, its grace and [`DRAIN`].
 ///
-/// `program` is what [`super::executable::Executable::recheck`] gave just now.
-pub fn run(spec: &ActionSpec, program: &Path, order: OrderId, document: &[u8]) -> Ended {
+/// `program` is what [`Executable::recheck`] gave just now.
+fn run(words: &[String], limits: Limits, program: &Path, order: OrderId, document: &[u8]) -> Ended {
     let mut command = Command::new(program);
     command
-        .arg0(&spec.command[0])
-        .args(&spec.command[1..])
+        .arg0(&words[0])
+        .args(&words[1..])
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LANG", "C")
@@ -62,9 +108,9 @@ pub fn run(spec: &ActionSpec, program: &Path, order: OrderId, document: &[u8]) -
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     match command.spawn() {
-        Ok(child) => Hook::new(child, document, spec).run(),
+        Ok(child) => Hook::new(child, document, limits).run(),
         // Nothing of the hook has run: the kernel said why not.
-        Err(e) => Ended::refused(format!("cannot run {}: {e}", spec.command[0])),
+        Err(e) => Ended::refused(format!("cannot run {}: {e}", words[0])),
     }
 }
 
@@ -90,7 +136,7 @@ enum Stage {
 }
 
 impl<'a> Hook<'a> {
-    fn new(mut child: Child, document: &'a [u8], spec: &ActionSpec) -> Self {
+    fn new(mut child: Child, document: &'a [u8], limits: Limits) -> Self {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         for fd in [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)]
             .into_iter()
@@ -108,8 +154,8 @@ impl<'a> Hook<'a> {
             document,
             output: Vec::new(),
             lost: 0,
-            deadline: Instant::now() + spec.deadline(),
-            grace: spec.grace(),
+            deadline: Instant::now() + limits.deadline,
+            grace: limits.grace,
             stage: Stage::Running,
         }
     }

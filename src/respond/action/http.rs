@@ -1,0 +1,404 @@
+//! `kind = "http"`: one request to end a session, with what the order says in its path, query, headers or body.
+//!
+//! The host is constant. A value in the path stays one segment of it, a body is JSON or a form by its structure, and both are
+//! signed as Standard Webhooks are where the receiver wants that. What answers mean stands in `retry.rs`.
+use super::agent::{Answer, Request};
+use super::auth::{Auth, AuthSpec};
+use super::retry;
+use super::trust::Trust;
+use super::{Ended, Limits, Means, Ready, Rehearsal};
+use crate::respond::document::HookDocument;
+use crate::respond::escape;
+use crate::respond::secret::{self, Secret, Source};
+use crate::respond::template::{JsonTemplate, Template};
+use crate::respond::wire::Ending;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The methods that can be written.
+const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
+/// Headers that belong to the connection, to `auth`, or to the order.
+const OURS: [&str; 12] = [
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "expect",
+    "te",
+    "upgrade",
+    "authorization",
+    "idempotency-key",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+];
+/// The longest URL that is sent, in bytes: common servers take 8 KiB for the whole first line.
+const URL_BYTES: usize = 4096;
+
+/// The keys of `kind = "http"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// `POST` where it is left out.
+    #[serde(default = "post")]
+    pub method: String,
+    /// `https://host/path?query`; path and query may name fields.
+    pub url: String,
+    /// Values may name fields.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A JSON body; its texts may name fields.
+    pub json: Option<serde_json::Map<String, serde_json::Value>>,
+    /// A form; its values may name fields.
+    pub form: Option<BTreeMap<String, String>>,
+    /// The hook document as the body.
+    #[serde(default)]
+    pub document: bool,
+    /// How the request says who sends it.
+    pub auth: Option<AuthSpec>,
+    /// The key for Standard Webhooks signatures.
+    pub sign: Option<SignSpec>,
+    /// Answers that mean "done" beside 2xx, such as 404 where that is "already gone".
+    #[serde(default)]
+    pub done_statuses: Vec<u16>,
+    /// Send it over plain HTTP although it leaves this machine.
+    #[serde(default)]
+    pub insecure_http: bool,
+    /// Certificates to believe instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `sign = { credential = "NAME" }`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignSpec {
+    /// The key (`whsec_…`), as a systemd credential.
+    pub credential: Option<String>,
+    /// The key, as a file.
+    pub secret_file: Option<PathBuf>,
+}
+
+fn post() -> String {
+    "POST".into()
+}
+
+enum Body {
+    None,
+    Json(JsonTemplate),
+    Form(Vec<(String, Template)>),
+    Document,
+}
+
+struct Http {
+    method: &'static str,
+    base: String,
+    path: Template,
+    query: Template,
+    headers: Vec<(String, Template)>,
+    body: Body,
+    auth: Option<Auth>,
+    sign: Option<Source>,
+    done: Vec<u16>,
+    trust: Trust,
+    limits: Limits,
+}
+
+impl super::Spec for Spec {
+    fn compile(&self, limits: Limits) -> Result<Box<dyn Means>, String> {
+        let method = METHODS.iter().find(|m| **m == self.method);
+        let method = method.ok_or_else(|| format!("`method` is {:?}; known are {}", self.method, METHODS.join(" ")))?;
+        let (base, path, query) = url(&self.url, self.insecure_http)?;
+        let headers = self.headers.iter().map(|(name, value)| {
+            header_name("headers", name)?;
+            let value = named("headers", name, value)?;
+            Ok((name.clone(), value))
+        });
+        let auth = self.auth.as_ref().map(|spec| Auth::compile(spec, self.insecure_http)).transpose()?;
+        let sign = self.sign.as_ref().map(|s| Source::of(s.credential.as_deref(), s.secret_file.as_deref()));
+        let sign = sign.transpose().map_err(|why| format!("`sign`: {why}"))?;
+        if let Some(odd) = self.done_statuses.iter().find(|s| !(400..=599).contains(*s)) {
+            return Err(format!(
+                "`done_statuses` holds {odd}; 2xx are done anyway, and redirects never are: 400 to 599"
+            ));
+        }
+        Ok(Box::new(Http {
+            method,
+            base,
+            path,
+            query,
+            headers: headers.collect::<Result<_, String>>()?,
+            body: self.body()?,
+            auth,
+            sign,
+            done: self.done_statuses.clone(),
+            trust: Trust::new(self.ca_file.as_deref())?,
+            limits,
+        }))
+    }
+}
+
+impl Spec {
+    fn body(&self) -> Result<Body, String> {
+        match (&self.json, &self.form, self.document) {
+            (None, None, false) => Ok(Body::None),
+            (None, None, true) => Ok(Body::Document),
+            (Some(json), None, false) => JsonTemplate::parse("json", &json.clone().into()).map(Body::Json),
+            (None, Some(form), false) => {
+                let pairs = form.iter().map(|(name, value)| Ok((name.clone(), named("form", name, value)?)));
+                pairs.collect::<Result<_, String>>().map(Body::Form)
+            }
+            _ => Err("`json`, `form` and `document` exclude each other: a request has one body".into()),
+        }
+    }
+}
+
+/// A template, with the key that it stands under in what is wrong with it.
+fn named(table: &str, key: &str, text: &str) -> Result<Template, String> {
+    Template::parse(text).map_err(|why| format!("`{table}.{key}`, {why}"))
+}
+
+/// # Errors
+/// It is no header's name, or one that is not to be set here.
+pub fn header_name(key: &str, name: &str) -> Result<(), String> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    match name {
+        "" => Err(format!("`{key}`: a header without a name")),
+        _ if !name.chars().all(token) => Err(format!("`{key}`: {name:?} is no header's name")),
+        _ if key == "headers" && OURS.contains(&name.to_ascii_lowercase().as_str()) => {
+            Err(format!("`headers`: {name} is set by tripline; for Authorization there is `auth`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Splits a URL into what is constant (scheme, host, port), its path and its query.
+fn url(text: &str, insecure_http: bool) -> Result<(String, Template, Template), String> {
+    let begins = text.find("://").map(|at| at + 3).ok_or("`url` is not absolute: https://host/path")?;
+    let ends = text[begins..].find(['/', '?', '#']).map_or(text.len(), |at| begins + at);
+    let (base, rest) = text.split_at(ends);
+    if base.contains(['{', '}']) {
+        return Err("`url`: a field stands in the host; where a request goes is constant".into());
+    }
+    constant_url("url", base, insecure_http)?;
+    if rest.contains('#') || rest.chars().any(|c| c.is_control() || c == ' ') {
+        return Err("`url`: the path holds `#`, a space or a control character".into());
+    }
+    let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+    let whole = Template::parse(&rest)
+        .map_err(|why| format!("`url`, counted from {:?}: {why}", rest.chars().take(12).collect::<String>()))?;
+    let (path, query) = whole.split(|text| text.find('?'));
+    Ok((base.to_owned(), path, query))
+}
+
+/// # Errors
+/// `text` is no URL that a request may go to: https, or http to this machine, or wherever `insecure_http` says so.
+pub fn constant_url(key: &str, text: &str, insecure_http: bool) -> Result<(), String> {
+    let uri: ureq::http::Uri = text.parse().map_err(|e| format!("`{key}` is {text:?}: {e}"))?;
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let local = bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match uri.scheme_str() {
+        _ if host.is_empty() => Err(format!("`{key}` is {text:?}, which names no host")),
+        _ if uri.authority().is_some_and(|a| a.as_str().contains('@')) => {
+            Err(format!("`{key}` holds a user or password: use `auth`"))
+        }
+        Some("https") => Ok(()),
+        Some("http") if local || insecure_http => Ok(()),
+        Some("http") => Err(format!(
+            "`{key}` is plain http: whoever is on the way reads the session and the key. Use https, or write `insecure_http = true`"
+        )),
+        _ => Err(format!("`{key}` is {text:?}; it begins with https://")),
+    }
+}
+
+/// What a document makes of the request, secrets aside.
+struct Filled {
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+    order: String,
+}
+
+impl Http {
+    fn fill(&self, document: &HookDocument) -> Result<Filled, String> {
+        let path = self.path.render(document, escape::path)?;
+        // A value that stands beside a dot may make a dot segment with it.
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err("the path would hold a dot segment".into());
+        }
+        let query = self.query.render(document, |value| Ok(escape::query(value)))?;
+        let url = format!("{}{path}{query}", self.base);
+        if url.len() > URL_BYTES {
+            return Err(format!("the URL would be {} bytes long, more than {URL_BYTES}", url.len()));
+        }
+        let order = document.order.to_string();
+        let mut headers = vec![("Idempotency-Key".to_owned(), order.clone())];
+        for (name, value) in &self.headers {
+            headers.push((name.clone(), value.render(document, escape::header)?));
+        }
+        let (kind, body) = self.fill_body(document)?;
+        headers.extend(kind.map(|kind| ("Content-Type".to_owned(), kind.to_owned())));
+        Ok(Filled { url, headers, body, order })
+    }
+
+    fn fill_body(&self, document: &HookDocument) -> Result<(Option<&'static str>, Option<Vec<u8>>), String> {
+        let json = Some("application/json");
+        Ok(match &self.body {
+            // Servers want a length where they expect a body, and none where they do not.
+            Body::None => (None, (!matches!(self.method, "GET" | "DELETE")).then(Vec::new)),
+            Body::Document => (json, Some(serde_json::to_vec(document).map_err(|e| e.to_string())?)),
+            Body::Json(template) => (json, Some(template.render(document)?.to_string().into_bytes())),
+            Body::Form(pairs) => {
+                let mut form = Vec::new();
+                for (name, value) in pairs {
+                    form.push(format!("{}={}", escape::query(name), escape::query(&value.plain(document)?)));
+                }
+                (Some("application/x-www-form-urlencoded"), Some(form.join("&").into_bytes()))
+            }
+        })
+    }
+
+    fn request(
+        &self,
+        filled: &Filled,
+        auth: Option<(String, Secret)>,
+        sign: Option<&Secret>,
+    ) -> Result<Request, String> {
+        let plain = filled.headers.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone())));
+        let mut headers: Vec<_> = plain.chain(auth).collect();
+        if let Some(key) = sign {
+            let at = jiff::Timestamp::now().as_second();
+            let signature = webhook_signature(key, &filled.order, at, filled.body.as_deref().unwrap_or_default())?;
+            headers.push(("webhook-id".into(), Secret::new(filled.order.clone())));
+            headers.push(("webhook-timestamp".into(), Secret::new(at.to_string())));
+            headers.push(("webhook-signature".into(), Secret::new(signature)));
+        }
+        Ok(Request { method: self.method, url: filled.url.clone(), headers, body: filled.body.clone() })
+    }
+
+    fn carry_out(&self, filled: &Filled, key: Option<&Secret>, sign: Option<&Secret>) -> Ended {
+        let until = Instant::now() + self.limits.deadline;
+        let renewable = self.auth.as_ref().is_some_and(Auth::renewable);
+        let mut tokens: Vec<Secret> = key.into_iter().chain(sign).cloned().collect();
+        let mut make = |_: u32, last: Option<u16>| {
+            let auth = match (&self.auth, key) {
+                (Some(auth), Some(key)) => {
+                    if last == Some(401) {
+                        auth.renew();
+                    }
+                    Some(auth.sign(key, &self.trust, until)?)
+                }
+                _ => None,
+            };
+            tokens.extend(auth.as_ref().map(|(_, secret)| Secret::new(bare(secret).to_owned())));
+            self.request(filled, auth, sign).map_err(Ended::refused)
+        };
+        let meaning = |answer: &Answer| {
+            let done = self.done.contains(&answer.status);
+            done.then(|| Ended::new(Ending::Done, format!("HTTP {}, which counts as done", answer.status)))
+        };
+        let ended = retry::send(&mut make, &meaning, (&self.trust, renewable), self.limits, until);
+        let note = tokens.iter().fold(ended.note, |note, secret| secret.mask(&note));
+        Ended { note, ..ended }
+    }
+}
+
+/// A header's secret without the word before it.
+fn bare(secret: &Secret) -> &str {
+    secret.expose().rsplit(' ').next().unwrap_or_default()
+}
+
+impl Means for Http {
+    fn settle(&mut self) -> Result<(), String> {
+        self.trust.settle()
+    }
+
+    fn secrets(&self) -> Vec<&Source> {
+        self.auth.as_ref().map(Auth::source).into_iter().chain(&self.sign).collect()
+    }
+
+    fn tells_of_tests(&self) -> bool {
+        matches!(self.body, Body::Document)
+    }
+
+    fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        let filled = self.fill(document)?;
+        let key = self.auth.as_ref().map(|auth| auth.source().read()).transpose()?;
+        let sign = self.sign.as_ref().map(Source::read).transpose()?;
+        // A key that cannot sign is found before anything is sent.
+        sign.as_ref().map(|key| webhook_key(key).map(drop)).transpose()?;
+        Ok(Box::new(move || self.carry_out(&filled, key.as_ref(), sign.as_ref())))
+    }
+
+    fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
+        let filled = self.fill(document)?;
+        let mut lines = Rehearsal::default().line("request", format!("{} {}", self.method, filled.url));
+        let signed =
+            self.sign.as_ref().map(|key| ("webhook-signature".to_owned(), format!("[signed with {}]", key.shown())));
+        for (name, value) in filled.headers.into_iter().chain(self.auth.as_ref().map(Auth::shown)).chain(signed) {
+            lines = lines.line("header", format!("{name}: {value}"));
+        }
+        Ok(match filled.body {
+            Some(body) if !body.is_empty() => lines.line("body", String::from_utf8_lossy(&body)),
+            _ => lines,
+        })
+    }
+}
+
+/// The key in `whsec_…`.
+fn webhook_key(key: &Secret) -> Result<secret::Bytes, String> {
+    let wrong = "the signing key is not `whsec_` and base64 of 24 to 64 bytes";
+    let text = key.expose().strip_prefix("whsec_").ok_or(wrong)?;
+    let bytes = secret::Bytes::new(STANDARD.decode(text).map_err(|_| wrong)?);
+    match (24..=64).contains(&bytes.len()) {
+        true => Ok(bytes),
+        false => Err(wrong.into()),
+    }
+}
+
+/// `v1,` and the signature of a Standard Webhook.
+fn webhook_signature(key: &Secret, id: &str, at: i64, body: &[u8]) -> Result<String, String> {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &webhook_key(key)?);
+    let mut context = ring::hmac::Context::with_key(&key);
+    context.update(format!("{id}.{at}.").as_bytes());
+    context.update(body);
+    Ok(format!("v1,{}", STANDARD.encode(context.sign())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_as_the_specification_of_standard_webhooks_has_it() {
+        // The example of the specification's reference libraries.
+        let key = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
+        let made = webhook_signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b"{\"test\": 2432232314}");
+        assert_eq!(made.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn where_a_request_goes_is_constant() {
+        for (text, good) in [
+            ("https://{target.session}.example.org/", false),
+            ("https://h.example.org:{order}/", false),
+            ("https://user:pass@h.example.org/", false),
+            ("http://h.example.org/x", false),
+            ("http://127.0.0.1:8080/x", true),
+            ("http://[::1]:8080/x", true),
+            ("http://127.0.0.1.example.org/x", false),
+            ("ftp://h.example.org/x", false),
+            ("/x", false),
+            ("https://h.example.org/a b", false),
+            ("https://h.example.org/a#b", false),
+            ("https://h.example.org/{target.session}?x={order}", true),
+            ("https://h.example.org?x={order}", true),
+        ] {
+            assert_eq!(url(text, false).is_ok(), good, "{text}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `kind = "set"`: a signed Security Event Token (RFC 8417) that says that a session was revoked (OpenID CAEP 1.0), pushed to
+//! a receiver (RFC 8935): 202 is done, and an error it names in JSON is for people.
+//!
+//! The token's id (`jti`) is the order's, so that a receiver that is told twice does it once.
+use super::agent::{Answer, Request};
+use super::auth::{Auth, AuthSpec};
+use super::jws::{self, Algorithm};
+use super::trust::Trust;
+use super::{Ended, Limits, Means, Ready, Rehearsal, http, retry};
+use crate::model::{Shown, cut};
+use crate::respond::document::HookDocument;
+use crate::respond::secret::{Secret, Source};
+use crate::respond::template::JsonTemplate;
+use crate::respond::wire::Ending;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The event's type: OpenID CAEP 1.0, 3.1.
+pub const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+/// The media type of a pushed token: RFC 8935, 2.1.
+const MEDIA_TYPE: &str = "application/secevent+jwt";
+
+/// The keys of `kind = "set"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Where the receiver takes tokens.
+    pub url: String,
+    /// `iss`: who we are to the receiver.
+    pub issuer: String,
+    /// `aud`: who the receiver is.
+    pub audience: String,
+    /// ES256 where it is left out.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// `kid`: which of our keys it is.
+    pub key_id: Option<String>,
+    /// The private key (PKCS #8, PEM), as a systemd credential.
+    pub credential: Option<String>,
+    /// The private key, as a file.
+    pub secret_file: Option<PathBuf>,
+    /// The subject (RFC 9493); its texts may name fields. Left out: the session and the user, as far as they are known.
+    pub sub_id: Option<serde_json::Map<String, Value>>,
+    /// How the push says who sends it.
+    pub auth: Option<AuthSpec>,
+    /// Send it over plain HTTP although it leaves this machine.
+    #[serde(default)]
+    pub insecure_http: bool,
+    /// Certificates to believe instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+struct Set {
+    spec: Spec,
+    key: Source,
+    subject: Option<JsonTemplate>,
+    auth: Option<Auth>,
+    trust: Trust,
+    limits: Limits,
+}
+
+impl super::Spec for Spec {
+    fn compile(&self, limits: Limits) -> Result<Box<dyn Means>, String> {
+        http::constant_url("url", &self.url, self.insecure_http)?;
+        for (key, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
+            if value.is_empty() {
+                return Err(format!("`{key}` is empty"));
+            }
+        }
+        let subject = self.sub_id.clone().map(|sub_id| JsonTemplate::parse("sub_id", &sub_id.into())).transpose()?;
+        if self.sub_id.as_ref().is_some_and(|sub_id| !sub_id.get("format").is_some_and(Value::is_string)) {
+            return Err("`sub_id` has no `format` (RFC 9493): opaque, iss_sub, email, complex and so on".into());
+        }
+        Ok(Box::new(Set {
+            spec: self.clone(),
+            key: Source::of(self.credential.as_deref(), self.secret_file.as_deref())?,
+            subject,
+            auth: self.auth.as_ref().map(|spec| Auth::compile(spec, self.insecure_http)).transpose()?,
+            trust: Trust::new(self.ca_file.as_deref())?,
+            limits,
+        }))
+    }
+}
+
+impl Set {
+    /// The claims of the token, made at `now` (seconds since 1970).
+    fn claims(&self, document: &HookDocument, now: i64) -> Result<Value, String> {
+        let subject = match &self.subject {
+            Some(template) => template.render(document)?,
+            None => self.usual_subject(document)?,
+        };
+        let event = json!({
+            "initiating_entity": "policy",
+            "reason_admin": { "en": format!("{} ({})", document.finding.title, document.finding.policy) },
+            "event_timestamp": now,
+        });
+        let id = document.order.to_string();
+        Ok(json!({
+            "iss": self.spec.issuer, "jti": id, "iat": now, "aud": self.spec.audience,
+            "txn": document.finding.id.to_string(), "sub_id": subject, "events": { SESSION_REVOKED: event },
+        }))
+    }
+
+    fn usual_subject(&self, document: &HookDocument) -> Result<Value, String> {
+        let target = &document.target;
+        let known = |value: &'_ Option<String>| value.clone().filter(|value| !value.is_empty());
+        let session = known(&target.session).map(|id| json!({ "format": "opaque", "id": id }));
+        let user = known(&target.actor_uid).or_else(|| known(&target.actor));
+        let user = user.map(|id| json!({ "format": "iss_sub", "iss": self.spec.issuer, "sub": id }));
+        match (session, user) {
+            (None, None) => Err("no trail stated target.session or target.actor, of which it needs one".into()),
+            (Some(session), None) => Ok(session),
+            (None, Some(user)) => Ok(user),
+            (Some(session), Some(user)) => Ok(json!({ "format": "complex", "session": session, "user": user })),
+        }
+    }
+
+    fn push(&self, token: &str, signing: &Secret, key: Option<&Secret>) -> Ended {
+        let until = Instant::now() + self.limits.deadline;
+        let renewable = self.auth.as_ref().is_some_and(Auth::renewable);
+        let mut secrets = vec![signing.clone(), Secret::new(token.to_owned())];
+        let mut make = |_: u32, last: Option<u16>| {
+            let plain = |text: &str| Secret::new(text.to_owned());
+            let mut headers =
+                vec![("Content-Type".to_owned(), plain(MEDIA_TYPE)), ("Accept".to_owned(), plain("application/json"))];
+            if let (Some(auth), Some(key)) = (&self.auth, key) {
+                if last == Some(401) {
+                    auth.renew();
+                }
+                let header = auth.sign(key, &self.trust, until)?;
+                secrets.push(header.1.clone());
+                headers.push(header);
+            }
+            Ok(Request { method: "POST", url: self.spec.url.clone(), headers, body: Some(token.as_bytes().to_vec()) })
+        };
+        let ended = retry::send(&mut make, &meaning, (&self.trust, renewable), self.limits, until);
+        let note = secrets.iter().fold(ended.note, |note, secret| secret.mask(&note));
+        Ended { note, ..ended }
+    }
+}
+
+/// RFC 8935, 2.2 to 2.4.
+fn meaning(answer: &Answer) -> Option<Ended> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        err: String,
+        description: Option<String>,
+    }
+    match answer.status {
+        202 => Some(Ended::new(Ending::Done, "HTTP 202: the receiver took the event")),
+        400 => {
+            let Ok(Refusal { err, description }) = serde_json::from_slice(&answer.body) else { return None };
+            let why = format!("{err}: {}", description.unwrap_or_default());
+            let why = cut(&why, 512);
+            Some(Ended::new(Ending::Permanent, format!("HTTP 400: the receiver refused the event: {}", Shown(why))))
+        }
+        // "Done" is what the receiver promises by 202, and by nothing else.
+        200..=299 => {
+            Some(Ended::new(Ending::Failed, format!("HTTP {} is not 202, which RFC 8935 asks for", answer.status)))
+        }
+        _ => None,
+    }
+}
+
+impl Means for Set {
+    fn settle(&mut self) -> Result<(), String> {
+        self.trust.settle()
+    }
+
+    fn secrets(&self) -> Vec<&Source> {
+        std::iter::once(&self.key).chain(self.auth.as_ref().map(Auth::source)).collect()
+    }
+
+    fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        let claims = self.claims(document, jiff::Timestamp::now().as_second())?;
+        let signing = self.key.read()?;
+        let token =
+            jws::sign(self.spec.algorithm, signing.expose(), "secevent+jwt", self.spec.key_id.as_deref(), &claims)?;
+        let key = self.auth.as_ref().map(|auth| auth.source().read()).transpose()?;
+        Ok(Box::new(move || self.push(&token, &signing, key.as_ref())))
+    }
+
+    fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
+        let claims = self.claims(document, jiff::Timestamp::now().as_second())?;
+        let lines = Rehearsal::default()
+            .line("request", format!("POST {}", self.spec.url))
+            .line("header", format!("Content-Type: {MEDIA_TYPE}"));
+        let lines = match self.auth.as_ref().map(Auth::shown) {
+            Some((name, value)) => lines.line("header", format!("{name}: {value}")),
+            None => lines,
+        };
+        let signed = format!("{} with {}", self.spec.algorithm.name(), self.key.shown());
+        Ok(lines.line("claims", claims.to_string()).line("signed", signed))
+    }
+}
