@@ -7,6 +7,7 @@ mod drill;
 mod exit;
 mod explain;
 mod history;
+mod hooks;
 mod judge;
 mod learn;
 mod orders;
@@ -134,6 +135,9 @@ enum Command {
     /// They stand in the configuration as [[silence]], each with who answers for it, why, and until when. A finding under one is
     /// recorded and marked; it is told to no outlet and leads to no order.
     Silences(AskArgs),
+    /// Try an action on one target of your choice, and print the schema of what hooks read
+    #[command(subcommand)]
+    Hooks(hooks::Hooks),
     /// Send one marked finding through every outlet, to see that it arrives
     TestFinding(AskArgs),
     /// Look into a ledger directly
@@ -279,6 +283,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Orders(command) => orders::run(&command),
         Command::Invalidate(args) => orders::invalidate(&args),
         Command::Hold { to, asking } => orders::hold(matches!(to, OnOff::On), &asking),
+        Command::Hooks(command) => hooks::run(&command),
         Command::Mute(command) => orders::mute(&command),
         Command::Silences(asking) => silences::run(&asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),

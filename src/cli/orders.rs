@@ -366,12 +366,7 @@ impl WhoseArgs {
     fn whose(&self) -> Result<Whose, Failure> {
         Ok(match (&self.finding, &self.session, &self.actor) {
             (Some(id), _, _) => Whose::Finding(id.clone()),
-            (_, Some(id), _) if id == "-" => {
-                let mut line = String::new();
-                std::io::stdin().read_line(&mut line).map_err(Failure::new)?;
-                Whose::Session(Secret(line.trim().to_owned()))
-            }
-            (_, Some(id), _) => Whose::Session(Secret(id.clone())),
+            (_, Some(id), _) => Whose::Session(Secret(given(id)?)),
             (_, _, name) => Whose::Actor(name.clone().unwrap_or_default()),
         })
     }
@@ -385,6 +380,16 @@ pub fn invalidate(args: &InvalidateArgs) -> Result<Exit, Failure> {
     ask(asking, &request)?;
     say!("asked for, under your name: `tripline orders list` says what became of it");
     Ok(Exit::Done)
+}
+
+/// What was given as an argument, or for `-` the first line of standard input.
+pub(super) fn given(argument: &str) -> Result<String, Failure> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(Failure::new)?;
+    Ok(line.trim().to_owned())
 }
 
 pub(super) fn target_word(text: &str) -> Result<TargetKind, String> {

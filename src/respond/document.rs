@@ -4,7 +4,7 @@
 //! nowhere else: not as an argument, not in the environment. Consumers must ignore members that they do not know; a
 //! change that takes a member away, or changes what one means, raises `schema`.
 use super::wire::hex_id;
-use crate::model::{FindingId, Order, OrderId, Severity, TargetKind, finding::Finding};
+use crate::model::{FindingId, Order, OrderId, Purpose, Severity, TargetKind, finding::Finding};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::IpAddr;
@@ -26,6 +26,9 @@ pub struct HookDocument {
     pub idempotency_key: OrderId,
     /// The action's name in the configuration.
     pub action: String,
+    /// To end something, to ask whether it has ended, or to take it back. One hook may serve all three.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// 1 for the first attempt; more only where the action declares itself idempotent.
     pub attempt: u32,
     /// True where nothing may really be done: somebody tries out whether the hook can be reached.
@@ -81,6 +84,7 @@ impl HookDocument {
             order: order.id,
             idempotency_key: order.id,
             action: order.action.to_string(),
+            purpose: order.purpose,
             attempt,
             test: finding.test,
             target: HookTarget {
@@ -108,11 +112,12 @@ pub fn schema() -> serde_json::Value {
     let id = |about: &str| json!({ "type": "string", "pattern": "^[0-9a-f]{32}$", "description": about });
     let text = |about: &str| json!({ "type": "string", "description": about });
     let targets: Vec<_> = TargetKind::ALL.iter().map(|kind| kind.name()).collect();
+    let purposes: Vec<_> = Purpose::ALL.iter().map(|purpose| purpose.name()).collect();
     let severities: Vec<_> = Severity::ALL.iter().map(|severity| severity.name()).collect();
     let target = json!({
         "type": "object", "description": "What is to be ended. What no trail stated is left out.", "required": ["kind"],
         "properties": {
-            "kind": { "enum": targets, "description": "What to end: this session, all sessions of the actor, or the key." },
+            "kind": { "enum": targets, "description": "What to end: this session, all sessions of the actor, what he logs in with unasked, the key, or the account." },
             "session": text("The real session id, as the portal's own trail stated it. A secret while the session lives."),
             "actor": text("The name of the actor."),
             "actor_uid": text("The actor's id in the product."),
@@ -136,12 +141,14 @@ pub fn schema() -> serde_json::Value {
         "title": "tripline hook document",
         "description": "What a hook reads from standard input: one JSON object on one line. Ignore members that you do not know.",
         "type": "object",
-        "required": ["schema", "order", "idempotency_key", "action", "attempt", "test", "target", "finding"],
+        "required": ["schema", "order", "idempotency_key", "action", "purpose", "attempt", "test", "target", "finding"],
         "properties": {
             "schema": { "const": SCHEMA, "description": "Raised when a member goes, or comes to mean something else." },
             "order": id("The order's id."),
             "idempotency_key": id("Equal for every attempt at one order: use it to do a thing once."),
             "action": text("The action's name in the configuration."),
+            "purpose": { "enum": purposes, "description":
+                "End it; check: exit with 0 if it has ended, with 1 if it lives; undo: give back what was taken." },
             "attempt": { "type": "integer", "minimum": 1, "description": "More than 1 only where the action is idempotent." },
             "test": { "type": "boolean", "description": "True: do nothing, but say whether you could." },
             "target": target,

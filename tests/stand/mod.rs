@@ -193,6 +193,7 @@ pub fn document(action: &str, order: u8) -> Box<HookDocument> {
         order: id(order),
         idempotency_key: id(order),
         action: action.into(),
+        purpose: tripline::model::Purpose::End,
         attempt: 1,
         test: false,
         target: HookTarget {
