@@ -7,7 +7,7 @@
 use super::Error;
 use super::read::Reader;
 use crate::model::{Digest, EventTime, FindingVerdict, Millis, limits};
-use crate::pipeline::{EventRow, LIMIT};
+use crate::pipeline::{EventRow, LIMIT, NOT_ENDED};
 use std::io::Write;
 
 impl Reader {
@@ -27,8 +27,8 @@ impl Reader {
                 judged => format!(" verdict={}", judged.name()),
             };
             let f = row.finding;
-            // how many orders an hour of the wall clock had depends on when the lines were read
-            if &*f.policy == LIMIT {
+            // how many orders an hour of the wall clock had, and how they ended, depends on when the lines were read
+            if [LIMIT, NOT_ENDED].contains(&&*f.policy) {
                 continue;
             }
             let asks: Vec<&str> = f.asks.iter().map(|a| &*a.action).collect();

@@ -201,9 +201,12 @@ pub struct Order {
     /// Who released it, where a person did.
     #[serde(default)]
     pub released_by: Option<Text>,
-    /// How often it was, or is to be, handed to the runner because a person asked for it; from 1.
+    /// How often it was, or is to be, handed to the runner; from 1.
     #[serde(default = "first")]
     pub attempt: u32,
+    /// When it is handed to the runner once more by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<WallTime>,
     /// When the runner said how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<WallTime>,
@@ -244,6 +247,7 @@ impl Order {
             answer_by: None,
             released_by: None,
             attempt: first(),
+            retry_at: None,
             ended: None,
             verification: None,
             expires: None,

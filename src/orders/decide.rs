@@ -82,12 +82,20 @@ impl Book {
                 }
             }
             Decision::Retry => {
-                (order.state, order.ended, order.verification) = (OrderState::Pending, None, None);
-                order.attempt += 1;
                 order.released_by = Some(by.clone());
+                return self.again(order, at, by.clone());
             }
             Decision::Undo => return self.undo(settings, order, at, by.clone()),
         }
+        self.put(order.clone());
+        Considered { orders: vec![order], tripped: None }
+    }
+
+    /// It is to be handed to the runner once more, under the same key.
+    pub(super) fn again(&mut self, order: Order, at: WallTime, why: Text) -> Considered {
+        let attempt = order.attempt + 1;
+        let (state, retry_at, note) = (OrderState::Pending, None, Some(why));
+        let order = Order { state, attempt, retry_at, note, changed: at, ended: None, verification: None, ..order };
         self.put(order.clone());
         Considered { orders: vec![order], tripped: None }
     }

@@ -7,7 +7,7 @@
 //!                            --approve, quiet hours--> waiting --approve--> pending
 //!                            --enforce--> pending
 //! held, waiting, pending --cancel, deny, nobody answered--> cancelled
-//! pending --start--> started --end--> done | failed | unknown --retry--> pending
+//! pending --start--> started --end--> done | failed | unknown --retry--> pending (by itself where that is as good as once)
 //!                    started --never seen by the runner--> pending
 //! refused, observed --a finding that gets through--> pending, held or waiting
 //! done, failed, unknown --the trail is watched--> held | not held (then the next grade) | could not tell
@@ -267,6 +267,8 @@ impl Book {
             let Some(order) = self.orders.get(&id).cloned() else { continue };
             if order.answer_by.is_some_and(|by| by <= at) && order.state == OrderState::Waiting {
                 all.extend(self.unanswered(settings, order, at));
+            } else if order.retry_at.is_some_and(|retry| retry <= at) {
+                all.extend(self.again(order, at, "tried again by itself".into()));
             } else if is_watched(&order) && order.verification.as_ref().is_some_and(|v| v.until <= at) {
                 all.extend(self.watched_to_the_end(order, at));
             } else if order.expires.is_some_and(|expires| expires <= at) {
@@ -373,7 +375,7 @@ fn is_watched(order: &Order) -> bool {
 fn due(order: &Order) -> Option<WallTime> {
     let answer = order.answer_by.filter(|_| order.state == OrderState::Waiting);
     let watched = order.verification.as_ref().filter(|_| is_watched(order) && order.ended.is_some()).map(|v| v.until);
-    [answer, watched, order.expires].into_iter().flatten().min()
+    [answer, watched, order.retry_at, order.expires].into_iter().flatten().min()
 }
 
 /// Whether an order belongs in the book: it can still change, or findings can still attach to it.
@@ -381,6 +383,7 @@ pub fn is_open(order: &Order, before: WallTime) -> bool {
     use OrderState::{Held, Pending, Started, Unknown, Waiting};
     order.made >= before
         || order.expires.is_some()
+        || order.retry_at.is_some()
         || is_watched(order)
         || matches!(order.state, Held | Pending | Started | Unknown | Waiting)
 }

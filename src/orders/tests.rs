@@ -363,6 +363,36 @@ fn a_person_who_asks_stands_for_the_mode_and_for_nothing_else() {
 }
 
 #[test]
+fn what_did_nothing_is_tried_again_by_itself_where_twice_is_as_good_as_once() {
+    let mut book = Book::default();
+    let id = made(&mut book, &enforcing(), &finding(1), NOW).id;
+    let mut at = NOW;
+    for wait in [10, 30] {
+        book.start(&enforcing(), id, at);
+        end(&mut book, id, &Verdict::NotRun("not now".into()), at);
+        assert_eq!((state(&book, id), book.due()), (OrderState::Failed, Some(at.plus(Millis::SECOND.times(wait)))));
+        at = at.plus(Millis::SECOND.times(wait));
+        book.tick(&enforcing(), at);
+        assert_eq!(state(&book, id), OrderState::Pending);
+    }
+    book.start(&enforcing(), id, at);
+    end(&mut book, id, &Verdict::Unknown("?".into()), at);
+    book.tick(&enforcing(), at.plus(Millis::HOUR));
+    assert_eq!(state(&book, id), OrderState::Unknown, "three times is enough");
+    // what failed has done something, and what is not idempotent would do it twice
+    for (finding, verdict) in
+        [(finding(2), Verdict::Failed("no".into())), (locking(3, "eve"), Verdict::Unknown("?".into()))]
+    {
+        let mut book = Book::default();
+        let id = made(&mut book, &enforcing(), &finding, NOW).id;
+        book.start(&enforcing(), id, NOW);
+        end(&mut book, id, &verdict, NOW);
+        book.tick(&enforcing(), NOW.plus(Millis::HOUR));
+        assert_ne!(state(&book, id), OrderState::Pending);
+    }
+}
+
+#[test]
 fn only_what_is_idempotent_is_tried_again() {
     let mut book = Book::default();
     let by = Text::from("uid 7");

@@ -13,6 +13,11 @@ use crate::model::{
 /// Trails write whole seconds, and clocks of two machines differ: what began so shortly after may have begun before.
 const SLACK: Millis = Millis::SECOND;
 
+/// How often an order is handed over by itself.
+const MOST_ATTEMPTS: u32 = 3;
+/// So long after the first attempt it is tried again; then three times as long.
+const RETRY: Millis = Millis::SECOND.times(10);
+
 /// An event, as it bears on whether orders held.
 pub struct Act<'a> {
     /// The event.
@@ -53,6 +58,7 @@ impl Book {
         let (state, refusal, note) = self.ending(known, verdict, at);
         let mut order = Order { state, refusal, changed: at, note: Some(note), ..known.clone() };
         let ended = matches!(state, OrderState::Done | OrderState::Failed | OrderState::Unknown);
+        order.retry_at = self.retry_at(settings, &order, verdict, at);
         if ended && order.purpose == Purpose::End {
             order.ended = Some(at);
             let confirmed = order.verification.is_some_and(|v| v.confirmed);
@@ -69,6 +75,14 @@ impl Book {
             _ => {}
         }
         all
+    }
+
+    /// When it is tried again by itself: where nothing was done, or nobody knows, and twice is as good as once.
+    fn retry_at(&self, settings: &Settings, order: &Order, verdict: &Verdict, at: WallTime) -> Option<WallTime> {
+        let open = matches!(order.state, OrderState::Failed | OrderState::Unknown) && order.attempt < MOST_ATTEMPTS;
+        let helps = matches!(verdict, Verdict::NotRun(_) | Verdict::Unknown(_));
+        let idempotent = settings.action(&order.action).is_some_and(|a| a.idempotent);
+        (open && helps && idempotent).then(|| at.plus(RETRY.times(3_i64.pow(order.attempt.min(8)) / 3)))
     }
 
     fn ending(&self, known: &Order, verdict: &Verdict, at: WallTime) -> (OrderState, Option<Refusal>, Text) {
@@ -221,6 +235,7 @@ impl Book {
             answer_by: None,
             released_by: None,
             attempt: 1,
+            retry_at: None,
             ended: None,
             verification: None,
             expires: None,

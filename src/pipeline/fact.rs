@@ -81,6 +81,8 @@ impl Outcome {
     pub(super) fn ordered(&mut self, what: impl FnOnce(&mut Book, &orders::Settings) -> Considered) {
         let rules = self.core.rules.clone();
         let Considered { orders, tripped } = what(&mut self.core.book, &rules.response);
+        // an alarm that nothing followed is one that a person must follow
+        self.changes.findings.extend(orders.iter().filter_map(findings::not_ended));
         self.changes.orders.extend(orders);
         if let Some(order) = tripped {
             self.changes.findings.push(findings::limit(&rules.response, &order));

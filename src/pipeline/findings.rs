@@ -3,9 +3,10 @@ use super::Rules;
 use crate::detect::Firing;
 use crate::detect::share::{Pressure, Standing};
 use crate::model::finding::{Ask, Witness};
+use crate::model::order::{Held, Purpose};
 use crate::model::{
-    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Order, Severity,
-    SourceName, Subject, Text, WallTime,
+    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Order, OrderState,
+    Severity, SourceName, Subject, Text, WallTime,
 };
 use crate::orders;
 use std::sync::Arc;
@@ -99,6 +100,41 @@ pub(super) fn limit(settings: &orders::Settings, order: &Order) -> Finding {
 /// The policy of the finding that a limit holds orders.
 pub const LIMIT: &str = "response_limit";
 
+/// The policy of the finding that an order came to nothing.
+pub const NOT_ENDED: &str = "response_failed";
+
+/// What an order should have ended goes on, or may: nothing where it is not so, or it is tried again by itself.
+pub(super) fn not_ended(order: &Order) -> Option<Finding> {
+    let result = order.verification.as_ref().map(|v| v.result);
+    let (what, why) = match (order.state, result) {
+        _ if order.purpose == Purpose::Check || order.retry_at.is_some() => return None,
+        (_, Some(Held::NotHeld)) => ("not held", order.verification.as_ref().and_then(|v| v.note.clone())),
+        (OrderState::Failed, _) => ("failed", order.note.clone()),
+        (OrderState::Unknown, _) => ("unknown", order.note.clone()),
+        _ => return None,
+    };
+    let parts = HashParts::new("response failed").part(&order.id.0).part(what.as_bytes());
+    let id = parts.number(order.attempt.into()).finish().short();
+    let title = "An order did not end what it should have: look whether it goes on, and end it by hand";
+    let at = order.changed;
+    let own = own(id, NOT_ENDED, title, Severity::High, EventTime(at.0), at, format!("order={}", order.id).into());
+    let subject = Subject {
+        actor: order.actor.clone(),
+        actor_uid: order.actor_uid.clone(),
+        role: order.role.clone(),
+        session: order.session,
+        ip: order.ip,
+        trail: order.trail.clone(),
+        ..Subject::default()
+    };
+    let ended = Measure {
+        what: format!("{} of {}", order.action, order.target.name()).into(),
+        value: why.map_or_else(|| what.into(), |why| format!("{what}: {why}").into()),
+        against: "done, and held".into(),
+    };
+    Some(Finding { subject, measures: vec![ended], ..own })
+}
+
 /// The policies that tripline's own findings are of, tests left out.
 pub const OWN: &[&str] = &[
     "findings_capped",
@@ -107,6 +143,7 @@ pub const OWN: &[&str] = &[
     "trail_gap",
     "trail_unreadable",
     LIMIT,
+    NOT_ENDED,
     "invalidated_by_hand",
 ];
 

@@ -25,7 +25,7 @@ use crate::model::{
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Act, Book, Clock};
-pub use findings::{LIMIT, OWN as OWN_POLICIES};
+pub use findings::{LIMIT, NOT_ENDED, OWN as OWN_POLICIES};
 pub use kept::{EventRow, Kept, index_key};
 pub use prepare::{Line, Prepared, Ready, Scratch};
 pub use secrets::Secrets;
