@@ -111,7 +111,7 @@ fn real_documents_are_valid_and_broken_ones_are_not() {
     }
     // A later version may say more.
     documents.push(documents[0].clone());
-    documents.last_mut().unwrap()["purpose"] = json!("drill");
+    documents.last_mut().unwrap()["urgency"] = json!("drill");
     let Some(verdicts) = verdicts(&documents) else { return };
     assert!(verdicts[..good].iter().all(|valid| *valid), "{verdicts:?}");
     assert!(verdicts[good..documents.len() - 1].iter().all(|valid| !valid), "{verdicts:?}");

@@ -162,14 +162,14 @@ fn h94_a_program_has_the_same_arguments_and_environment_whatever_the_order_says(
     });
 }
 
-/// Commands, each as its words.
+/// Commands, each with its words.
 type Commands = Arc<Mutex<Vec<Vec<Vec<u8>>>>>;
 
 /// A stand-in for Redis that notes every command, by its own reading of RESP.
 fn redis() -> (u16, Commands) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let commands = Arc::new(Mutex::new(Vec::new()));
+    let commands = Commands::default();
     let noted = commands.clone();
     // It ends with the test's process.
     std::thread::spawn(move || {

@@ -78,7 +78,7 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
 #[test]
 fn the_configuration_can_be_used() {
     let blocks = blocks(&read("README.md"), "toml");
-    assert_eq!(blocks.len(), 3, "each configuration in the README is checked here, or below");
+    assert_eq!(blocks.len(), 4, "each configuration in the README is checked here, or below");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&blocks[0], scratch.path());
     let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
@@ -105,6 +105,9 @@ fn the_actions_can_be_used() {
     assert_eq!(kinds, others.collect(), "one example of each kind");
     let faults: Vec<_> = settings.actions.iter().filter_map(|(name, action)| Some((name, action.fault()?))).collect();
     assert!(faults.is_empty(), "{faults:?}");
+    let recipes: tripline::respond::RunnerSettings =
+        toml::from_str(&blocks(&read("README.md"), "toml").remove(3)).unwrap_or_else(|e| panic!("{e}"));
+    assert!(recipes.actions.len() > 1 && recipes.actions.values().all(|action| action.fault().is_none()));
 }
 
 #[test]

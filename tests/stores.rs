@@ -217,6 +217,25 @@ fn a_django_session_in_redis_ends_by_its_recipe() {
     assert_eq!((django.who(&thief).as_str(), django.who(&colleague).as_str()), ("nobody", "bert"));
 }
 
+#[test]
+fn the_token_of_jambonz_is_deleted_by_its_recipe() {
+    let Some(redis) = stores::redis() else { return };
+    let stand = Stand::new();
+    let password = secret(stand.dir.path(), "redis-password", "triplines-password");
+    let with = format!("with = {{ address = \"127.0.0.1:{}\", user = \"tripline\" }}", redis.port);
+    let mut daemon = runner(
+        &stand,
+        &format!("[actions.end]\nrecipe = \"jambonz-end-session\"\n{with}\nsecret_file = {password:?}\n"),
+    );
+    for user in ["u-1", "u-2"] {
+        redis.redis(&["SET", &format!("jwt:{user}:v2"), "eyJ"]);
+    }
+    let mut asked = document("end", 1);
+    asked.target.actor_uid = Some("u-1".into());
+    assert_eq!(send(&mut daemon, asked), done("1 of 1 keys deleted"));
+    assert_eq!(redis.redis(&["KEYS", "*"]), "jwt:u-2:v2");
+}
+
 // ---- PostgreSQL ----
 
 /// What every action on that PostgreSQL says, as the role `tripline`, over TCP and SCRAM.
@@ -353,6 +372,38 @@ fn a_django_session_in_postgresql_ends_by_its_recipe() {
     assert_eq!((django.who(&thief).as_str(), django.who(&colleague).as_str()), ("nobody", "bert"));
 }
 
+#[test]
+fn the_browsers_that_fusionpbx_remembers_are_forgotten_by_its_recipe() {
+    let Some(postgres) = stores::postgres() else { return };
+    // The columns of FusionPBX's schema that matter, and its types.
+    postgres.sql("portal", "CREATE TABLE v_user_logs (user_log_uuid uuid PRIMARY KEY, user_uuid uuid, session_id text, remember_selector text, remember_validator text)");
+    postgres.sql("portal", "GRANT SELECT (user_uuid, remember_selector), UPDATE (remember_selector, remember_validator) ON v_user_logs TO tripline");
+    let (thief, colleague) = ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002");
+    for (user, selector) in [(thief, "'a'"), (thief, "'b'"), (thief, "NULL"), (colleague, "'c'")] {
+        let row = format!("INSERT INTO v_user_logs VALUES (gen_random_uuid(), '{user}', 's', {selector}, 'v')");
+        postgres.sql("portal", &row);
+    }
+    let stand = Stand::new();
+    let password = secret(stand.dir.path(), "postgres-password", "triplines-password");
+    let with = format!("with = {{ address = \"127.0.0.1:{}\", database = \"portal\" }}", postgres.port);
+    let mut daemon = runner(
+        &stand,
+        &format!("[actions.end]\nrecipe = \"fusionpbx-forget-browsers\"\n{with}\nsecret_file = {password:?}\n"),
+    );
+    let mut forget = |order: u8, user: &str| {
+        let mut asked = document("end", order);
+        asked.target.actor_uid = Some(user.into());
+        send(&mut daemon, asked)
+    };
+    assert_eq!(forget(1, thief), done("2 rows"));
+    let (ending, note) = forget(2, "not a uuid");
+    assert!(ending == Ending::Permanent && note.contains("22P02"), "{note}");
+    assert_eq!(
+        postgres.sql("portal", "SELECT remember_selector FROM v_user_logs WHERE remember_selector IS NOT NULL"),
+        "c"
+    );
+}
+
 // ---- PHP ----
 
 const PORTAL: &str = r#"<?php
@@ -365,7 +416,7 @@ echo session_id(), ' ', $_SESSION['user'] ?? 'nobody';
 fn ask(php: &Running, path: &str, session: Option<&str>) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", php.port)).unwrap();
     let cookie = session.map(|id| format!("Cookie: PHPSESSID={id}\r\n")).unwrap_or_default();
-    // in one piece: PHP's own server hangs up on a request whose head comes in several
+    // In one piece: PHP's own server gives up on a request that comes in several.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: portal\r\n{cookie}\r\n").as_bytes()).unwrap();
     let mut said = String::new();
     stream.read_to_string(&mut said).unwrap();

@@ -223,6 +223,55 @@ fn a_token_is_fetched_once_kept_and_fetched_anew_when_it_is_refused() {
 }
 
 #[test]
+fn a_token_is_got_by_a_products_own_way() {
+    // As Kazoo and Wazo do it.
+    for (keys, asked_for, basic, said) in [
+        (
+            "method = \"PUT\", json = { data = { api_key = \"{secret}\" } }, token_at = \"auth_token\"",
+            ("PUT /login HTTP/1.1", r#"{"data":{"api_key":"very\"secret-key"}}"#),
+            "",
+            answer(201, "", r#"{"auth_token":"token-0"}"#),
+        ),
+        (
+            "user = \"tripline\", json = { expiration = 600 }, token_at = \"data.token\"",
+            ("POST /login HTTP/1.1", r#"{"expiration":600}"#),
+            "Basic dHJpcGxpbmU6dmVyeSJzZWNyZXQta2V5",
+            answer(200, "", r#"{"data":{"token":"token-0"}}"#),
+        ),
+    ] {
+        let (tokens, web, stand) = (Web::start(vec![said]), Web::start(vec![status(204)]), Stand::new());
+        let key = secret(stand.dir.path(), "key", "very\"secret-key\n");
+        stand.configure(&format!(
+            "[actions.end]\nkind = \"http\"\nurl = \"{}\"\nauth = {{ type = \"login\", token_url = \"{}\", {keys}, \
+             name = \"X-Auth-Token\", secret_file = {key:?} }}\n",
+            web.url("/"),
+            tokens.url("/login"),
+        ));
+        let mut daemon = stand.start();
+        assert_eq!(daemon.run("end", 1).0, Ending::Done);
+        assert_eq!(daemon.run("end", 2).0, Ending::Done);
+        let [login] = &tokens.asked()[..] else { panic!("a token is kept") };
+        assert_eq!((login.line.as_str(), login.body.as_str()), asked_for);
+        assert_eq!(login.header("authorization"), basic);
+        assert!(web.asked().iter().all(|asked| asked.header("x-auth-token") == "token-0"));
+    }
+    // What holds no token, or one that would break a header, is none.
+    for said in [r#"{"token":""}"#, r#"{"token":"a\r\nb"}"#, r#"{"token":7}"#, "[]", "no"] {
+        let (tokens, web, stand) =
+            (Web::start(vec![answer(200, "", said)]), Web::start(vec![status(204)]), Stand::new());
+        let key = secret(stand.dir.path(), "key", "very-secret-key");
+        stand.configure(&format!(
+            "[actions.end]\nkind = \"http\"\nurl = \"{}\"\nauth = {{ type = \"login\", token_url = \"{}\", token_at = \"token\", secret_file = {key:?} }}\n",
+            web.url("/"),
+            tokens.url("/login"),
+        ));
+        let (ending, note) = stand.start().run("end", 1);
+        assert!(ending == Ending::Permanent && note.contains("holds no token"), "{note}");
+        assert!(web.asked().is_empty());
+    }
+}
+
+#[test]
 fn no_secret_and_no_session_is_in_what_is_told_or_kept() {
     // Servers that repeat everything they were sent.
     let echo = |_: usize, asked: &servers::Asked| answer(400, "", &format!("you sent {asked:?}"));

@@ -15,8 +15,43 @@ macro_rules! shipped {
 }
 
 /// Name and text of each. To add one: a file in `policies/recipes/`, and a line here.
-pub static RECIPES: &[(&str, &str)] =
-    shipped!["django-postgres-session", "django-redis-session", "keycloak-logout-session", "php-session",];
+pub static RECIPES: &[(&str, &str)] = shipped![
+    "auth0-block-user",
+    "auth0-end-session",
+    "auth0-end-user-sessions",
+    "auth0-revoke-refresh-tokens",
+    "auth0-unblock-user",
+    "authentik-activate-user",
+    "authentik-deactivate-user",
+    "authentik-end-session",
+    "authentik-end-user-sessions",
+    "caep-session-revoked",
+    "django-postgres-session",
+    "django-redis-session",
+    "entra-disable-account",
+    "entra-enable-account",
+    "entra-revoke-sessions",
+    "fusionpbx-end-session",
+    "fusionpbx-forget-browsers",
+    "google-restore-user",
+    "google-sign-out",
+    "google-suspend-user",
+    "jambonz-end-session",
+    "kazoo-disable-user",
+    "kazoo-enable-user",
+    "keycloak-disable-user",
+    "keycloak-enable-user",
+    "keycloak-logout-session",
+    "keycloak-logout-user",
+    "okta-clear-user-sessions",
+    "okta-end-session",
+    "okta-suspend-user",
+    "okta-unsuspend-user",
+    "php-session",
+    "teleport-lock-user",
+    "twilio-delete-key",
+    "wazo-end-session",
+];
 
 /// A recipe as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +67,8 @@ pub struct Recipe {
     pub grade: String,
     /// The file under `systemd/` that lets the runner do it.
     pub drop_in: String,
+    /// The recipe that takes it back.
+    pub undo: Option<String>,
     /// The values that `with` gives.
     #[serde(default)]
     pub with: BTreeMap<String, Parameter>,

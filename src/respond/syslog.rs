@@ -4,7 +4,7 @@
 //! file. Every value is shown without control characters ([`Shown`]), so that no message holds a newline, and escaped as
 //! 6.3.3 says. The text is UTF-8 behind a byte-order mark (6.4). A message that is too long loses text first, then
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
-use crate::model::{Finding, Order, OrderState, Severity, Shown, WallTime, id::hex};
+use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
 use syslog::{Facility, Severity as Level};
 
 /// The receiver must take messages of this length (RFC 5424, 6.1), in bytes: none is cut shorter.
@@ -94,6 +94,8 @@ impl Message {
         params.add("state", order.state.name());
         params.add("action", &order.action);
         params.add("target", order.target.name());
+        params.add("purpose", order.purpose.name());
+        params.add_some("parent", order.parent);
         params.add("mode", order.mode.name());
         params.add_some("refusal", order.refusal.map(|r| r.name()));
         params.add_some("finding", order.findings.first());
@@ -101,10 +103,13 @@ impl Message {
         params.add_some("actor_uid", order.actor_uid.as_ref());
         params.add_some("ip", order.ip);
         params.add_some("session", order.session.map(|s| hex(&s.digest)));
+        params.add_some("policy", Some(&order.policy).filter(|policy| !policy.is_empty()));
         params.add("time", order.time);
+        params.add_some("verification", order.verification.as_ref().map(|v| v.result.name()));
+        params.add_some("expires", order.expires.map(|at| EventTime(at.0)));
         params.add_some("note", order.note.as_ref());
         Message {
-            level: order_level(order.state) as u8,
+            level: order_level(order) as u8,
             at: order.changed,
             kind: "ORDER",
             required: vec![("id", order.id.to_string()), ("severity", severity.name().into())],
@@ -203,8 +208,9 @@ fn level(severity: Severity) -> Level {
 }
 
 /// What a person must do something about is a warning or more.
-fn order_level(state: OrderState) -> Level {
-    match state {
+fn order_level(order: &Order) -> Level {
+    match order.state {
+        _ if order.verification.as_ref().is_some_and(|v| v.result == Held::NotHeld) => Level::LOG_ERR,
         OrderState::Failed | OrderState::Unknown => Level::LOG_ERR,
         OrderState::Held | OrderState::Waiting | OrderState::Refused => Level::LOG_WARNING,
         OrderState::Observed | OrderState::Pending | OrderState::Started | OrderState::Done | OrderState::Cancelled => {
@@ -239,8 +245,9 @@ fn order_text(order: &Order) -> String {
     if let Some(refusal) = order.refusal {
         text += &format!(", {}", refusal.name());
     }
-    if let Some(note) = &order.note {
-        text += &format!(": {note}");
+    match order.verification.as_ref().filter(|v| v.result != Held::Watching) {
+        Some(v) => text += &format!(", {}: {}", v.result.name(), v.note.as_deref().unwrap_or_default()),
+        None => text += &order.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default(),
     }
     text
 }

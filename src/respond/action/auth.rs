@@ -48,6 +48,12 @@ pub struct AuthSpec {
     pub audience: Option<String>,
     /// `jwt_bearer`: whom we act for.
     pub subject: Option<String>,
+    /// `login`: the method of the request for a token; `POST` where it is left out.
+    pub method: Option<String>,
+    /// `login`: the body of that request; `{secret}` in a text of it stands for the secret.
+    pub json: Option<serde_json::Map<String, serde_json::Value>>,
+    /// `login`: where the token is in the answer, as `data.token`.
+    pub token_at: Option<String>,
 }
 
 /// How a request is authenticated.
@@ -64,6 +70,8 @@ pub enum How {
     Oauth2,
     /// A token for an assertion that the secret, an RSA key, signs (RFC 7523, 2.1), as Google's service accounts do.
     JwtBearer,
+    /// A token for a JSON document, or a password, by a product's own way; it is sent in a header.
+    Login,
 }
 
 /// The keys that each way needs beside its secret, and those that it may have.
@@ -74,6 +82,7 @@ const fn keys(how: How) -> (&'static [&'static str], &'static [&'static str]) {
         How::Header => (&[], &["name", "prefix"]),
         How::Oauth2 => (&["token_url", "client_id"], &["scope", "audience"]),
         How::JwtBearer => (&["token_url", "client_id", "scope"], &["subject"]),
+        How::Login => (&["token_url", "token_at"], &["user", "method", "json", "name", "prefix"]),
     }
 }
 
@@ -100,6 +109,9 @@ impl Auth {
             ("scope", &spec.scope),
             ("audience", &spec.audience),
             ("subject", &spec.subject),
+            ("method", &spec.method),
+            ("json", &spec.json.as_ref().map(|_| String::new())),
+            ("token_at", &spec.token_at),
         ] {
             match (value, needed.contains(&key), allowed.contains(&key)) {
                 (None, true, _) => return Err(format!("`auth` of this type needs `{key}`")),
@@ -119,6 +131,7 @@ impl Auth {
         if let Some(name) = &spec.name {
             http::header_name("auth.name", name)?;
         }
+        http::method("auth.method", spec.method.as_deref().unwrap_or("POST"))?;
         Ok(Auth { spec: spec.clone(), source, token: Mutex::new(None) })
     }
 
@@ -129,13 +142,13 @@ impl Auth {
 
     /// Whether a 401 may mean that a token has run out.
     pub fn renewable(&self) -> bool {
-        matches!(self.spec.r#type, How::Oauth2 | How::JwtBearer)
+        matches!(self.spec.r#type, How::Oauth2 | How::JwtBearer | How::Login)
     }
 
     /// The header that it adds, without its secret.
     pub fn shown(&self) -> (String, String) {
         let masked = match self.spec.r#type {
-            How::Oauth2 | How::JwtBearer => {
+            How::Oauth2 | How::JwtBearer | How::Login => {
                 format!("[token of {} for {}]", self.spec.token_url.as_deref().unwrap_or_default(), self.source.shown())
             }
             _ => self.source.shown(),
@@ -170,7 +183,9 @@ impl Auth {
                 let user = self.spec.user.as_deref().unwrap_or_default();
                 format!("Basic {}", STANDARD.encode(format!("{user}:{}", secret.expose())))
             }
-            How::Header => format!("{}{}", self.spec.prefix.as_deref().unwrap_or_default(), secret.expose()),
+            How::Header | How::Login => {
+                format!("{}{}", self.spec.prefix.as_deref().unwrap_or_default(), secret.expose())
+            }
         };
         (self.spec.name.clone().unwrap_or_else(|| "Authorization".into()), Secret::new(value))
     }
@@ -188,31 +203,18 @@ impl Auth {
     }
 
     fn fetch(&self, key: &Secret, trust: &Trust, until: Instant) -> Result<(Secret, Duration), Ended> {
-        #[derive(Deserialize)]
-        struct Token {
-            access_token: String,
-            expires_in: Option<u64>,
-        }
-        let form = self.form(key).map_err(|why| Ended::new(Ending::Permanent, why))?;
-        let headers = vec![
-            ("Content-Type".to_owned(), Secret::new("application/x-www-form-urlencoded".into())),
-            ("Accept".to_owned(), Secret::new("application/json".into())),
-        ];
-        let url = self.spec.token_url.clone().unwrap_or_default();
-        let request = Request { method: "POST", url, headers, body: Some(form.expose().as_bytes().to_vec()) };
+        let request = self.request(key).map_err(|why| Ended::new(Ending::Permanent, why))?;
         let (ending, why) = match exchange(&request, trust, until) {
-            Exchange::Answer(answer) if answer.status == 200 => match serde_json::from_slice::<Token>(&answer.body) {
-                Ok(token) => {
-                    let lives = token.expires_in.map_or(UNSAID, Duration::from_secs);
-                    return Ok((Secret::new(token.access_token), lives));
-                }
+            Exchange::Answer(answer) if matches!(answer.status, 200 | 201) => match self.token_in(&answer.body) {
+                Some((token, lives)) => return Ok((token, lives)),
                 // Not what it said: that may hold a token.
-                Err(_) => (Ending::Permanent, "the token server's answer holds no token".to_owned()),
+                None => (Ending::Permanent, "the token server's answer holds no token".to_owned()),
             },
             Exchange::Answer(answer) => {
                 let ending = if matches!(answer.status, 429 | 500..) { Ending::Temporary } else { Ending::Permanent };
                 let said = key.mask(&told(&answer.body));
-                let said = secret::mask(&said, form.expose());
+                let sent = String::from_utf8_lossy(request.body.as_deref().unwrap_or_default());
+                let said = secret::mask(&said, &sent);
                 (ending, format!("the token server answered HTTP {}; it said: {said}", answer.status))
             }
             Exchange::NotTrusted(why) => (Ending::Permanent, format!("the token server cannot be trusted: {why}")),
@@ -221,6 +223,38 @@ impl Auth {
             }
         };
         Err(Ended::new(ending, format!("nothing was done: {why}")))
+    }
+
+    /// What asks for a token.
+    fn request(&self, key: &Secret) -> Result<Request, String> {
+        let plain = |name: &str, value: &str| (name.to_owned(), Secret::new(value.to_owned()));
+        let url = self.spec.token_url.clone().unwrap_or_default();
+        let mut headers = vec![plain("Accept", "application/json")];
+        if self.spec.r#type != How::Login {
+            headers.push(plain("Content-Type", "application/x-www-form-urlencoded"));
+            let body = Some(self.form(key)?.expose().as_bytes().to_vec());
+            return Ok(Request { method: "POST", url, headers, body });
+        }
+        if let Some(user) = &self.spec.user {
+            let basic = STANDARD.encode(format!("{user}:{}", key.expose()));
+            headers.push(("Authorization".to_owned(), Secret::new(format!("Basic {basic}"))));
+        }
+        headers.push(plain("Content-Type", "application/json"));
+        let mut json = serde_json::Value::Object(self.spec.json.clone().unwrap_or_default());
+        put_secret(&mut json, key.expose());
+        let method = http::method("auth.method", self.spec.method.as_deref().unwrap_or("POST"))?;
+        Ok(Request { method, url, headers, body: Some(json.to_string().into_bytes()) })
+    }
+
+    /// The token in an answer, and how long it lives.
+    fn token_in(&self, answer: &[u8]) -> Option<(Secret, Duration)> {
+        let answer: serde_json::Value = serde_json::from_slice(answer).ok()?;
+        let at = self.spec.token_at.as_deref().unwrap_or("access_token");
+        let token = at.split('.').try_fold(&answer, |json, name| json.get(name))?.as_str()?;
+        // It goes into a header.
+        let plain = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+        let lives = answer.get("expires_in").and_then(serde_json::Value::as_u64).map_or(UNSAID, Duration::from_secs);
+        plain.then(|| (Secret::new(token.to_owned()), lives))
     }
 
     fn form(&self, key: &Secret) -> Result<Secret, String> {
@@ -246,5 +280,15 @@ impl Auth {
         }
         let form: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", escape::query(value))).collect();
         Ok(Secret::new(form.join("&")))
+    }
+}
+
+/// Puts the secret in the place of `{secret}`, in every text of `json`.
+fn put_secret(json: &mut serde_json::Value, secret: &str) {
+    match json {
+        serde_json::Value::String(text) => *text = text.replace("{secret}", secret),
+        serde_json::Value::Array(list) => list.iter_mut().for_each(|item| put_secret(item, secret)),
+        serde_json::Value::Object(members) => members.values_mut().for_each(|item| put_secret(item, secret)),
+        _ => {}
     }
 }

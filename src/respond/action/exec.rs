@@ -16,6 +16,7 @@ use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::limits::HOOK_OUTPUT_BYTES;
 use crate::model::{OrderId, ShownBytes};
 use crate::respond::document::HookDocument;
+use crate::respond::template::JsonTemplate;
 use crate::respond::wire::Ending;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -36,6 +37,8 @@ const DRAIN: Duration = Duration::from_millis(200);
 pub struct Spec {
     /// The program's absolute path and its arguments. They are constant: what an order is about is told on standard input.
     pub command: Vec<String>,
+    /// What the program reads instead of the hook document, for programs that were not made for it; texts may name fields.
+    pub json: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl super::Spec for Spec {
@@ -47,19 +50,24 @@ impl super::Spec for Spec {
         if self.command.iter().any(|arg| arg.contains('\0')) {
             return Err("`command` holds a NUL byte".into());
         }
-        Ok(Box::new(Exec { command: self.command.clone(), limits, executable: None }))
+        let json = self.json.clone().map(|json| JsonTemplate::parse("json", &json.into())).transpose()?;
+        Ok(Box::new(Exec { command: self.command.clone(), json, limits, executable: None }))
     }
 }
 
 struct Exec {
     command: Vec<String>,
+    json: Option<JsonTemplate>,
     limits: Limits,
     executable: Option<Executable>,
 }
 
 impl Exec {
-    fn input(document: &HookDocument) -> Result<Vec<u8>, String> {
-        let mut text = serde_json::to_vec(document).map_err(|e| e.to_string())?;
+    fn input(&self, document: &HookDocument) -> Result<Vec<u8>, String> {
+        let mut text = match &self.json {
+            Some(template) => template.render(document)?.to_string().into_bytes(),
+            None => serde_json::to_vec(document).map_err(|e| e.to_string())?,
+        };
         text.push(b'\n');
         Ok(text)
     }
@@ -72,18 +80,18 @@ impl Means for Exec {
     }
 
     fn tells_of_tests(&self) -> bool {
-        true
+        self.json.is_none()
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
         let executable = self.executable.as_ref().ok_or("its executable was not opened")?;
         let program = executable.recheck().map_err(|unfit| unfit.to_string())?;
-        let (order, input) = (document.order, Exec::input(document)?);
+        let (order, input) = (document.order, self.input(document)?);
         Ok(Box::new(move || run(&self.command, self.limits, &program, order, &input)))
     }
 
     fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
-        let input = String::from_utf8_lossy(&Exec::input(document)?).trim_end().to_owned();
+        let input = String::from_utf8_lossy(&self.input(document)?).trim_end().to_owned();
         let lines = self.command.iter().fold(Rehearsal::default(), |lines, word| lines.line("command", word));
         Ok(lines.line("environment", format!("TRIPLINE_ORDER={}", document.order)).line("stdin", input))
     }

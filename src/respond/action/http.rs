@@ -6,14 +6,13 @@ use super::agent::{Answer, Request};
 use super::auth::{Auth, AuthSpec};
 use super::retry;
 use super::trust::Trust;
+use super::webhook::Keys;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::respond::document::HookDocument;
 use crate::respond::escape;
-use crate::respond::secret::{self, Secret, Source};
+use crate::respond::secret::{Secret, Source};
 use crate::respond::template::{JsonTemplate, Template};
 use crate::respond::wire::Ending;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -109,8 +108,7 @@ struct Http {
 
 impl super::Spec for Spec {
     fn compile(&self, limits: Limits) -> Result<Box<dyn Means>, String> {
-        let method = METHODS.iter().find(|m| **m == self.method);
-        let method = method.ok_or_else(|| format!("`method` is {:?}; known are {}", self.method, METHODS.join(" ")))?;
+        let method = method("method", &self.method)?;
         let (base, path, query) = url(&self.url, self.insecure_http)?;
         let headers = self.headers.iter().map(|(name, value)| {
             header_name("headers", name)?;
@@ -159,6 +157,13 @@ impl Spec {
 /// A template, with the key that it stands under in what is wrong with it.
 fn named(table: &str, key: &str, text: &str) -> Result<Template, String> {
     Template::parse(text).map_err(|why| format!("`{table}.{key}`, {why}"))
+}
+
+/// # Errors
+/// `text`, which stands under `key`, is no method that can be written.
+pub fn method(key: &str, text: &str) -> Result<&'static str, String> {
+    let found = METHODS.iter().copied().find(|known| *known == text);
+    found.ok_or_else(|| format!("`{key}` is {text:?}; known are {}", METHODS.join(" ")))
 }
 
 /// # Errors
@@ -262,25 +267,20 @@ impl Http {
         })
     }
 
-    fn request(
-        &self,
-        filled: &Filled,
-        auth: Option<(String, Secret)>,
-        sign: Option<&Secret>,
-    ) -> Result<Request, String> {
+    fn request(&self, filled: &Filled, auth: Option<(String, Secret)>, keys: Option<&Keys>) -> Request {
         let plain = filled.headers.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone())));
         let mut headers: Vec<_> = plain.chain(auth).collect();
-        if let Some(key) = sign {
+        if let Some(keys) = keys {
             let at = jiff::Timestamp::now().as_second();
-            let signature = webhook_signature(key, &filled.order, at, filled.body.as_deref().unwrap_or_default())?;
+            let signature = keys.sign(&filled.order, at, filled.body.as_deref().unwrap_or_default());
             headers.push(("webhook-id".into(), Secret::new(filled.order.clone())));
             headers.push(("webhook-timestamp".into(), Secret::new(at.to_string())));
             headers.push(("webhook-signature".into(), Secret::new(signature)));
         }
-        Ok(Request { method: self.method, url: filled.url.clone(), headers, body: filled.body.clone() })
+        Request { method: self.method, url: filled.url.clone(), headers, body: filled.body.clone() }
     }
 
-    fn carry_out(&self, filled: &Filled, key: Option<&Secret>, sign: Option<&Secret>) -> Ended {
+    fn carry_out(&self, filled: &Filled, key: Option<&Secret>, keys: Option<&Keys>, sign: Option<&Secret>) -> Ended {
         let until = Instant::now() + self.limits.deadline;
         let renewable = self.auth.as_ref().is_some_and(Auth::renewable);
         let mut tokens: Vec<Secret> = key.into_iter().chain(sign).cloned().collect();
@@ -295,7 +295,7 @@ impl Http {
                 _ => None,
             };
             tokens.extend(auth.as_ref().map(|(_, secret)| Secret::new(bare(secret).to_owned())));
-            self.request(filled, auth, sign).map_err(Ended::refused)
+            Ok(self.request(filled, auth, keys))
         };
         let meaning = |answer: &Answer| {
             let done = self.done.contains(&answer.status);
@@ -330,8 +330,8 @@ impl Means for Http {
         let key = self.auth.as_ref().map(|auth| auth.source().read()).transpose()?;
         let sign = self.sign.as_ref().map(Source::read).transpose()?;
         // A key that cannot sign is found before anything is sent.
-        sign.as_ref().map(|key| webhook_key(key).map(drop)).transpose()?;
-        Ok(Box::new(move || self.carry_out(&filled, key.as_ref(), sign.as_ref())))
+        let keys = sign.as_ref().map(Keys::parse).transpose()?;
+        Ok(Box::new(move || self.carry_out(&filled, key.as_ref(), keys.as_ref(), sign.as_ref())))
     }
 
     fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
@@ -349,37 +349,9 @@ impl Means for Http {
     }
 }
 
-/// The key in `whsec_…`.
-fn webhook_key(key: &Secret) -> Result<secret::Bytes, String> {
-    let wrong = "the signing key is not `whsec_` and base64 of 24 to 64 bytes";
-    let text = key.expose().strip_prefix("whsec_").ok_or(wrong)?;
-    let bytes = secret::Bytes::new(STANDARD.decode(text).map_err(|_| wrong)?);
-    match (24..=64).contains(&bytes.len()) {
-        true => Ok(bytes),
-        false => Err(wrong.into()),
-    }
-}
-
-/// `v1,` and the signature of a Standard Webhook.
-fn webhook_signature(key: &Secret, id: &str, at: i64, body: &[u8]) -> Result<String, String> {
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &webhook_key(key)?);
-    let mut context = ring::hmac::Context::with_key(&key);
-    context.update(format!("{id}.{at}.").as_bytes());
-    context.update(body);
-    Ok(format!("v1,{}", STANDARD.encode(context.sign())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signature_is_as_the_specification_of_standard_webhooks_has_it() {
-        // The example of the specification's reference libraries.
-        let key = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
-        let made = webhook_signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, b"{\"test\": 2432232314}");
-        assert_eq!(made.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
 
     #[test]
     fn where_a_request_goes_is_constant() {

@@ -29,6 +29,7 @@ mod scram;
 pub mod set;
 mod stream;
 mod trust;
+mod webhook;
 
 use super::document::HookDocument;
 use super::secret::Source;

@@ -195,3 +195,80 @@ impl Means for Set {
         Ok(lines.line("claims", claims.to_string()).line("signed", signed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FindingId, OrderId, Severity, TargetKind};
+    use crate::respond::document::{HookFinding, HookTarget, SCHEMA};
+    use std::time::Duration;
+
+    fn document() -> HookDocument {
+        let id: OrderId = "24c63fb56e5a2d77a6b512616ca9fa24".parse().unwrap();
+        HookDocument {
+            schema: SCHEMA,
+            order: id,
+            idempotency_key: id,
+            action: "tell".into(),
+            purpose: crate::model::Purpose::End,
+            attempt: 1,
+            test: false,
+            target: HookTarget {
+                kind: TargetKind::Session,
+                session: Some("dMTlD|1600802906337.16|16008.16".into()),
+                actor: Some("ana".into()),
+                actor_uid: Some("99beb27c-c1c2-4955-882a-e0dc4996fcbc".into()),
+                ip: None,
+            },
+            finding: HookFinding {
+                id: FindingId([0x86; 16]),
+                policy: "C076E82F".into(),
+                title: "Landspeed Policy Violation".into(),
+                severity: Severity::High,
+                time: "2021-03-09T15:52:39Z".into(),
+            },
+        }
+    }
+
+    fn set(more: &str) -> Set {
+        let toml = format!(
+            "url = 'https://sp.example.com/'\nissuer = 'https://idp.example.com/123456789/'\naudience = 'https://sp.example.com/caep'\n\
+             credential = 'k'\n{more}"
+        );
+        let spec: Spec = toml::from_str(&toml).unwrap();
+        let limits = Limits { deadline: Duration::from_secs(1), grace: Duration::ZERO, idempotent: false };
+        let subject = spec.sub_id.clone().map(|sub_id| JsonTemplate::parse("sub_id", &sub_id.into()).unwrap());
+        let key = Source::of(spec.credential.as_deref(), None).unwrap();
+        Set { spec, key, subject, auth: None, trust: Trust::default(), limits }
+    }
+
+    #[test]
+    fn the_claims_are_those_of_the_specifications_example() {
+        // OpenID CAEP 1.0, 3.1.2, the example with a complex subject.
+        let mut example = json!({
+            "iss": "https://idp.example.com/123456789/", "jti": "24c63fb56e5a2d77a6b512616ca9fa24", "iat": 1_615_305_159,
+            "aud": "https://sp.example.com/caep", "txn": "8675309",
+            "sub_id": {
+                "format": "complex",
+                "session": { "format": "opaque", "id": "dMTlD|1600802906337.16|16008.16" },
+                "user": { "format": "iss_sub", "iss": "https://idp.example.com/123456789/", "sub": "99beb27c-c1c2-4955-882a-e0dc4996fcbc" },
+                "tenant": { "format": "opaque", "id": "123456789" },
+            },
+            "events": { "https://schemas.openid.net/secevent/caep/event-type/session-revoked": {
+                "initiating_entity": "policy", "reason_admin": { "en": "Landspeed Policy Violation: C076E82F" }, "event_timestamp": 1_615_304_991,
+            } },
+        });
+        // What is ours to choose: the transaction is the finding, our words, and the session ends when we say so.
+        example["txn"] = "86".repeat(16).into();
+        let event = &mut example["events"][SESSION_REVOKED];
+        event["reason_admin"]["en"] = "Landspeed Policy Violation (C076E82F)".into();
+        event["event_timestamp"] = 1_615_305_159.into();
+        let with_tenant =
+            set("[sub_id]\nformat = 'complex'\nsession = { format = 'opaque', id = '{target.session}' }\n\
+             user = { format = 'iss_sub', iss = 'https://idp.example.com/123456789/', sub = '{target.actor_uid}' }\n\
+             tenant = { format = 'opaque', id = '123456789' }");
+        assert_eq!(with_tenant.claims(&document(), 1_615_305_159).unwrap(), example);
+        example["sub_id"].as_object_mut().unwrap().remove("tenant");
+        assert_eq!(set("").claims(&document(), 1_615_305_159).unwrap(), example, "without a subject of the operator's");
+    }
+}
