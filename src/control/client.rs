@@ -6,7 +6,10 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a busy daemon is asked again: longer than it waits for a client that says nothing.
+const BUSY: Duration = Duration::from_secs(15);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ pub fn ask(
     policies: Policies<'_>,
 ) -> Result<(Vec<Value>, bool), ClientError> {
     match UnixStream::connect(socket) {
-        Ok(stream) => converse(stream, request).map(|rows| (rows, true)),
+        Ok(stream) => patiently(socket, stream, request).map(|rows| (rows, true)),
         Err(e) if request.changes() => Err(ClientError::Unreachable(format!(
             "no daemon answers at {}: {e}; this needs a running one (`systemctl start tripline`, or `tripline run`)",
             socket.display()
@@ -57,7 +60,26 @@ pub fn ask(
     }
 }
 
-fn converse(mut stream: UnixStream, request: &Request) -> Result<Vec<Value>, ClientError> {
+/// Asks again for a while where others of this user keep the daemon busy.
+fn patiently(socket: &Path, mut stream: UnixStream, request: &Request) -> Result<Vec<Value>, ClientError> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match converse(stream, request)? {
+            Some(rows) => return Ok(rows),
+            None if Instant::now() >= until => {
+                return Err(ClientError::Unreachable(
+                    "the daemon is busy with other connections of yours: end those, or try again".into(),
+                ));
+            }
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+        let gone = |e| ClientError::Unreachable(format!("no daemon answers at {} any more: {e}", socket.display()));
+        stream = UnixStream::connect(socket).map_err(gone)?;
+    }
+}
+
+/// The rows; nothing where the daemon is busy.
+fn converse(mut stream: UnixStream, request: &Request) -> Result<Option<Vec<Value>>, ClientError> {
     let broken = |e: std::io::Error| ClientError::Unreachable(format!("the daemon hung up: {e}"));
     stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(broken)?;
     let mut line = serde_json::to_vec(request).unwrap_or_default();
@@ -68,7 +90,8 @@ fn converse(mut stream: UnixStream, request: &Request) -> Result<Vec<Value>, Cli
     for line in BufReader::new(stream).lines() {
         match serde_json::from_str(&line.map_err(broken)?) {
             Ok(Line::Row(row)) => rows.push(row),
-            Ok(Line::End) => return Ok(rows),
+            Ok(Line::End) => return Ok(Some(rows)),
+            Ok(Line::Busy) => return Ok(None),
             Ok(Line::Error(why)) => return Err(ClientError::Refused(why)),
             Err(e) => return Err(ClientError::Unreachable(format!("the daemon speaks another version: {e}"))),
         }

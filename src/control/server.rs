@@ -4,16 +4,20 @@ use super::{answer, commands};
 use crate::ledger::Reader;
 use crate::model::{Input, Text, limits};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 /// Connections at once; more wait.
 const CONNECTIONS: usize = 32;
+/// Connections of one user at once; more are told to come back, so that nobody keeps the others out.
+const CONNECTIONS_OF_ONE: usize = 8;
 /// How long a client may take to ask, or to take a line of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -47,13 +51,14 @@ pub fn listen(path: &Path, group: Option<u32>) -> std::io::Result<UnixListener> 
 /// Answers until the listener fails.
 pub async fn serve(listener: UnixListener, ledger: PathBuf, daemon: Arc<impl Daemon>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let guests = Guests::default();
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (ledger, daemon) = (ledger.clone(), daemon.clone());
+                let (ledger, daemon, guests) = (ledger.clone(), daemon.clone(), guests.clone());
                 tokio::spawn(async move {
-                    if let Err(e) = converse(stream, ledger, daemon.as_ref()).await {
+                    if let Err(e) = converse(stream, ledger, daemon.as_ref(), &guests).await {
                         tracing::debug!("a control connection ended: {e}");
                     }
                     drop(permit);
@@ -67,10 +72,43 @@ pub async fn serve(listener: UnixListener, ledger: PathBuf, daemon: Arc<impl Dae
     }
 }
 
-async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon) -> std::io::Result<()> {
+/// How many connections each user has.
+#[derive(Clone, Default)]
+struct Guests(Arc<Mutex<BTreeMap<u32, usize>>>);
+
+/// One of them, until it is dropped.
+struct Guest<'a>(&'a Guests, u32);
+
+impl Guests {
+    fn enter(&self, uid: u32) -> Option<Guest<'_>> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(uid).or_default();
+        (*count < CONNECTIONS_OF_ONE).then(|| {
+            *count += 1;
+            Guest(self, uid)
+        })
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon, guests: &Guests) -> std::io::Result<()> {
     let peer = stream.peer_cred()?;
     let by = Text::from(format!("uid {}", peer.uid()));
     let (from, mut to) = stream.into_split();
+    let Some(_guest) = guests.enter(peer.uid()) else {
+        return say(&mut to, &Line::Busy).await;
+    };
     let mut line = Vec::new();
     let mut from = BufReader::new(from).take(limits::CONTROL_FRAME_BYTES as u64);
     tokio::time::timeout(PATIENCE, from.read_until(b'\n', &mut line)).await??;
@@ -79,11 +117,15 @@ async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon) -> 
         Err(e) => vec![Line::Error(format!("the request can't be read: {e}"))],
     };
     for line in lines {
-        let mut bytes = serde_json::to_vec(&line)?;
-        bytes.push(b'\n');
-        tokio::time::timeout(PATIENCE, to.write_all(&bytes)).await??;
+        say(&mut to, &line).await?;
     }
     Ok(())
+}
+
+async fn say(to: &mut OwnedWriteHalf, line: &Line) -> std::io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    tokio::time::timeout(PATIENCE, to.write_all(&bytes)).await?
 }
 
 async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Daemon) -> Vec<Line> {

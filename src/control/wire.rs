@@ -192,6 +192,8 @@ pub enum Line {
     Row(Value),
     /// That was all.
     End,
+    /// Whoever asks has too many connections already: to be asked again a little later.
+    Busy,
     /// It went wrong, or nothing of that name is there.
     Error(String),
 }

@@ -42,6 +42,9 @@ pub use verify::Act;
 /// Orders for the same target within one such length are one order.
 pub const EPISODE: Millis = Millis::DAY;
 
+/// So many orders are held by a limit, at most; more of them are not even made.
+pub const MOST_HELD: usize = 1_000;
+
 /// The clock by which orders are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -172,6 +175,10 @@ impl Book {
         let id = wish.case.id;
         let was_tripped = self.is_limited(settings, clock.now());
         let fresh = self.fresh(settings, wish, clock);
+        // somebody who forges trails must not fill the book: that there are more is said by how many are held
+        if fresh.refusal == Some(Refusal::Limit) && self.limited.len() >= MOST_HELD && !self.orders.contains_key(&id) {
+            return Considered::default();
+        }
         let order = match self.orders.get(&id) {
             None => fresh,
             // the next grade may rest on a finding that asked for it already, when nothing came of it

@@ -81,8 +81,8 @@ pub(super) fn by_hand(at: WallTime, ask: Ask, subject: Subject, reason: &str, by
 /// From now on orders are held: the last that a mechanism was allowed have been used up.
 pub(super) fn limit(settings: &orders::Settings, order: &Order) -> Finding {
     let id = HashParts::new("response limit").part(&order.id.0).number(order.changed.0).finish();
-    let title = "The limit of orders is reached, and further ones are held until a person decides: somebody may forge trails, \
-                 or this is a large attack";
+    let title = "The limit of orders is reached, and further ones are held (a thousand at most) until a person decides: \
+                 somebody may forge trails, or this is a large attack";
     let entity = format!("order={}", order.id).into();
     let (time, at) = (EventTime(order.changed.0), order.changed);
     let mut finding = own(id.short(), LIMIT, title, Severity::Critical, time, at, entity);
