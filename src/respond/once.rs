@@ -34,6 +34,11 @@ impl Fitted {
         Ok(Fitted { means })
     }
 
+    /// See [`Means::caution`].
+    pub(super) fn caution(&self) -> Option<String> {
+        self.means.caution()
+    }
+
     /// See [`Means::ready`].
     ///
     /// # Errors
