@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tripline::model::Purpose;
 use tripline::respond::{Ending, HookDocument, Reply, Request};
 
 #[test]
@@ -30,6 +31,13 @@ fn end(daemon: &mut Daemon, order: u8, session: &str) -> (Ending, String) {
     let mut asked = document("end", order);
     asked.target.session = Some(session.into());
     send(daemon, asked)
+}
+
+/// Has the action `end` look whether `session` is still there.
+fn check(daemon: &mut Daemon, order: u8, session: &str) -> Ending {
+    let mut asked = document("end", order);
+    (asked.target.session, asked.purpose) = (Some(session.into()), Purpose::Check);
+    send(daemon, asked).0
 }
 
 fn done(note: &str) -> (Ending, String) {
@@ -105,6 +113,11 @@ fn a_session_in_redis_ends_and_no_other() {
     assert_eq!(end(&mut daemon, 3, "*"), done("0 keys deleted: it was not there"));
     assert_eq!(end(&mut daemon, 4, odd), done("1 of 2 keys deleted"));
     assert_eq!(redis.redis(&["KEYS", "*"]), "sess:two");
+    assert_eq!((check(&mut daemon, 5, "one"), check(&mut daemon, 6, "two")), (Ending::Done, Ending::Failed));
+    let mut undo = document("end", 7);
+    undo.purpose = Purpose::Undo;
+    assert_eq!(send(&mut daemon, undo).0, Ending::Refused);
+    assert_eq!(redis.redis(&["KEYS", "*"]), "sess:two", "to look changes nothing");
 }
 
 #[test]
@@ -212,8 +225,9 @@ fn a_django_session_in_redis_ends_by_its_recipe() {
     let place = format!("redis://:everyone%27s%20password@127.0.0.1:{}/0", redis.port);
     let django = Django { store: "redis", place };
     let (thief, colleague) = (django.login("anna"), django.login("bert"));
-    assert_eq!(django.who(&thief), "anna");
+    assert_eq!((django.who(&thief).as_str(), check(&mut daemon, 11, &thief)), ("anna", Ending::Failed));
     assert_eq!(end(&mut daemon, 1, &thief), done("1 of 1 keys deleted"));
+    assert_eq!(check(&mut daemon, 12, &thief), Ending::Done);
     assert_eq!((django.who(&thief).as_str(), django.who(&colleague).as_str()), ("nobody", "bert"));
 }
 
@@ -315,6 +329,10 @@ fn what_postgresql_refuses_is_told_and_a_lock_ends_at_the_deadline() {
         &stand,
         &format!(
             "[actions.table]\n{at}statement = \"DELETE FROM nowhere WHERE id = $1\"\nparameters = [\"{{target.session}}\"]\n\
+             [actions.asks]\n{at}statement = \"DELETE FROM sessions WHERE id = $1\"\ncheck_statement = \"SELECT 1 FROM nowhere WHERE id = $1\"\n\
+             parameters = [\"{{target.session}}\"]\n\
+             [actions.changes]\n{at}statement = \"DELETE FROM sessions WHERE id = $1\"\ncheck_statement = \"DELETE FROM sessions WHERE id = $1\"\n\
+             parameters = [\"{{target.session}}\"]\n\
              [actions.rights]\n{at}statement = \"UPDATE sessions SET actor = $1\"\nparameters = [\"{{target.session}}\"]\n\
              [actions.lock]\n{at}statement = \"DELETE FROM sessions WHERE id = $1\"\nparameters = [\"{{target.session}}\"]\ndeadline_seconds = 1\n\
              [actions.wrong]\nkind = \"postgres\"\naddress = \"127.0.0.1:{}\"\nuser = \"tripline\"\ndatabase = \"portal\"\n\
@@ -322,6 +340,18 @@ fn what_postgresql_refuses_is_told_and_a_lock_ends_at_the_deadline() {
             postgres.port
         ),
     );
+    // What could not be asked has not found that the session lives.
+    let mut asked = document("table", 9);
+    asked.purpose = Purpose::Check;
+    assert_eq!(send(&mut daemon, asked).0, Ending::Refused, "there is no `check_statement`");
+    let mut asked = document("asks", 10);
+    asked.purpose = Purpose::Check;
+    let (ending, note) = send(&mut daemon, asked);
+    assert!(ending == Ending::Unknown && note.contains("42P01"), "{note}");
+    let mut asked = document("changes", 11);
+    asked.purpose = Purpose::Check;
+    let (ending, note) = send(&mut daemon, asked);
+    assert!(ending == Ending::Unknown && note.contains("25006"), "a check is read only: {note}");
     for (n, name, code) in [(1, "table", "42P01"), (2, "rights", "42501"), (3, "wrong", "28P01")] {
         let (ending, note) = daemon.run(name, n);
         assert!(ending == Ending::Permanent && note.contains(code), "{name}: {ending:?} {note}");
@@ -367,8 +397,9 @@ fn a_django_session_in_postgresql_ends_by_its_recipe() {
         ),
     );
     let (thief, colleague) = (django.login("anna"), django.login("bert"));
-    assert_eq!(django.who(&thief), "anna");
+    assert_eq!((django.who(&thief).as_str(), check(&mut daemon, 11, &thief)), ("anna", Ending::Failed));
     assert_eq!(end(&mut daemon, 1, &thief), done("1 row"));
+    assert_eq!(check(&mut daemon, 12, &thief), Ending::Done);
     assert_eq!((django.who(&thief).as_str(), django.who(&colleague).as_str()), ("nobody", "bert"));
 }
 
@@ -443,8 +474,9 @@ fn the_next_request_in_a_session_of_php_is_nobodys() {
         );
         let (thief, _) = ask(&php, "/?login=anna", None);
         let (colleague, _) = ask(&php, "/?login=bert", None);
-        assert_eq!(ask(&php, "/", Some(&thief)).1, "anna");
+        assert_eq!((ask(&php, "/", Some(&thief)).1.as_str(), check(&mut daemon, 11, &thief)), ("anna", Ending::Failed));
         assert_eq!(end(&mut daemon, 1, &thief), done("the session's file was removed"));
+        assert_eq!(check(&mut daemon, 12, &thief), Ending::Done);
         assert_eq!(ask(&php, "/", Some(&thief)).1, "nobody");
         assert_eq!(ask(&php, "/", Some(&colleague)).1, "bert");
         assert_eq!(end(&mut daemon, 2, "0000000000000000"), done("the session's file was not there"));

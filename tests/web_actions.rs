@@ -8,6 +8,7 @@ use stand::{Daemon, Stand, document};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tripline::model::Purpose;
 use tripline::respond::{Ending, HookDocument, Reply, Request};
 
 #[test]
@@ -100,6 +101,30 @@ fn h90_answers_mean_what_the_table_says() {
         assert!(note.contains(&code.to_string()) && !note.contains(['\x1b', '\n']), "{note:?}");
         assert_eq!(web.asked().len(), 1, "{code}");
     }
+}
+
+#[test]
+fn a_check_says_that_it_lives_only_where_an_answer_means_that() {
+    let check = |code: u16, more: &str| {
+        let web = Web::start(vec![status(code)]);
+        let (_stand, mut daemon) = one(&web, "/", &format!("method = \"GET\"\n{more}"));
+        let mut asked = document("end", 1);
+        asked.purpose = Purpose::Check;
+        send(&mut daemon, asked).0
+    };
+    let more = "done_statuses = [404]\nlives_statuses = [200]";
+    for (code, ending) in [
+        (404, Ending::Done),
+        (200, Ending::Failed),
+        // We may not ask, or asked the wrong way: that says nothing of the session.
+        (401, Ending::Unknown),
+        (403, Ending::Unknown),
+        (302, Ending::Unknown),
+        (503, Ending::Temporary),
+    ] {
+        assert_eq!(check(code, more), ending, "{code}");
+    }
+    assert_eq!(check(200, "done_statuses = [404]"), Ending::Refused, "it could never say that it lives");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub fn redis() -> Option<Running> {
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let config = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\nrequirepass \"everyone's password\"\n\
-         user tripline on >triplines-password ~* -@all +del +scan +hget +get +select\n",
+         user tripline on >triplines-password ~* -@all +del +exists +scan +hget +get +select\n",
         dir.path().display()
     );
     let path = dir.path().join("redis.conf");
