@@ -370,66 +370,6 @@ fn a_secret_that_is_missing_or_open_refuses_the_action_and_no_other() {
 
 // ---- TLS ----
 
-/// A certificate authority and a server's certificate of it, for `localhost`.
-fn certificates(stand: &Stand) -> bool {
-    if !there_is("openssl") {
-        return false;
-    }
-    let openssl = |words: &[&str]| run(Command::new("openssl").args(words).current_dir(stand.dir.path()));
-    openssl(&[
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-subj",
-        "/CN=test",
-        "-days",
-        "2",
-        "-addext",
-        "basicConstraints=critical,CA:TRUE",
-    ]);
-    openssl(&[
-        "req",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        "server.key",
-        "-out",
-        "server.csr",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-    ]);
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        "server.csr",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-out",
-        "server.pem",
-        "-days",
-        "2",
-        "-copy_extensions",
-        "copy",
-    ]);
-    true
-}
-
 /// Serves TLS; answers 204 to whoever gets so far.
 fn tls_server(stand: &Stand) -> u16 {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -459,7 +399,7 @@ fn tls_server(stand: &Stand) -> u16 {
 #[test]
 fn h90_tls_is_believed_by_the_named_authority_and_for_the_right_name_only() {
     let stand = Stand::new();
-    if !certificates(&stand) {
+    if !servers::certificates(stand.dir.path()) {
         return;
     }
     let port = tls_server(&stand);

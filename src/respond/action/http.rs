@@ -328,7 +328,8 @@ fn bare(secret: &Secret) -> &str {
 
 impl Means for Http {
     fn settle(&mut self) -> Result<(), String> {
-        self.trust.settle()
+        let needs_trust = self.base.starts_with("https:") || self.auth.as_ref().is_some_and(Auth::needs_trust);
+        if needs_trust { self.trust.settle() } else { Ok(()) }
     }
 
     fn secrets(&self) -> Vec<&Source> {

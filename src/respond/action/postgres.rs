@@ -3,7 +3,7 @@
 //! The statement is constant; `$1`, `$2` stand for what an order says and are sent apart from it. Where more rows than
 //! `at_most_rows` would be touched, everything is taken back.
 use super::postgres_wire::{Client, Refusal, asks_tls};
-use super::stream::{Place, Stream};
+use super::stream::{Place, Stream, unconnected};
 use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::{Purpose, Shown};
@@ -186,7 +186,7 @@ fn look(client: &mut Client<Stream>, statement: &str, values: &[String]) -> Resu
 }
 
 fn before(e: std::io::Error) -> Ended {
-    Ended::new(Ending::Temporary, format!("nothing was changed: {}", Shown(&e.to_string())))
+    Ended::new(unconnected(&e), format!("nothing was changed: {}", Shown(&e.to_string())))
 }
 
 fn refused(refusal: Refusal) -> Ended {

@@ -3,7 +3,7 @@
 //! `keys` names them. `scan` finds the user's sessions instead: among the keys of a constant pattern, those whose value holds
 //! the user at `match_field` (a field of a hash, or a member of a JSON text). Not there is done, and said so.
 use super::resp::{Client, Value};
-use super::stream::{Place, Stream};
+use super::stream::{Place, Stream, unconnected};
 use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::{Purpose, Shown};
@@ -196,7 +196,7 @@ impl Redis {
 
 /// What fails before a key is deleted.
 fn before(e: std::io::Error) -> Broken {
-    Broken { ending: Ending::Temporary, why: format!("nothing was deleted: {e}") }
+    Broken { ending: unconnected(&e), why: format!("nothing was deleted: {e}") }
 }
 
 fn well(answer: Value) -> Result<Value, Broken> {
