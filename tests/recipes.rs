@@ -7,6 +7,7 @@ use stand::{Stand, document};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use tripline::model::{Purpose, TargetKind};
 use tripline::respond::recipe::{RECIPES, Recipe, named};
 use tripline::respond::{ActionSpec, Ending, HookDocument, carry_out, rehearse};
 
@@ -33,6 +34,22 @@ fn action(name: &str, over: &[(&str, &str)]) -> ActionSpec {
     let with: Vec<_> = with.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
     let toml = format!("recipe = {name:?}\nwith = {{ {} }}", with.join(", "));
     toml::from_str(&toml).unwrap_or_else(|e| panic!("{toml}: {e}"))
+}
+
+/// The action of that recipe towards nobody, with no secret to be read first.
+fn without_credential(name: &str) -> ActionSpec {
+    let text = toml::to_string(&action(name, &[])).unwrap();
+    let mut table: toml::Table = text.parse().unwrap();
+    for (key, nobody) in
+        [("address", "127.0.0.1:1"), ("url", "http://127.0.0.1:1/{target.session}"), ("directory", "/tmp")]
+    {
+        if table.contains_key(key) {
+            table.insert(key.into(), nobody.into());
+        }
+    }
+    table.retain(|key, _| key != "credential" && key != "auth");
+    table.insert("deadline_seconds".into(), 1.into());
+    table.try_into().unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 fn order() -> HookDocument {
@@ -88,11 +105,17 @@ fn every_recipe_says_in_its_head_what_it_was_proven_against() {
                 assert!(head.contains("by tests/stores.rs") && !head.contains("documentation only"), "{name}: {proof}")
             }
         }
-        assert!(["session", "user", "tokens", "account"].contains(&recipe.grade.as_str()), "{name}: {}", recipe.grade);
+        assert!(TargetKind::from_name(&recipe.grade).is_some(), "{name}: {}", recipe.grade);
         assert!(!recipe.about.is_empty() && !recipe.source.is_empty());
         if let Some(undo) = &recipe.undo {
             let undoing = named(undo).unwrap_or_else(|why| panic!("{name}: {why}"));
-            assert_eq!((undoing.grade, undoing.undo), (recipe.grade, None), "{name}");
+            assert_eq!((&undoing.grade, undoing.undo), (&recipe.grade, None), "{name}");
+        }
+        if let Some(check) = &recipe.check {
+            let order = HookDocument { purpose: Purpose::Check, ..order() };
+            assert_eq!(named(check).unwrap_or_else(|why| panic!("{name}: {why}")).grade, recipe.grade, "{name}");
+            let ended = carry_out(&without_credential(check), &order);
+            assert!(!ended.note.contains("check"), "{check} cannot check: {}", ended.note);
         }
     }
     assert!(all().filter(|(_, _, recipe)| recipe.proof != "from documentation only").count() >= 3);
@@ -243,6 +266,8 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
         r#"{"data":{"enabled":true}}"#,
         "X-Auth-Token",
     ),
+    ("okta-check-session", "GET https://example.okta.com/api/v1/sessions/s-41", "", "SSWS"),
+    ("auth0-check-session", "GET https://example.eu.auth0.com/api/v2/sessions/s-41", "", "Bearer"),
 ];
 
 #[test]

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tripline::model::Purpose;
 use tripline::respond::{Ending, HookDocument, Reply, Request};
 
 #[test]
@@ -30,6 +31,13 @@ fn end(daemon: &mut Daemon, order: u8, session: &str) -> (Ending, String) {
     let mut asked = document("end", order);
     asked.target.session = Some(session.into());
     send(daemon, asked)
+}
+
+/// Has the action `end` look whether `session` is still there.
+fn check(daemon: &mut Daemon, order: u8, session: &str) -> Ending {
+    let mut asked = document("end", order);
+    (asked.target.session, asked.purpose) = (Some(session.into()), Purpose::Check);
+    send(daemon, asked).0
 }
 
 fn done(note: &str) -> (Ending, String) {
@@ -105,6 +113,11 @@ fn a_session_in_redis_ends_and_no_other() {
     assert_eq!(end(&mut daemon, 3, "*"), done("0 keys deleted: it was not there"));
     assert_eq!(end(&mut daemon, 4, odd), done("1 of 2 keys deleted"));
     assert_eq!(redis.redis(&["KEYS", "*"]), "sess:two");
+    assert_eq!((check(&mut daemon, 5, "one"), check(&mut daemon, 6, "two")), (Ending::Done, Ending::Failed));
+    let mut undo = document("end", 7);
+    undo.purpose = Purpose::Undo;
+    assert_eq!(send(&mut daemon, undo).0, Ending::Refused);
+    assert_eq!(redis.redis(&["KEYS", "*"]), "sess:two", "to look changes nothing");
 }
 
 #[test]
@@ -194,6 +207,78 @@ fn a_redis_that_hangs_or_lies_costs_the_deadline_and_is_unknown() {
 }
 
 #[test]
+fn stores_over_tls_are_believed_by_the_named_authority_and_for_the_right_name_only() {
+    let stand = Stand::new();
+    if !servers::certificates(stand.dir.path()) {
+        return;
+    }
+    let (Some(redis), Some(postgres)) =
+        (stores::redis_over_tls(stand.dir.path()), stores::postgres(Some(stand.dir.path())))
+    else {
+        return;
+    };
+    postgres.sql("portal", "CREATE TABLE sessions (id text); GRANT SELECT, DELETE ON sessions TO tripline; INSERT INTO sessions VALUES ('s-41')");
+    let password = secret(stand.dir.path(), "password", "triplines-password");
+    let ca = format!("ca_file = {:?}", stand.path("ca.pem"));
+    for (name, host, ca) in
+        [("good", "localhost", ca.as_str()), ("name", "127.0.0.1", &ca), ("stranger", "localhost", "")]
+    {
+        stand.configure(&format!(
+            "[actions.redis-{name}]\nkind = \"redis\"\naddress = \"{host}:{}\"\ntls = true\nuser = \"tripline\"\n\
+             secret_file = {password:?}\nkeys = [\"{{target.session}}\"]\n{ca}\n\
+             [actions.postgres-{name}]\nkind = \"postgres\"\naddress = \"{host}:{}\"\ntls = true\nuser = \"tripline\"\n\
+             database = \"portal\"\nsecret_file = {password:?}\nparameters = [\"{{target.session}}\"]\n\
+             statement = \"DELETE FROM sessions WHERE id = $1\"\n{ca}\n",
+            redis.port, postgres.port
+        ));
+    }
+    let mut daemon = stand.start();
+    assert_eq!(daemon.run("redis-good", 1), done("0 keys deleted: it was not there"));
+    assert_eq!(daemon.run("postgres-good", 2), done("1 row"));
+    for (n, name) in (3..).zip(["redis-name", "redis-stranger", "postgres-name", "postgres-stranger"]) {
+        let (ending, note) = daemon.run(name, n);
+        assert!(ending == Ending::Permanent && note.contains("certificate"), "{name}: {ending:?} {note}");
+    }
+}
+
+#[test]
+fn a_django_session_in_both_stores_ends_when_both_are_told() {
+    if !django_is_there() {
+        return;
+    }
+    let (Some(redis), Some(postgres)) = (stores::redis(), stores::postgres(None)) else { return };
+    let stand = Stand::new();
+    let password = secret(stand.dir.path(), "password", "triplines-password");
+    let mut daemon = runner(
+        &stand,
+        &format!(
+            "[actions.end]\nrecipe = \"django-redis-session\"\nuser = \"tripline\"\nsecret_file = {password:?}\n\
+             with = {{ address = \"127.0.0.1:{}\", engine = \"cached_db\" }}\n\
+             [actions.row]\nrecipe = \"django-postgres-session\"\nsecret_file = {password:?}\n\
+             with = {{ address = \"127.0.0.1:{}\", database = \"portal\" }}\n",
+            redis.port, postgres.port
+        ),
+    );
+    let place = format!(
+        "redis://:everyone%27s%20password@127.0.0.1:{}/0 {}:{}",
+        redis.port,
+        postgres.dir.path().display(),
+        postgres.port
+    );
+    let django = Django { store: "both", place };
+    django.run("migrate", "");
+    postgres.sql("portal", "GRANT SELECT, DELETE ON django_session TO tripline");
+    let thief = django.login("anna");
+    assert_eq!(end(&mut daemon, 1, &thief), done("1 of 1 keys deleted"));
+    assert_eq!(django.who(&thief), "anna", "Django reads the row again, and fills the cache");
+    let mut asked = document("row", 2);
+    asked.target.session = Some(thief.clone());
+    assert_eq!(send(&mut daemon, asked), done("1 row"));
+    assert_eq!(end(&mut daemon, 3, &thief), done("1 of 1 keys deleted"));
+    assert_eq!(django.who(&thief), "nobody");
+}
+
+#[test]
 fn a_django_session_in_redis_ends_by_its_recipe() {
     if !django_is_there() {
         return;
@@ -212,8 +297,9 @@ fn a_django_session_in_redis_ends_by_its_recipe() {
     let place = format!("redis://:everyone%27s%20password@127.0.0.1:{}/0", redis.port);
     let django = Django { store: "redis", place };
     let (thief, colleague) = (django.login("anna"), django.login("bert"));
-    assert_eq!(django.who(&thief), "anna");
+    assert_eq!((django.who(&thief).as_str(), check(&mut daemon, 11, &thief)), ("anna", Ending::Failed));
     assert_eq!(end(&mut daemon, 1, &thief), done("1 of 1 keys deleted"));
+    assert_eq!(check(&mut daemon, 12, &thief), Ending::Done);
     assert_eq!((django.who(&thief).as_str(), django.who(&colleague).as_str()), ("nobody", "bert"));
 }
 
@@ -248,7 +334,7 @@ fn on_postgres(stand: &Stand, postgres: &Running) -> String {
 }
 
 fn with_sessions() -> Option<Running> {
-    let postgres = stores::postgres()?;
+    let postgres = stores::postgres(None)?;
     postgres.sql("portal", "CREATE TABLE sessions (id text PRIMARY KEY, actor text)");
     postgres.sql("portal", "GRANT SELECT, DELETE ON sessions TO tripline");
     postgres.sql("portal", "INSERT INTO sessions SELECT 's-' || n, 'u-' || n % 3 FROM generate_series(1, 30) n");
@@ -315,6 +401,10 @@ fn what_postgresql_refuses_is_told_and_a_lock_ends_at_the_deadline() {
         &stand,
         &format!(
             "[actions.table]\n{at}statement = \"DELETE FROM nowhere WHERE id = $1\"\nparameters = [\"{{target.session}}\"]\n\
+             [actions.asks]\n{at}statement = \"DELETE FROM sessions WHERE id = $1\"\ncheck_statement = \"SELECT 1 FROM nowhere WHERE id = $1\"\n\
+             parameters = [\"{{target.session}}\"]\n\
+             [actions.changes]\n{at}statement = \"DELETE FROM sessions WHERE id = $1\"\ncheck_statement = \"DELETE FROM sessions WHERE id = $1\"\n\
+             parameters = [\"{{target.session}}\"]\n\
              [actions.rights]\n{at}statement = \"UPDATE sessions SET actor = $1\"\nparameters = [\"{{target.session}}\"]\n\
              [actions.lock]\n{at}statement = \"DELETE FROM sessions WHERE id = $1\"\nparameters = [\"{{target.session}}\"]\ndeadline_seconds = 1\n\
              [actions.wrong]\nkind = \"postgres\"\naddress = \"127.0.0.1:{}\"\nuser = \"tripline\"\ndatabase = \"portal\"\n\
@@ -322,6 +412,18 @@ fn what_postgresql_refuses_is_told_and_a_lock_ends_at_the_deadline() {
             postgres.port
         ),
     );
+    // What could not be asked has not found that the session lives.
+    let mut asked = document("table", 9);
+    asked.purpose = Purpose::Check;
+    assert_eq!(send(&mut daemon, asked).0, Ending::Refused, "there is no `check_statement`");
+    let mut asked = document("asks", 10);
+    asked.purpose = Purpose::Check;
+    let (ending, note) = send(&mut daemon, asked);
+    assert!(ending == Ending::Unknown && note.contains("42P01"), "{note}");
+    let mut asked = document("changes", 11);
+    asked.purpose = Purpose::Check;
+    let (ending, note) = send(&mut daemon, asked);
+    assert!(ending == Ending::Unknown && note.contains("25006"), "a check is read only: {note}");
     for (n, name, code) in [(1, "table", "42P01"), (2, "rights", "42501"), (3, "wrong", "28P01")] {
         let (ending, note) = daemon.run(name, n);
         assert!(ending == Ending::Permanent && note.contains(code), "{name}: {ending:?} {note}");
@@ -352,7 +454,7 @@ fn a_django_session_in_postgresql_ends_by_its_recipe() {
     if !django_is_there() {
         return;
     }
-    let Some(postgres) = stores::postgres() else { return };
+    let Some(postgres) = stores::postgres(None) else { return };
     let django = Django { store: "postgres", place: format!(" {}:{}", postgres.dir.path().display(), postgres.port) };
     django.run("migrate", "");
     postgres.sql("portal", "GRANT SELECT, DELETE ON django_session TO tripline");
@@ -367,14 +469,15 @@ fn a_django_session_in_postgresql_ends_by_its_recipe() {
         ),
     );
     let (thief, colleague) = (django.login("anna"), django.login("bert"));
-    assert_eq!(django.who(&thief), "anna");
+    assert_eq!((django.who(&thief).as_str(), check(&mut daemon, 11, &thief)), ("anna", Ending::Failed));
     assert_eq!(end(&mut daemon, 1, &thief), done("1 row"));
+    assert_eq!(check(&mut daemon, 12, &thief), Ending::Done);
     assert_eq!((django.who(&thief).as_str(), django.who(&colleague).as_str()), ("nobody", "bert"));
 }
 
 #[test]
 fn the_browsers_that_fusionpbx_remembers_are_forgotten_by_its_recipe() {
-    let Some(postgres) = stores::postgres() else { return };
+    let Some(postgres) = stores::postgres(None) else { return };
     // The columns of FusionPBX's schema that matter, and its types.
     postgres.sql("portal", "CREATE TABLE v_user_logs (user_log_uuid uuid PRIMARY KEY, user_uuid uuid, session_id text, remember_selector text, remember_validator text)");
     postgres.sql("portal", "GRANT SELECT (user_uuid, remember_selector), UPDATE (remember_selector, remember_validator) ON v_user_logs TO tripline");
@@ -443,8 +546,9 @@ fn the_next_request_in_a_session_of_php_is_nobodys() {
         );
         let (thief, _) = ask(&php, "/?login=anna", None);
         let (colleague, _) = ask(&php, "/?login=bert", None);
-        assert_eq!(ask(&php, "/", Some(&thief)).1, "anna");
+        assert_eq!((ask(&php, "/", Some(&thief)).1.as_str(), check(&mut daemon, 11, &thief)), ("anna", Ending::Failed));
         assert_eq!(end(&mut daemon, 1, &thief), done("the session's file was removed"));
+        assert_eq!(check(&mut daemon, 12, &thief), Ending::Done);
         assert_eq!(ask(&php, "/", Some(&thief)).1, "nobody");
         assert_eq!(ask(&php, "/", Some(&colleague)).1, "bert");
         assert_eq!(end(&mut daemon, 2, "0000000000000000"), done("the session's file was not there"));

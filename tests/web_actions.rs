@@ -8,6 +8,7 @@ use stand::{Daemon, Stand, document};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tripline::model::Purpose;
 use tripline::respond::{Ending, HookDocument, Reply, Request};
 
 #[test]
@@ -100,6 +101,30 @@ fn h90_answers_mean_what_the_table_says() {
         assert!(note.contains(&code.to_string()) && !note.contains(['\x1b', '\n']), "{note:?}");
         assert_eq!(web.asked().len(), 1, "{code}");
     }
+}
+
+#[test]
+fn a_check_says_that_it_lives_only_where_an_answer_means_that() {
+    let check = |code: u16, more: &str| {
+        let web = Web::start(vec![status(code)]);
+        let (_stand, mut daemon) = one(&web, "/", &format!("method = \"GET\"\n{more}"));
+        let mut asked = document("end", 1);
+        asked.purpose = Purpose::Check;
+        send(&mut daemon, asked).0
+    };
+    let more = "done_statuses = [404]\nlives_statuses = [200]";
+    for (code, ending) in [
+        (404, Ending::Done),
+        (200, Ending::Failed),
+        // We may not ask, or asked the wrong way: that says nothing of the session.
+        (401, Ending::Unknown),
+        (403, Ending::Unknown),
+        (302, Ending::Unknown),
+        (503, Ending::Temporary),
+    ] {
+        assert_eq!(check(code, more), ending, "{code}");
+    }
+    assert_eq!(check(200, "done_statuses = [404]"), Ending::Refused, "it could never say that it lives");
 }
 
 #[test]
@@ -345,66 +370,6 @@ fn a_secret_that_is_missing_or_open_refuses_the_action_and_no_other() {
 
 // ---- TLS ----
 
-/// A certificate authority and a server's certificate of it, for `localhost`.
-fn certificates(stand: &Stand) -> bool {
-    if !there_is("openssl") {
-        return false;
-    }
-    let openssl = |words: &[&str]| run(Command::new("openssl").args(words).current_dir(stand.dir.path()));
-    openssl(&[
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-subj",
-        "/CN=test",
-        "-days",
-        "2",
-        "-addext",
-        "basicConstraints=critical,CA:TRUE",
-    ]);
-    openssl(&[
-        "req",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        "server.key",
-        "-out",
-        "server.csr",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-    ]);
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        "server.csr",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-out",
-        "server.pem",
-        "-days",
-        "2",
-        "-copy_extensions",
-        "copy",
-    ]);
-    true
-}
-
 /// Serves TLS; answers 204 to whoever gets so far.
 fn tls_server(stand: &Stand) -> u16 {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -434,7 +399,7 @@ fn tls_server(stand: &Stand) -> u16 {
 #[test]
 fn h90_tls_is_believed_by_the_named_authority_and_for_the_right_name_only() {
     let stand = Stand::new();
-    if !certificates(&stand) {
+    if !servers::certificates(stand.dir.path()) {
         return;
     }
     let port = tls_server(&stand);

@@ -73,6 +73,9 @@ impl Orders {
         for (name, why) in self.actions().1 {
             tracing::error!(action = name, "cannot be run, its orders are refused: {why}");
         }
+        for (name, caution) in self.cautions() {
+            tracing::warn!(action = name, "runs {caution}");
+        }
     }
 
     fn action(&self, name: &str) -> Result<Arc<Action>, String> {
@@ -92,6 +95,13 @@ impl Orders {
             }
         }
         (fit, refused)
+    }
+
+    fn cautions(&self) -> Vec<(String, String)> {
+        let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
+        let caution =
+            |(name, action): (&String, &Arc<Action>)| Some((name.clone(), action.fitted.as_ref().ok()?.caution()?));
+        actions.iter().filter_map(caution).collect()
     }
 
     /// Says what is known of `order`.

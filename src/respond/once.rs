@@ -7,8 +7,8 @@ use super::document::HookDocument;
 use super::secret;
 use super::settings::ActionSpec;
 use super::wire::{self, Ending, Reply, Request, VERSION};
-use crate::model::cut;
 use crate::model::limits::CONTROL_FRAME_BYTES;
+use crate::model::{Purpose, cut};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -34,6 +34,11 @@ impl Fitted {
         Ok(Fitted { means })
     }
 
+    /// See [`Means::caution`].
+    pub(super) fn caution(&self) -> Option<String> {
+        self.means.caution()
+    }
+
     /// See [`Means::ready`].
     ///
     /// # Errors
@@ -48,11 +53,15 @@ impl Fitted {
 }
 
 /// What may be told of how `document`'s order ended. A session id is a secret while the session lives, and the note goes into
-/// the ledger and to syslog.
+/// the ledger and to syslog. A check that could not be made has not found that the target lives.
 pub(super) fn tellable(ended: Ended, document: &HookDocument) -> Ended {
+    let ending = match (document.purpose, ended.ending) {
+        (Purpose::Check, Ending::Permanent) => Ending::Unknown,
+        (_, ending) => ending,
+    };
     let session = document.target.session.as_deref().unwrap_or_default();
     let note = secret::mask(&ended.note, session);
-    Ended { note: cut(&note, NOTE_BYTES).to_owned(), ..ended }
+    Ended { note: cut(&note, NOTE_BYTES).to_owned(), ending }
 }
 
 /// Really does what `spec` says with `document`, in this process: with our rights, our network and our credentials, and beside

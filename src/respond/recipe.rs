@@ -17,6 +17,7 @@ macro_rules! shipped {
 /// Name and text of each. To add one: a file in `policies/recipes/`, and a line here.
 pub static RECIPES: &[(&str, &str)] = shipped![
     "auth0-block-user",
+    "auth0-check-session",
     "auth0-end-session",
     "auth0-end-user-sessions",
     "auth0-revoke-refresh-tokens",
@@ -43,6 +44,7 @@ pub static RECIPES: &[(&str, &str)] = shipped![
     "keycloak-enable-user",
     "keycloak-logout-session",
     "keycloak-logout-user",
+    "okta-check-session",
     "okta-clear-user-sessions",
     "okta-end-session",
     "okta-suspend-user",
@@ -63,12 +65,14 @@ pub struct Recipe {
     pub proof: String,
     /// Where the call is documented.
     pub source: String,
-    /// What is ended: `session`, `user` (all of a user's sessions), `tokens`, `account`.
+    /// What is ended, as the `target` of a policy's response has it: `session`, `user`, `token`, `key`, `account`.
     pub grade: String,
     /// The file under `systemd/` that lets the runner do it.
     pub drop_in: String,
     /// The recipe that takes it back.
     pub undo: Option<String>,
+    /// The recipe that asks whether it held; its own name where it does so itself.
+    pub check: Option<String>,
     /// The values that `with` gives.
     #[serde(default)]
     pub with: BTreeMap<String, Parameter>,

@@ -121,6 +121,13 @@ impl ActionSpec {
     }
 }
 
+impl ActionSpec {
+    /// What it would be carried out without on this machine, although it asks for it; in words.
+    pub fn caution(&self) -> Option<String> {
+        self.compile().ok()?.caution()
+    }
+}
+
 /// How a syslog message travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

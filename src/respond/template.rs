@@ -22,6 +22,7 @@ const FIELDS: &[(&str, Get)] = &[
     ("order", |d| Some(d.order.to_string().into())),
     ("idempotency_key", |d| Some(d.idempotency_key.to_string().into())),
     ("action", |d| Some(Cow::Borrowed(&d.action))),
+    ("purpose", |d| Some(d.purpose.name().into())),
     ("attempt", |d| Some(d.attempt.to_string().into())),
     ("finding.id", |d| Some(d.finding.id.to_string().into())),
     ("finding.policy", |d| Some(Cow::Borrowed(&d.finding.policy))),

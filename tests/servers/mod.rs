@@ -152,3 +152,20 @@ pub fn free_port() -> u16 {
     let ports = std::iter::repeat_with(|| 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
     ports.take(1000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
+
+/// Makes a certificate authority (`ca.pem`) and its certificate for the server `localhost` (`server.pem`, `server.key`).
+pub fn certificates(folder: &Path) -> bool {
+    if !there_is("openssl") {
+        return false;
+    }
+    let openssl = |words: &str| run(Command::new("openssl").args(words.split(' ')).current_dir(folder));
+    let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(&format!(
+        "req -x509 {new} -keyout ca.key -out ca.pem -subj /CN=test -days 2 -addext basicConstraints=critical,CA:TRUE"
+    ));
+    openssl(&format!(
+        "req {new} -keyout server.key -out server.csr -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    ));
+    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -out server.pem -days 2 -copy_extensions copy");
+    true
+}

@@ -43,11 +43,26 @@ impl Running {
 
 /// Redis with a password for everybody, `everyone's password`, and a user `tripline` who may do what the recipes need.
 pub fn redis() -> Option<Running> {
+    redis_with(|port| format!("port {port}"))
+}
+
+/// The same over TLS only, with the certificate in `certificates`.
+pub fn redis_over_tls(certificates: &Path) -> Option<Running> {
+    let at = certificates.display();
+    redis_with(|port| {
+        format!(
+            "port 0\ntls-port {port}\ntls-auth-clients no\ntls-ca-cert-file {at}/ca.pem\ntls-cert-file {at}/server.pem\ntls-key-file {at}/server.key"
+        )
+    })
+}
+
+fn redis_with(listens: impl Fn(u16) -> String) -> Option<Running> {
     let redis = program("redis-server")?;
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let listens = listens(port);
     let config = format!(
-        "port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\nrequirepass \"everyone's password\"\n\
-         user tripline on >triplines-password ~* -@all +del +scan +hget +get +select\n",
+        "{listens}\nbind 127.0.0.1\ndir {}\nsave \"\"\nrequirepass \"everyone's password\"\n\
+         user tripline on >triplines-password ~* -@all +del +exists +scan +hget +get +select\n",
         dir.path().display()
     );
     let path = dir.path().join("redis.conf");
@@ -68,8 +83,8 @@ fn as_nobody(command: &mut Command) -> &mut Command {
 }
 
 /// PostgreSQL, with a database `portal` and a role `tripline` that has the password `triplines-password` (SCRAM). Its socket
-/// lies in its folder.
-pub fn postgres() -> Option<Running> {
+/// lies in its folder. With `certificates` it speaks TLS as well.
+pub fn postgres(certificates: Option<&Path>) -> Option<Running> {
     let (initdb, postgres) = (program("initdb")?, program("postgres")?);
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     if let Some(uid) = nobody() {
@@ -81,6 +96,14 @@ pub fn postgres() -> Option<Running> {
     let mut command = Command::new(postgres);
     command.arg("-D").arg(&data).arg("-p").arg(port.to_string()).arg("-k").arg(dir.path());
     command.args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]);
+    for (setting, name) in [("ssl_cert_file", "server.pem"), ("ssl_key_file", "server.key")] {
+        let Some(certificates) = certificates else { break };
+        let path = dir.path().join(name);
+        std::fs::copy(certificates.join(name), &path).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(&path, nobody(), nobody()).unwrap();
+        command.args(["-c", "ssl=on", "-c"]).arg(format!("{setting}={}", path.display()));
+    }
     let running = Running::start(as_nobody(&mut command), dir, port);
     let sql = |database: &str, statement: &str| running.sql(database, statement);
     let begun = Instant::now();

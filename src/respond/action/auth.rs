@@ -145,6 +145,11 @@ impl Auth {
         matches!(self.spec.r#type, How::Oauth2 | How::JwtBearer | How::Login)
     }
 
+    /// Whether a token is fetched over TLS.
+    pub fn needs_trust(&self) -> bool {
+        self.spec.token_url.as_deref().is_some_and(|url| url.starts_with("https:"))
+    }
+
     /// The header that it adds, without its secret.
     pub fn shown(&self) -> (String, String) {
         let masked = match self.spec.r#type {

@@ -12,6 +12,7 @@
 //! something behind would leave it with our rights. Its output is read for at most [`DRAIN`] longer, since a grandchild
 //! that left the group may hold the pipe for ever.
 use super::executable::Executable;
+use super::sandbox::{self, Sandbox};
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::limits::HOOK_OUTPUT_BYTES;
 use crate::model::{OrderId, ShownBytes};
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,10 @@ pub struct Spec {
     pub command: Vec<String>,
     /// What the program reads instead of the hook document, for programs that were not made for it; texts may name fields.
     pub json: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The program may read these paths and what is below, and beside them what every program needs; nothing else.
+    pub reads: Option<Vec<PathBuf>>,
+    /// The program may read and change these paths and what is below; nothing else.
+    pub writes: Option<Vec<PathBuf>>,
 }
 
 impl super::Spec for Spec {
@@ -51,7 +56,25 @@ impl super::Spec for Spec {
             return Err("`command` holds a NUL byte".into());
         }
         let json = self.json.clone().map(|json| JsonTemplate::parse("json", &json.into())).transpose()?;
-        Ok(Box::new(Exec { command: self.command.clone(), json, limits, executable: None }))
+        Ok(Box::new(Exec { command: self.command.clone(), json, limits, executable: None, sandbox: self.sandbox()? }))
+    }
+}
+
+impl Spec {
+    /// Nothing where neither `reads` nor `writes` is written: the program may then do what the runner may.
+    fn sandbox(&self) -> Result<Option<Sandbox>, String> {
+        for (key, paths) in [("reads", &self.reads), ("writes", &self.writes)] {
+            if let Some(odd) = paths.iter().flatten().find(|path| !path.is_absolute()) {
+                return Err(format!("`{key}` holds {}, which is not an absolute path", odd.display()));
+            }
+        }
+        let words = self.command.iter().map(PathBuf::from).filter(|path| path.is_absolute());
+        let paths = |key: &Option<Vec<PathBuf>>| key.clone().unwrap_or_default();
+        Ok((self.reads.is_some() || self.writes.is_some()).then(|| Sandbox {
+            reads: paths(&self.reads),
+            writes: paths(&self.writes),
+            programs: words.collect(),
+        }))
     }
 }
 
@@ -60,6 +83,7 @@ struct Exec {
     json: Option<JsonTemplate>,
     limits: Limits,
     executable: Option<Executable>,
+    sandbox: Option<Sandbox>,
 }
 
 impl Exec {
@@ -76,7 +100,11 @@ impl Exec {
 impl Means for Exec {
     fn settle(&mut self) -> Result<(), String> {
         self.executable = Some(Executable::open(&self.command).map_err(|unfit| unfit.to_string())?);
-        Ok(())
+        self.sandbox.as_ref().map_or(Ok(()), Sandbox::check)
+    }
+
+    fn caution(&self) -> Option<String> {
+        self.sandbox.as_ref().and_then(|_| sandbox::caution())
     }
 
     fn tells_of_tests(&self) -> bool {
@@ -87,21 +115,27 @@ impl Means for Exec {
         let executable = self.executable.as_ref().ok_or("its executable was not opened")?;
         let program = executable.recheck().map_err(|unfit| unfit.to_string())?;
         let (order, input) = (document.order, self.input(document)?);
-        Ok(Box::new(move || run(&self.command, self.limits, &program, order, &input)))
+        Ok(Box::new(move || run(self, &program, order, &input)))
     }
 
     fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
         let input = String::from_utf8_lossy(&self.input(document)?).trim_end().to_owned();
         let lines = self.command.iter().fold(Rehearsal::default(), |lines, word| lines.line("command", word));
+        let confined = self.sandbox.iter().flat_map(|sandbox| {
+            let shown = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" ");
+            [("may read", shown(&sandbox.reads)), ("may write", shown(&sandbox.writes))]
+        });
+        let lines = confined.fold(lines, |lines, (name, paths)| lines.line(name, paths));
         Ok(lines.line("environment", format!("TRIPLINE_ORDER={}", document.order)).line("stdin", input))
     }
 }
 
-/// Runs the hook `words` with `document` on its standard input, and returns when it has ended: at the latest after its
-/// deadline, its grace and [`DRAIN`].
+/// Runs the hook with `document` on its standard input, and returns when it has ended: at the latest after its deadline, its
+/// grace and [`DRAIN`].
 ///
 /// `program` is what [`Executable::recheck`] gave just now.
-fn run(words: &[String], limits: Limits, program: &Path, order: OrderId, document: &[u8]) -> Ended {
+fn run(exec: &Exec, program: &Path, order: OrderId, document: &[u8]) -> Ended {
+    let words = &exec.command;
     let mut command = Command::new(program);
     command
         .arg0(&words[0])
@@ -115,8 +149,18 @@ fn run(words: &[String], limits: Limits, program: &Path, order: OrderId, documen
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    match command.spawn() {
-        Ok(child) => Hook::new(child, document, limits).run(),
+    let started = match &exec.sandbox {
+        Some(sandbox) => sandbox.start(&mut command),
+        None => command.spawn().map(|child| (child, None)),
+    };
+    match started {
+        Ok((child, lacking)) => {
+            let ended = Hook::new(child, document, exec.limits).run();
+            match lacking {
+                Some(lacking) => Ended { note: format!("{}; it ran {lacking}", ended.note), ..ended },
+                None => ended,
+            }
+        }
         // Nothing of the hook has run: the kernel said why not.
         Err(e) => Ended::refused(format!("cannot run {}: {e}", words[0])),
     }

@@ -8,6 +8,7 @@ use super::retry;
 use super::trust::Trust;
 use super::webhook::Keys;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
+use crate::model::Purpose;
 use crate::respond::document::HookDocument;
 use crate::respond::escape;
 use crate::respond::secret::{Secret, Source};
@@ -64,6 +65,9 @@ pub struct Spec {
     /// Answers that mean "done" beside 2xx, such as 404 where that is "already gone".
     #[serde(default)]
     pub done_statuses: Vec<u16>,
+    /// Answers that mean that it did not hold, where the action is somebody's `check`: such as 200 where the session is still shown.
+    #[serde(default)]
+    pub lives_statuses: Vec<u16>,
     /// Send it over plain HTTP although it leaves this machine.
     #[serde(default)]
     pub insecure_http: bool,
@@ -102,6 +106,7 @@ struct Http {
     auth: Option<Auth>,
     sign: Option<Source>,
     done: Vec<u16>,
+    lives: Vec<u16>,
     trust: Trust,
     limits: Limits,
 }
@@ -123,6 +128,11 @@ impl super::Spec for Spec {
                 "`done_statuses` holds {odd}; 2xx are done anyway, and redirects never are: 400 to 599"
             ));
         }
+        if let Some(odd) =
+            self.lives_statuses.iter().find(|s| !(200..=599).contains(*s) || self.done_statuses.contains(s))
+        {
+            return Err(format!("`lives_statuses` holds {odd}, which is no answer, or means \"done\" already"));
+        }
         Ok(Box::new(Http {
             method,
             base,
@@ -133,6 +143,7 @@ impl super::Spec for Spec {
             auth,
             sign,
             done: self.done_statuses.clone(),
+            lives: self.lives_statuses.clone(),
             trust: Trust::new(self.ca_file.as_deref())?,
             limits,
         }))
@@ -298,6 +309,9 @@ impl Http {
             Ok(self.request(filled, auth, keys))
         };
         let meaning = |answer: &Answer| {
+            if self.lives.contains(&answer.status) {
+                return Some(Ended::new(Ending::Failed, format!("HTTP {}, which means that it lives", answer.status)));
+            }
             let done = self.done.contains(&answer.status);
             done.then(|| Ended::new(Ending::Done, format!("HTTP {}, which counts as done", answer.status)))
         };
@@ -314,7 +328,8 @@ fn bare(secret: &Secret) -> &str {
 
 impl Means for Http {
     fn settle(&mut self) -> Result<(), String> {
-        self.trust.settle()
+        let needs_trust = self.base.starts_with("https:") || self.auth.as_ref().is_some_and(Auth::needs_trust);
+        if needs_trust { self.trust.settle() } else { Ok(()) }
     }
 
     fn secrets(&self) -> Vec<&Source> {
@@ -326,6 +341,9 @@ impl Means for Http {
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        if document.purpose == Purpose::Check && self.lives.is_empty() {
+            return Err("it says of nothing that it lives, so that it cannot check: write `lives_statuses`".into());
+        }
         let filled = self.fill(document)?;
         let key = self.auth.as_ref().map(|auth| auth.source().read()).transpose()?;
         let sign = self.sign.as_ref().map(Source::read).transpose()?;

@@ -25,6 +25,7 @@ mod postgres_wire;
 pub mod redis;
 mod resp;
 mod retry;
+mod sandbox;
 mod scram;
 pub mod set;
 mod stream;
@@ -80,6 +81,11 @@ pub trait Means: Send + Sync {
     /// What is missing or unsafe, in words.
     fn settle(&mut self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// What would be done with less protection on this machine than the configuration asks for, in words.
+    fn caution(&self) -> Option<String> {
+        None
     }
 
     /// The secrets that it reads for each order.

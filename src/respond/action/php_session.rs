@@ -3,6 +3,7 @@
 //! The id must be of PHP's alphabet, so that it cannot name another folder, and the file is removed relative to the folder's
 //! own descriptor: nothing that is put in the way of the path can lead elsewhere.
 use super::{Ended, Limits, Means, Ready, Rehearsal};
+use crate::model::Purpose;
 use crate::respond::document::HookDocument;
 use crate::respond::template::Template;
 use crate::respond::wire::Ending;
@@ -68,28 +69,41 @@ impl PhpSession {
         rustix::fs::open(&self.directory, flags, Mode::empty())
     }
 
-    fn remove(&self, id: &str) -> Result<bool, Errno> {
+    /// Where the file lies; nothing where it is not there.
+    fn find(&self, id: &str) -> Result<Option<(OwnedFd, String)>, Errno> {
         let mut folder = self.open()?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         for at in 0..usize::from(self.depth) {
             folder = match rustix::fs::openat(&folder, &id[at..=at], flags, Mode::empty()) {
-                Err(Errno::NOENT) => return Ok(false),
+                Err(Errno::NOENT) => return Ok(None),
                 folder => folder?,
             };
         }
         let name = format!("sess_{id}");
         // Somebody who may write there could have put a link or a folder in its place: that is not PHP's, and stays.
         match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(false),
-            stat => {
-                if FileType::from_raw_mode(stat?.st_mode) != FileType::RegularFile {
-                    return Err(Errno::LOOP);
-                }
-            }
+            Err(Errno::NOENT) => Ok(None),
+            stat => match FileType::from_raw_mode(stat?.st_mode) {
+                FileType::RegularFile => Ok(Some((folder, name))),
+                _ => Err(Errno::LOOP),
+            },
         }
+    }
+
+    fn remove(&self, id: &str) -> Result<bool, Errno> {
+        let Some((folder, name)) = self.find(id)? else { return Ok(false) };
         match rustix::fs::unlinkat(&folder, &name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(false),
             removed => removed.map(|()| true),
+        }
+    }
+
+    /// Whether the session is still there.
+    fn look(&self, id: &str) -> Ended {
+        match self.find(id) {
+            Ok(Some(_)) => Ended::new(Ending::Failed, "the session's file is there"),
+            Ok(None) => Ended::new(Ending::Done, "the session's file is not there"),
+            Err(e) => Ended::new(Ending::Unknown, format!("cannot look into {}: {e}", self.directory.display())),
         }
     }
 
@@ -116,7 +130,11 @@ impl Means for PhpSession {
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
         let id = self.id(document)?;
-        Ok(Box::new(move || self.carry_out(&id)))
+        match document.purpose {
+            Purpose::End => Ok(Box::new(move || self.carry_out(&id))),
+            Purpose::Check => Ok(Box::new(move || self.look(&id))),
+            Purpose::Undo => Err("a session's file that was removed does not come back".into()),
+        }
     }
 
     fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {

@@ -3,10 +3,10 @@
 //! The statement is constant; `$1`, `$2` stand for what an order says and are sent apart from it. Where more rows than
 //! `at_most_rows` would be touched, everything is taken back.
 use super::postgres_wire::{Client, Refusal, asks_tls};
-use super::stream::{Place, Stream};
+use super::stream::{Place, Stream, unconnected};
 use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
-use crate::model::Shown;
+use crate::model::{Purpose, Shown};
 use crate::respond::document::HookDocument;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::template::Template;
@@ -35,6 +35,9 @@ pub struct Spec {
     pub secret_file: Option<PathBuf>,
     /// The statement, with `$1` and so on.
     pub statement: String,
+    /// What is asked where the action is a `check`: rows mean that it lives, none that it has ended. The same
+    /// parameters are put in.
+    pub check_statement: Option<String>,
     /// What `$1` and so on are; each may name fields.
     pub parameters: Vec<String>,
     /// More rows than this are taken back. 1 where it is left out.
@@ -72,8 +75,11 @@ impl super::Spec for Spec {
         }
         let named = self.credential.is_some() || self.secret_file.is_some();
         let parameters = (1..).zip(&self.parameters).map(|(n, text)| {
-            if !self.statement.contains(&format!("${n}")) {
-                return Err(format!("`statement` has no ${n}, for which there is a parameter"));
+            let all = [("statement", Some(&self.statement)), ("check_statement", self.check_statement.as_ref())];
+            for (key, statement) in all.into_iter().filter_map(|(key, statement)| Some((key, statement?))) {
+                if !statement.contains(&format!("${n}")) {
+                    return Err(format!("`{key}` has no ${n}, for which there is a parameter"));
+                }
             }
             Template::parse(text).map_err(|why| format!("`parameters`, ${n}, {why}"))
         });
@@ -104,8 +110,21 @@ impl Postgres {
         values.collect()
     }
 
-    fn carry_out(&self, values: &[String], password: Option<&Secret>) -> Ended {
-        let ended = self.transact(values, password).unwrap_or_else(|ended| ended);
+    /// What is run for that purpose.
+    fn statement(&self, purpose: Purpose) -> Result<&str, String> {
+        match (purpose, &self.spec.check_statement) {
+            (Purpose::Check, Some(statement)) => Ok(statement),
+            (Purpose::Check, None) => Err("it cannot check: write `check_statement`".into()),
+            (Purpose::End | Purpose::Undo, _) => Ok(&self.spec.statement),
+        }
+    }
+
+    fn carry_out(&self, statement: &str, values: &[String], password: Option<&Secret>, purpose: Purpose) -> Ended {
+        let ended = self.enter(password).and_then(|mut client| match purpose {
+            Purpose::Check => look(&mut client, statement, values),
+            Purpose::End | Purpose::Undo => self.transact(&mut client, statement, values),
+        });
+        let ended = ended.unwrap_or_else(|ended| ended);
         let note = password.map_or(ended.note.clone(), |secret| secret.mask(&ended.note));
         Ended { note, ..ended }
     }
@@ -119,7 +138,7 @@ impl Postgres {
         }
     }
 
-    fn transact(&self, values: &[String], password: Option<&Secret>) -> Result<Ended, Ended> {
+    fn enter(&self, password: Option<&Secret>) -> Result<Client<Stream>, Ended> {
         let until = Instant::now() + self.limits.deadline;
         let stream = self.connect(until).map_err(before)?;
         let entered = Client::enter(stream, &self.spec.user, &self.spec.database, password).map_err(before)?;
@@ -127,9 +146,13 @@ impl Postgres {
         // Ours is not the last say: a lock that somebody holds must not outlive the deadline on the server's side.
         let left = until.saturating_duration_since(Instant::now()).as_millis().max(1);
         client.simple(&format!("SET statement_timeout = {left}")).map_err(before)?.map_err(refused)?;
+        Ok(client)
+    }
+
+    fn transact(&self, client: &mut Client<Stream>, statement: &str, values: &[String]) -> Result<Ended, Ended> {
         client.simple("BEGIN").map_err(before)?.map_err(refused)?;
         // Until COMMIT is sent, a connection that breaks takes everything back.
-        let rows = client.run(&self.spec.statement, values).map_err(before)?.map_err(refused)?;
+        let rows = client.run(statement, values).map_err(before)?.map_err(refused)?;
         if rows > self.spec.at_most_rows {
             let note = format!(
                 "taken back: {rows} rows would have been touched, and `at_most_rows` is {}",
@@ -153,8 +176,17 @@ impl Postgres {
     }
 }
 
+/// Asks, in a transaction that can change nothing.
+fn look(client: &mut Client<Stream>, statement: &str, values: &[String]) -> Result<Ended, Ended> {
+    client.simple("BEGIN READ ONLY").map_err(before)?.map_err(refused)?;
+    Ok(match client.run(statement, values).map_err(before)?.map_err(refused)? {
+        0 => Ended::new(Ending::Done, "no row is there"),
+        n => Ended::new(Ending::Failed, format!("{n} rows are there")),
+    })
+}
+
 fn before(e: std::io::Error) -> Ended {
-    Ended::new(Ending::Temporary, format!("nothing was changed: {}", Shown(&e.to_string())))
+    Ended::new(unconnected(&e), format!("nothing was changed: {}", Shown(&e.to_string())))
 }
 
 fn refused(refusal: Refusal) -> Ended {
@@ -174,9 +206,10 @@ impl Means for Postgres {
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        let (purpose, statement) = (document.purpose, self.statement(document.purpose)?);
         let values = self.fill(document)?;
         let password = self.password.as_ref().map(Source::read).transpose()?;
-        Ok(Box::new(move || self.carry_out(&values, password.as_ref())))
+        Ok(Box::new(move || self.carry_out(statement, &values, password.as_ref(), purpose)))
     }
 
     fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
@@ -185,7 +218,7 @@ impl Means for Postgres {
         if let Some(password) = &self.password {
             lines = lines.line("password", password.shown());
         }
-        let lines = lines.line("statement", &self.spec.statement);
+        let lines = lines.line("statement", self.statement(document.purpose)?);
         Ok((1..).zip(self.fill(document)?).fold(lines, |lines, (n, value)| lines.line(&format!("${n}"), value)))
     }
 }

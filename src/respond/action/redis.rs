@@ -3,10 +3,10 @@
 //! `keys` names them. `scan` finds the user's sessions instead: among the keys of a constant pattern, those whose value holds
 //! the user at `match_field` (a field of a hash, or a member of a JSON text). Not there is done, and said so.
 use super::resp::{Client, Value};
-use super::stream::{Place, Stream};
+use super::stream::{Place, Stream, unconnected};
 use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
-use crate::model::Shown;
+use crate::model::{Purpose, Shown};
 use crate::respond::document::HookDocument;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::template::Template;
@@ -156,13 +156,16 @@ impl Redis {
         }
     }
 
-    fn carry_out(&self, filled: &Filled, password: Option<&Secret>) -> Ended {
+    fn carry_out(&self, filled: &Filled, password: Option<&Secret>, purpose: Purpose) -> Ended {
         let ended = self.enter(password).and_then(|mut client| {
             let (keys, more) = match filled {
                 Filled::Keys(keys) => (keys.iter().map(|key| key.clone().into_bytes()).collect(), false),
                 Filled::Scan(scan, value) => find(&mut client, scan, value).map_err(before)?,
             };
-            delete(&mut client, &keys, more)
+            match purpose {
+                Purpose::Check => look(&mut client, &keys, more),
+                Purpose::End | Purpose::Undo => delete(&mut client, &keys, more),
+            }
         });
         let ended = ended.unwrap_or_else(|broken| Ended::new(broken.ending, Shown(&broken.why).to_string()));
         let note = password.map_or(ended.note.clone(), |secret| secret.mask(&ended.note));
@@ -193,7 +196,7 @@ impl Redis {
 
 /// What fails before a key is deleted.
 fn before(e: std::io::Error) -> Broken {
-    Broken { ending: Ending::Temporary, why: format!("nothing was deleted: {e}") }
+    Broken { ending: unconnected(&e), why: format!("nothing was deleted: {e}") }
 }
 
 fn well(answer: Value) -> Result<Value, Broken> {
@@ -226,6 +229,22 @@ fn delete(client: &mut Client<Stream>, keys: &Vec<Vec<u8>>, more: bool) -> Resul
         ),
         (0, _) => Ended::new(Ending::Done, "0 keys deleted: it was not there"),
         (n, _) => Ended::new(Ending::Done, format!("{n} of {} keys deleted", keys.len())),
+    })
+}
+
+/// Whether any of `keys` is there.
+fn look(client: &mut Client<Stream>, keys: &[Vec<u8>], more: bool) -> Result<Ended, Broken> {
+    let mut there = 0;
+    for key in keys {
+        match well(client.ask(&[b"EXISTS", key]).map_err(before)?)? {
+            Value::Number(n) => there += n,
+            _ => return Err(Broken { ending: Ending::Unknown, why: "the answer to EXISTS is no number".into() }),
+        }
+    }
+    Ok(match (there, more) {
+        (0, false) => Ended::new(Ending::Done, "no key is there"),
+        (0, true) => Ended::new(Ending::Unknown, "there are more keys than `at_most_scanned` to look at"),
+        (n, _) => Ended::new(Ending::Failed, format!("{n} keys are there")),
     })
 }
 
@@ -287,9 +306,13 @@ impl Means for Redis {
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        let purpose = document.purpose;
+        if purpose == Purpose::Undo {
+            return Err("keys that were deleted do not come back".into());
+        }
         let filled = self.fill(document)?;
         let password = self.password.as_ref().map(Source::read).transpose()?;
-        Ok(Box::new(move || self.carry_out(&filled, password.as_ref())))
+        Ok(Box::new(move || self.carry_out(&filled, password.as_ref(), purpose)))
     }
 
     fn rehearse(&self, document: &HookDocument) -> Result<Rehearsal, String> {
@@ -297,8 +320,9 @@ impl Means for Redis {
         if let Some(password) = &self.password {
             lines = lines.line("AUTH", format!("{} {}", self.user.as_deref().unwrap_or_default(), password.shown()));
         }
+        let word = if document.purpose == Purpose::Check { "EXISTS" } else { "DEL" };
         Ok(match self.fill(document)? {
-            Filled::Keys(keys) => keys.into_iter().fold(lines, |lines, key| lines.line("DEL", key)),
+            Filled::Keys(keys) => keys.into_iter().fold(lines, |lines, key| lines.line(word, key)),
             Filled::Scan(scan, value) => {
                 lines.line("SCAN", &scan.pattern).line("match", format!("{} = {value}", scan.field))
             }

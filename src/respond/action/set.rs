@@ -7,7 +7,7 @@ use super::auth::{Auth, AuthSpec};
 use super::jws::{self, Algorithm};
 use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal, http, retry};
-use crate::model::{Shown, cut};
+use crate::model::{Purpose, Shown, cut};
 use crate::respond::document::HookDocument;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::template::JsonTemplate;
@@ -166,7 +166,8 @@ fn meaning(answer: &Answer) -> Option<Ended> {
 
 impl Means for Set {
     fn settle(&mut self) -> Result<(), String> {
-        self.trust.settle()
+        let needs_trust = self.spec.url.starts_with("https:") || self.auth.as_ref().is_some_and(Auth::needs_trust);
+        if needs_trust { self.trust.settle() } else { Ok(()) }
     }
 
     fn secrets(&self) -> Vec<&Source> {
@@ -174,6 +175,11 @@ impl Means for Set {
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {
+        if document.purpose != Purpose::End {
+            return Err(
+                "the event says that a session was revoked, which is neither checked nor taken back by it".into()
+            );
+        }
         let claims = self.claims(document, jiff::Timestamp::now().as_second())?;
         let signing = self.key.read()?;
         let token =
@@ -199,7 +205,7 @@ impl Means for Set {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FindingId, OrderId, Severity, TargetKind};
+    use crate::model::{FindingId, OrderId, Purpose, Severity, TargetKind};
     use crate::respond::document::{HookFinding, HookTarget, SCHEMA};
     use std::time::Duration;
 
@@ -210,7 +216,7 @@ mod tests {
             order: id,
             idempotency_key: id,
             action: "tell".into(),
-            purpose: crate::model::Purpose::End,
+            purpose: Purpose::End,
             attempt: 1,
             test: false,
             target: HookTarget {

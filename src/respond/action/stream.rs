@@ -1,6 +1,7 @@
 //! A connection with a deadline, for the session stores: TCP, TLS over it, or a unix socket. No single call blocks past the
 //! deadline, and so nothing that speaks over it can.
 use super::trust::Trust;
+use crate::respond::wire::Ending;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -96,6 +97,15 @@ impl Stream {
             Line::Unix(unix) => unix.set_read_timeout(left).and(unix.set_write_timeout(left)),
             Line::Tls(tls) => tls.sock.set_read_timeout(left).and(tls.sock.set_write_timeout(left)),
         }
+    }
+}
+
+/// What a connection that failed before anything was changed means: it may come back, unless the other side is not who it
+/// should be.
+pub fn unconnected(e: &Error) -> Ending {
+    match e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        true => Ending::Permanent,
+        false => Ending::Temporary,
     }
 }
 
