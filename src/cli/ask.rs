@@ -182,6 +182,21 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
         row["orders"].as_object().into_iter().flatten().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>();
     let hold = if row["hold"] == true { "; ON HOLD" } else { "" };
     say!("orders: {}{hold}", if orders.is_empty() { "none".to_owned() } else { orders.join(", ") });
+    let waiting = |state: &str| row["orders"][state].as_u64().unwrap_or(0);
+    for (state, what) in [("waiting", "approve"), ("held", "release"), ("unknown", "show")] {
+        if waiting(state) > 0 {
+            let text = format!(
+                "{} {state}: a person is asked (`tripline orders list --in {state}`, then `orders {what}`)",
+                waiting(state)
+            );
+            say!("orders: {}", show::paint("33", &text));
+        }
+    }
+    let now = crate::daemon::wall_now().0;
+    for mute in row["mutes"].as_array().into_iter().flatten().filter(|m| m["until"].as_i64() > Some(now)) {
+        let until = EventTime(mute["until"].as_i64().unwrap_or(0));
+        say!("muted until {until}: {}", shown(mute["reason"].as_str().unwrap_or("?")));
+    }
     for outlet in row["outlets"].as_array().into_iter().flatten() {
         let error = outlet["error"].as_str().map(|e| format!(" ({})", shown(e))).unwrap_or_default();
         say!("outlet {}: {} waiting{error}", shown(outlet["name"].as_str().unwrap_or("?")), outlet["waiting"]);
