@@ -30,7 +30,14 @@ fn answer(mut stream: UnixStream) -> String {
 fn x105_garbage_and_endless_frames_are_refused_and_others_are_answered() {
     let site = site();
     let daemon = site.start(&[]);
-    for garbage in [&b"\x00\xff\xfe\n"[..], b"{\"ask\":\"everything\"}\n", b"[]\n", b"GET / HTTP/1.1\r\n\r\n"] {
+    for garbage in [
+        &b"\x00\xff\xfe\n"[..],
+        b"{\"ask\":\"everything\"}\n",
+        b"{\"ask\":\"orders\",\"limit\":1,\"more\":1}\n",
+        b"[]\n",
+        &[&[b'['; 60_000][..], b"\n"].concat(),
+        b"GET / HTTP/1.1\r\n\r\n",
+    ] {
         let mut stream = connect(&site);
         stream.write_all(garbage).unwrap();
         assert!(answer(stream).contains("error"));

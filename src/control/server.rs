@@ -21,6 +21,9 @@ const CONNECTIONS_OF_ONE: usize = 8;
 /// How long a client may take to ask, or to take a line of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a client may take to ask of whose user there are enough already.
+const HURRY: Duration = Duration::from_millis(100);
+
 /// What the server needs of the daemon.
 pub trait Daemon: Send + Sync + 'static {
     /// Has an input committed.
@@ -106,12 +109,16 @@ async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon, gue
     let peer = stream.peer_cred()?;
     let by = Text::from(format!("uid {}", peer.uid()));
     let (from, mut to) = stream.into_split();
-    let Some(_guest) = guests.enter(peer.uid()) else {
-        return say(&mut to, &Line::Busy).await;
-    };
+    let guest = guests.enter(peer.uid());
+    // who is turned away has asked first: closing on what nobody read would take the answer away as well
+    let patience = if guest.is_some() { PATIENCE } else { HURRY };
     let mut line = Vec::new();
     let mut from = BufReader::new(from).take(limits::CONTROL_FRAME_BYTES as u64);
-    tokio::time::timeout(PATIENCE, from.read_until(b'\n', &mut line)).await??;
+    let read = tokio::time::timeout(patience, from.read_until(b'\n', &mut line)).await;
+    if guest.is_none() {
+        return say(&mut to, &Line::Busy).await;
+    }
+    read??;
     let lines = match serde_json::from_slice::<Request>(&line) {
         Ok(request) => respond(request, &by, ledger, daemon).await,
         Err(e) => vec![Line::Error(format!("the request can't be read: {e}"))],
