@@ -49,6 +49,18 @@ pub fn refuses(settings: &Settings, order: &Order, decision: Decision, by: &str)
     }
 }
 
+/// What was done, for the steps of an order.
+const fn past(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::Deny => "denied",
+        Decision::Release => "released",
+        Decision::Cancel => "cancelled",
+        Decision::Retry => "tried again",
+        Decision::Undo => "taken back",
+    }
+}
+
 impl Book {
     /// A person decides about an order; nothing where [`refuses`] says no.
     pub fn decide(
@@ -61,7 +73,8 @@ impl Book {
     ) -> Considered {
         let known = self.orders.get(&id).filter(|o| refuses(settings, o, decision, by).is_none());
         let Some(known) = known else { return Considered::default() };
-        let mut order = Order { changed: at, note: Some(by.clone()), ..known.clone() };
+        let why = Text::from(format!("{} by {by}", past(decision)));
+        let mut order = Order { changed: at, note: Some(why.clone()), ..known.clone() };
         match decision {
             Decision::Approve => {
                 order.approved.push(Approval { by: by.clone(), at });
@@ -83,9 +96,9 @@ impl Book {
             }
             Decision::Retry => {
                 order.released_by = Some(by.clone());
-                return self.again(order, at, by.clone());
+                return self.again(order, at, why);
             }
-            Decision::Undo => return self.undo(settings, order, at, by.clone()),
+            Decision::Undo => return self.undo(settings, order, at, why),
         }
         self.put(order.clone());
         Considered { orders: vec![order], tripped: None }

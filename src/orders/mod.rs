@@ -230,7 +230,7 @@ impl Book {
             state: OrderState::Held,
             refusal: Some(Refusal::Hold),
             changed: at,
-            note: Some(by.into()),
+            note: Some(format!("the hold was put on by {by}").into()),
             ..order
         };
         let changed: Vec<Order> = pending.into_iter().map(held).collect();
@@ -330,7 +330,13 @@ impl<'a> Wish<'a> {
             test: finding.test,
             by_hand,
         };
-        Wish { case, finding: finding.id, parent: None, trail: subject.trail.clone(), note: by_hand.cloned() }
+        Wish {
+            case,
+            finding: finding.id,
+            parent: None,
+            trail: subject.trail.clone(),
+            note: by_hand.map(|by| format!("asked for by {by}").into()),
+        }
     }
 
     /// The next grade, because `order` did not hold.
