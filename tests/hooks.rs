@@ -202,7 +202,11 @@ fn group_is_gone(group: &str) -> bool {
 fn h86_a_grandchild_that_holds_the_output_does_not_hold_up_the_answer() {
     let stand = Stand::new();
     stand.hook("group", "echo out; echo $$ > $DIR/leader; sleep 1000 & exit 0", "");
-    stand.hook("session", "echo out; setsid sleep 20 & exit 0", "");
+    stand.hook(
+        "session",
+        "echo out; setsid sh -c 'echo $$ > $DIR/escaped; sleep 1000' & while [ ! -s $DIR/escaped ]; do :; done",
+        "",
+    );
     let mut daemon = stand.start();
     let begun = Instant::now();
     for (action, order) in [("group", 1), ("session", 2)] {
@@ -211,6 +215,8 @@ fn h86_a_grandchild_that_holds_the_output_does_not_hold_up_the_answer() {
     assert!(begun.elapsed() < Duration::from_secs(9), "it waited for the grandchild");
     let leader = std::fs::read_to_string(stand.path("leader")).unwrap();
     until("what stayed in the group is gone", || group_is_gone(leader.trim()));
+    let escaped = std::fs::read_to_string(stand.path("escaped")).unwrap();
+    until("what left the group is gone too", || group_is_gone(escaped.trim()));
 }
 
 #[test]

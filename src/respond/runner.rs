@@ -112,6 +112,8 @@ fn harden() {
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
     super::confine::forbid_dumps();
+    // without it a hook's process group is all of the hook that can be ended
+    let _ = super::action::adopt_orphans();
     // What our parent left open is not the hooks' to have. systemd's sockets stay open, for us.
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
 }

@@ -9,9 +9,10 @@
 //! | none before the deadline   | unknown: SIGTERM at the deadline, SIGKILL to the whole group after the grace |
 //!
 //! The hook leads a process group of its own. When it ends, whatever is left of the group is killed: a hook that leaves
-//! something behind would leave it with our rights. Its output is read for at most [`DRAIN`] longer, since a grandchild
+//! something behind would leave it with our rights. What left the group goes too, where the runner runs it (see [`super::orphans`]). Its output is read for at most [`DRAIN`] longer, since a grandchild
 //! that left the group may hold the pipe for ever.
 use super::executable::Executable;
+use super::orphans;
 use super::sandbox::{self, Sandbox};
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::limits::HOOK_OUTPUT_BYTES;
@@ -149,13 +150,15 @@ fn run(exec: &Exec, program: &Path, order: OrderId, document: &[u8]) -> Ended {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let started = match &exec.sandbox {
+    let started = orphans::start(|| match &exec.sandbox {
         Some(sandbox) => sandbox.start(&mut command),
         None => command.spawn().map(|child| (child, None)),
-    };
+    });
     match started {
         Ok((child, lacking)) => {
+            let pid = Pid::from_child(&child);
             let ended = Hook::new(child, document, exec.limits).run();
+            orphans::end(pid);
             match lacking {
                 Some(lacking) => Ended { note: format!("{}; it ran {lacking}", ended.note), ..ended },
                 None => ended,

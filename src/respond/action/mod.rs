@@ -19,6 +19,7 @@ pub(super) mod exec;
 pub(super) mod executable;
 pub mod http;
 mod jws;
+mod orphans;
 pub mod php_session;
 pub mod postgres;
 mod postgres_wire;
@@ -31,6 +32,8 @@ pub mod set;
 mod stream;
 mod trust;
 mod webhook;
+
+pub(super) use orphans::adopt as adopt_orphans;
 
 use super::document::HookDocument;
 use super::secret::Source;
