@@ -80,6 +80,13 @@ fn x109_ten_thousand_forged_lines_end_with_the_breaker_open_the_protected_untouc
         let waiting = site.status()["outlets"].to_string();
         waiting.contains("\"waiting\":0").then_some(())
     });
+    until("as many hooks as there may be", || (journal(&site).len() >= LIMIT).then_some(()));
+    until("every order that was given to be over", || {
+        ["pending", "started"]
+            .iter()
+            .all(|state| site.json(&["orders", "list", "--in", state]).is_empty())
+            .then_some(())
+    });
     let done = journal(&site);
     assert_eq!(done.len(), LIMIT, "{done:?}");
     assert!(done.iter().all(|told| !told.contains("\"admin0\"")));
