@@ -16,6 +16,10 @@ use tripline::model::{Severity, SourceName, WallTime};
 use tripline::pipeline::{Rules, Scratch};
 use tripline::source::{Follower, Framing, Start, TrailSpec, Until};
 
+/// As in the program, so that it is the program that is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The portal's line, as a hand-written reader would take it up.
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "what is parsed is the point, not what is done with it")]
