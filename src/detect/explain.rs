@@ -99,7 +99,7 @@ impl Engine {
                 out.reached.push(self.reached(
                     state,
                     step,
-                    part,
+                    &part,
                     at,
                     label,
                     policy.tells(event),
@@ -114,11 +114,11 @@ impl Engine {
                 out.waiting.push((policy.name.as_ref().into(), self.set.rules[rule].name.as_ref().into()));
                 continue;
             }
-            let judged = self.judge(state, correlation, part, at);
+            let judged = self.judge(state, correlation, &part, at);
             let known = &mut holds[usize::from(step.policy)];
             *known = either(*known, judged.holds);
             let label = self.label(correlation, step.via, event);
-            let reached = self.reached(state, step, part, at, label, policy.tells(event), judged);
+            let reached = self.reached(state, step, &part, at, label, policy.tells(event), judged);
             match out.reached.iter_mut().find(|r| r.policy == reached.policy) {
                 Some(before) => {
                     before.by.extend(reached.by);
@@ -152,7 +152,7 @@ impl Engine {
         &self,
         state: &mut State,
         step: &Step,
-        part: &Part,
+        part: &Part<'_>,
         at: EventTime,
         entity: Text,
         tells: bool,
@@ -180,7 +180,7 @@ impl Engine {
         }
     }
 
-    fn judge(&self, state: &mut State, c: &Correlation, part: &Part, at: EventTime) -> Judged {
+    fn judge(&self, state: &mut State, c: &Correlation, part: &Part<'_>, at: EventTime) -> Judged {
         match (&c.kind, state.clone_of(&part.key)) {
             (kind, _) if is_or(kind) => Judged::of(true, Vec::new()),
             (Kind::NewValue(new), slice) => {
@@ -200,11 +200,11 @@ impl Engine {
         state: &mut State,
         mut values: Values,
         (c, new): (&Correlation, &NewValue),
-        part: &Part,
+        part: &Part<'_>,
         at: EventTime,
     ) -> Judged {
         let fields = self.set.tuple_of(&new.fields);
-        let Some(value) = &part.value else {
+        let Some(value) = part.value else {
             let measure = Measure { what: fields.into(), value: "not there".into(), against: "a value".into() };
             return Judged::of(false, vec![measure]);
         };
@@ -217,7 +217,7 @@ impl Engine {
             against: format!("{known} others known: {usual}").into(),
         }];
         let mut holds = values.observe(crate::model::EventId([0; 16]), value, at, &terms(c, new)).new;
-        if let (Some(crowd), Some(beside)) = (&new.crowd, &part.beside) {
+        if let (Some(crowd), Some(beside)) = (&new.crowd, &part.beside()) {
             let mut users =
                 if let Some(Slice::Users(users)) = state.clone_of(beside) { users } else { Users::default() };
             let others = users.observe(part.entity(), at, crowd).others;
@@ -234,7 +234,7 @@ impl Engine {
         state: &mut State,
         past: &Past,
         (c, base): (&Correlation, &Baseline),
-        part: &Part,
+        part: &Part<'_>,
         at: EventTime,
     ) -> Judged {
         let m = past.window().measure(at, c.timespan);
@@ -244,7 +244,7 @@ impl Engine {
             Amount::Distinct(fields) => (format!("different {}", self.set.tuple_of(fields)), m.distinct),
         };
         let own = past.usual(at, base.percentile, base.learning.days, base.learning.observations);
-        let peers = part.beside.as_ref().and_then(|key| match state.clone_of(key) {
+        let peers = part.beside().and_then(|key| match state.clone_of(&key) {
             Some(Slice::Sketch(sketch)) => Sketch::usual(&sketch, base.percentile),
             _ => None,
         });

@@ -32,7 +32,7 @@ impl Engine {
         found: &mut Found,
     ) -> Option<EventTime> {
         let Place { event, step, part, slot, policy, .. } = place;
-        let value = part.value.as_ref()?;
+        let value = part.value?;
         let terms = terms(correlation, new);
         let values = state.get::<Values>(*slot);
         let evicted = values.evicted();
@@ -104,7 +104,7 @@ impl Engine {
         }
         let expires = new.crowd.as_ref().map_or(time, |crowd| users.expires(crowd));
         state.wrote(*beside, expires);
-        let (fields, value) = (self.names(&new.fields), part.value.as_deref().unwrap_or_default());
+        let (fields, value) = (self.names(&new.fields), part.value.map(Text::as_str).unwrap_or_default());
         let measure = Measure {
             what: format!("began to use {fields} {}", value.replace(SEPARATOR, " + ")).into(),
             value: (used.others + 1).to_string().into(),
@@ -115,7 +115,7 @@ impl Engine {
         let witnesses = vec![(event.id, event.time, policy.name.as_ref().into())];
         let firing = self.firing(place, correlation, (time, time), vec![measure], witnesses);
         let label = format!("{fields}={} of several at once", value.replace(SEPARATOR, " + ")).into();
-        let entity = part.beside.map_or(firing.entity, |key| key.entity());
+        let entity = part.beside().map_or(firing.entity, |key| key.entity());
         found.contributed = true;
         found.firings.push(Firing { label, entity, ..firing });
     }
@@ -192,7 +192,7 @@ impl Engine {
         let (amount, value) = match &base.measure {
             Amount::Count => (1, 0),
             Amount::Sum(field) => (number(event, field)?.max(0), 0),
-            Amount::Distinct(_) => (0, part.value.as_ref().map(|_| part.digest)?),
+            Amount::Distinct(_) => (0, part.value.map(|_| part.digest)?),
         };
         let span = correlation.timespan;
         let past = state.get::<Past>(*slot);
@@ -208,12 +208,14 @@ impl Engine {
         let over = past.reached(reached, time, base.history);
         let expires = past.expires(span, base.history);
         state.wrote(*slot, expires);
-        let peers = part.beside.and_then(|_| {
+        let peers = if part.has_beside() {
             let sketch = state.get::<Sketch>(*beside);
             over.iter().for_each(|most| sketch.add(*most, time, base.history));
             sketch.usual(base.percentile)
-        });
-        if part.beside.is_some() && over.is_some() {
+        } else {
+            None
+        };
+        if part.has_beside() && over.is_some() {
             state.wrote(*beside, time.plus(base.history.times(2)));
         }
         let usual = own.into_iter().chain(peers).max()?.max(1);

@@ -9,6 +9,7 @@ pub mod baseline;
 pub mod crowd;
 pub mod explain;
 mod judged;
+mod lately;
 mod learned;
 mod plan;
 pub mod share;
@@ -118,16 +119,13 @@ impl Engine {
         let mut found = Found::default();
         let table = meeting.table;
         let Some((plan, facets)) = table.get(touched) else { return found };
-        // for each facet where the state knows it, and what is found out of its calm: nothing where it is calm
+        // for each facet where the state knows it, and whether it is calm
         let mut calm = state.take_calms();
         calm.extend(facets.iter().zip(plan.direct()).map(|(case, direct)| {
             let met = meeting.case(*case, state);
-            if !direct {
-                return (met, None);
-            }
-            (met, (!state.is_calm(met, at)).then(|| Calm::after(at)))
+            (met, !direct || state.is_calm(met, at))
         }));
-        if calm.iter().all(|(_, calm)| calm.is_none()) {
+        if calm.iter().all(|(_, calm)| *calm) {
             state.give_back_calms(calm);
             return found;
         }
@@ -137,12 +135,11 @@ impl Engine {
         plan.matches.iter().for_each(|i| holds[usize::from(*i)].push(at));
         for step in &plan.steps {
             let (met, calm) = &mut calm[usize::from(step.facet)];
-            if step.direct && calm.is_none() {
-                // what the event itself has brought about may have ended the calm
-                if state.upsets() == undisturbed || state.is_calm(*met, at) {
-                    continue;
-                }
-                *calm = Some(Calm::after(at));
+            // what the event itself has brought about may have ended the calm
+            let is_calm =
+                |state: &State| (*calm && state.upsets() == undisturbed) || state.is_step_calm(*met, step.place, at);
+            if step.direct && is_calm(state) {
+                continue;
             }
             let policy = &self.set.rules[usize::from(step.policy)];
             let times = match &policy.body {
@@ -153,12 +150,17 @@ impl Engine {
                 continue;
             }
             let case = &table.cases()[facets[usize::from(step.facet)] as usize];
-            let Some(part) = case.part(step.place) else { continue };
             let [slot, beside] = state.place(*met, step.place);
-            let place = Place { event, step, part, slot, beside, policy };
-            // what is reached only where something else holds is asked about whenever that holds
-            let calm = calm.as_mut().filter(|_| step.direct);
-            let mut held = self.step(state, &place, times, calm.unwrap_or(&mut Calm::NEVER.clone()), &mut found);
+            let mut until = Calm::after(at);
+            let mut held = case.part(step.place).map_or_else(Vec::new, |part| {
+                let place = Place { event, step, part: &part, slot, beside, policy };
+                self.step(state, &place, times, &mut until, &mut found)
+            });
+            if step.direct {
+                // what is reached only where something else holds is asked about whenever that holds
+                state.calm_step(*met, step.place, until);
+                *calm = false;
+            }
             let holds = &mut holds[usize::from(step.policy)];
             holds.append(&mut held);
             holds.sort_unstable();
@@ -167,7 +169,7 @@ impl Engine {
         plan.matches.iter().for_each(|i| holds[usize::from(*i)].clear());
         plan.steps.iter().for_each(|s| holds[usize::from(s.policy)].clear());
         state.give_back_holds(holds);
-        calm.iter().for_each(|(met, calm)| calm.iter().for_each(|calm| state.calm(*met, *calm)));
+        calm.iter().filter(|(_, calm)| !calm).for_each(|(met, _)| state.calm(*met));
         state.give_back_calms(calm);
         if found.firings.iter().any(|f| self.set.rules[usize::from(f.policy)].severity >= SUSPICIOUS) {
             self.suspect(state, at, touched, meeting);
@@ -294,7 +296,7 @@ impl Engine {
 struct Place<'a> {
     event: &'a Event,
     step: &'a Step,
-    part: &'a Part,
+    part: &'a Part<'a>,
     slot: At,
     /// The slice of what it is compared with: those who use the same value, or peers.
     beside: At,

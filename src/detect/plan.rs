@@ -4,13 +4,12 @@
 //! events: it is worked out once, as a [`Plan`]. What a person does again and again from one place looks the same to most
 //! of those policies: a plan's policies are parted into facets by what they look at, and what a facet sees is worked out
 //! once as well, as a [`Case`].
+use super::lately::Lately;
 use super::state::StateKey;
 use super::{Engine, Value, is_or, read_known, subject_key, tuple};
-use crate::model::{Event, Field, HashParts, Text, limits};
-use crate::policy::extension::{Amount, Baseline, Crowd};
-use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::model::{Event, Field, HashParts, Text};
+use crate::policy::extension::{Amount, Baseline};
+use crate::policy::{Body, CorrelationKind as Kind, FieldRef, PolicySet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,9 +37,22 @@ pub(super) struct Step {
     /// It is reached by every event of the plan, and not only where some other correlation holds.
     pub(super) direct: bool,
     /// Whether anything is kept at all.
-    stateful: bool,
+    pub(super) stateful: bool,
     /// What the keys of its slices begin with.
     prefix: [u8; 8],
+    /// Which of its facet's tuples it tells apart, where it tells any.
+    tuple: Option<u16>,
+    beside: Beside,
+}
+
+/// What an entity is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Beside {
+    Nothing,
+    /// Those who use the same value.
+    Crowd,
+    /// Its peers: those with the same values in that tuple of its facet.
+    Peers(u16),
 }
 
 /// The steps of a plan that concern the same entity and look at the same sort of fields. Plans share it.
@@ -51,8 +63,12 @@ struct Facet {
     wide: bool,
     /// All that they look at.
     fields: BTreeSet<FieldRef>,
+    /// The fields whose values they tell apart or compare by, each list once.
+    tuples: Vec<Vec<FieldRef>>,
     /// In the order in which they are evaluated.
     steps: Vec<Step>,
+    /// The places of those that every event of the plan reaches.
+    direct: Vec<u16>,
 }
 
 /// What an entity is made of.
@@ -66,50 +82,104 @@ enum Shape {
 
 /// What all events that look the same to a facet mean for its steps.
 #[derive(Debug)]
-pub(super) struct Case(Box<[Option<Part>]>);
+pub(super) struct Case {
+    facet: Arc<Facet>,
+    /// None where the event lacks what the entity is made of.
+    entity: Option<[u8; 16]>,
+    /// The entity is the actor, and nothing else: of these there are no more than there are names.
+    pub(super) personal: bool,
+    /// What it has in the facet's tuples; none where the event lacks one of the fields.
+    tuples: Box<[Option<Tuple>]>,
+}
+
+/// The values of some fields.
+#[derive(Debug)]
+struct Tuple {
+    text: Text,
+    digest: u64,
+}
 
 /// What an event brings to one step.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct Part<'c> {
     /// The slice.
     pub(super) key: StateKey,
     /// The value that a correlation tells apart; none where the event lacks one of its fields, or no value is looked at.
-    pub(super) value: Option<Text>,
+    pub(super) value: Option<&'c Text>,
     /// The digest of `value`.
     pub(super) digest: u64,
-    /// The slice of what it is compared with: those who use the value, or peers.
-    pub(super) beside: Option<StateKey>,
-    stateful: bool,
-    /// The entity is the actor, and nothing else.
-    personal: bool,
+    prefix: [u8; 8],
+    /// What it is compared with: those who use the value, or peers; as what, and by which values.
+    compared: Option<(&'static str, &'c Text)>,
 }
 
-impl Part {
+impl Part<'_> {
     /// The entity, short.
     pub(super) fn entity(&self) -> u64 {
         let entity = self.key.entity();
         entity[..8].iter().fold(0, |n, b| n << 8 | u64::from(*b))
     }
+
+    /// Whether it is compared with others.
+    pub(super) fn has_beside(&self) -> bool {
+        self.compared.is_some()
+    }
+
+    /// The slice of those others.
+    pub(super) fn beside(&self) -> Option<StateKey> {
+        let (whose, text) = self.compared?;
+        Some(StateKey::of(self.prefix, &HashParts::new(whose).part(text.as_bytes()).finish().short()))
+    }
 }
 
 impl Case {
-    /// What it brings to the step at that place; nothing where the event lacks what the entity is made of.
-    pub(super) fn part(&self, place: u16) -> Option<&Part> {
-        self.0[usize::from(place)].as_ref()
-    }
-
-    /// The slices that its events may change: for each step its own and the one beside it, none where nothing is kept.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Option<StateKey>> {
-        self.slots().map(|slot| slot.map(|(key, _)| key))
-    }
-
-    /// The same, with whether the entity is an actor and nothing else.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Option<(StateKey, bool)>> {
-        let both = |part: &Option<Part>| {
-            let part = part.as_ref().filter(|p| p.stateful);
-            [part.map(|p| (p.key, p.personal)), part.and_then(|p| p.beside).map(|key| (key, false))]
+    fn new(event: &Event, facet: &Arc<Facet>) -> Case {
+        let read = |fields: &Vec<FieldRef>| {
+            let text = tuple(event, fields)?;
+            let digest = u64::from_be_bytes(first_eight(&HashParts::new("value").part(text.as_bytes()).finish().0));
+            Some(Tuple { text, digest })
         };
-        self.0.iter().flat_map(both)
+        Case {
+            facet: facet.clone(),
+            entity: facet.shape.entity(event),
+            personal: facet.shape.is_personal(event),
+            tuples: facet.tuples.iter().map(read).collect(),
+        }
+    }
+
+    /// What it brings to the step at that place; nothing where the event lacks what the entity is made of.
+    pub(super) fn part(&self, place: u16) -> Option<Part<'_>> {
+        let step = &self.facet.steps[usize::from(place)];
+        let tuple = |at: u16| self.tuples[usize::from(at)].as_ref();
+        let value = step.tuple.and_then(tuple);
+        let compared = match step.beside {
+            Beside::Nothing => None,
+            Beside::Crowd => value.map(|value| ("crowd", &value.text)),
+            Beside::Peers(at) => tuple(at).map(|peers| ("peers", &peers.text)),
+        };
+        Some(Part {
+            key: StateKey::of(step.prefix, &self.entity?),
+            value: value.map(|value| &value.text),
+            digest: value.map_or(0, |value| value.digest),
+            prefix: step.prefix,
+            compared,
+        })
+    }
+
+    /// Its facet's steps.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.facet.steps
+    }
+
+    /// The places of those that each of its events reaches.
+    pub(super) fn direct(&self) -> &[u16] {
+        &self.facet.direct
+    }
+
+    /// The slices that its events may change.
+    pub(super) fn keys(&self) -> impl Iterator<Item = StateKey> + '_ {
+        let kept = self.facet.steps.iter().filter(|step| step.stateful);
+        kept.filter_map(|step| self.part(step.place)).flat_map(|part| [Some(part.key), part.beside()]).flatten()
     }
 }
 
@@ -171,35 +241,6 @@ struct Known {
     at: u32,
 }
 
-/// What was worked out lately: what has not been asked for during two times [`limits::CASES`] others is forgotten.
-#[derive(Debug)]
-struct Lately<V> {
-    young: HashMap<Vec<u8>, V, FixedState>,
-    old: HashMap<Vec<u8>, V, FixedState>,
-}
-
-impl<V> Default for Lately<V> {
-    fn default() -> Lately<V> {
-        Lately::new(0)
-    }
-}
-
-impl<V> Lately<V> {
-    fn new(seed: u64) -> Lately<V> {
-        let map = || HashMap::with_hasher(FixedState::with_seed(seed));
-        Lately { young: map(), old: map() }
-    }
-
-    fn get(&mut self, key: &[u8], make: impl FnOnce() -> V) -> &mut V {
-        if self.young.len() >= limits::CASES && !self.young.contains_key(key) {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-        }
-        let old = &mut self.old;
-        self.young.entry_ref(key).or_insert_with(|| old.remove(key).unwrap_or_else(make))
-    }
-}
-
 impl Plans {
     /// None met yet. `seed` keys the maps, for what is looked at is what attackers choose.
     pub fn new(seed: u64) -> Plans {
@@ -239,20 +280,19 @@ fn told_apart(kind: &Kind) -> &[FieldRef] {
     }
 }
 
-/// The slice of what an entity is compared with, where there is such a thing.
-fn beside(event: &Event, kind: &Kind, prefix: [u8; 8], value: Option<&Text>) -> Option<StateKey> {
-    let crowd = |crowd: &Option<Crowd>| {
-        let value = value.filter(|_| crowd.is_some())?;
-        Some(StateKey::of(prefix, &HashParts::new("crowd").part(value.as_bytes()).finish().short()))
-    };
+/// The fields by which a correlation knows an entity's peers; none where it knows no peers.
+fn peers(kind: &Kind) -> &[FieldRef] {
     match kind {
-        Kind::NewValue(new) => crowd(&new.crowd),
-        Kind::Travel(travel) => crowd(&travel.crowd),
-        Kind::Baseline(base) if !base.peers.is_empty() => {
-            let peers = tuple(event, &base.peers)?;
-            Some(StateKey::of(prefix, &HashParts::new("peers").part(peers.as_bytes()).finish().short()))
-        }
-        _ => None,
+        Kind::Baseline(base) => &base.peers,
+        _ => &[],
+    }
+}
+
+fn has_crowd(kind: &Kind) -> bool {
+    match kind {
+        Kind::NewValue(new) => new.crowd.is_some(),
+        Kind::Travel(travel) => travel.crowd.is_some(),
+        _ => false,
     }
 }
 
@@ -293,7 +333,7 @@ impl Engine {
             key.clear();
             key.extend(number.to_le_bytes());
             look(event, &facet.fields, key);
-            let known = cases.get(key, || Known { case: Arc::new(self.case(event, facet)), batch: u64::MAX, at: 0 });
+            let known = cases.get(key, || Known { case: Arc::new(Case::new(event, facet)), batch: u64::MAX, at: 0 });
             if known.batch != *batch {
                 (known.batch, known.at) = (*batch, table.cases.len() as u32);
                 table.cases.push(known.case.clone());
@@ -338,25 +378,6 @@ impl Engine {
         Some(number)
     }
 
-    fn case(&self, event: &Event, facet: &Facet) -> Case {
-        let entity = facet.shape.entity(event);
-        let personal = facet.shape.is_personal(event);
-        let part = |step: &Step| {
-            let kind = match &self.set.rules[usize::from(step.policy)].body {
-                Body::Correlation(c) => Some(&c.kind),
-                Body::Detection(_) => None,
-            };
-            let value = kind.and_then(|kind| tuple(event, told_apart(kind)));
-            let beside = kind.and_then(|kind| beside(event, kind, step.prefix, value.as_ref()));
-            let digest = value.as_ref().map_or(0, |value| {
-                u64::from_be_bytes(first_eight(&HashParts::new("value").part(value.as_bytes()).finish().0))
-            });
-            let key = StateKey::of(step.prefix, &entity?);
-            Some(Part { key, value, digest, beside, stateful: step.stateful, personal })
-        };
-        Case(facet.steps.iter().map(part).collect())
-    }
-
     fn plan(&self, matches: &[u16], known: &mut Vec<Arc<Facet>>) -> Plan {
         let mut plan = Draft::default();
         // whether a rule holds at every event of the plan
@@ -376,7 +397,7 @@ impl Engine {
         reached.dedup();
         for &i in matches {
             if self.set.rules[i as usize].alerts {
-                plan.add(self, (i, 0), Shape::Subject, &[], [true, true]);
+                plan.add(self, (i, 0), Shape::Subject, None, [true, true]);
             }
         }
         for (policy, via) in reached {
@@ -388,7 +409,7 @@ impl Engine {
             }
             let fields = correlation.group_by.iter().map(|key| key.fields[usize::from(via)]).collect();
             let stateful = self.set.rules[policy as usize].alerts || !is_or(&correlation.kind);
-            plan.add(self, (policy, via), Shape::Fields(fields), told_apart(&correlation.kind), [direct, stateful]);
+            plan.add(self, (policy, via), Shape::Fields(fields), Some(&correlation.kind), [direct, stateful]);
         }
         plan.finish(matches, known)
     }
@@ -397,7 +418,7 @@ impl Engine {
 impl Plan {
     /// For each facet, whether every event reaches one of its steps.
     pub(super) fn direct(&self) -> impl Iterator<Item = bool> {
-        self.facets.iter().map(|(_, facet)| facet.steps.iter().any(|step| step.direct))
+        self.facets.iter().map(|(_, facet)| !facet.direct.is_empty())
     }
 }
 
@@ -414,33 +435,37 @@ impl Draft {
         engine: &Engine,
         (policy, via): (u16, u16),
         shape: Shape,
-        values: &[FieldRef],
+        kind: Option<&Kind>,
         [direct, stateful]: [bool; 2],
     ) {
+        let (values, peers) = (kind.map_or(&[][..], told_apart), kind.map_or(&[][..], peers));
         let wide = values.iter().any(|field| !is_of_origin(field));
-        let facet = self.facets.iter().position(|f| f.shape == shape && f.wide == wide).unwrap_or_else(|| {
+        let number = self.facets.iter().position(|f| f.shape == shape && f.wide == wide).unwrap_or_else(|| {
             let fields = shape.fields();
-            self.facets.push(Facet { shape, wide, fields, steps: Vec::new() });
+            self.facets.push(Facet { shape, wide, fields, tuples: Vec::new(), steps: Vec::new(), direct: Vec::new() });
             self.facets.len() - 1
         });
-        self.facets[facet].fields.extend(values);
-        if let Body::Correlation(Correlation { kind: Kind::Baseline(base), .. }) =
-            &engine.set.rules[policy as usize].body
-        {
-            self.facets[facet].fields.extend(&base.peers);
-        }
+        let facet = &mut self.facets[number];
+        facet.fields.extend(values.iter().chain(peers));
+        let tuple = facet.tuple(values);
+        let beside = match facet.tuple(peers) {
+            Some(peers) => Beside::Peers(peers),
+            None if kind.is_some_and(has_crowd) => Beside::Crowd,
+            None => Beside::Nothing,
+        };
         let prefix = first_eight(&engine.set.rules[policy as usize].accumulation.0);
-        self.steps.push(Step { policy, via, facet: facet as u16, place: 0, direct, stateful, prefix });
+        self.steps.push(Step { policy, via, facet: number as u16, place: 0, direct, stateful, prefix, tuple, beside });
     }
 
     /// Puts the steps in order, and shares the facets with the plans `known` so far.
     fn finish(mut self, matches: &[u16], known: &mut Vec<Arc<Facet>>) -> Plan {
         self.steps.sort();
         for step in &mut self.steps {
-            let steps = &mut self.facets[usize::from(step.facet)].steps;
-            step.place = steps.len() as u16;
+            let facet = &mut self.facets[usize::from(step.facet)];
+            step.place = facet.steps.len() as u16;
             // which of a plan's facets it is does not tell facets apart
-            steps.push(Step { facet: 0, ..*step });
+            facet.steps.push(Step { facet: 0, ..*step });
+            facet.direct.extend(step.direct.then_some(step.place));
         }
         let share = |facet: Facet| {
             let number = known.iter().position(|k| **k == facet).unwrap_or_else(|| {
@@ -450,6 +475,20 @@ impl Draft {
             (number as u32, known[number].clone())
         };
         Plan { matches: matches.to_vec(), steps: self.steps, facets: self.facets.into_iter().map(share).collect() }
+    }
+}
+
+impl Facet {
+    /// Which of its tuples those fields are; nothing where there are none.
+    fn tuple(&mut self, fields: &[FieldRef]) -> Option<u16> {
+        if fields.is_empty() {
+            return None;
+        }
+        let at = self.tuples.iter().position(|known| known == fields).unwrap_or_else(|| {
+            self.tuples.push(fields.to_vec());
+            self.tuples.len() - 1
+        });
+        Some(at as u16)
     }
 }
 
@@ -527,23 +566,4 @@ pub(super) fn first_eight(bytes: &[u8; 32]) -> [u8; 8] {
     let mut first = [0; 8];
     first.copy_from_slice(&bytes[..8]);
     first
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_asked_for_again_is_remembered_and_the_rest_forgotten() {
-        let mut lately = Lately::new(7);
-        lately.get(b"often", || 1);
-        for n in 0..3 * limits::CASES as u32 {
-            lately.get(&n.to_le_bytes(), || n);
-            if n % 1000 == 0 {
-                assert_eq!(*lately.get(b"often", || 2), 1);
-            }
-        }
-        assert!(lately.young.len() + lately.old.len() <= 2 * limits::CASES + 1);
-        assert_eq!(*lately.get(&0u32.to_le_bytes(), || 99), 99, "what nobody asked for is worked out anew");
-    }
 }

@@ -5,14 +5,14 @@
 use super::absence::Silence;
 use super::baseline::{Past, Sketch};
 use super::crowd::Users;
-use super::plan::{Case, Table, Touched};
+use super::plan::{Case, Step, Table, Touched};
 use super::share::{FAMILIAR_AFTER, LetGo, Place, Pressure, Share, Standing};
 use super::travel::Places;
 use super::values::Values;
 use super::window::Window;
 use crate::model::{EventTime, limits};
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +27,13 @@ impl StateKey {
         key[..8].copy_from_slice(&accumulation);
         key[8..].copy_from_slice(entity);
         StateKey(key)
+    }
+
+    /// A digest of it: it is made of two.
+    fn short(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0[8..16]);
+        u64::from_le_bytes(self.prefix()) ^ u64::from_le_bytes(first)
     }
 
     /// What the keys of its policy's slices begin with.
@@ -131,6 +138,8 @@ struct Rooms {
 pub(super) type At = u32;
 /// Stands for: no slice.
 const NONE: At = At::MAX;
+/// Stands for: not looked for.
+const UNKNOWN: At = At::MAX - 1;
 
 /// The slices at hand.
 pub struct State {
@@ -145,6 +154,8 @@ pub struct State {
     cases: Vec<Met>,
     shares: Vec<Rooms>,
     by_prefix: HashMap<[u8; 8], u32, FixedState>,
+    /// Which slices are stored and not at hand, by a digest of their keys; nothing where that is not known.
+    elsewhere: Option<HashSet<u64, FixedState>>,
     /// How often slices were let go.
     let_go: u64,
     gone: BTreeSet<LetGo>,
@@ -156,16 +167,28 @@ pub struct State {
     current: Vec<At>,
     /// Scratch of the engine.
     holds: Vec<Vec<EventTime>>,
-    calms: Vec<(At, Option<Calm>)>,
+    calms: Vec<(At, bool)>,
 }
 
-/// A case, with where the slices of its steps lie.
+/// A case, with what is known of its steps.
 struct Met {
     /// Kept, so that no other case gets its address.
-    _case: Arc<Case>,
-    slots: Box<[At]>,
+    case: Arc<Case>,
+    steps: Box<[MetStep]>,
+    /// When all of the steps that its events reach are calm.
     calm: Calm,
-    /// How often its slices had been upset when it was calm.
+    /// The slices of those steps.
+    slots: Vec<At>,
+    /// How often these had been upset when it was calm.
+    changes: u64,
+}
+
+#[derive(Clone, Copy)]
+struct MetStep {
+    /// Its slice and the one beside it, looked for when it is evaluated first: most steps never are.
+    slots: [At; 2],
+    calm: Calm,
+    /// As in [`Met`].
     changes: u64,
 }
 
@@ -205,6 +228,15 @@ impl Calm {
         Calm { from: EventTime(at.0.saturating_add(1)), until: EventTime(i64::MAX) }
     }
 
+    /// When both hold.
+    fn and(self, other: Calm) -> Calm {
+        Calm { from: self.from.max(other.from), until: self.until.min(other.until) }
+    }
+
+    fn holds(&self, at: EventTime) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+
     /// Says until when at most; nothing: not at all.
     pub(super) fn limit(&mut self, until: Option<EventTime>) {
         self.until = self.until.min(until.unwrap_or(EventTime(i64::MIN)));
@@ -228,6 +260,7 @@ impl State {
             cases: Vec::new(),
             shares: Vec::new(),
             by_prefix: HashMap::with_hasher(FixedState::with_seed(seed)),
+            elsewhere: None,
             let_go: 0,
             gone: BTreeSet::new(),
             pressure: Vec::new(),
@@ -237,6 +270,11 @@ impl State {
             holds: Vec::new(),
             calms: Vec::new(),
         }
+    }
+
+    /// Nothing is stored yet, so that from now on it is known here what is.
+    pub fn nothing_is_stored(&mut self) {
+        self.elsewhere = Some(HashSet::with_hasher(self.index.hasher().clone()));
     }
 
     /// Takes in how a policy's rooms are filled, as it was stored.
@@ -280,13 +318,21 @@ impl State {
 
     /// The slices that events may change and that are not at hand; they must be loaded before the events are folded in.
     pub fn missing<'e>(&self, table: &Table, events: impl Iterator<Item = &'e Touched>, into: &mut Vec<StateKey>) {
+        if self.elsewhere.as_ref().is_some_and(HashSet::is_empty) {
+            return;
+        }
         let mut looked = vec![false; table.cases().len()];
         for case in events.filter_map(|touched| table.get(touched)).flat_map(|(_, cases)| cases) {
             let case = *case as usize;
             if !std::mem::replace(&mut looked[case], true) && !self.met.contains_key(&address(&table.cases()[case])) {
-                into.extend(table.cases()[case].keys().flatten().filter(|key| !self.index.contains_key(key)));
+                into.extend(table.cases()[case].keys().filter(|key| self.may_be_elsewhere(key)));
             }
         }
+    }
+
+    /// Whether the slice may be stored without being at hand.
+    fn may_be_elsewhere(&self, key: &StateKey) -> bool {
+        self.elsewhere.as_ref().is_none_or(|known| known.contains(&key.short())) && !self.index.contains_key(key)
     }
 
     /// Other policies hold from now on, and events are looked at anew.
@@ -311,48 +357,83 @@ impl State {
         if let Some(at) = self.met.get(&address(case)) {
             return *at;
         }
-        let mut slot = |(key, personal)| {
-            let at = self.slot(key);
-            self.slots[at as usize].personal |= personal;
-            at
-        };
-        let slots = case.slots().map(|slice| slice.map_or(NONE, &mut slot)).collect();
+        let unmet = MetStep { slots: [UNKNOWN; 2], calm: Calm::NEVER, changes: 0 };
+        let steps = vec![unmet; case.steps().len()].into();
         self.met.insert(address(case), self.cases.len() as At);
-        self.cases.push(Met { _case: case.clone(), slots, calm: Calm::NEVER, changes: 0 });
+        self.cases.push(Met { case: case.clone(), steps, calm: Calm::NEVER, slots: Vec::new(), changes: 0 });
         (self.cases.len() - 1) as At
     }
 
     /// Where the slice of a step of a case lies, and the one beside it.
-    pub(super) fn place(&self, met: At, place: u16) -> [At; 2] {
-        let slots = &self.cases[met as usize].slots;
-        [slots[2 * usize::from(place)], slots[2 * usize::from(place) + 1]]
+    pub(super) fn place(&mut self, met: At, place: u16) -> [At; 2] {
+        let known = self.cases[met as usize].steps[usize::from(place)].slots;
+        if known != [UNKNOWN; 2] {
+            return known;
+        }
+        let case = self.cases[met as usize].case.clone();
+        let step: &Step = &case.steps()[usize::from(place)];
+        let slots = case.part(place).filter(|_| step.stateful).map_or([NONE; 2], |part| {
+            let own = self.slot(part.key);
+            self.slots[own as usize].personal |= case.personal;
+            [own, part.beside().map_or(NONE, |key| self.slot(key))]
+        });
+        let met = &mut self.cases[met as usize];
+        met.steps[usize::from(place)].slots = slots;
+        let direct = slots.into_iter().filter(|at| step.direct && *at != NONE);
+        for at in direct {
+            if !met.slots.contains(&at) {
+                met.slots.push(at);
+            }
+        }
+        slots
     }
 
     /// Whether nothing can come of an event of that case at that time.
     pub(super) fn is_calm(&self, met: At, at: EventTime) -> bool {
         let met = &self.cases[met as usize];
-        (met.calm.from..met.calm.until).contains(&at) && met.changes == self.changes_of(met)
+        met.calm.holds(at) && met.changes == self.changes_of(&met.slots)
     }
 
-    /// Remembers when nothing can come of events of that case.
-    pub(super) fn calm(&mut self, met: At, calm: Calm) {
-        let changes = self.changes_of(&self.cases[met as usize]);
-        let met = &mut self.cases[met as usize];
-        (met.changes, met.calm) = (changes, calm);
+    /// Whether nothing can come of it for the step at that place.
+    pub(super) fn is_step_calm(&self, met: At, place: u16, at: EventTime) -> bool {
+        let step = &self.cases[met as usize].steps[usize::from(place)];
+        step.calm.holds(at) && step.changes == self.changes_of(&step.slots)
     }
 
-    fn changes_of(&self, met: &Met) -> u64 {
+    /// Remembers when nothing can come of events of that case for the step at that place.
+    pub(super) fn calm_step(&mut self, met: At, place: u16, calm: Calm) {
+        let slots = self.cases[met as usize].steps[usize::from(place)].slots;
+        let changes = self.changes_of(&slots);
+        let step = &mut self.cases[met as usize].steps[usize::from(place)];
+        (step.calm, step.changes) = (calm, changes);
+    }
+
+    /// Remembers when nothing can come of events of that case for any of the steps that they reach.
+    pub(super) fn calm(&mut self, met: At) {
+        let known = &self.cases[met as usize];
+        let mut calm = Calm::after(EventTime(i64::MIN));
+        for place in known.case.direct() {
+            let step = &known.steps[usize::from(*place)];
+            // what came later at the same event may have ended it
+            calm = calm.and(if step.changes == self.changes_of(&step.slots) { step.calm } else { Calm::NEVER });
+        }
+        let changes = self.changes_of(&known.slots);
+        let known = &mut self.cases[met as usize];
+        (known.calm, known.changes) = (calm, changes);
+    }
+
+    fn changes_of(&self, slots: &[At]) -> u64 {
         // where some were let go, it may have been these
-        self.let_go + met.slots.iter().filter(|at| **at != NONE).map(|at| self.changes[*at as usize]).sum::<u64>()
+        self.let_go + slots.iter().filter_map(|at| self.changes.get(*at as usize)).sum::<u64>()
     }
 
-    pub(super) fn take_calms(&mut self) -> Vec<(At, Option<Calm>)> {
+    pub(super) fn take_calms(&mut self) -> Vec<(At, bool)> {
         // another event begins
         self.current.clear();
         std::mem::take(&mut self.calms)
     }
 
-    pub(super) fn give_back_calms(&mut self, mut calms: Vec<(At, Option<Calm>)>) {
+    pub(super) fn give_back_calms(&mut self, mut calms: Vec<(At, bool)>) {
         calms.clear();
         self.calms = calms;
     }
@@ -374,6 +455,7 @@ impl State {
     pub fn load(&mut self, key: StateKey, stored: Option<(&[u8], Place)>) -> Result<(), Unreadable> {
         let slice = stored.map(|(slice, _)| postcard::from_bytes(slice)).transpose().map_err(|_| Unreadable)?;
         let at = self.slot(key);
+        self.elsewhere.as_mut().map(|known| known.remove(&key.short()));
         let slot = &mut self.slots[at as usize];
         (slot.slice, slot.place) = (slice, stored.map(|(_, place)| place));
         Ok(())
@@ -469,12 +551,14 @@ impl State {
 
     /// Whether some other policy has known the actor of this event for long.
     fn knows_the_actor(&self) -> bool {
-        let slots = self.current.iter().flat_map(|met| &self.cases[*met as usize].slots).filter(|at| **at != NONE);
-        slots.map(|at| &self.slots[*at as usize]).any(|slot| {
-            let known = |place: &Place| place.standing > Standing::Stranger && place.expires >= self.horizon;
-            slot.personal
-                && slot.place.as_ref().is_some_and(|p| known(p) && !self.shares[slot.share as usize].share.has_gone(p))
-        })
+        let known = |at: At| {
+            let slot = &self.slots[at as usize];
+            let stays = |p: &Place| !self.shares[slot.share as usize].share.has_gone(p) && p.expires >= self.horizon;
+            slot.place.as_ref().is_some_and(|p| p.standing > Standing::Stranger && stays(p))
+        };
+        let personal = self.current.iter().map(|met| &self.cases[*met as usize].case).filter(|case| case.personal);
+        // whether its steps have been evaluated or not
+        personal.flat_map(|case| case.keys()).filter_map(|key| self.find(&key)).any(known)
     }
 
     /// How many slices must be written.
@@ -505,11 +589,16 @@ impl State {
         }
         self.new_policies();
         let mut excess = self.slots.len().saturating_sub(keep / 2);
+        let elsewhere = &mut self.elsewhere;
         self.slots.retain(|slot| {
             let go = excess > 0 && !slot.dirty;
             excess -= usize::from(go);
+            if go && slot.slice.is_some() {
+                elsewhere.as_mut().map(|known| known.insert(slot.key.short()));
+            }
             !go
         });
+        self.elsewhere.take_if(|known| known.len() > limits::KNOWN_ELSEWHERE);
         self.changes = vec![0; self.slots.len()];
         self.index.clear();
         self.index.extend(self.slots.iter().enumerate().map(|(at, slot)| (slot.key, at as At)));

@@ -204,10 +204,10 @@ fn from_below(kind: &Kind) -> bool {
 }
 
 /// What the event adds to a window of that kind, or nothing where it lacks the field.
-fn contribution(event: &Event, part: &Part, kind: &Kind) -> Option<(i64, u64)> {
+fn contribution(event: &Event, part: &Part<'_>, kind: &Kind) -> Option<(i64, u64)> {
     Some(match kind {
         Kind::ValueCount { .. } | Kind::Concurrent(_) => {
-            part.value.as_ref()?;
+            part.value?;
             (0, part.digest)
         }
         Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {

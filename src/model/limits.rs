@@ -42,6 +42,9 @@ pub const KNOWN_PER_POLICY: u32 = 1 << 20;
 pub const UNWRITTEN_SLICES: usize = 1 << 16;
 /// How many state rows the cache in front of SQLite holds.
 pub const CACHED_ROWS: usize = 1 << 17;
+/// Of how many stored rows that the cache does not hold it is remembered that they are there, so that no others need be looked
+/// for: 16 MB at most.
+pub const KNOWN_ELSEWHERE: usize = 1 << 20;
 /// A session's longest life unless the configuration says otherwise: orders older than this are not carried out, and
 /// sealed session ids are forgotten after it.
 pub const SESSION_LIFE: Millis = Millis::HOUR.times(24);

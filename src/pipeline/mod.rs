@@ -199,6 +199,9 @@ impl Core {
         let trail =
             |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
         let mut state = State::new(seed);
+        if recorded.last_sequence == 0 {
+            state.nothing_is_stored();
+        }
         recorded.shares.into_iter().for_each(|(prefix, share)| state.load_share(prefix, share));
         recorded.horizon.iter().for_each(|horizon| state.set_horizon(*horizon));
         Core {
