@@ -2,20 +2,24 @@
 //!
 //! A cache in front of the ledger: what is not here is fetched before an event is folded in, and what has been written
 //! may be let go at any time. Which slices are at hand never changes a result.
+mod calm;
+
 use super::absence::Silence;
 use super::baseline::{Past, Sketch};
 use super::crowd::Users;
-use super::plan::{Case, Step, Table, Touched};
+use super::plan::{Table, Touched};
 use super::share::{FAMILIAR_AFTER, LetGo, Place, Pressure, Share, Standing};
 use super::travel::Places;
 use super::values::Values;
 use super::window::Window;
 use crate::model::{EventTime, limits};
+pub(super) use calm::Calm;
+pub use calm::Meeting;
+use calm::{Met, address};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Names one slice: eight bytes of the policy's accumulation digest, sixteen of the entity's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,79 +174,6 @@ pub struct State {
     calms: Vec<(At, bool)>,
 }
 
-/// A case, with what is known of its steps.
-struct Met {
-    /// Kept, so that no other case gets its address.
-    case: Arc<Case>,
-    steps: Box<[MetStep]>,
-    /// When all of the steps that its events reach are calm.
-    calm: Calm,
-    /// The slices of those steps.
-    slots: Vec<At>,
-    /// How often these had been upset when it was calm.
-    changes: u64,
-}
-
-#[derive(Clone, Copy)]
-struct MetStep {
-    /// Its slice and the one beside it, looked for when it is evaluated first: most steps never are.
-    slots: [At; 2],
-    calm: Calm,
-    /// As in [`Met`].
-    changes: u64,
-}
-
-/// A table, with where the state keeps what it knows of its cases.
-pub struct Meeting<'t> {
-    pub(super) table: &'t Table,
-    /// Filled in as they are met.
-    cases: Vec<At>,
-}
-
-impl Meeting<'_> {
-    /// Where the state keeps what it knows of a case.
-    pub(super) fn case(&mut self, case: u32, state: &mut State) -> At {
-        let met = &mut self.cases[case as usize];
-        if *met == NONE {
-            *met = state.meet_case(&self.table.cases()[case as usize]);
-        }
-        state.current.push(*met);
-        *met
-    }
-}
-
-/// The times at which an event that looks the same changes nothing and makes nothing hold, as long as its slices stay
-/// undisturbed: `[from, until)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Calm {
-    pub(super) from: EventTime,
-    pub(super) until: EventTime,
-}
-
-impl Calm {
-    pub(super) const NEVER: Calm = Calm { from: EventTime(0), until: EventTime(0) };
-
-    /// From just after `at` on, as far as nothing is said against it.
-    pub(super) fn after(at: EventTime) -> Calm {
-        // at the same millisecond events are told apart by their ids
-        Calm { from: EventTime(at.0.saturating_add(1)), until: EventTime(i64::MAX) }
-    }
-
-    /// When both hold.
-    fn and(self, other: Calm) -> Calm {
-        Calm { from: self.from.max(other.from), until: self.until.min(other.until) }
-    }
-
-    fn holds(&self, at: EventTime) -> bool {
-        (self.from..self.until).contains(&at)
-    }
-
-    /// Says until when at most; nothing: not at all.
-    pub(super) fn limit(&mut self, until: Option<EventTime>) {
-        self.until = self.until.min(until.unwrap_or(EventTime(i64::MIN)));
-    }
-}
-
 /// A slice that could not be read back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreadable;
@@ -346,106 +277,6 @@ impl State {
         if self.cases.len() >= 2 * limits::CASES {
             self.new_policies();
         }
-    }
-
-    /// To fold a table's events in.
-    pub fn meet<'t>(&self, table: &'t Table) -> Meeting<'t> {
-        Meeting { table, cases: vec![NONE; table.cases().len()] }
-    }
-
-    fn meet_case(&mut self, case: &Arc<Case>) -> At {
-        if let Some(at) = self.met.get(&address(case)) {
-            return *at;
-        }
-        let unmet = MetStep { slots: [UNKNOWN; 2], calm: Calm::NEVER, changes: 0 };
-        let steps = vec![unmet; case.steps().len()].into();
-        self.met.insert(address(case), self.cases.len() as At);
-        self.cases.push(Met { case: case.clone(), steps, calm: Calm::NEVER, slots: Vec::new(), changes: 0 });
-        (self.cases.len() - 1) as At
-    }
-
-    /// Where the slice of a step of a case lies, and the one beside it.
-    pub(super) fn place(&mut self, met: At, place: u16) -> [At; 2] {
-        let known = self.cases[met as usize].steps[usize::from(place)].slots;
-        if known != [UNKNOWN; 2] {
-            return known;
-        }
-        let case = self.cases[met as usize].case.clone();
-        let step: &Step = &case.steps()[usize::from(place)];
-        let slots = case.part(place).filter(|_| step.stateful).map_or([NONE; 2], |part| {
-            let own = self.slot(part.key);
-            self.slots[own as usize].personal |= case.personal;
-            [own, part.beside().map_or(NONE, |key| self.slot(key))]
-        });
-        let met = &mut self.cases[met as usize];
-        met.steps[usize::from(place)].slots = slots;
-        let direct = slots.into_iter().filter(|at| step.direct && *at != NONE);
-        for at in direct {
-            if !met.slots.contains(&at) {
-                met.slots.push(at);
-            }
-        }
-        slots
-    }
-
-    /// Whether nothing can come of an event of that case at that time.
-    pub(super) fn is_calm(&self, met: At, at: EventTime) -> bool {
-        let met = &self.cases[met as usize];
-        met.calm.holds(at) && met.changes == self.changes_of(&met.slots)
-    }
-
-    /// Whether nothing can come of it for the step at that place.
-    pub(super) fn is_step_calm(&self, met: At, place: u16, at: EventTime) -> bool {
-        let step = &self.cases[met as usize].steps[usize::from(place)];
-        step.calm.holds(at) && step.changes == self.changes_of(&step.slots)
-    }
-
-    /// Remembers when nothing can come of events of that case for the step at that place.
-    pub(super) fn calm_step(&mut self, met: At, place: u16, calm: Calm) {
-        let slots = self.cases[met as usize].steps[usize::from(place)].slots;
-        let changes = self.changes_of(&slots);
-        let step = &mut self.cases[met as usize].steps[usize::from(place)];
-        (step.calm, step.changes) = (calm, changes);
-    }
-
-    /// Remembers when nothing can come of events of that case for any of the steps that they reach.
-    pub(super) fn calm(&mut self, met: At) {
-        let known = &self.cases[met as usize];
-        let mut calm = Calm::after(EventTime(i64::MIN));
-        for place in known.case.direct() {
-            let step = &known.steps[usize::from(*place)];
-            // what came later at the same event may have ended it
-            calm = calm.and(if step.changes == self.changes_of(&step.slots) { step.calm } else { Calm::NEVER });
-        }
-        let changes = self.changes_of(&known.slots);
-        let known = &mut self.cases[met as usize];
-        (known.calm, known.changes) = (calm, changes);
-    }
-
-    fn changes_of(&self, slots: &[At]) -> u64 {
-        // where some were let go, it may have been these
-        self.let_go + slots.iter().filter_map(|at| self.changes.get(*at as usize)).sum::<u64>()
-    }
-
-    pub(super) fn take_calms(&mut self) -> Vec<(At, bool)> {
-        // another event begins
-        self.current.clear();
-        std::mem::take(&mut self.calms)
-    }
-
-    pub(super) fn give_back_calms(&mut self, mut calms: Vec<(At, bool)>) {
-        calms.clear();
-        self.calms = calms;
-    }
-
-    pub(super) fn take_holds(&mut self, rules: usize) -> Vec<Vec<EventTime>> {
-        let mut holds = std::mem::take(&mut self.holds);
-        holds.resize(rules, Vec::new());
-        holds
-    }
-
-    pub(super) fn give_back_holds(&mut self, holds: Vec<Vec<EventTime>>) {
-        self.holds = holds;
     }
 
     /// Takes in a slice as it was stored, or that none is.
@@ -645,8 +476,4 @@ fn standing(personal: bool, from: Option<&Place>, acting: &Acting) -> Standing {
     } else {
         before
     }
-}
-
-fn address(case: &Arc<Case>) -> usize {
-    Arc::as_ptr(case) as usize
 }
