@@ -2,6 +2,7 @@
 //!
 //! Written from the Sigma correlation rules specification 2.1.0 and from what the project documents of its own, not from
 //! the engine. Where those leave something open, the reading that is tested here stands beside the code.
+use super::ours;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One act, as far as the policies of these tests look at it.
@@ -17,6 +18,10 @@ pub struct Act {
     pub ip: Option<u8>,
     pub customer: Option<u8>,
     pub records: Option<u64>,
+    /// Whom it is done to.
+    pub target: Option<u8>,
+    /// An index into [`ours::PLACES`].
+    pub place: Option<usize>,
 }
 
 pub const ACTIVITIES: [&str; 4] = ["login", "view", "export_requested", "download"];
@@ -27,6 +32,10 @@ pub enum Name {
     User,
     Ip,
     Customer,
+    /// Only where an alias says so.
+    Target,
+    /// Every second user has the other role. Only where peers are told by it.
+    Role,
 }
 
 impl Name {
@@ -37,6 +46,8 @@ impl Name {
             Name::User => "actor.user.name",
             Name::Ip => "src_endpoint.ip",
             Name::Customer => "resource.owner.org.uid",
+            Name::Target => "user.name",
+            Name::Role => "actor.user.role",
         }
     }
 
@@ -45,6 +56,8 @@ impl Name {
             Name::User => act.user.map(|n| format!("u{n}")),
             Name::Ip => act.ip.map(|n| format!("192.0.2.{n}")),
             Name::Customer => act.customer.map(|n| format!("AC{n}")),
+            Name::Target => act.target.map(|n| format!("u{n}")),
+            Name::Role => act.user.map(|n| format!("role{}", n % 2)),
         }
     }
 }
@@ -62,12 +75,19 @@ pub enum Kind {
     Percentile(Option<u32>, Vec<Bound>),
     Temporal { ordered: bool, bounds: Vec<Bound> },
     NewValue { fields: Vec<Name>, days: u32, observations: u32, new_for_seconds: u32 },
+    Travel(ours::Travel),
+    /// Without bounds: once.
+    Concurrent(Vec<Name>, Vec<Bound>),
+    Baseline(ours::Baseline),
+    Absence(Vec<Bound>),
+    Risk(ours::Risk),
 }
 
 #[derive(Clone, Debug)]
 pub enum Body {
     Detection { activities: Vec<usize>, customer: Option<u8>, at_least: Option<u32> },
-    Correlation { kind: Kind, rules: Vec<usize>, by: Vec<Name>, span_seconds: u32 },
+    /// `who`: for each of the rules the field that is called so in `group-by`; empty where there is no such alias.
+    Correlation { kind: Kind, rules: Vec<usize>, who: Vec<Name>, by: Vec<Name>, span_seconds: u32 },
 }
 
 /// A policy; those that it refers to come before it. All of them make findings.
@@ -82,47 +102,79 @@ pub type Finding = (usize, String, i64);
 
 /// What comes to a correlation: when, of which act, by which of its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Hit {
-    time: i64,
-    act: usize,
-    via: usize,
+pub struct Hit {
+    pub time: i64,
+    pub act: usize,
+    pub via: usize,
 }
+
+/// What comes to each entity of a correlation, in the order of time.
+pub type Groups = BTreeMap<String, Vec<Hit>>;
+
+/// Of whom a policy holds, and at which act.
+pub type Held = Vec<(String, usize)>;
 
 /// All findings of acts that come in the order of their times; nothing where it depends on how exactly something is meant.
 pub fn findings(policies: &[Policy], acts: &[Act]) -> Option<BTreeSet<Finding>> {
-    let mut found = BTreeSet::new();
+    let held = held(policies, acts)?;
+    let of = |(number, held): (usize, &Held)| held.iter().map(|(e, a)| finding(policies, number, e, &acts[*a])).collect();
+    Some(held.iter().enumerate().flat_map(|one| -> Vec<Finding> { of(one) }).collect())
+}
+
+/// What is found where the policy holds of `entity` at `act`.
+pub fn finding(policies: &[Policy], number: usize, entity: &str, act: &Act) -> Finding {
+    let usual = match &policies[number].body {
+        Body::Detection { .. } => 3600,
+        Body::Correlation { span_seconds, .. } => (*span_seconds).clamp(3600, 86_400),
+    };
+    let episode = i64::from(policies[number].episode_seconds.unwrap_or(usual)) * 1000;
+    (number, entity.to_owned(), act.time.div_euclid(episode))
+}
+
+/// Of whom and at which acts each policy holds; nothing where it depends on how exactly something is meant.
+pub fn held(policies: &[Policy], acts: &[Act]) -> Option<Vec<Held>> {
+    let mut all: Vec<Held> = Vec::new();
     // for each policy, the acts at which it holds
     let mut holds: Vec<Vec<usize>> = Vec::new();
-    for (number, policy) in policies.iter().enumerate() {
-        let (held, episode) = match &policy.body {
+    for policy in policies {
+        let held = match &policy.body {
             Body::Detection { .. } => {
                 let held = (0..acts.len()).filter(|a| matches(&policy.body, &acts[*a]));
-                (held.map(|a| (subject(&acts[a]), a)).collect::<Vec<_>>(), 3600)
+                held.map(|a| (subject(&acts[a]), a)).collect()
             }
-            Body::Correlation { kind, rules, by, span_seconds } => {
-                let mut held = Vec::new();
-                for (entity, hits) in groups(rules, by, acts, &holds) {
-                    let span = i64::from(*span_seconds) * 1000;
-                    let holds = |n: usize| condition(kind, rules.len(), &hits[..=n], acts, span);
-                    for one in hits.chunk_by(|a, b| a.act == b.act) {
-                        let end = hits.partition_point(|h| (h.time, h.act) <= (one[0].time, one[0].act));
-                        let all = (end - one.len()..end).map(holds).collect::<Option<Vec<bool>>>()?;
-                        // whether it is asked between the first and the second that one act brings, nobody says
-                        if all.contains(&true) && !all.ends_with(&[true]) {
-                            return None;
-                        }
-                        held.extend(all.ends_with(&[true]).then(|| (entity.clone(), one[0].act)));
-                    }
+            Body::Correlation { kind, rules, who, by, span_seconds } => {
+                let groups = groups(rules, who, by, acts, &holds);
+                let span = i64::from(*span_seconds) * 1000;
+                match kind {
+                    Kind::Travel(travel) => travel.held(&groups, acts, span)?,
+                    Kind::Baseline(baseline) => baseline.held(&groups, acts, span)?,
+                    _ => of_each(kind, rules.len(), &groups, acts, span)?,
                 }
-                (held, (*span_seconds).clamp(3600, 86_400))
             }
         };
-        let episode = i64::from(policy.episode_seconds.unwrap_or(episode)) * 1000;
-        found.extend(held.iter().map(|(entity, a)| (number, entity.clone(), acts[*a].time.div_euclid(episode))));
-        let acts: BTreeSet<usize> = held.into_iter().map(|(_, a)| a).collect();
-        holds.push(acts.into_iter().collect());
+        let at: BTreeSet<usize> = held.iter().map(|(_, a)| *a).collect();
+        holds.push(at.into_iter().collect());
+        all.push(held);
     }
-    Some(found)
+    Some(all)
+}
+
+/// Of whom a condition holds for which an entity's own past is all that matters.
+fn of_each(kind: &Kind, rules: usize, groups: &Groups, acts: &[Act], span: i64) -> Option<Held> {
+    let mut held = Vec::new();
+    for (entity, hits) in groups {
+        let holds = |n: usize| condition(kind, rules, &hits[..=n], acts, span);
+        for one in hits.chunk_by(|a, b| a.act == b.act) {
+            let end = hits.partition_point(|h| (h.time, h.act) <= (one[0].time, one[0].act));
+            let all = (end - one.len()..end).map(holds).collect::<Option<Vec<bool>>>()?;
+            // whether it is asked between the first and the second that one act brings, nobody says
+            if all.contains(&true) && !all.ends_with(&[true]) {
+                return None;
+            }
+            held.extend(all.ends_with(&[true]).then(|| (entity.clone(), one[0].act)));
+        }
+    }
+    Some(held)
 }
 
 fn matches(body: &Body, act: &Act) -> bool {
@@ -134,13 +186,16 @@ fn matches(body: &Body, act: &Act) -> bool {
 
 /// What comes to a correlation, for each of its entities in the order of time. An act that lacks a field to group by comes
 /// to none. An act that fits two of the rules comes twice, in the order of the rules.
-fn groups(rules: &[usize], by: &[Name], acts: &[Act], holds: &[Vec<usize>]) -> BTreeMap<String, Vec<Hit>> {
-    let mut groups: BTreeMap<String, Vec<Hit>> = BTreeMap::new();
+fn groups(rules: &[usize], who: &[Name], by: &[Name], acts: &[Act], holds: &[Vec<usize>]) -> Groups {
+    let mut groups = Groups::new();
     for (via, rule) in rules.iter().enumerate() {
         // of a correlation, the act at which it holds is taken up with its own fields (Sigma, note on temporal_ordered)
         for &act in &holds[*rule] {
+            // an alias is another field in each of the rules, and the entity is called by it
+            let alias = who.get(via).map(|name| ("who", *name));
+            let named = alias.into_iter().chain(by.iter().map(|name| (name.path(), *name)));
             let values: Option<Vec<String>> =
-                by.iter().map(|name| Some(format!("{}={}", name.path(), name.of(&acts[act])?))).collect();
+                named.map(|(called, name)| Some(format!("{called}={}", name.of(&acts[act])?))).collect();
             let Some(values) = values else { continue };
             let entity = if values.is_empty() { "the organisation".to_owned() } else { values.join(" ") };
             groups.entry(entity).or_default().push(Hit { time: acts[act].time, act, via });
@@ -198,10 +253,14 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
             let terms = (i64::from(*days) * 86_400_000, *observations as usize, i64::from(*new_for_seconds) * 1000);
             is_new(fields, terms, hits, acts, span)
         }
+        Kind::Concurrent(fields, bounds) => ours::alternate(fields, bounds, hits, acts, span)?,
+        Kind::Absence(bounds) => ours::is_absent(bounds, hits, span),
+        Kind::Risk(risk) => risk.holds(hits, span)?,
+        Kind::Travel(_) | Kind::Baseline(_) => unreachable!("others than the entity matter to these"),
     })
 }
 
-fn in_range(bounds: &[Bound], value: f64) -> bool {
+pub fn in_range(bounds: &[Bound], value: f64) -> bool {
     bounds.iter().all(|Bound(comparison, bound)| {
         let bound = f64::from(*bound);
         match *comparison {

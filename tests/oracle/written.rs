@@ -1,4 +1,5 @@
 //! Random policies and acts: as the reference takes them, as YAML, and as events.
+use super::ours::{Baseline, Measure, PLACES, Risk, Travel};
 use super::reference::{ACTIVITIES, Act, Body, Bound, Kind, Name, Policy};
 use proptest::collection::vec;
 use proptest::option;
@@ -24,7 +25,8 @@ fn names(least: usize) -> impl Strategy<Value = Vec<Name>> {
     subsequence(Name::ALL.to_vec(), least..=2)
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
+/// Sigma's types, and `new_value`.
+fn of_sigma() -> impl Strategy<Value = Kind> {
     let temporal = (any::<bool>(), option::weighted(0.3, bounds(3)));
     let new = (names(1), 0..3u32, 0..4u32, select(&[0, 60, 43_200][..]));
     prop_oneof![
@@ -44,21 +46,65 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
+/// The types that are the project's own.
+pub fn concurrent() -> impl Strategy<Value = Kind> {
+    (names(1), prop_oneof![1 => Just(Vec::new()), 2 => bounds(3)]).prop_map(|(fields, bounds)| Kind::Concurrent(fields, bounds))
+}
+
+pub fn absence() -> impl Strategy<Value = Kind> {
+    bounds(4).prop_map(Kind::Absence)
+}
+
+pub fn risk() -> impl Strategy<Value = Kind> {
+    let related = subsequence(vec![0, 1, 2, 3], 0..=4);
+    (vec(0..8u32, 4), related, bounds(10))
+        .prop_map(|(halves, related, bounds)| Kind::Risk(Risk { halves, related, bounds }))
+}
+
+pub fn travel() -> impl Strategy<Value = Kind> {
+    let crowd = option::weighted(0.3, (1..3u32, select(&[3600, 86_400, 864_000][..])));
+    let floors = (select(&[50, 300, 900, 5000][..]), select(&[10, 200, 500, 2000][..]));
+    (floors, 0..3u32, 0..4u32, crowd).prop_map(|((speed_kmh, distance_km), days, observations, crowd)| {
+        Kind::Travel(Travel { speed_kmh, distance_km, days, observations, crowd })
+    })
+}
+
+pub fn baseline() -> impl Strategy<Value = Kind> {
+    let measure = prop_oneof![
+        Just(Measure::Count),
+        Just(Measure::Records),
+        names(1).prop_map(Measure::Distinct),
+    ];
+    let bounds = (select(&["gt", "gte", "gte", "gte", "lt", "eq"][..]), 0..4u32).prop_map(|(c, n)| vec![Bound(c, n)]);
+    let percentile = select(&[50, 75, 90, 100][..]);
+    (measure, select(&[2, 5, 60][..]), 0..4u32, 0..4u32, percentile, any::<bool>(), select(&[1, 1, 3, 50][..]), bounds)
+        .prop_map(|(measure, history_days, days, observations, percentile, peers, floor, bounds)| {
+            Kind::Baseline(Baseline { measure, history_days, days, observations, percentile, peers, floor, bounds })
+        })
+}
+
+/// All of them.
+pub fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![10 => of_sigma(), 2 => concurrent(), 2 => absence(), 2 => risk(), 2 => travel(), 2 => baseline()]
+}
+
 fn detection() -> impl Strategy<Value = Body> {
     let activities = subsequence((0..ACTIVITIES.len()).collect::<Vec<_>>(), 1..=4);
     (activities, option::weighted(0.2, 0..2u8), option::weighted(0.2, 0..100u32))
         .prop_map(|(activities, customer, at_least)| Body::Detection { activities, customer, at_least })
 }
 
-/// Two detections and up to four correlations, over these or over one another.
-pub fn policies() -> impl Strategy<Value = Vec<Policy>> {
-    let correlation = (kind(), names(0), select(&SPANS[..]), vec(any::<prop::sample::Index>(), 1..4));
+/// Two or three detections and up to four correlations of these kinds, over them or over one another.
+pub fn policies(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Vec<Policy>> {
+    let who = option::weighted(0.2, vec(any::<bool>(), 3));
+    let group = (names(0), who);
+    let correlation = (kind, group, select(&SPANS[..]), vec(any::<prop::sample::Index>(), 1..4));
     let episode = option::of(select(&[60, 3600, 86_400][..]));
-    (vec((detection(), episode.clone()), 2), vec((correlation, episode), 1..5)).prop_map(
+    (vec((detection(), episode.clone()), 2..4), vec((correlation, episode), 1..5)).prop_map(
         |(detections, correlations)| {
             let policy = |(body, episode_seconds)| Policy { body, episode_seconds };
             let mut policies: Vec<Policy> = detections.into_iter().map(policy).collect();
-            for ((kind, by, span_seconds, picks), episode_seconds) in correlations {
+            for ((kind, (by, who), span_seconds, picks), episode_seconds) in correlations {
                 let mut rules: Vec<usize> = Vec::new();
                 for pick in picks {
                     let rule = pick.index(policies.len());
@@ -69,14 +115,34 @@ pub fn policies() -> impl Strategy<Value = Vec<Policy>> {
                 if rules.is_empty() {
                     rules.push(0);
                 }
+                let Some((kind, by)) = fitting(kind, by, &mut rules) else { continue };
                 if learns_already(&policies, &kind, &rules, &by, span_seconds) {
                     continue;
                 }
-                policies.push(Policy { body: Body::Correlation { kind, rules, by, span_seconds }, episode_seconds });
+                let field = |of_target: &bool| if *of_target { Name::Target } else { Name::User };
+                // who is both, once by the alias and once by the field, is of no use
+                let who = who.filter(|_| !by.contains(&Name::User)).unwrap_or_default();
+                let who = rules.iter().zip(&who).map(|(_, t)| field(t)).collect();
+                policies.push(Policy { body: Body::Correlation { kind, rules, who, by, span_seconds }, episode_seconds });
             }
             policies
         },
     )
+}
+
+/// What the type takes: of an absence what shows that it should have come, peers for those whose role stays the same.
+fn fitting(kind: Kind, by: Vec<Name>, rules: &mut Vec<usize>) -> Option<(Kind, Vec<Name>)> {
+    match kind {
+        Kind::Absence(_) if rules.len() < 2 => {
+            rules.extend((0..2).find(|r| !rules.contains(r)));
+            Some((kind, by))
+        }
+        Kind::Baseline(baseline) => {
+            let peers = baseline.peers && by.contains(&Name::User);
+            Some((Kind::Baseline(Baseline { peers, ..baseline }), by))
+        }
+        kind => Some((kind, by)),
+    }
 }
 
 /// Whether one act is enough for it, but not every act: see `an_or_that_an_act_does_not_reach_keeps_nothing_from_the_next`.
@@ -93,7 +159,7 @@ fn is_or_of_some(policy: &Policy) -> bool {
 fn learns_already(policies: &[Policy], kind: &Kind, rules: &[usize], by: &[Name], span: u32) -> bool {
     let Kind::NewValue { fields, .. } = kind else { return false };
     let same = |body: &Body| match body {
-        Body::Correlation { kind: Kind::NewValue { fields: f, .. }, rules: r, by: b, span_seconds: s } => {
+        Body::Correlation { kind: Kind::NewValue { fields: f, .. }, rules: r, by: b, span_seconds: s, .. } => {
             (f, &r[..], &b[..], *s) == (fields, rules, by, span)
         }
         _ => false,
@@ -109,13 +175,26 @@ pub fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
         2 => 1..4_000_000i64,
         1 => 1..50_000_000i64,
     ];
+    acts_apart(gap, most)
+}
+
+/// Acts of many days, in the order of time.
+pub fn acts_of_days(most: usize) -> impl Strategy<Value = Vec<Act>> {
+    let gap = prop_oneof![2 => 1..60_000i64, 3 => 1..8_000_000i64, 3 => 1..90_000_000i64];
+    acts_apart(gap, most)
+}
+
+fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Value = Vec<Act>> {
     let who = (option::weighted(0.9, 0..3u8), option::weighted(0.9, 1..4u8), option::weighted(0.8, 0..3u8));
-    vec((gap, any::<u16>(), 0..ACTIVITIES.len(), who, option::weighted(0.8, 0..100u64)), 1..most).prop_map(|list| {
+    let whom = option::weighted(0.7, 0..3u8);
+    let place = prop_oneof![1 => Just(None), 4 => Just(Some(0)), 5 => (0..PLACES.len()).prop_map(Some)];
+    let of = (0..ACTIVITIES.len(), who, whom, place, option::weighted(0.8, 0..100u64));
+    vec((gap, any::<u16>(), of), 1..most).prop_map(|list| {
         let mut time = BEGINNING;
-        let act = |(n, (gap, id, activity, (user, ip, customer), records))| {
+        let act = |(n, (gap, id, (activity, (user, ip, customer), target, place, records)))| {
             time += gap;
             // ids follow no order
-            Act { time, id: u32::from(id) << 16 | n as u32, activity, user, ip, customer, records }
+            Act { time, id: u32::from(id) << 16 | n as u32, activity, user, ip, customer, records, target, place }
         };
         list.into_iter().enumerate().map(act).collect()
     })
@@ -134,13 +213,17 @@ pub fn yaml(policies: &[Policy]) -> String {
                     activities.join(", ")
                 )
             }
-            Body::Correlation { kind, rules, by, span_seconds } => {
-                let rules: Vec<String> = rules.iter().map(|r| format!("p{r}")).collect();
+            Body::Correlation { kind, rules, who, by, span_seconds } => {
+                let called: Vec<String> = rules.iter().map(|r| format!("p{r}")).collect();
+                let of = called.iter().zip(who).map(|(rule, name)| format!("{rule}: {}", name.path()));
+                let of = of.collect::<Vec<_>>().join(", ");
+                let aliases = if who.is_empty() { String::new() } else { format!("  aliases: {{ who: {{ {of} }} }}\n") };
+                let alias = (!who.is_empty()).then_some("who");
+                let by = alias.into_iter().chain(by.iter().map(|n| n.path())).collect::<Vec<_>>().join(", ");
                 format!(
-                    "correlation:\n  rules: [{}]\n  group-by: [{}]\n  timespan: {span_seconds}s\n{}",
-                    rules.join(", "),
-                    paths(by),
-                    kind_yaml(kind)
+                    "correlation:\n  rules: [{}]\n{aliases}  group-by: [{by}]\n  timespan: {span_seconds}s\n{}",
+                    called.join(", "),
+                    kind_yaml(kind, &called)
                 )
             }
         };
@@ -154,8 +237,12 @@ fn paths(names: &[Name]) -> String {
     names.iter().map(|n| n.path()).collect::<Vec<_>>().join(", ")
 }
 
-fn kind_yaml(kind: &Kind) -> String {
-    let range = |bounds: &[Bound]| bounds.iter().map(|Bound(c, n)| format!("{c}: {n}")).collect::<Vec<_>>().join(", ");
+fn range(bounds: &[Bound]) -> String {
+    bounds.iter().map(|Bound(c, n)| format!("{c}: {n}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `rules` by their names.
+fn kind_yaml(kind: &Kind, rules: &[String]) -> String {
     let of_records = |name: &str, more: &str, bounds: &[Bound]| {
         format!("  type: {name}\n  condition: {{ field: export.records, {more}{} }}", range(bounds))
     };
@@ -178,7 +265,44 @@ fn kind_yaml(kind: &Kind) -> String {
             "  type: new_value\n  fields: [{}]\n  learning: {{ days: {days}, observations: {observations} }}\n  new-for: {new_for_seconds}s",
             paths(fields)
         ),
+        Kind::Concurrent(fields, bounds) => {
+            let condition =
+                if bounds.is_empty() { String::new() } else { format!("\n  condition: {{ {} }}", range(bounds)) };
+            format!("  type: concurrent\n  fields: [{}]{condition}", paths(fields))
+        }
+        Kind::Absence(bounds) => format!("  type: absence\n  condition: {{ {} }}", range(bounds)),
+        Kind::Risk(risk) => risk_yaml(risk, rules),
+        Kind::Travel(Travel { speed_kmh, distance_km, days, observations, crowd }) => {
+            let crowd = crowd.map_or(String::new(), |(n, within)| {
+                format!("\n  crowd: {{ entities: {n}, within: {within}s }}")
+            });
+            format!("  type: travel\n  speed-kmh: {speed_kmh}\n  distance-km: {distance_km}\n  learning: {{ days: {days}, observations: {observations} }}{crowd}")
+        }
+        Kind::Baseline(baseline) => baseline_yaml(baseline),
     }
+}
+
+fn risk_yaml(Risk { halves, related, bounds }: &Risk, rules: &[String]) -> String {
+    let weight = |(rule, halves): (&String, &u32)| format!("{rule}: {}", f64::from(*halves) / 2.0);
+    let weights = rules.iter().zip(halves).map(weight).collect::<Vec<_>>().join(", ");
+    let related: Vec<&str> = related.iter().filter_map(|r| rules.get(*r)).map(String::as_str).collect();
+    let related =
+        if related.is_empty() { String::new() } else { format!("\n  related: [[{}]]", related.join(", ")) };
+    format!("  type: risk\n  weights: {{ {weights} }}{related}\n  condition: {{ {} }}", range(bounds))
+}
+
+fn baseline_yaml(baseline: &Baseline) -> String {
+    let Baseline { measure, history_days, days, observations, percentile, peers, floor, bounds } = baseline;
+    let measure = match measure {
+        Measure::Count => "count".into(),
+        Measure::Records => "sum\n  field: export.records".into(),
+        Measure::Distinct(fields) => format!("distinct\n  field: [{}]", paths(fields)),
+    };
+    let peers = if *peers { format!("\n  peers: [{}]", Name::Role.path()) } else { String::new() };
+    format!(
+        "  type: baseline\n  measure: {measure}\n  history: {history_days}d\n  learning: {{ days: {days}, observations: {observations} }}\n  percentile: {percentile}\n  floor: {floor}\n  condition: {{ {} }}{peers}",
+        range(bounds)
+    )
 }
 
 /// The act as a profile would give it.
@@ -200,7 +324,10 @@ pub fn event(act: &Act) -> Event {
     event.activity = Activity::from_name(ACTIVITIES[act.activity]).expect("an activity of ours");
     event.outcome = Outcome::Success;
     event.actor =
-        Name::User.of(act).map(|name| Actor { name: name.into(), uid: None, kind: ActorKind::User, role: None });
+        Name::User.of(act).map(|name| Actor { name: name.into(), uid: None, kind: ActorKind::User, role: Name::Role.of(act).map(Into::into) });
+    event.target = Name::Target.of(act).map(Into::into);
+    event.origin.place = act.place.map(|n| PLACES[n]);
+    event.origin.prefix = act.place.map(|n| format!("network {n}").into());
     event.origin.ip = act.ip.map(|n| IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
     event.customer = Name::Customer.of(act).map(Into::into);
     event.export = act.records.map(|n| Export { records: Some(n), ..Export::default() });
@@ -210,11 +337,13 @@ pub fn event(act: &Act) -> Event {
 /// The acts for a person, one a line.
 pub fn listed(acts: &[Act]) -> String {
     let one = |act: &Act| {
-        let Act { id, user, ip, customer, records, .. } = act;
+        let Act { id, user, ip, customer, records, target, place, .. } = act;
         let shown = |what: &str, n: Option<u64>| n.map_or(String::new(), |n| format!(" {what}{n}"));
         let fields = [("u", user), ("ip", ip), ("AC", customer)].map(|(what, n)| shown(what, n.map(u64::from)));
         let (at, did) = (act.time - BEGINNING, ACTIVITIES[act.activity]);
-        format!("{at} ms: {did}{}{} (id {id:x})", fields.concat(), shown("records=", *records))
+        let more = [("records=", *records), ("to u", target.map(u64::from)), ("at ", place.map(|n| n as u64))];
+        let more = more.map(|(what, n)| shown(what, n)).concat();
+        format!("{at} ms: {did}{}{more} (id {id:x})", fields.concat())
     };
     acts.iter().map(one).collect::<Vec<_>>().join("\n")
 }
