@@ -53,18 +53,26 @@ impl Past {
         }
         let over = (place == self.days.len()).then(|| self.days.last().filter(|d| !d.far).map(|d| d.most)).flatten();
         self.days.insert(place, Day { day, most: amount, far: false });
-        let oldest = day - history.0 / Millis::DAY.0;
-        self.days.retain(|d| d.day >= oldest);
+        self.days.retain(|d| d.day >= oldest(day, history));
         let excess = self.days.len().saturating_sub(DAYS);
         self.days.drain(..excess);
         over
     }
 
-    /// The percentile of the days before that of `at`, by nearest rank; nothing while there is too little to tell.
-    pub fn usual(&self, at: EventTime, percentile: u8, learning_days: u32, active_days: u32) -> Option<i64> {
+    /// The percentile of the days in `history` before that of `at`, by nearest rank; nothing while there is too little to tell.
+    pub fn usual(
+        &self,
+        at: EventTime,
+        history: Millis,
+        percentile: u8,
+        learning_days: u32,
+        active_days: u32,
+    ) -> Option<i64> {
         let since = self.since?;
         let day = at.episode(Millis::DAY);
-        let mut past: Vec<i64> = self.days.iter().filter(|d| d.day < day && !d.far).map(|d| d.most).collect();
+        // older ones go only when a new day is reached: the first act of a day must not be held against them
+        let counts = |d: &&Day| d.day < day && d.day >= oldest(day, history) && !d.far;
+        let mut past: Vec<i64> = self.days.iter().filter(counts).map(|d| d.most).collect();
         let learned = at.since(since) >= Millis::DAY.times(i64::from(learning_days));
         if !learned || past.len() < (active_days as usize).max(1) {
             return None;
@@ -93,6 +101,11 @@ impl Past {
     pub fn expires(&self, timespan: Millis, history: Millis) -> EventTime {
         self.window.expires(timespan).plus(history).plus(limits::LATENESS)
     }
+}
+
+/// The first day that counts on that one.
+fn oldest(day: i64, history: Millis) -> i64 {
+    day - history.0 / Millis::DAY.0
 }
 
 /// The place of a percentile among `n` sorted values, by nearest rank.
@@ -166,6 +179,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const HISTORY: Millis = Millis::DAY.times(60);
+
     fn day(n: i64) -> EventTime {
         EventTime(0).plus(Millis::DAY.times(n))
     }
@@ -173,7 +188,7 @@ mod tests {
     fn past(amounts: &[i64]) -> Past {
         let mut past = Past { since: Some(day(0)), ..Past::default() };
         for (n, amount) in amounts.iter().enumerate() {
-            past.reached(*amount, day(n as i64), Millis::DAY.times(60));
+            past.reached(*amount, day(n as i64), HISTORY);
         }
         past
     }
@@ -182,22 +197,28 @@ mod tests {
     fn one_bad_day_in_many_raises_nothing() {
         let mut amounts = vec![10; 19];
         amounts.push(1_000_000);
-        assert_eq!(past(&amounts).usual(day(20), 90, 14, 5), Some(10));
+        assert_eq!(past(&amounts).usual(day(20), HISTORY, 90, 14, 5), Some(10));
     }
 
     #[test]
     fn a_day_that_was_far_does_not_become_usual_unless_it_is_excused() {
         let mut past = past(&[10, 10, 500]);
         past.mark_far(day(2));
-        assert_eq!(past.usual(day(20), 100, 14, 2), Some(10));
+        assert_eq!(past.usual(day(20), HISTORY, 100, 14, 2), Some(10));
         past.excuse();
-        assert_eq!(past.usual(day(20), 100, 14, 2), Some(500));
+        assert_eq!(past.usual(day(20), HISTORY, 100, 14, 2), Some(500));
     }
 
     #[test]
     fn nothing_is_usual_before_days_and_active_days() {
-        assert_eq!(past(&[10, 10]).usual(day(20), 90, 14, 3), None);
-        assert_eq!(past(&[10, 10, 10]).usual(day(5), 90, 14, 3), None);
+        assert_eq!(past(&[10, 10]).usual(day(20), HISTORY, 90, 14, 3), None);
+        assert_eq!(past(&[10, 10, 10]).usual(day(5), HISTORY, 90, 14, 3), None);
+    }
+
+    #[test]
+    fn who_comes_back_is_not_held_against_what_is_long_past() {
+        assert_eq!(past(&[10, 10, 10]).usual(day(62), HISTORY, 90, 14, 1), Some(10));
+        assert_eq!(past(&[10, 10, 10]).usual(day(63), HISTORY, 90, 14, 1), None, "not even by the first act of a day");
     }
 
     #[test]

@@ -243,7 +243,7 @@ impl Engine {
             Amount::Sum(field) => (format!("sum of {}", self.field_name(field)), m.sum),
             Amount::Distinct(fields) => (format!("different {}", self.set.tuple_of(fields)), m.distinct),
         };
-        let own = past.usual(at, base.percentile, base.learning.days, base.learning.observations);
+        let own = past.usual(at, base.history, base.percentile, base.learning.days, base.learning.observations);
         let peers = part.beside().and_then(|key| match state.clone_of(&key) {
             Some(Slice::Sketch(sketch)) => Sketch::usual(&sketch, base.percentile),
             _ => None,

@@ -204,7 +204,7 @@ impl Engine {
             Amount::Sum(_) => measured.sum,
             Amount::Distinct(_) => measured.distinct,
         };
-        let own = past.usual(time, base.percentile, base.learning.days, base.learning.observations);
+        let own = past.usual(time, base.history, base.percentile, base.learning.days, base.learning.observations);
         let over = past.reached(reached, time, base.history);
         let expires = past.expires(span, base.history);
         state.wrote(*slot, expires);

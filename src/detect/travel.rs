@@ -107,7 +107,8 @@ impl Places {
         let leap = leaps.filter(|leap| !self.knows(&leap.from, &sight.place)).max_by(|a, b| a.km.total_cmp(&b.km));
         let leap = leap.filter(|_| learned);
         if leap.is_none()
-            && let Some(before) = self.stays.iter().rev().find(|s| s.to <= sight.time)
+            // where it was last, not where it came last
+            && let Some(before) = self.stays.iter().filter(|s| s.to <= sight.time).max_by_key(|s| s.to)
         {
             let way = way(&before.place, &sight.place);
             if !self.ways.contains(&way) {
@@ -253,6 +254,16 @@ mod tests {
         places.observe(at(0, 1, DENVER, "Denver, US"), Millis::DAY, &terms());
         assert_eq!(places.observe(at(1, 2, AMSTERDAM, "Amsterdam, NL"), Millis::DAY, &terms()).leap, None);
         assert!(places.knows("Amsterdam, NL", "Denver, US"));
+    }
+
+    #[test]
+    fn a_way_leads_from_where_somebody_was_last() {
+        let mut places = Places::default();
+        for (hour, network, place) in [(0, 1, "Denver, US"), (1, 2, "Boulder, US"), (2, 1, "Denver, US")] {
+            places.observe(at(hour, network, DENVER, place), Millis::DAY, &terms());
+        }
+        places.observe(at(11, 3, AMSTERDAM, "Amsterdam, NL"), Millis::DAY, &terms());
+        assert!(places.knows("Denver, US", "Amsterdam, NL"));
     }
 
     #[test]

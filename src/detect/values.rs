@@ -86,7 +86,11 @@ impl Values {
         let known = match place {
             Ok(i) => {
                 let known = &mut self.known[i];
-                if at < known.first || at.since(known.last) > terms.history {
+                if at < known.first {
+                    // observations are counted as they arrive: what was not over later was not over before
+                    (known.first, known.after_learning) = (at, known.after_learning && learned);
+                    changed = true;
+                } else if at.since(known.last) > terms.history {
                     (known.first, known.after_learning) = (at, learned);
                     changed = true;
                 }
@@ -267,6 +271,16 @@ mod tests {
         // an old habit that arrives late is no news, and makes what follows none
         assert!(!see(&mut other, "b", day(2), &TERMS).new);
         assert!(!see(&mut other, "b", late, &TERMS).new);
+    }
+
+    #[test]
+    fn a_late_sight_is_no_newer_than_it_would_have_been_in_time() {
+        let mut v = Values::default();
+        see(&mut v, "a", day(0), &TERMS);
+        for n in 0..8 {
+            assert!(!see(&mut v, "b", day(8).plus(Millis::MINUTE.times(n)), &TERMS).new, "seen too seldom by then");
+        }
+        assert!(!see(&mut v, "b", day(8).plus(Millis(-1)), &TERMS).new);
     }
 
     #[test]

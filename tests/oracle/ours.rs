@@ -1,49 +1,72 @@
 //! What the correlation types mean that are the project's own, worked out slowly.
 //!
-//! Written from what the README and the documentation of `policy::extension` say. Where a narrow reading and a wide one
-//! are both theirs, nothing is expected: there these give `None`.
-use super::reference::{Act, Bound, Groups, Held, Hit, Name, in_range};
+//! Written from what the README and the documentation of `policy::extension` and `detect` say, not from the engine. Where
+//! a narrow reading and a wide one are both theirs, an answer is open (`None`), and nothing is expected.
+use super::reference::{Act, Bound, DAY, Groups, Held, Hit, Name, agreed, in_range, tuple};
 use std::collections::{BTreeMap, BTreeSet};
 
-const DAY: i64 = 86_400_000;
-
-/// What is told where the windows of all lengths between a timespan and a 32nd less agree: of a run of the same the
-/// engine keeps the last that coarsely.
-fn whatever_the_grain(hits: &[Hit], span: i64, holds: &dyn Fn(&[Hit]) -> bool) -> Option<bool> {
-    let last = hits.last()?;
-    let within = |span: i64| -> Vec<Hit> { hits.iter().copied().filter(|h| h.time > last.time - span).collect() };
-    let exact = holds(&within(span));
-    let near = hits.iter().map(|h| last.time - h.time).filter(|ago| (span - span / 32..span).contains(ago));
-    let all = near.chain([span - span / 32]).all(|span| holds(&within(span)) == exact);
-    all.then_some(exact)
-}
-
-fn tuple(fields: &[Name], act: &Act) -> Option<Vec<String>> {
-    fields.iter().map(|f| f.of(act)).collect()
-}
-
-/// `concurrent`: how often a value came back after another one.
-pub fn alternate(fields: &[Name], bounds: &[Bound], hits: &[Hit], acts: &[Act], span: i64) -> Option<bool> {
-    // an act without one of the fields says nothing
-    if hits.last().is_none_or(|h| tuple(fields, &acts[h.act]).is_none()) {
-        return Some(false);
-    }
+/// `concurrent`: whether a value came back after another one so often.
+pub fn alternates(fields: &[Name], bounds: &[Bound], hits: &[Hit], acts: &[Act]) -> bool {
     let once = [Bound("gte", 1)];
     let bounds = if bounds.is_empty() { &once[..] } else { bounds };
-    whatever_the_grain(hits, span, &|within| {
-        let values: Vec<Vec<String>> = within.iter().filter_map(|h| tuple(fields, &acts[h.act])).collect();
-        let back = |n: &usize| values[*n - 1] != values[*n] && values[..*n].contains(&values[*n]);
-        in_range(bounds, (1..values.len()).filter(back).count() as f64)
-    })
+    let values: Vec<_> = hits.iter().map(|h| tuple(fields, &acts[h.act])).collect();
+    let back = |n: &usize| values[*n - 1] != values[*n] && values[..*n].contains(&values[*n]);
+    in_range(bounds, (1..values.len()).filter(back).count() as f64)
 }
 
-/// `absence`: so many of the others in the timespan, and none of the first, which had been there before.
-pub fn is_absent(bounds: &[Bound], hits: &[Hit], span: i64) -> bool {
-    let Some(last) = hits.last() else { return false };
-    let expected: Vec<&Hit> = hits.iter().filter(|h| h.via == 0).collect();
-    let within = |h: &&Hit| h.time > last.time - span;
-    let others = hits.iter().filter(within).filter(|h| h.via != 0).count();
-    !expected.is_empty() && !expected.iter().any(|h| within(h)) && in_range(bounds, others as f64)
+/// What is left of the hits where of a run of the same none is kept that comes so soon after another: what comes late may have
+/// belonged between them, and that they came back after it is lost.
+pub fn thinned(fields: &[Name], hits: &[Hit], acts: &[Act], soon: i64) -> Vec<Hit> {
+    let mut arrived = hits.to_vec();
+    arrived.sort_by_key(|h| (h.act, h.via));
+    let mut kept: Vec<Hit> = Vec::new();
+    for hit in arrived {
+        let before = kept.iter().filter(|h| **h < hit).max();
+        let goes_on =
+            |h: &Hit| hit.time - h.time <= soon && tuple(fields, &acts[h.act]) == tuple(fields, &acts[hit.act]);
+        if !before.is_some_and(goes_on) {
+            kept.push(hit);
+        }
+    }
+    kept.sort();
+    kept
+}
+
+/// `absence`: so many of the others since the first came last, which is a timespan ago at least.
+///
+/// What comes within a 32nd of the timespan is as good as what came before it, so it may have come last a little earlier.
+/// Where some came late, it is exact by the recorded order: open, unless that and the order of time say the same.
+pub fn absent(bounds: &[Bound], groups: &Groups, span: i64) -> Vec<Held> {
+    let mut held = Vec::new();
+    for (entity, hits) in groups {
+        let mut until = 0;
+        for one in hits.chunk_by(|a, b| a.act == b.act) {
+            let mut answers = Vec::new();
+            for here in one {
+                until += 1;
+                let arrived = &hits[..until];
+                let in_time: Vec<Hit> = arrived.iter().copied().filter(|h| h.time <= here.time).collect();
+                let answer = agreed([arrived, &in_time].map(|hits| is_absent(bounds, hits, here.time, span)));
+                answers.push(if here.via == 0 { Some(false) } else { answer });
+            }
+            held.extend(Held::of(entity, one[0].act, one[0].time, &answers));
+        }
+    }
+    held
+}
+
+fn is_absent(bounds: &[Bound], hits: &[Hit], now: i64, span: i64) -> Option<bool> {
+    let came = hits.iter().filter(|h| h.via == 0).map(|h| h.time).max();
+    let Some(last) = came else { return Some(false) };
+    let earliest = last - span / 32;
+    // whether what came in the same moment came since, nobody says, nor of what was there before the first came, late
+    let arrived = hits.iter().filter(|h| h.via == 0).map(|h| h.act).max();
+    let since = |h: &&Hit| h.via != 0 && h.time > last && h.time <= now && Some(h.act) > arrived;
+    let least = hits.iter().filter(since).count();
+    let most = hits.iter().filter(|h| h.via != 0 && h.time >= earliest).count();
+    let counts = (least..=most).map(|n| in_range(bounds, n as f64));
+    let silent = [now - last >= span, now - earliest >= span];
+    agreed(counts.flat_map(|enough| silent.map(|silent| Some(enough && silent))))
 }
 
 /// `risk`.
@@ -57,30 +80,32 @@ pub struct Risk {
 }
 
 impl Risk {
-    /// Whether what is there in the timespan is heavy enough together.
-    pub fn holds(&self, hits: &[Hit], span: i64) -> Option<bool> {
+    /// Whether what is there is heavy enough together.
+    pub fn is_heavy(&self, within: &[Hit]) -> bool {
         let weight = |rule: &usize| f64::from(self.halves[*rule]) / 2.0;
-        whatever_the_grain(hits, span, &|within| {
-            let there: BTreeSet<usize> = within.iter().map(|h| h.via).collect();
-            let alone: f64 = there.iter().filter(|r| !self.related.contains(r)).map(weight).sum();
-            let mut related: Vec<f64> = there.iter().filter(|r| self.related.contains(r)).map(weight).collect();
-            related.sort_by(|a, b| b.total_cmp(a));
-            // the heaviest whole, the next a quarter, the one after a sixteenth
-            let together: f64 = related.iter().zip([1.0, 0.25, 0.0625, 0.015_625]).map(|(w, part)| w * part).sum();
-            in_range(&self.bounds, alone + together)
-        })
+        let there: BTreeSet<usize> = within.iter().map(|h| h.via).collect();
+        let alone: f64 = there.iter().filter(|r| !self.related.contains(r)).map(weight).sum();
+        let mut related: Vec<f64> = there.iter().filter(|r| self.related.contains(r)).map(weight).collect();
+        related.sort_by(|a, b| b.total_cmp(a));
+        // the heaviest whole, the next a quarter, the one after a sixteenth
+        let together: f64 = related.iter().zip([1.0, 0.25, 0.0625, 0.015_625]).map(|(w, part)| w * part).sum();
+        in_range(&self.bounds, alone + together)
     }
 }
 
 /// Where somebody can be: latitude and longitude in degrees, and within how many km the database is sure.
-pub const PLACES: [(f32, f32, u16); 5] = [
-    // Denver, Boulder, Chicago, Amsterdam, Paris
+pub const PLACES: [(f32, f32, u16); 6] = [
+    // Denver, Boulder, Chicago, Amsterdam, Paris, Auckland
     (39.74, -104.99, 50),
     (40.01, -105.27, 20),
     (41.88, -87.63, 100),
     (52.37, 4.90, 20),
     (48.86, 2.35, 200),
+    (-36.85, 174.76, 5),
 ];
+
+/// Their names.
+pub const CITIES: [&str; PLACES.len()] = ["Denver", "Boulder", "Chicago", "Amsterdam", "Paris", "Auckland"];
 
 /// How far two places are from each other on a sphere, in km, what the database is unsure of left out on both sides.
 fn apart(a: usize, b: usize) -> f64 {
@@ -110,63 +135,162 @@ struct Use {
     time: i64,
     act: usize,
     place: usize,
+    /// By how many of the rules.
+    rules: usize,
 }
 
+/// What an entity has shown so far.
+#[derive(Default)]
+struct Ways {
+    uses: Vec<Use>,
+    /// Those that were gone one after the other, and no leap was told of.
+    known: BTreeSet<(usize, usize)>,
+    /// Of these it is open.
+    maybe: BTreeSet<(usize, usize)>,
+}
+
+/// A use at the same place a moment later is not written.
+const MOMENT: i64 = 60_000;
+
 impl Travel {
-    pub fn held(&self, groups: &Groups, acts: &[Act], span: i64) -> Option<Held> {
-        // an act without a place says nothing, and is one use by however many of the rules
-        let uses: BTreeMap<&String, Vec<Use>> = groups
-            .iter()
-            .map(|(entity, hits)| {
-                let mut uses: Vec<Use> = hits
-                    .iter()
-                    .filter_map(|h| Some(Use { time: h.time, act: h.act, place: acts[h.act].place? }))
-                    .collect();
-                uses.dedup_by_key(|u| u.act);
-                (entity, uses)
-            })
-            .collect();
+    pub fn held(&self, groups: &Groups, acts: &[Act], span: i64) -> Vec<Held> {
         let mut held = Vec::new();
-        for (entity, own) in &uses {
-            let mut known: BTreeSet<(usize, usize)> = BTreeSet::new();
-            for (n, here) in own.iter().enumerate() {
-                let learned = here.time - own[0].time >= i64::from(self.days) * DAY && n >= self.observations as usize;
-                let way = |from: &Use| (from.place.min(here.place), from.place.max(here.place));
-                let open = |u: &&Use| !self.is_shared(u.place, here.time, entity, &uses);
-                let before = own[..n].iter().filter(|u| here.time - u.time < span);
-                let mut leaps = Vec::new();
-                for from in before.filter(open).filter(|u| !known.contains(&way(u))) {
-                    leaps.push(self.is_leap(from, here)?);
-                }
-                let holds = learned && open(&here) && leaps.contains(&true);
-                if holds {
-                    held.push(((*entity).clone(), here.act));
-                } else if let Some(from) = n.checked_sub(1).map(|n| &own[n]) {
-                    known.insert(way(from));
-                }
+        // an act without a place says nothing, and is one use by however many of the rules
+        let mut all: Vec<(&String, Use)> = Vec::new();
+        for (entity, hits) in groups {
+            for one in hits.chunk_by(|a, b| a.act == b.act) {
+                let Hit { time, act, .. } = one[0];
+                all.extend(acts[act].place.map(|place| (entity, Use { time, act, place, rules: one.len() })));
             }
         }
-        Some(held)
+        all.sort_by_key(|(entity, u)| (u.act, *entity));
+        let mut ways: BTreeMap<&String, Ways> = BTreeMap::new();
+        for (n, (entity, here)) in all.iter().enumerate() {
+            // whether a place that came to be shared was so before, or is so by the same act, nobody says
+            let then = |u: &Use, others: usize| {
+                let uses = &all[..all.partition_point(|(_, v)| v.act < others)];
+                self.is_shared(u.place, u.time, entity, uses)
+            };
+            let shared = |u: &Use| {
+                agreed([self.is_shared(u.place, here.time, entity, &all[..=n]), then(u, u.act), then(u, u.act + 1)])
+            };
+            let own = ways.entry(entity).or_default();
+            let answer = self.answer(own, here, span, &shared);
+            held.extend(Held::of(entity, here.act, here.time, &[answer]));
+            let plain = answer == Some(false) && shared(here) == Some(false) && !own.stays(here, span);
+            own.take_up(*here, span, plain);
+        }
+        held
+    }
+
+    /// Whether somebody who went those ways leaps to this place.
+    fn answer(&self, own: &Ways, here: &Use, span: i64, shared: &dyn Fn(&Use) -> Option<bool>) -> Option<bool> {
+        let mut all = vec![self.learned(own, here, shared), not(shared(here))];
+        // it is told when somebody comes to a place, not again while he stays
+        all.push(if own.stays(here, span) { None } else { Some(true) });
+        // stays further apart than the timespan are not compared
+        let near: Vec<&Use> = own.uses.iter().filter(|u| (u.time - here.time).abs() <= span).collect();
+        let leaps = near.into_iter().map(|from| {
+            let way = way(from, here);
+            let known = if own.known.contains(&way) {
+                Some(true)
+            } else if own.maybe.contains(&way) {
+                None
+            } else {
+                Some(false)
+            };
+            let lately = ((from.time - here.time).abs() < span - MOMENT).then_some(true);
+            and(&[self.is_leap(from, here), not(known), lately, not(shared(from))])
+        });
+        all.push(or(&leaps.collect::<Vec<_>>()));
+        and(&all)
+    }
+
+    /// Whether the entity has been watched for long enough. Uses that come a moment later, or at a shared place, may count or not;
+    /// those by several of the rules once or as often.
+    fn learned(&self, own: &Ways, here: &Use, shared: &dyn Fn(&Use) -> Option<bool>) -> Option<bool> {
+        let enough = |uses: &[&Use], often: usize| {
+            let since = uses.iter().map(|u| u.time).min().map_or(here.time, |since| since.min(here.time));
+            here.time - since >= i64::from(self.days) * DAY && often >= self.observations as usize
+        };
+        let all: Vec<&Use> = own.uses.iter().collect();
+        let mut surely: Vec<&Use> = Vec::new();
+        for u in own.uses.iter().filter(|u| u.time <= here.time) {
+            let again =
+                own.uses.iter().any(|v| v.act < u.act && v.place == u.place && (v.time - u.time).abs() <= MOMENT);
+            if !again && shared(u) == Some(false) {
+                surely.push(u);
+            }
+        }
+        let often = all.iter().map(|u| u.rules).sum();
+        agreed([enough(&all, often), enough(&surely, surely.len())].map(Some))
     }
 
     /// Whether it is as far and as fast; nothing where a minute or a hundredth more or less would matter.
     fn is_leap(&self, from: &Use, to: &Use) -> Option<bool> {
         let km = apart(from.place, to.place);
         let faster = |ms: i64, km: f64| km * 3_600_000.0 / ms as f64 >= f64::from(self.speed_kmh);
-        let took = to.time - from.time;
-        let far = km >= f64::from(self.distance_km);
-        let fast = faster(took, km);
-        let sure = faster(took + 60_000, km * 0.99) == faster((took - 60_000).max(1), km * 1.01);
-        (!far || sure).then_some(far && fast)
+        let took = (to.time - from.time).abs();
+        if km < f64::from(self.distance_km) {
+            return Some(false);
+        }
+        let fast = faster(took.max(1), km);
+        (faster(took + MOMENT, km * 0.99) == faster((took - MOMENT).max(1), km * 1.01)).then_some(fast)
     }
 
-    /// Whether so many others use the place that it tells nothing.
-    fn is_shared(&self, place: usize, now: i64, entity: &String, uses: &BTreeMap<&String, Vec<Use>>) -> bool {
-        let Some((entities, within)) = self.crowd else { return false };
-        let lately = |u: &Use| u.place == place && u.time <= now && u.time > now - i64::from(within) * 1000;
-        let others = uses.iter().filter(|(other, uses)| **other != entity && uses.iter().any(lately)).count();
-        others >= entities as usize
+    /// Whether so many others use the place that it tells nothing. Their last uses are kept coarsely.
+    fn is_shared(&self, place: usize, now: i64, entity: &String, uses: &[(&String, Use)]) -> Option<bool> {
+        let Some((entities, within)) = self.crowd else { return Some(false) };
+        let within = i64::from(within) * 1000;
+        let others = |within: i64, after: i64| {
+            let lately = |(_, u): &&(&String, Use)| u.place == place && u.time > now - within && u.time <= now + after;
+            let others = uses.iter().filter(lately).map(|(other, _)| *other).filter(|other| *other != entity);
+            others.collect::<BTreeSet<_>>().len() >= entities as usize
+        };
+        let ever = others(i64::MAX / 4, i64::MAX / 4);
+        (others(within - within / 8, 0) == ever).then_some(ever)
     }
+}
+
+impl Ways {
+    /// Whether it may be the same stay at a place: there is no more than a quarter of the timespan between.
+    fn stays(&self, here: &Use, span: i64) -> bool {
+        self.uses.iter().any(|u| u.place == here.place && (u.time - here.time).abs() <= span / 4 + MOMENT)
+    }
+
+    /// `plain`: surely somebody comes to it, it is used by nobody else, and no leap was told of.
+    fn take_up(&mut self, here: Use, span: i64, plain: bool) {
+        let before = self.uses.iter().max_by_key(|u| (u.time, u.act)).copied();
+        // of two places a moment apart it is open which was the last
+        let alone = |before: &Use| self.uses.iter().all(|u| u.place == before.place || u.time < before.time - MOMENT);
+        let before = before.filter(alone);
+        self.maybe.extend(self.uses.iter().map(|u| way(u, &here)));
+        if let Some(before) = before
+            && plain
+            && here.time >= before.time
+            && here.time - before.time < span - MOMENT
+        {
+            self.known.insert(way(&before, &here));
+        }
+        self.uses.push(here);
+    }
+}
+
+fn way(from: &Use, to: &Use) -> (usize, usize) {
+    (from.place.min(to.place), from.place.max(to.place))
+}
+
+fn not(a: Option<bool>) -> Option<bool> {
+    a.map(|a| !a)
+}
+
+/// Whether all hold; open where that hangs on something open.
+fn and(all: &[Option<bool>]) -> Option<bool> {
+    if all.contains(&Some(false)) { Some(false) } else { (!all.contains(&None)).then_some(true) }
+}
+
+fn or(any: &[Option<bool>]) -> Option<bool> {
+    not(and(&any.iter().map(|a| not(*a)).collect::<Vec<_>>()))
 }
 
 /// What is measured.
@@ -191,52 +315,74 @@ pub struct Baseline {
     pub bounds: Vec<Bound>,
 }
 
-/// The largest amount of one entity's window on a day.
-#[derive(Clone, Copy, Debug)]
-struct Largest {
-    amount: u64,
+/// What one entity's window reached on one day.
+#[derive(Clone, Debug, Default)]
+struct Day {
+    /// The largest amount of that day: one of these.
+    most: BTreeSet<u64>,
     /// Something was far from what is usual.
-    far: bool,
+    far: Option<bool>,
+    role: Option<String>,
 }
 
+/// Of how many days of peers a sketch tells something.
+const ENOUGH_OF_PEERS: usize = 30;
+/// So many ways to read a past are looked at; where there are more, all is open.
+const READINGS: usize = 256;
+
 impl Baseline {
-    pub fn held(&self, groups: &Groups, acts: &[Act], span: i64) -> Option<Held> {
+    pub fn held(&self, groups: &Groups, acts: &[Act], span: i64) -> Vec<Held> {
         let mut held = Vec::new();
-        // of each entity, its days
-        let mut days: BTreeMap<&String, BTreeMap<i64, Largest>> = BTreeMap::new();
-        let mut all: Vec<(Hit, &String, usize)> = groups
-            .iter()
-            .flat_map(|(entity, hits)| hits.iter().enumerate().map(move |(n, h)| (*h, entity, n)))
-            .collect();
-        all.sort();
-        for (n, (hit, entity, own)) in all.iter().enumerate() {
-            let hits = &groups[*entity];
-            if !self.says_something(&acts[hit.act]) {
-                continue;
-            }
-            let day = hit.time.div_euclid(DAY);
-            let since = hits.iter().find(|h| self.says_something(&acts[h.act])).map_or(0, |h| h.time);
-            let role = Name::Role.of(&acts[hit.act]);
-            let past = days.get(entity).cloned().unwrap_or_default();
-            let learned = hit.time - since >= i64::from(self.days) * DAY;
-            let own_days = self.of_past(&past, hit.time)?;
-            let usual = (learned && own_days.len() >= self.observations as usize)
-                .then(|| nearest_rank(&own_days, self.percentile))
-                .flatten();
-            let amount = self.amount(&hits[..=*own], acts, span)?;
-            let _ = (n, role);
-            let far = usual.is_some_and(|usual| {
-                amount >= u64::from(self.floor) && in_range(&self.bounds, amount as f64 / usual as f64)
-            });
-            let one = days.entry(entity).or_default().entry(day).or_insert(Largest { amount: 0, far: false });
-            one.amount = one.amount.max(amount);
-            one.far |= far;
-            if far {
-                held.push(((*entity).clone(), hit.act));
-            }
+        let mut past: BTreeMap<&String, BTreeMap<i64, Day>> = BTreeMap::new();
+        // of each entity all that says something, and of that what each act brings
+        let mut all: Vec<(&String, Vec<Hit>, usize)> = Vec::new();
+        for (entity, hits) in groups {
+            let says: Vec<Hit> = hits.iter().copied().filter(|h| self.says_something(&acts[h.act])).collect();
+            all.extend((0..says.len()).map(|n| (entity, says[..=n].to_vec(), says[n].act)));
         }
-        held.dedup();
-        Some(held)
+        all.sort_by_key(|(entity, hits, act)| (*act, *entity, hits.len()));
+        for one in all.chunk_by(|a, b| (a.0, a.2) == (b.0, b.2)) {
+            let answers: Vec<_> =
+                one.iter().map(|(entity, hits, _)| self.answer(&mut past, entity, hits, acts, span)).collect();
+            let (entity, act) = (one[0].0, one[0].2);
+            held.extend(Held::of(entity, act, acts[act].time, &answers));
+        }
+        held
+    }
+
+    /// Whether the window that ends with the last of the hits is far from what is usual; takes it up.
+    fn answer<'a>(
+        &self,
+        past: &mut BTreeMap<&'a String, BTreeMap<i64, Day>>,
+        entity: &'a String,
+        hits: &[Hit],
+        acts: &[Act],
+        span: i64,
+    ) -> Option<bool> {
+        let here = hits.last()?;
+        let role = Name::Role.of(&acts[here.act]);
+        let amounts = self.amounts(hits, acts, span);
+        let own = past.get(entity).cloned().unwrap_or_default();
+        let mut answers: BTreeSet<bool> =
+            amounts.iter().flat_map(|amount| self.answers(&own, *amount, hits, here)).collect();
+        if self.peers {
+            answers = self.beside_peers(past, &role, &amounts, here, answers);
+        }
+        // what came late is exact by the recorded order
+        if !hits.is_sorted_by_key(|h| h.time) {
+            answers = [false, true].into();
+        }
+        let answer = agreed(answers.into_iter().map(Some));
+        let day = past.entry(entity).or_default().entry(here.time.div_euclid(DAY)).or_insert_with(|| Day {
+            far: Some(false),
+            role,
+            ..Day::default()
+        });
+        day.far = or(&[day.far, answer]);
+        let before = std::mem::take(&mut day.most);
+        let largest = |amount: &u64| before.iter().map(|b| *b.max(amount)).collect::<Vec<_>>();
+        day.most = if before.is_empty() { amounts } else { amounts.iter().flat_map(largest).collect() };
+        answer
     }
 
     fn says_something(&self, act: &Act) -> bool {
@@ -247,32 +393,113 @@ impl Baseline {
         }
     }
 
-    /// The amount of the window that ends with the last of the hits.
-    fn amount(&self, hits: &[Hit], acts: &[Act], span: i64) -> Option<u64> {
-        let now = hits.last()?.time;
+    /// The amount of the window that ends with the last of the hits; of different values the last use is kept coarsely, so that
+    /// a window may be a little shorter.
+    fn amounts(&self, hits: &[Hit], acts: &[Act], span: i64) -> BTreeSet<u64> {
+        let now = hits.last().map_or(0, |h| h.time);
         let of = |span: i64| {
             let within = hits.iter().filter(|h| h.time > now - span).map(|h| &acts[h.act]);
             match &self.measure {
                 Measure::Count => within.count() as u64,
                 Measure::Records => within.filter_map(|a| a.records).sum(),
-                Measure::Distinct(fields) => within.filter_map(|a| tuple(fields, a)).collect::<BTreeSet<_>>().len() as u64,
+                Measure::Distinct(fields) => within.map(|a| tuple(fields, a)).collect::<BTreeSet<_>>().len() as u64,
             }
         };
-        let exact = of(span);
-        let coarse = matches!(self.measure, Measure::Distinct(_)) && of(span - span / 32) != exact;
-        (!coarse).then_some(exact)
+        let coarse = if matches!(self.measure, Measure::Distinct(_)) { of(span - span / 32) } else { of(span) };
+        (coarse..=of(span)).collect()
     }
 
-    /// The largest amounts of the days before that of `now` that still count; nothing where it depends on whether a day
-    /// counts by its beginning or its end.
-    fn of_past(&self, days: &BTreeMap<i64, Largest>, now: i64) -> Option<Vec<u64>> {
-        let today = now.div_euclid(DAY);
+    /// Whether the amount is far from the entity's own past, by every reading of it.
+    fn answers(&self, own: &BTreeMap<i64, Day>, amount: u64, hits: &[Hit], here: &Hit) -> BTreeSet<bool> {
+        if amount < u64::from(self.floor) {
+            return [false].into();
+        }
+        let today = here.time.div_euclid(DAY);
+        let past: Vec<(&i64, &Day)> = own.range(..today).collect();
+        let Some(learned) = self.learned(hits, here) else { return [false, true].into() };
+        if !learned || past.is_empty() || past.len() + 1 < self.observations as usize {
+            return [false].into();
+        }
+        let mut readings: Vec<Vec<u64>> = vec![Vec::new()];
+        for (day, one) in &past {
+            let options = self.options(**day, one, here.time);
+            let taken = |reading: &Vec<u64>| {
+                let with = |option: &Option<u64>| reading.iter().copied().chain(*option).collect::<Vec<_>>();
+                options.iter().map(with).collect::<Vec<_>>()
+            };
+            readings = readings.iter().flat_map(taken).collect();
+            if readings.len() > READINGS {
+                return [false, true].into();
+            }
+        }
+        let mut answers = BTreeSet::new();
+        for reading in readings {
+            // whether days that were far or are long past count as active, nobody says, nor whether today does
+            for active in [reading.len(), past.len(), past.len() + 1] {
+                let enough = active >= self.observations as usize;
+                match nearest_rank(&reading, self.percentile).filter(|_| enough) {
+                    Some(0) => answers.extend([false, true]),
+                    Some(usual) => drop(answers.insert(in_range(&self.bounds, amount as f64 / usual as f64))),
+                    None => drop(answers.insert(false)),
+                }
+            }
+        }
+        answers
+    }
+
+    /// Whether the entity has been watched for so many days. Whether one who was away for longer than the past counts is
+    /// somebody new, nobody says.
+    fn learned(&self, hits: &[Hit], here: &Hit) -> Option<bool> {
+        let mut times: Vec<i64> = hits.iter().map(|h| h.time).collect();
+        times.sort_unstable();
         let history = i64::from(self.history_days) * DAY;
-        let counted = |from: i64| -> Vec<u64> {
-            let past = days.range(..today).filter(|(day, one)| **day * DAY + from > now - history && !one.far);
-            past.map(|(_, one)| one.amount).collect()
-        };
-        (counted(0) == counted(DAY)).then(|| counted(0))
+        let back = times.windows(2).filter(|pair| pair[1] - pair[0] > history).map(|pair| pair[1]);
+        let since = back.chain(times.first().copied());
+        agreed(since.map(|since| Some(here.time - since >= i64::from(self.days) * DAY)))
+    }
+
+    /// What a day of the past may count as: nothing where it was far, or was too long ago by its beginning or its end.
+    fn options(&self, day: i64, one: &Day, now: i64) -> Vec<Option<u64>> {
+        let history = i64::from(self.history_days) * DAY;
+        let mut counts: BTreeSet<bool> = [0, DAY].map(|from| day * DAY + from > now - history).into();
+        match one.far {
+            Some(true) => counts = [false].into(),
+            None => drop(counts.insert(false)),
+            Some(false) => {}
+        }
+        let most = one.most.iter().copied().map(Some);
+        let counted: Vec<Option<u64>> = if counts.contains(&true) { most.collect() } else { Vec::new() };
+        counted.into_iter().chain(counts.contains(&false).then_some(None)).collect()
+    }
+
+    /// The same where peers count too: the amount must be as far from what is usual for them, where enough is known of them.
+    fn beside_peers(
+        &self,
+        days: &BTreeMap<&String, BTreeMap<i64, Day>>,
+        role: &Option<String>,
+        amounts: &BTreeSet<u64>,
+        here: &Hit,
+        own: BTreeSet<bool>,
+    ) -> BTreeSet<bool> {
+        let all: Vec<(&i64, &Day)> = days.values().flatten().filter(|(_, one)| one.role == *role).collect();
+        if all.len() < ENOUGH_OF_PEERS {
+            return own;
+        }
+        let (today, history) = (here.time.div_euclid(DAY), i64::from(self.history_days));
+        let surely =
+            |(day, one): &&(&i64, &Day)| **day > today - history && one.far == Some(false) && one.most.len() == 1;
+        let over = all.iter().filter(|(day, _)| **day < today);
+        if !own.contains(&true) || !over.clone().all(|one| surely(&one)) || over.clone().count() < ENOUGH_OF_PEERS {
+            // whether a newcomer is held against peers, nobody says
+            return [false, true].into();
+        }
+        let peers: Vec<u64> = over.flat_map(|(_, one)| one.most.iter().copied()).collect();
+        let usual = nearest_rank(&peers, self.percentile).unwrap_or(0) as f64;
+        // a sketch knows amounts within 9 %, and of each entity its last day may not be over yet
+        let parts = [0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2];
+        let far = |amount: &u64| parts.map(|part| in_range(&self.bounds, *amount as f64 / (usual * part)));
+        let far: BTreeSet<bool> = amounts.iter().flat_map(far).collect();
+        own.iter().flat_map(|own| far.iter().map(move |far| *own && *far)).collect()
     }
 }
 

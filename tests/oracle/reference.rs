@@ -5,11 +5,21 @@
 use super::ours;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub const DAY: i64 = 86_400_000;
+/// How late an act may be and still count in the window that it belongs to (`model::limits`).
+pub const LATENESS: i64 = 2 * DAY;
+/// How far ahead of the reading clock a stamp may be.
+pub const SKEW: i64 = 600_000;
+
 /// One act, as far as the policies of these tests look at it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Act {
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970, as its trail states it.
     pub time: i64,
+    /// When it is read.
+    pub observed: i64,
+    /// By which trail.
+    pub trail: u8,
     /// Tells acts apart.
     pub id: u32,
     /// An index into [`ACTIVITIES`].
@@ -73,8 +83,16 @@ pub enum Kind {
     Sum(Vec<Bound>),
     Avg(Vec<Bound>),
     Percentile(Option<u32>, Vec<Bound>),
-    Temporal { ordered: bool, bounds: Vec<Bound> },
-    NewValue { fields: Vec<Name>, days: u32, observations: u32, new_for_seconds: u32 },
+    Temporal {
+        ordered: bool,
+        bounds: Vec<Bound>,
+    },
+    NewValue {
+        fields: Vec<Name>,
+        days: u32,
+        observations: u32,
+        new_for_seconds: u32,
+    },
     Travel(ours::Travel),
     /// Without bounds: once.
     Concurrent(Vec<Name>, Vec<Bound>),
@@ -85,9 +103,19 @@ pub enum Kind {
 
 #[derive(Clone, Debug)]
 pub enum Body {
-    Detection { activities: Vec<usize>, customer: Option<u8>, at_least: Option<u32> },
+    Detection {
+        activities: Vec<usize>,
+        customer: Option<u8>,
+        at_least: Option<u32>,
+    },
     /// `who`: for each of the rules the field that is called so in `group-by`; empty where there is no such alias.
-    Correlation { kind: Kind, rules: Vec<usize>, who: Vec<Name>, by: Vec<Name>, span_seconds: u32 },
+    Correlation {
+        kind: Kind,
+        rules: Vec<usize>,
+        who: Vec<Name>,
+        by: Vec<Name>,
+        span_seconds: u32,
+    },
 }
 
 /// A policy; those that it refers to come before it. All of them make findings.
@@ -104,77 +132,152 @@ pub type Finding = (usize, String, i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hit {
     pub time: i64,
-    pub act: usize,
+    /// Ties are broken by what tells acts apart.
+    pub id: u32,
     pub via: usize,
+    /// The place among those that arrived.
+    pub act: usize,
 }
 
-/// What comes to each entity of a correlation, in the order of time.
+/// What comes to each entity of a correlation, in the order of arrival.
 pub type Groups = BTreeMap<String, Vec<Hit>>;
 
-/// Of whom a policy holds, and at which act.
-pub type Held = Vec<(String, usize)>;
-
-/// All findings of acts that come in the order of their times; nothing where it depends on how exactly something is meant.
-pub fn findings(policies: &[Policy], acts: &[Act]) -> Option<BTreeSet<Finding>> {
-    let held = held(policies, acts)?;
-    let of = |(number, held): (usize, &Held)| held.iter().map(|(e, a)| finding(policies, number, e, &acts[*a])).collect();
-    Some(held.iter().enumerate().flat_map(|one| -> Vec<Finding> { of(one) }).collect())
+/// A policy holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub entity: String,
+    /// The act by whose arrival that is known.
+    pub act: usize,
+    /// The time at which it holds.
+    pub time: i64,
+    /// Otherwise what is written leaves open whether it holds.
+    pub sure: bool,
+    /// It is sure that no other time is known first.
+    pub at_once: bool,
 }
 
-/// What is found where the policy holds of `entity` at `act`.
-pub fn finding(policies: &[Policy], number: usize, entity: &str, act: &Act) -> Finding {
-    let usual = match &policies[number].body {
+impl Held {
+    /// Nothing where it does not hold. An act that several of the rules select brings several answers: the last one is the
+    /// answer, and whether it is asked before that, nobody says.
+    pub fn of(entity: &str, act: usize, time: i64, answers: &[Option<bool>]) -> Option<Held> {
+        let sure = answers.ends_with(&[Some(true)]);
+        let open = answers.iter().any(|answer| *answer != Some(false));
+        let at_once = answers.iter().all(|answer| *answer == Some(true));
+        (sure || open).then(|| Held { entity: entity.to_owned(), act, time, sure, at_once })
+    }
+}
+
+/// The answer that all readings give.
+pub fn agreed(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut answers = answers.into_iter();
+    let first = answers.next()?;
+    answers.all(|answer| answer == first).then_some(first).flatten()
+}
+
+/// What has to be found, and what may be.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// With its time where that is beyond doubt.
+    pub must: BTreeMap<Finding, Option<i64>>,
+    pub may: BTreeSet<Finding>,
+    /// Policies of which nothing is known.
+    pub unknown: BTreeSet<usize>,
+}
+
+/// What windows count acts at: repetitions are left out, a stamp from the future is held back, and what comes later than
+/// the lateness bound counts when it arrives.
+pub fn counted(arrivals: &[Act]) -> Vec<Act> {
+    let mut newest: BTreeMap<u8, i64> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut counted = Vec::new();
+    for act in arrivals {
+        // a repetition counts for nothing but how far its trail has come
+        let first = seen.insert((act.trail, act.id));
+        let known = newest.get(&act.trail).copied();
+        let time = if act.time > act.observed + SKEW {
+            known.map_or(act.observed, |newest| newest.min(act.observed)) + SKEW
+        } else {
+            let newest = newest.entry(act.trail).or_insert(act.time);
+            *newest = act.time.max(*newest);
+            if act.time < *newest - LATENESS { *newest } else { act.time }
+        };
+        counted.extend(first.then(|| Act { time, ..act.clone() }));
+    }
+    counted
+}
+
+/// All findings of acts that arrive in that order.
+pub fn findings(policies: &[Policy], arrivals: &[Act]) -> Expected {
+    let acts = counted(arrivals);
+    let mut expected = Expected::default();
+    for (number, held) in held(policies, &acts).into_iter().enumerate() {
+        let Some(held) = held else {
+            expected.unknown.insert(number);
+            continue;
+        };
+        let mut open = BTreeSet::new();
+        for one in held {
+            let finding = (number, one.entity, one.time.div_euclid(episode(&policies[number])));
+            if !one.sure {
+                open.insert(finding.clone());
+                expected.may.insert(finding);
+            } else {
+                // what is known first is told, and that with the earliest of its times
+                let time = (one.at_once && !open.contains(&finding)).then_some(one.time);
+                expected.must.entry(finding).or_insert(time);
+            }
+        }
+    }
+    expected
+}
+
+/// In milliseconds.
+fn episode(policy: &Policy) -> i64 {
+    let usual = match &policy.body {
         Body::Detection { .. } => 3600,
         Body::Correlation { span_seconds, .. } => (*span_seconds).clamp(3600, 86_400),
     };
-    let episode = i64::from(policies[number].episode_seconds.unwrap_or(usual)) * 1000;
-    (number, entity.to_owned(), act.time.div_euclid(episode))
+    i64::from(policy.episode_seconds.unwrap_or(usual)) * 1000
 }
 
-/// Of whom and at which acts each policy holds; nothing where it depends on how exactly something is meant.
-pub fn held(policies: &[Policy], acts: &[Act]) -> Option<Vec<Held>> {
-    let mut all: Vec<Held> = Vec::new();
-    // for each policy, the acts at which it holds
-    let mut holds: Vec<Vec<usize>> = Vec::new();
+/// When and of whom each policy holds, in the order in which it becomes known; nothing where that is not written at all.
+fn held(policies: &[Policy], acts: &[Act]) -> Vec<Option<Vec<Held>>> {
+    let in_order = acts.is_sorted_by_key(|act| act.time);
+    let mut all: Vec<Option<Vec<Held>>> = Vec::new();
     for policy in policies {
         let held = match &policy.body {
             Body::Detection { .. } => {
-                let held = (0..acts.len()).filter(|a| matches(&policy.body, &acts[*a]));
-                held.map(|a| (subject(&acts[a]), a)).collect()
+                let of =
+                    |(n, act): (usize, &Act)| Held::of(&subject(act), n, act.time, &[Some(matches(&policy.body, act))]);
+                Some(acts.iter().enumerate().filter_map(of).collect())
             }
             Body::Correlation { kind, rules, who, by, span_seconds } => {
-                let groups = groups(rules, who, by, acts, &holds);
-                let span = i64::from(*span_seconds) * 1000;
-                match kind {
-                    Kind::Travel(travel) => travel.held(&groups, acts, span)?,
-                    Kind::Baseline(baseline) => baseline.held(&groups, acts, span)?,
-                    _ => of_each(kind, rules.len(), &groups, acts, span)?,
-                }
+                // what a late act's fields come to in a correlation of correlations is only said to be exact by the recorded order
+                let plain = |rule: &usize| matches!(policies[*rule].body, Body::Detection { .. });
+                let known = in_order || rules.iter().all(plain);
+                groups(rules, who, by, acts, &all).filter(|_| known).map(|groups| {
+                    let span = i64::from(*span_seconds) * 1000;
+                    match kind {
+                        Kind::Travel(travel) => travel.held(&groups, acts, span),
+                        Kind::Baseline(baseline) => baseline.held(&groups, acts, span),
+                        Kind::Absence(bounds) => ours::absent(bounds, &groups, span),
+                        Kind::NewValue { fields, days, observations, new_for_seconds } => {
+                            let terms = New {
+                                learn: i64::from(*days) * DAY,
+                                observations: *observations as usize,
+                                new_for: i64::from(*new_for_seconds) * 1000,
+                                history: span,
+                            };
+                            terms.held(fields, &groups, acts)
+                        }
+                        _ => in_windows(kind, rules.len(), &groups, acts, span, in_order),
+                    }
+                })
             }
         };
-        let at: BTreeSet<usize> = held.iter().map(|(_, a)| *a).collect();
-        holds.push(at.into_iter().collect());
         all.push(held);
     }
-    Some(all)
-}
-
-/// Of whom a condition holds for which an entity's own past is all that matters.
-fn of_each(kind: &Kind, rules: usize, groups: &Groups, acts: &[Act], span: i64) -> Option<Held> {
-    let mut held = Vec::new();
-    for (entity, hits) in groups {
-        let holds = |n: usize| condition(kind, rules, &hits[..=n], acts, span);
-        for one in hits.chunk_by(|a, b| a.act == b.act) {
-            let end = hits.partition_point(|h| (h.time, h.act) <= (one[0].time, one[0].act));
-            let all = (end - one.len()..end).map(holds).collect::<Option<Vec<bool>>>()?;
-            // whether it is asked between the first and the second that one act brings, nobody says
-            if all.contains(&true) && !all.ends_with(&[true]) {
-                return None;
-            }
-            held.extend(all.ends_with(&[true]).then(|| (entity.clone(), one[0].act)));
-        }
-    }
-    Some(held)
+    all
 }
 
 fn matches(body: &Body, act: &Act) -> bool {
@@ -184,13 +287,17 @@ fn matches(body: &Body, act: &Act) -> bool {
         && at_least.is_none_or(|n| act.records.is_some_and(|r| r >= u64::from(n)))
 }
 
-/// What comes to a correlation, for each of its entities in the order of time. An act that lacks a field to group by comes
-/// to none. An act that fits two of the rules comes twice, in the order of the rules.
-fn groups(rules: &[usize], who: &[Name], by: &[Name], acts: &[Act], holds: &[Vec<usize>]) -> Groups {
+/// What comes to a correlation, for each of its entities in the order of arrival. An act that lacks a field to group by
+/// comes to none. An act that fits two of the rules comes twice, in the order of the rules. Nothing where it is open.
+fn groups(rules: &[usize], who: &[Name], by: &[Name], acts: &[Act], held: &[Option<Vec<Held>>]) -> Option<Groups> {
     let mut groups = Groups::new();
     for (via, rule) in rules.iter().enumerate() {
+        let held = held[*rule].as_ref()?;
+        if held.iter().any(|one| !one.sure) {
+            return None;
+        }
         // of a correlation, the act at which it holds is taken up with its own fields (Sigma, note on temporal_ordered)
-        for &act in &holds[*rule] {
+        for act in held.iter().map(|one| one.act).collect::<BTreeSet<_>>() {
             // an alias is another field in each of the rules, and the entity is called by it
             let alias = who.get(via).map(|name| ("who", *name));
             let named = alias.into_iter().chain(by.iter().map(|name| (name.path(), *name)));
@@ -198,44 +305,91 @@ fn groups(rules: &[usize], who: &[Name], by: &[Name], acts: &[Act], holds: &[Vec
                 named.map(|(called, name)| Some(format!("{called}={}", name.of(&acts[act])?))).collect();
             let Some(values) = values else { continue };
             let entity = if values.is_empty() { "the organisation".to_owned() } else { values.join(" ") };
-            groups.entry(entity).or_default().push(Hit { time: acts[act].time, act, via });
+            let Act { time, id, .. } = acts[act];
+            groups.entry(entity).or_default().push(Hit { time, id, via, act });
         }
     }
-    groups.values_mut().for_each(|hits| hits.sort());
-    groups
+    groups.values_mut().for_each(|hits| hits.sort_by_key(|h| (h.act, h.via)));
+    Some(groups)
 }
 
-/// Whether the condition holds at the last of the hits. It is asked when something comes, and at no other time: that nothing
-/// came (`lt: 1`) no stream can say. Nothing where it depends on how exactly something is meant:
+/// Of whom a condition over a window holds. With each arrival it is asked anew of the windows that the act is in; at no
+/// other time: that nothing came (`lt: 1`) no stream can say.
+fn in_windows(kind: &Kind, rules: usize, groups: &Groups, acts: &[Act], span: i64, in_order: bool) -> Vec<Held> {
+    let mut held = Vec::new();
+    for (entity, hits) in groups {
+        let says: Vec<Hit> = hits.iter().copied().filter(|h| says_something(kind, &acts[h.act])).collect();
+        let mut content: Vec<Hit> = Vec::new();
+        for one in says.chunk_by(|a, b| a.act == b.act) {
+            let (act, now) = (one[0].act, one[0].time);
+            // whether it is asked between the first and the second that one act brings, nobody says
+            let mut asked: BTreeMap<i64, Vec<Option<bool>>> = BTreeMap::new();
+            for hit in one {
+                content.push(*hit);
+                content.sort();
+                for at in content.iter().map(|h| h.time).filter(|at| *at >= now && *at < now + span) {
+                    let past: Vec<Hit> = content.iter().copied().filter(|h| h.time <= at).collect();
+                    asked.entry(at).or_default().push(condition(kind, rules, &past, acts, span));
+                }
+            }
+            for (time, mut answers) in asked {
+                if !in_order && time > now && merges(kind) {
+                    answers.iter_mut().filter(|answer| **answer == Some(true)).for_each(|answer| *answer = None);
+                }
+                held.extend(Held::of(entity, act, time, &answers));
+            }
+        }
+    }
+    held
+}
+
+/// Whether only which rules and values there were matters: of those a run is kept as few, and where something of before
+/// the run comes late, later times at which it holds may be left out (`Window::insert` says so).
+pub fn merges(kind: &Kind) -> bool {
+    matches!(kind, Kind::ValueCount(..) | Kind::Temporal { .. } | Kind::Concurrent(..) | Kind::Risk(..))
+}
+
+/// An act without one of the fields says nothing.
+fn says_something(kind: &Kind, act: &Act) -> bool {
+    match kind {
+        Kind::ValueCount(fields, _) | Kind::Concurrent(fields, _) => tuple(fields, act).is_some(),
+        Kind::Sum(_) | Kind::Avg(_) | Kind::Percentile(..) => act.records.is_some(),
+        _ => true,
+    }
+}
+
+pub fn tuple(fields: &[Name], act: &Act) -> Option<Vec<String>> {
+    fields.iter().map(|f| f.of(act)).collect()
+}
+
+/// Whether the condition holds at the last of the hits. Nothing where it depends on how exactly something is meant:
 ///
 /// - Of a run of equal values or rules the engine keeps the first and the last, and where the last is kept it takes up
 ///   none that comes within a 32nd of the timespan after it, so that a page view costs no write. What counts which values
 ///   or rules there were may so look back a 32nd less far.
 /// - Whether one act can be two steps of a sequence, the specification does not say.
 fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> Option<bool> {
-    let Some(last) = hits.last() else { return Some(false) };
+    let last = hits.last()?;
     // the timespan is open at its start: what is exactly so long ago is outside
-    let since = |span: i64| -> Vec<Hit> {
-        hits.iter().copied().filter(|h| h.time > last.time - span && h.time <= last.time).collect()
-    };
+    let since = |span: i64| -> Vec<Hit> { hits.iter().copied().filter(|h| h.time > last.time - span).collect() };
     let within = since(span);
     let agree = |holds: &dyn Fn(&[Hit]) -> bool| {
+        let near = hits.iter().map(|h| last.time - h.time).filter(|ago| (span - span / 32..span).contains(ago));
         let exact = holds(&within);
-        (exact == holds(&since(span - span / 32))).then_some(exact)
+        near.chain([span - span / 32]).all(|span| holds(&since(span)) == exact).then_some(exact)
     };
     let records: Vec<u64> = within.iter().filter_map(|h| acts[h.act].records).collect();
-    let has_records = acts[last.act].records.is_some();
+    let sum = records.iter().sum::<u64>() as f64;
     Some(match kind {
         Kind::EventCount(bounds) => in_range(bounds, within.len() as f64),
-        // an act without one of the fields says nothing
         Kind::ValueCount(fields, bounds) => {
-            let tuple = |h: &Hit| fields.iter().map(|f| f.of(&acts[h.act])).collect::<Option<Vec<_>>>();
-            let different = |hits: &[Hit]| hits.iter().filter_map(tuple).collect::<BTreeSet<_>>().len();
-            tuple(last).is_some() && agree(&|hits| in_range(bounds, different(hits) as f64))?
+            let different =
+                |hits: &[Hit]| hits.iter().map(|h| tuple(fields, &acts[h.act])).collect::<BTreeSet<_>>().len();
+            agree(&|hits| in_range(bounds, different(hits) as f64))?
         }
-        Kind::Sum(bounds) => has_records && in_range(bounds, records.iter().sum::<u64>() as f64),
-        Kind::Avg(bounds) => has_records && in_range(bounds, records.iter().sum::<u64>() as f64 / records.len() as f64),
-        Kind::Percentile(percentile, bounds) => has_records && in_range(bounds, of_rank(&records, *percentile)),
+        Kind::Sum(bounds) => in_range(bounds, sum),
+        Kind::Avg(bounds) => in_range(bounds, sum / records.len() as f64),
+        Kind::Percentile(percentile, bounds) => in_range(bounds, of_rank(&records, *percentile)),
         Kind::Temporal { ordered, bounds } => {
             let different = |hits: &[Hit]| hits.iter().map(|h| h.via).collect::<BTreeSet<_>>().len();
             let all = [Bound("gte", rules as u32)];
@@ -249,14 +403,19 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
             }
             holds
         }
-        Kind::NewValue { fields, days, observations, new_for_seconds } => {
-            let terms = (i64::from(*days) * 86_400_000, *observations as usize, i64::from(*new_for_seconds) * 1000);
-            is_new(fields, terms, hits, acts, span)
+        Kind::Concurrent(fields, bounds) => {
+            let alternates = |hits: &[Hit]| ours::alternates(fields, bounds, hits, acts);
+            let thinned = ours::thinned(fields, &within, acts, span / 32);
+            // what happened in the same moment has no order
+            let at_once = within.iter().any(|a| {
+                within.iter().any(|b| a.time == b.time && tuple(fields, &acts[a.act]) != tuple(fields, &acts[b.act]))
+            });
+            agree(&alternates).filter(|holds| !at_once && *holds == alternates(&thinned))?
         }
-        Kind::Concurrent(fields, bounds) => ours::alternate(fields, bounds, hits, acts, span)?,
-        Kind::Absence(bounds) => ours::is_absent(bounds, hits, span),
-        Kind::Risk(risk) => risk.holds(hits, span)?,
-        Kind::Travel(_) | Kind::Baseline(_) => unreachable!("others than the entity matter to these"),
+        Kind::Risk(risk) => agree(&|hits| risk.is_heavy(hits))?,
+        Kind::NewValue { .. } | Kind::Absence(_) | Kind::Travel(_) | Kind::Baseline(_) => {
+            unreachable!("these have a state of their own")
+        }
     })
 }
 
@@ -274,18 +433,18 @@ pub fn in_range(bounds: &[Bound], value: f64) -> bool {
     })
 }
 
-/// Whether there is an act of each rule such that they follow one another in the order of the rules, each so many acts after
-/// the one before at least.
+/// Whether there is an act of each rule such that they follow one another in the order of the rules, with `apart`
+/// each another act than the one before.
 fn in_order(within: &[Hit], rules: usize, apart: usize) -> bool {
-    fn from(rule: usize, rules: usize, rest: &[Hit], apart: usize, after: usize) -> bool {
+    fn from(rule: usize, rules: usize, rest: &[Hit], apart: usize, before: Option<usize>) -> bool {
         let next = |n: usize| {
             rest[n].via == rule
-                && rest[n].act >= after
-                && from(rule + 1, rules, &rest[n + 1..], apart, rest[n].act + apart)
+                && (apart == 0 || Some(rest[n].act) != before)
+                && from(rule + 1, rules, &rest[n + 1..], apart, Some(rest[n].act))
         };
         rule == rules || (0..rest.len()).any(next)
     }
-    from(0, rules, within, apart, 0)
+    from(0, rules, within, apart, None)
 }
 
 /// The percentile by nearest rank; without one, in percent, how many of the values are not larger than the last.
@@ -304,35 +463,74 @@ fn of_rank(values: &[u64], percentile: Option<u32>) -> f64 {
     }
 }
 
-/// Whether the last hit shows a value that is new for its entity: not seen within the history, when the entity had been
-/// watched for so many days and in so many observations; and for so long after it was first seen.
-fn is_new(
-    fields: &[Name],
-    (learn, observations, new_for): (i64, usize, i64),
-    hits: &[Hit],
-    acts: &[Act],
+/// What it takes for a value to be new, in milliseconds.
+struct New {
+    learn: i64,
+    observations: usize,
+    new_for: i64,
+    /// What is unseen for so long is forgotten.
     history: i64,
-) -> bool {
-    let value = |h: &Hit| fields.iter().map(|f| f.of(&acts[h.act])).collect::<Option<Vec<_>>>();
-    // an act is one sight, by however many of the rules
-    let mut each = hits.to_vec();
-    each.dedup_by_key(|h| h.act);
-    let sights: Vec<(i64, Vec<String>)> = each.iter().filter_map(|h| Some((h.time, value(h)?))).collect();
-    let (Some(last), Some((since, _))) = (hits.last().and_then(value), sights.first()) else { return false };
-    // last sights are kept to a 32nd of the history, so that a page view costs no write: a value may be forgotten so much early
-    let grain = (history / 32).max(1);
-    let mut first_sight = None;
-    let mut last_sight = i64::MIN / 2;
-    for (n, (time, value)) in sights.iter().enumerate() {
-        if *value == last {
-            if first_sight.is_none() || time - last_sight > history {
-                first_sight = Some((*time, time - since >= learn && n >= observations));
+}
+
+impl New {
+    /// Of whom an act shows a value that is new: not seen within the history, when the entity had been watched for so many
+    /// days and in so many observations; and for so long after it was first seen.
+    fn held(&self, fields: &[Name], groups: &Groups, acts: &[Act]) -> Vec<Held> {
+        let mut held = Vec::new();
+        for (entity, hits) in groups {
+            // an act is one sight, by however many of the rules
+            let mut sights: Vec<Hit> = hits.iter().copied().filter(|h| tuple(fields, &acts[h.act]).is_some()).collect();
+            sights.dedup_by_key(|h| h.act);
+            for (n, here) in sights.iter().enumerate() {
+                let arrived = &sights[..=n];
+                let mut in_time: Vec<Hit> = arrived.iter().copied().filter(|h| h.time <= here.time).collect();
+                // of the same moment, what arrived first
+                in_time.sort_by_key(|h| (h.time, h.act));
+                // a late sight is as new as it would have been in time; where it would not be to those who know what came
+                // since, the recorded order decides
+                let answer = agreed([arrived, &in_time].map(|sights| self.is_new(fields, sights, acts)));
+                held.extend(Held::of(entity, here.act, here.time, &[answer]));
             }
-            last_sight = last_sight.max(time - time.rem_euclid(grain));
         }
+        held
     }
-    let now = sights.last().map_or(0, |(time, _)| *time);
-    first_sight.is_some_and(|(first, learned)| learned && now - first <= new_for)
+
+    /// Whether the last of the sights is of something new. Last sights are kept to a 32nd of the history, so that a page
+    /// view costs no write: a value may be forgotten so much early, and where that matters, it is open.
+    fn is_new(&self, fields: &[Name], sights: &[Hit], acts: &[Act]) -> Option<bool> {
+        let value = |h: &Hit| tuple(fields, &acts[h.act]);
+        let last = sights.last()?;
+        let since = sights.iter().map(|h| h.time).min()?;
+        // when it can have been first seen, and whether the learning was over by then
+        let mut first: BTreeSet<Option<(i64, bool)>> = BTreeSet::from([None]);
+        let mut newest: Option<i64> = None;
+        for (n, sight) in sights.iter().enumerate().filter(|(_, h)| value(h) == value(last)) {
+            let learned = sight.time - since >= self.learn && n >= self.observations;
+            let here = Some((sight.time, learned));
+            let ago = newest.map(|newest| sight.time - newest);
+            match ago {
+                None => first = [here].into(),
+                // what comes late before all others is the first sight, by which it is no newer than it was
+                Some(ago) if ago < 0 => {
+                    let earlier = |first: Option<(i64, bool)>| {
+                        first.map(
+                            |(time, new)| if sight.time < time { (sight.time, new && learned) } else { (time, new) },
+                        )
+                    };
+                    first = first.into_iter().map(earlier).collect();
+                }
+                Some(ago) if ago > self.history => first = [here].into(),
+                Some(ago) if ago > self.history - (self.history / 32).max(1) => drop(first.insert(here)),
+                Some(_) => {}
+            }
+            newest = newest.max(Some(sight.time));
+        }
+        let is_new = |first: &Option<(i64, bool)>| {
+            first.is_some_and(|(first, learned)| learned && last.time - first <= self.new_for)
+        };
+        let answers: BTreeSet<bool> = first.iter().map(is_new).collect();
+        (answers.len() == 1).then(|| answers.contains(&true))
+    }
 }
 
 /// Whom a detection speaks of: the actor, else the address.

@@ -1,6 +1,7 @@
 //! Random policies and acts: as the reference takes them, as YAML, and as events.
-use super::ours::{Baseline, Measure, PLACES, Risk, Travel};
-use super::reference::{ACTIVITIES, Act, Body, Bound, Kind, Name, Policy};
+use super::engine::Pieces;
+use super::ours::{Baseline, CITIES, Measure, PLACES, Risk, Travel};
+use super::reference::{ACTIVITIES, Act, Body, Bound, DAY, Kind, Name, Policy, SKEW};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use tripline::model::{
 };
 
 /// 2026-03-02T00:00Z, a little before a day begins in few zones.
-const BEGINNING: i64 = 1_772_409_600_000;
+pub const BEGINNING: i64 = 1_772_409_600_000;
 const SPANS: [u32; 6] = [1, 30, 300, 3600, 21_600, 172_800];
 
 fn bounds(most: u32) -> impl Strategy<Value = Vec<Bound>> {
@@ -48,7 +49,8 @@ fn of_sigma() -> impl Strategy<Value = Kind> {
 
 /// The types that are the project's own.
 pub fn concurrent() -> impl Strategy<Value = Kind> {
-    (names(1), prop_oneof![1 => Just(Vec::new()), 2 => bounds(3)]).prop_map(|(fields, bounds)| Kind::Concurrent(fields, bounds))
+    (names(1), prop_oneof![1 => Just(Vec::new()), 2 => bounds(3)])
+        .prop_map(|(fields, bounds)| Kind::Concurrent(fields, bounds))
 }
 
 pub fn absence() -> impl Strategy<Value = Kind> {
@@ -70,11 +72,7 @@ pub fn travel() -> impl Strategy<Value = Kind> {
 }
 
 pub fn baseline() -> impl Strategy<Value = Kind> {
-    let measure = prop_oneof![
-        Just(Measure::Count),
-        Just(Measure::Records),
-        names(1).prop_map(Measure::Distinct),
-    ];
+    let measure = prop_oneof![Just(Measure::Count), Just(Measure::Records), names(1).prop_map(Measure::Distinct),];
     let bounds = (select(&["gt", "gte", "gte", "gte", "lt", "eq"][..]), 0..4u32).prop_map(|(c, n)| vec![Bound(c, n)]);
     let percentile = select(&[50, 75, 90, 100][..]);
     (measure, select(&[2, 5, 60][..]), 0..4u32, 0..4u32, percentile, any::<bool>(), select(&[1, 1, 3, 50][..]), bounds)
@@ -116,14 +114,15 @@ pub fn policies(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Vec<
                     rules.push(0);
                 }
                 let Some((kind, by)) = fitting(kind, by, &mut rules) else { continue };
-                if learns_already(&policies, &kind, &rules, &by, span_seconds) {
-                    continue;
-                }
                 let field = |of_target: &bool| if *of_target { Name::Target } else { Name::User };
                 // who is both, once by the alias and once by the field, is of no use
                 let who = who.filter(|_| !by.contains(&Name::User)).unwrap_or_default();
-                let who = rules.iter().zip(&who).map(|(_, t)| field(t)).collect();
-                policies.push(Policy { body: Body::Correlation { kind, rules, who, by, span_seconds }, episode_seconds });
+                let who: Vec<Name> = rules.iter().zip(&who).map(|(_, t)| field(t)).collect();
+                if keeps_the_same(&policies, &kind, &rules, &who, &by, span_seconds) {
+                    continue;
+                }
+                policies
+                    .push(Policy { body: Body::Correlation { kind, rules, who, by, span_seconds }, episode_seconds });
             }
             policies
         },
@@ -155,22 +154,26 @@ fn is_or_of_some(policy: &Policy) -> bool {
     matches!(&policy.body, Body::Correlation { kind: Kind::EventCount(bounds), by, .. } if !by.is_empty() && enough(bounds))
 }
 
-/// Whether another policy keeps the same of the same: see `two_policies_that_learn_the_same_learn_each_for_itself`.
-fn learns_already(policies: &[Policy], kind: &Kind, rules: &[usize], by: &[Name], span: u32) -> bool {
-    let Kind::NewValue { fields, .. } = kind else { return false };
-    let same = |body: &Body| match body {
-        Body::Correlation { kind: Kind::NewValue { fields: f, .. }, rules: r, by: b, span_seconds: s, .. } => {
-            (f, &r[..], &b[..], *s) == (fields, rules, by, span)
-        }
-        _ => false,
+/// Whether another policy keeps the same of the same, and of what it keeps it decides what more is kept: see
+/// `two_policies_that_keep_the_same_decide_each_for_itself`.
+fn keeps_the_same(policies: &[Policy], kind: &Kind, rules: &[usize], who: &[Name], by: &[Name], span: u32) -> bool {
+    let same = |other: &Body| {
+        let Body::Correlation { kind: k, rules: r, who: w, by: b, span_seconds: s } = other else { return false };
+        let of_a_kind = match (k, kind) {
+            (Kind::NewValue { fields: a, .. }, Kind::NewValue { fields: b, .. }) => a == b,
+            (Kind::Travel(_), Kind::Travel(_)) | (Kind::Absence(_), Kind::Absence(_)) => true,
+            (Kind::Baseline(_), Kind::Baseline(_)) => true,
+            _ => false,
+        };
+        of_a_kind && (&r[..], &w[..], &b[..], *s) == (rules, who, by, span)
     };
-    policies.iter().any(|p| same(&p.body))
+    policies.iter().any(|policy| same(&policy.body))
 }
 
-/// Acts at different times, from a moment to half a day apart, in the order of time.
+/// Acts at the same time, or from a moment to half a day apart, in the order of time.
 pub fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
     let gap = prop_oneof![
-        4 => select(&[1, 500, 999, 1000, 1001, 15_000, 29_999, 30_000][..]),
+        4 => select(&[0, 1, 500, 999, 1000, 1001, 15_000, 29_999, 30_000][..]),
         4 => 1..20_000i64,
         2 => 1..4_000_000i64,
         1 => 1..50_000_000i64,
@@ -180,7 +183,7 @@ pub fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
 
 /// Acts of many days, in the order of time.
 pub fn acts_of_days(most: usize) -> impl Strategy<Value = Vec<Act>> {
-    let gap = prop_oneof![2 => 1..60_000i64, 3 => 1..8_000_000i64, 3 => 1..90_000_000i64];
+    let gap = prop_oneof![2 => 0..60_000i64, 3 => 1..8_000_000i64, 3 => 1..90_000_000i64];
     acts_apart(gap, most)
 }
 
@@ -194,9 +197,46 @@ fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Val
         let act = |(n, (gap, id, (activity, (user, ip, customer), target, place, records)))| {
             time += gap;
             // ids follow no order
-            Act { time, id: u32::from(id) << 16 | n as u32, activity, user, ip, customer, records, target, place }
+            let id = u32::from(id) << 16 | n as u32;
+            Act { time, observed: time, trail: 0, id, activity, user, ip, customer, records, target, place }
         };
         list.into_iter().enumerate().map(act).collect()
+    })
+}
+
+/// How acts are cut up, and how often all that is in memory is lost.
+pub fn pieces() -> impl Strategy<Value = Pieces> {
+    (1..60usize, 1..4usize, 1..4usize, any::<bool>()).prop_map(|(acts, inputs, commits, tidy)| Pieces {
+        acts,
+        inputs,
+        commits,
+        tidy,
+    })
+}
+
+/// The acts as they arrive: by two trails, many of them late but less than the bound, some of them twice; with `wild` some also
+/// later than the bound, and some with stamps from the future.
+pub fn arrivals(acts: impl Strategy<Value = Vec<Act>>, wild: bool) -> impl Strategy<Value = Vec<Act>> {
+    let latest = if wild { 6 * DAY } else { 2 * DAY };
+    let late = prop_oneof![6 => Just(0), 2 => 0..60_000i64, 2 => 0..6 * 3_600_000i64, 1 => 0..2 * DAY, 1 => 0..latest];
+    let again = option::weighted(0.15, 0..2 * DAY);
+    let ahead = option::weighted(0.03, prop_oneof![1..60_000i64, 1..5 * DAY]);
+    let ahead = ahead.prop_map(move |ahead| ahead.filter(|_| wild));
+    let each = (late, again, ahead, prop_oneof![3 => Just(0), 1 => Just(1u8)]);
+    acts.prop_flat_map(move |acts| {
+        let n = acts.len();
+        (Just(acts), vec(each.clone(), n)).prop_map(|(acts, how)| {
+            let mut arrivals = Vec::new();
+            for (act, (late, again, ahead, trail)) in acts.into_iter().zip(how) {
+                let observed = act.time + late;
+                let time = ahead.map_or(act.time, |ahead| observed + SKEW + ahead);
+                let first = Act { time, observed, trail, ..act };
+                arrivals.extend(again.map(|later| Act { observed: observed + later, ..first.clone() }));
+                arrivals.push(first);
+            }
+            arrivals.sort_by_key(|act| act.observed);
+            arrivals
+        })
     })
 }
 
@@ -217,7 +257,8 @@ pub fn yaml(policies: &[Policy]) -> String {
                 let called: Vec<String> = rules.iter().map(|r| format!("p{r}")).collect();
                 let of = called.iter().zip(who).map(|(rule, name)| format!("{rule}: {}", name.path()));
                 let of = of.collect::<Vec<_>>().join(", ");
-                let aliases = if who.is_empty() { String::new() } else { format!("  aliases: {{ who: {{ {of} }} }}\n") };
+                let aliases =
+                    if who.is_empty() { String::new() } else { format!("  aliases: {{ who: {{ {of} }} }}\n") };
                 let alias = (!who.is_empty()).then_some("who");
                 let by = alias.into_iter().chain(by.iter().map(|n| n.path())).collect::<Vec<_>>().join(", ");
                 format!(
@@ -273,10 +314,11 @@ fn kind_yaml(kind: &Kind, rules: &[String]) -> String {
         Kind::Absence(bounds) => format!("  type: absence\n  condition: {{ {} }}", range(bounds)),
         Kind::Risk(risk) => risk_yaml(risk, rules),
         Kind::Travel(Travel { speed_kmh, distance_km, days, observations, crowd }) => {
-            let crowd = crowd.map_or(String::new(), |(n, within)| {
-                format!("\n  crowd: {{ entities: {n}, within: {within}s }}")
-            });
-            format!("  type: travel\n  speed-kmh: {speed_kmh}\n  distance-km: {distance_km}\n  learning: {{ days: {days}, observations: {observations} }}{crowd}")
+            let crowd =
+                crowd.map_or(String::new(), |(n, within)| format!("\n  crowd: {{ entities: {n}, within: {within}s }}"));
+            format!(
+                "  type: travel\n  speed-kmh: {speed_kmh}\n  distance-km: {distance_km}\n  learning: {{ days: {days}, observations: {observations} }}{crowd}"
+            )
         }
         Kind::Baseline(baseline) => baseline_yaml(baseline),
     }
@@ -286,8 +328,7 @@ fn risk_yaml(Risk { halves, related, bounds }: &Risk, rules: &[String]) -> Strin
     let weight = |(rule, halves): (&String, &u32)| format!("{rule}: {}", f64::from(*halves) / 2.0);
     let weights = rules.iter().zip(halves).map(weight).collect::<Vec<_>>().join(", ");
     let related: Vec<&str> = related.iter().filter_map(|r| rules.get(*r)).map(String::as_str).collect();
-    let related =
-        if related.is_empty() { String::new() } else { format!("\n  related: [[{}]]", related.join(", ")) };
+    let related = if related.is_empty() { String::new() } else { format!("\n  related: [[{}]]", related.join(", ")) };
     format!("  type: risk\n  weights: {{ {weights} }}{related}\n  condition: {{ {} }}", range(bounds))
 }
 
@@ -310,7 +351,7 @@ pub fn event(act: &Act) -> Event {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&act.id.to_be_bytes());
     let evidence = Evidence {
-        source: SourceName("acts".into()),
+        source: SourceName(format!("trail {}", act.trail).into()),
         file: FileId { device: 0, inode: 0, born_ns: 0 },
         from: 0,
         to: 0,
@@ -319,14 +360,19 @@ pub fn event(act: &Act) -> Event {
         digest: id,
         redacted: "".into(),
     };
-    let mut event = Event::blank(EventId(id), WallTime(act.time), "test".into(), evidence);
+    let mut event = Event::blank(EventId(id), WallTime(act.observed), "test".into(), evidence);
     event.time = EventTime(act.time);
     event.activity = Activity::from_name(ACTIVITIES[act.activity]).expect("an activity of ours");
     event.outcome = Outcome::Success;
-    event.actor =
-        Name::User.of(act).map(|name| Actor { name: name.into(), uid: None, kind: ActorKind::User, role: Name::Role.of(act).map(Into::into) });
+    event.actor = Name::User.of(act).map(|name| Actor {
+        name: name.into(),
+        uid: None,
+        kind: ActorKind::User,
+        role: Name::Role.of(act).map(Into::into),
+    });
     event.target = Name::Target.of(act).map(Into::into);
     event.origin.place = act.place.map(|n| PLACES[n]);
+    event.origin.city = act.place.map(|n| CITIES[n].into());
     event.origin.prefix = act.place.map(|n| format!("network {n}").into());
     event.origin.ip = act.ip.map(|n| IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
     event.customer = Name::Customer.of(act).map(Into::into);
@@ -337,13 +383,15 @@ pub fn event(act: &Act) -> Event {
 /// The acts for a person, one a line.
 pub fn listed(acts: &[Act]) -> String {
     let one = |act: &Act| {
-        let Act { id, user, ip, customer, records, target, place, .. } = act;
+        let Act { id, user, ip, customer, records, target, place, trail, .. } = act;
         let shown = |what: &str, n: Option<u64>| n.map_or(String::new(), |n| format!(" {what}{n}"));
         let fields = [("u", user), ("ip", ip), ("AC", customer)].map(|(what, n)| shown(what, n.map(u64::from)));
         let (at, did) = (act.time - BEGINNING, ACTIVITIES[act.activity]);
         let more = [("records=", *records), ("to u", target.map(u64::from)), ("at ", place.map(|n| n as u64))];
         let more = more.map(|(what, n)| shown(what, n)).concat();
-        format!("{at} ms: {did}{}{more} (id {id:x})", fields.concat())
+        let read =
+            if act.observed == act.time { String::new() } else { format!(", read {} ms", act.observed - BEGINNING) };
+        format!("{at} ms: {did}{}{more} (id {id:x} in {trail}{read})", fields.concat())
     };
     acts.iter().map(one).collect::<Vec<_>>().join("\n")
 }

@@ -1,0 +1,145 @@
+//! The real thing: policies and acts as the pipeline takes them, cut into pieces, with everything in memory lost now and then.
+use super::reference::{Act, Finding, Policy};
+use super::written;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tripline::config::{self, Tables, Texts};
+use tripline::detect::share::Share;
+use tripline::detect::{Engine, Plans, StateKey, StateRow};
+use tripline::ledger::Keys;
+use tripline::model::{Digest, Event, EventTime, Input, Severity, SourceName};
+use tripline::pipeline::trail::{SeenRow, TrailRow};
+use tripline::pipeline::{Core, Outcome, Recorded, Rules};
+use tripline::policy::{PolicySet, Site, load};
+
+/// How acts are handed over. Nothing of it may change what is found.
+#[derive(Clone, Copy, Debug)]
+pub struct Pieces {
+    /// So many acts to an input at most.
+    pub acts: usize,
+    /// So many inputs to a commit.
+    pub inputs: usize,
+    /// After so many commits, all that is in memory is lost.
+    pub commits: usize,
+    /// What can go by itself does, on disk.
+    pub tidy: bool,
+}
+
+impl Pieces {
+    /// All at once, and nothing is ever lost.
+    pub const WHOLE: Pieces = Pieces { acts: usize::MAX, inputs: usize::MAX, commits: usize::MAX, tidy: false };
+}
+
+pub fn compiled(policies: &[Policy]) -> Arc<PolicySet> {
+    let yaml = written::yaml(policies);
+    Arc::new(load(&[("random.yml", &yaml)], &Site::default()).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}")))
+}
+
+thread_local! {
+    /// All but the policies, which takes a while to make.
+    static RULES: RefCell<Option<Rules>> = RefCell::new(Some(no_rules()));
+}
+
+fn no_rules() -> Rules {
+    let texts = Texts { detections: Vec::new(), ..Texts::shipped() };
+    let secrets = Keys::new(&[7; 32]).secrets();
+    config::rules(&texts, Tables::default(), &[], Default::default(), Severity::Medium, secrets)
+        .expect("nothing is wrong")
+}
+
+/// What is found in acts that arrive in that order, each with its time, the earliest known first.
+pub fn found(set: &Arc<PolicySet>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i64)> {
+    let mut rules = RULES.take().unwrap_or_else(no_rules);
+    rules.engine = Engine::new(set.clone());
+    rules.digest =
+        Digest::of(format!("{:?}", set.rules.iter().map(|rule| rule.decision).collect::<Vec<_>>()).as_bytes());
+    let rules = Arc::new(rules);
+    let found = run(&rules, arrivals, pieces);
+    RULES.set(Arc::try_unwrap(rules).ok());
+    found
+}
+
+/// What would be on disk.
+#[derive(Default)]
+struct Disk {
+    slices: BTreeMap<StateKey, StateRow>,
+    trails: BTreeMap<SourceName, (TrailRow, Vec<SeenRow>)>,
+    shares: BTreeMap<[u8; 8], Share>,
+    flood: Option<String>,
+    horizon: Option<EventTime>,
+    inputs: u64,
+    found: Vec<(Finding, i64)>,
+}
+
+impl Disk {
+    fn core(&self, rules: &Arc<Rules>) -> Core {
+        let trail =
+            |(name, (row, seen)): (&SourceName, &(TrailRow, Vec<SeenRow>))| (name.clone(), row.clone(), seen.clone());
+        let recorded = Recorded {
+            last_sequence: self.inputs,
+            trails: self.trails.iter().map(trail).collect(),
+            flood: self.flood.clone(),
+            shares: self.shares.iter().map(|(prefix, share)| (*prefix, share.clone())).collect(),
+            horizon: self.horizon,
+            ..Recorded::default()
+        };
+        Core::new(rules.clone(), recorded, false, self.inputs)
+    }
+
+    fn commit(&mut self, mut outcome: Outcome, rules: &Rules, tidy: bool) -> Core {
+        outcome.seal();
+        let changes = outcome.changes();
+        self.slices.extend(changes.slices.iter().map(|row| (row.key, row.clone())));
+        for (name, row, seen) in &changes.trails {
+            let trail = self.trails.entry(name.clone()).or_default();
+            trail.0 = row.clone();
+            trail.1.push(seen.clone());
+        }
+        self.shares.extend(changes.shares.iter().map(|row| (row.prefix, row.share.clone())));
+        self.flood = changes.flood.clone().or(self.flood.take());
+        self.horizon = changes.horizon.or(self.horizon);
+        self.inputs += changes.inputs.len() as u64;
+        assert!(changes.let_go.is_empty(), "so few entities find room");
+        if let (true, Some(horizon)) = (tidy, self.horizon) {
+            self.slices.retain(|_, row| row.place.expires >= horizon);
+        }
+        for finding in &changes.findings {
+            let number = finding.policy[1..].parse().expect("policies are called p and their number");
+            let policy = rules.engine.policies().get(&finding.policy).expect("it has just found something");
+            let episode = finding.time.episode(policy.episode);
+            self.found.push(((number, finding.entity.to_string(), episode), finding.time.0));
+        }
+        outcome.committed()
+    }
+}
+
+fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i64)> {
+    let mut disk = Disk::default();
+    let mut plans = Plans::new(1);
+    let mut outcome = disk.core(rules).begin();
+    let (mut inputs, mut commits) = (0, 0);
+    // an input holds lines of one trail here, so that the order is the one given
+    for acts in arrivals.chunk_by(|a, b| a.trail == b.trail).flat_map(|acts| acts.chunks(pieces.acts)) {
+        let events: Vec<Event> = acts.iter().map(written::event).collect();
+        let input = Input::Lines(rules.prepare_events(&events, &mut plans).into_iter().collect());
+        for key in outcome.needs(&input) {
+            let row = disk.slices.get(&key);
+            outcome.load(key, row.map(|row| (&row.slice[..], row.place))).expect("it was written by this version");
+        }
+        outcome = outcome.advance(input);
+        inputs += 1;
+        if inputs % pieces.inputs != 0 {
+            continue;
+        }
+        let core = disk.commit(outcome, rules, pieces.tidy);
+        commits += 1;
+        let lost = commits % pieces.commits == 0;
+        outcome = if lost { disk.core(rules) } else { core }.begin();
+        if lost {
+            plans = Plans::new(1);
+        }
+    }
+    disk.commit(outcome, rules, pieces.tidy);
+    disk.found
+}
