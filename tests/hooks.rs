@@ -19,7 +19,12 @@ fn an_order_is_carried_out_once_however_often_it_is_handed_over() {
     let mut daemon = stand.start();
     assert_eq!(
         daemon.hello,
-        Reply::Hello { version: 1, actions: vec!["end".into()], refused: vec![], targets: vec![] }
+        Reply::Hello {
+            version: tripline::respond::wire::VERSION,
+            actions: vec!["end".into()],
+            refused: vec![],
+            outlets: vec![]
+        }
     );
     daemon.say(&Request::Run { retry: false, document: document("end", 1) });
     assert_eq!(daemon.hear(), Reply::Accepted { order: id(1) });

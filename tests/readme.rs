@@ -78,7 +78,7 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
 #[test]
 fn the_configuration_can_be_used() {
     let blocks = blocks(&read("README.md"), "toml");
-    assert_eq!(blocks.len(), 4, "each configuration in the README is checked here, or below");
+    assert_eq!(blocks.len(), 5, "each configuration in the README is checked here, or below");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&blocks[0], scratch.path());
     let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
@@ -108,6 +108,22 @@ fn the_actions_can_be_used() {
     let recipes: tripline::respond::RunnerSettings =
         toml::from_str(&blocks(&read("README.md"), "toml").remove(3)).unwrap_or_else(|e| panic!("{e}"));
     assert!(recipes.actions.len() > 1 && recipes.actions.values().all(|action| action.fault().is_none()));
+}
+
+#[test]
+fn the_outlets_can_be_used_and_every_field_is_named() {
+    let outlets = blocks(&read("README.md"), "toml").remove(4);
+    let trail = "[[trail]]\nname = \"portal\"\npaths = [\"/var/log/portal.jsonl\"]\n";
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let path = scratch.path().join("tripline.toml");
+    std::fs::write(&path, format!("{trail}{outlets}")).expect("the scratch folder can be written");
+    let config = tripline::config::Config::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.written.outlets().len(), 4);
+    let readme = read("README.md");
+    let fields = readme.split("A template can name these fields").nth(1).expect("it is there");
+    let missing: Vec<_> =
+        tripline::respond::outlet::notice::names().filter(|f| !fields.contains(&format!("`{f}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -208,6 +224,8 @@ fn every_key_is_explained() {
         keys(&read("src/config/written.rs")),
         keys(&read("src/config/response.rs")),
         keys(&read("src/respond/settings.rs")),
+        keys(&read("src/respond/outlet/settings.rs")),
+        keys(&read("src/respond/outlet/webhook.rs")),
         keys(&read("src/policy/tuning.rs")),
         kinds().iter().flat_map(|file| keys(&read(file))).collect(),
     ]
@@ -228,6 +246,8 @@ fn every_key_is_explained() {
         "silence",
         "actions",
         "syslog",
+        "ocsf",
+        "webhook",
         "runner",
     ];
     let readme = read("README.md");

@@ -315,7 +315,12 @@ fn hook_runner(args: &RunnerArgs) -> Result<Exit, Failure> {
     let state = config.written.runner.state_dir.clone().or(systemd).unwrap_or(beside);
     let load = || {
         let config = crate::config::Config::read(&args.config.config).map_err(|e| e.to_string())?;
-        Ok(crate::respond::RunnerSettings { actions: config.written.actions, syslog: config.written.syslog })
+        let written = config.written;
+        Ok(crate::respond::RunnerSettings {
+            actions: written.actions,
+            syslog: written.syslog,
+            webhook: written.webhook,
+        })
     };
     run(load, &state, meeting).map_err(|e| Failure { exit: Exit::from_code(e.exit_code()), said: e.to_string() })?;
     Ok(Exit::Done)

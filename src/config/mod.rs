@@ -126,7 +126,7 @@ impl Config {
             self.written.actions.iter().filter_map(|(name, a)| Some(format!("{at}: [actions.{name}]: {}", a.fault()?))),
         );
         faults.extend(
-            self.written.syslog.iter().filter_map(|(name, s)| Some(format!("{at}: [syslog.{name}]: {}", s.fault()?))),
+            self.written.outlets().iter().filter_map(|(name, o)| Some(format!("{at}: [{name}]: {}", o.fault()?))),
         );
         let between = response::settings(&self.written).err().unwrap_or_default();
         faults.extend(between.into_iter().map(|fault| format!("{at}: {fault}")));

@@ -1,7 +1,8 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
 use crate::model::{EventTime, Severity};
 use crate::policy::Tuning;
-use crate::respond::{ActionSpec, RunnerTable, SyslogTarget};
+use crate::respond::outlet::{OcsfTarget, SyslogTarget, Target, WebhookTarget};
+use crate::respond::{ActionSpec, RunnerTable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,12 +47,23 @@ pub struct Written {
     /// `[syslog.NAME]`
     #[serde(default)]
     pub syslog: BTreeMap<String, SyslogTarget>,
+    /// `[ocsf.NAME]`
+    #[serde(default)]
+    pub ocsf: BTreeMap<String, OcsfTarget>,
+    /// `[webhook.NAME]`
+    #[serde(default)]
+    pub webhook: BTreeMap<String, WebhookTarget>,
     /// `[runner]`
     #[serde(default)]
     pub runner: RunnerTable,
 }
 
 impl Written {
+    /// The outlets, by the names of their tables: `syslog.siem`.
+    pub fn outlets(&self) -> BTreeMap<String, Target> {
+        Target::all(&self.syslog, &self.ocsf, &self.webhook)
+    }
+
     /// The control socket and the state directory of a file that names neither.
     pub fn default_places() -> (PathBuf, PathBuf) {
         (control_socket(), state_dir())

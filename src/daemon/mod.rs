@@ -9,6 +9,7 @@ pub mod replay;
 pub mod rehearse;
 mod silences;
 mod start;
+mod telling;
 mod trails;
 pub mod watching;
 mod writer;

@@ -139,8 +139,8 @@ async fn serve(
     let progress = Arc::new(Progress::default());
     let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
     ledger.set_session_life(Millis::SECOND.times(config.written.response.too_old_seconds.into()));
-    let outlets: Vec<String> = config.written.syslog.keys().map(|name| format!("syslog.{name}")).collect();
-    ledger.set_outlets(&outlets)?;
+    let outlets = config.written.outlets();
+    ledger.set_outlets(outlets.keys())?;
     let path = ledger.path();
     let keys = ledger.keys().clone();
     let core = Core::new(rules.clone(), ledger.recorded()?, false, seed);
@@ -150,7 +150,7 @@ async fn serve(
     let (writer, mut writer_end) = start_writer(writer, core)?;
     fact(&to_writer, rules.input(wall_now())).await;
     let (client, events) = RunnerClient::start(link);
-    let delivery = Delivery::new(to_writer.clone(), client, health.clone(), &config.written.syslog);
+    let delivery = Delivery::new(to_writer.clone(), client, health.clone(), outlets);
     let delivery = tokio::spawn(delivery.run(orders, events));
     let shared = Arc::new(Mutex::new(rules.clone()));
     let daemon = Arc::new(Running {
@@ -297,11 +297,11 @@ impl Following {
             }
         };
         let (old, new) = (&self.config.written, &config.written);
-        if (&old.state_dir, &old.control_socket, &old.actions, &old.syslog)
-            != (&new.state_dir, &new.control_socket, &new.actions, &new.syslog)
+        if (&old.state_dir, &old.control_socket, &old.actions, old.outlets())
+            != (&new.state_dir, &new.control_socket, &new.actions, new.outlets())
         {
             tracing::warn!(
-                "state_dir, control_socket, actions and syslog are read at start only: restart for them to change"
+                "state_dir, control_socket, actions, syslog, ocsf and webhook are read at start only: restart for them to change"
             );
         }
         self.stop().await;

@@ -2,12 +2,18 @@
 //!
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
 use crate::ledger::read::FindingRow;
-use crate::model::{Finding, FindingVerdict, Order, OrderState, Severity};
+use crate::model::{Finding, FindingVerdict, Held, Order, OrderState, Purpose, Severity};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 
 /// OCSF `status_id` of a finding that a silence covers, or that was honest work.
 const SUPPRESSED: u8 = 3;
+
+/// A finding when it is told, before anybody has said anything of it: without the events that it rests on, which the ledger has.
+pub fn told(finding: &Finding) -> Value {
+    let row = FindingRow { finding: finding.clone(), acknowledged: None, verdict: FindingVerdict::Open, judged: None };
+    self::finding(&row, &[])
+}
 
 /// A finding, with the recorded events that it rests on, the newest first.
 pub fn finding(row: &FindingRow, events: &[&EventRow]) -> Value {
@@ -103,10 +109,17 @@ fn comment(row: &FindingRow) -> Option<String> {
 
 /// An order: given, or in a replay the one that would have been.
 pub fn order(order: &Order) -> Value {
-    let (status_id, status) = match order.state {
-        OrderState::Done => (1, "Success"),
-        OrderState::Failed => (2, "Failure"),
+    let verification = order.verification.as_ref();
+    let (status_id, status) = match (order.state, verification.map(|v| v.result)) {
+        // It was said to be done, and the session lived on.
+        (OrderState::Done, Some(Held::NotHeld)) | (OrderState::Failed, _) => (2, "Failure"),
+        (OrderState::Done, _) => (1, "Success"),
         _ => (99, order.state.name()),
+    };
+    let (activity_id, activity) = match order.purpose {
+        Purpose::Undo => (3, "Restore"),
+        Purpose::Check => (5, "Detect"),
+        _ => (2, "Evict"),
     };
     let session = order.session.map(|r| crate::model::id::hex(&r.digest));
     let observable = |name: &str, type_id: u8, value: Option<String>| {
@@ -125,14 +138,17 @@ pub fn order(order: &Order) -> Value {
         "class_uid": 7001,
         "class_name": "Remediation Activity",
         "category_uid": 7,
-        "activity_id": 2,
-        "activity_name": "Evict",
-        "type_uid": 700_102,
+        "activity_id": activity_id,
+        "activity_name": activity,
+        "type_uid": 700_100 + activity_id,
         "time": order.time.0,
         "severity_id": 1,
         "status_id": status_id,
         "status": status,
-        "status_detail": order.refusal.map(|r| r.name()).or(order.note.as_deref()),
+        "status_detail": verification
+            .and_then(|v| v.note.as_deref())
+            .or(order.refusal.map(|r| r.name()))
+            .or(order.note.as_deref()),
         "command_uid": order.id.to_string(),
         "message": format!("{} on the {} of {}", order.action, order.target.name(), order.actor.as_deref().unwrap_or("nobody named")),
         "metadata": {
@@ -140,9 +156,16 @@ pub fn order(order: &Order) -> Value {
             "product": { "name": "tripline", "version": env!("CARGO_PKG_VERSION") },
             "logged_time": order.changed.0,
         },
-        "countermeasures": [{ "name": order.action, "d3f_tactic": { "uid": "D3-Evict", "name": "Evict" } }],
+        "countermeasures": [{ "name": order.action, "d3f_tactic": { "uid": format!("D3-{activity}"), "name": activity } }],
         "observables": observables,
-        "unmapped": { "mode": order.mode.name(), "findings": order.findings.iter().map(ToString::to_string).collect::<Vec<_>>() },
+        "unmapped": {
+            "mode": order.mode.name(),
+            "state": order.state.name(),
+            "purpose": order.purpose.name(),
+            "policy": order.policy,
+            "verification": verification.map(|v| v.result.name()),
+            "findings": order.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        },
     }))
 }
 

@@ -146,7 +146,8 @@ impl Ledger {
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn set_outlets(&self, names: &[String]) -> Result<(), Error> {
+    pub fn set_outlets<'a>(&self, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+        let names: Vec<&String> = names.collect();
         let run = |c: &Connection| -> rusqlite::Result<()> {
             let known: Vec<String> =
                 c.prepare("SELECT name FROM outlets")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;

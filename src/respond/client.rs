@@ -2,7 +2,7 @@
 //!
 //! The client keeps nothing. A request that is not answered when the connection ends may or may not have been heard: after
 //! the next [`RunnerEvent::Connected`] the daemon asks for every order that is started in its ledger, and sends every
-//! syslog message of its outbox that has no answer once more.
+//! message of its outbox that has no answer once more.
 use super::wire::{self, Reply, Request, VERSION, WireError};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -38,8 +38,8 @@ pub enum RunnerEvent {
         actions: Vec<String>,
         /// The actions that it cannot run, with the reason.
         refused: Vec<(String, String)>,
-        /// Its syslog targets.
-        targets: Vec<String>,
+        /// The outlets that it serves, by the names of their tables.
+        outlets: Vec<String>,
     },
     /// There is none, and why. Said once until there is one again.
     Disconnected(String),
@@ -197,8 +197,8 @@ impl Connection {
                 reply = wire::next_frame::<Reply>(from, part) => match reply {
                     Ok(Some(Reply::Error { message })) => return Ok(refused(message)),
                     // Its configuration was read again.
-                    Ok(Some(Reply::Hello { actions, refused, targets, .. })) => {
-                        self.say(RunnerEvent::Connected { actions, refused, targets }).await?;
+                    Ok(Some(Reply::Hello { actions, refused, outlets, .. })) => {
+                        self.say(RunnerEvent::Connected { actions, refused, outlets }).await?;
                     }
                     Ok(Some(reply)) => self.say(RunnerEvent::Reply(reply)).await?,
                     Ok(None) => return Ok(WireError::Broken(std::io::ErrorKind::UnexpectedEof.into())),
@@ -231,8 +231,8 @@ async fn greet(
         // What is said about orders goes to every connection and may come first; the daemon asks for them anyway.
         loop {
             match wire::next_frame::<Reply>(from, part).await? {
-                Some(Reply::Hello { version: VERSION, actions, refused, targets }) => {
-                    return Ok(RunnerEvent::Connected { actions, refused, targets });
+                Some(Reply::Hello { version: VERSION, actions, refused, outlets }) => {
+                    return Ok(RunnerEvent::Connected { actions, refused, outlets });
                 }
                 Some(Reply::Hello { version, .. }) => {
                     return Err(refused(format!("I speak version {version}")));

@@ -1,34 +1,35 @@
-//! Carries out what was committed: hooks and network syslog through the runner, local syslog directly. It decides nothing.
+//! Carries out what was committed: hooks and whatever leaves the machine through the runner, the rest directly. It decides
+//! nothing.
 //!
-//! In the daemon: [`client`] talks to the runner in the words of [`wire`], [`syslog`] writes messages and [`local`] sends
-//! them to a socket of this machine, [`confine`] gives up everything that only the runner may do. In the runner: [`runner`]
-//! serves the socket, `claims` decides what may be carried out at all, [`journal`] remembers it, [`once`] carries one order out,
-//! [`action`] has one file for each way to do it, [`recipe`] the ones that are shipped, `secret` the keys, `relay` speaks to syslog. [`service`] is what both have to say to systemd.
+//! In the daemon: [`client`] talks to the runner in the words of [`wire`], [`confine`] gives up everything that only the
+//! runner may do. In the runner: [`runner`] serves the socket, `claims` decides what may be carried out at all, [`journal`]
+//! remembers it, [`once`] carries one order out, [`action`] has one file for each way to do it, [`recipe`] the ones that are
+//! shipped, `secret` the keys, `net` what speaks to other machines. [`outlet`] has one file for each way to tell what happened; which of the two processes does it
+//! stands there. [`service`] is what both have to say to systemd.
 pub mod action;
 pub mod client;
 pub mod confine;
 pub mod document;
 pub mod journal;
-pub mod local;
 pub mod once;
+pub mod outlet;
 pub mod recipe;
 pub mod runner;
 pub mod service;
 pub mod settings;
-pub mod syslog;
 pub mod template;
 pub mod wire;
 
 mod claims;
 mod escape;
-mod relay;
+mod net;
 mod secret;
 
 pub use action::{ActionKind, Ended, Rehearsal};
 pub use client::{NotTaken, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
 pub use document::{HookDocument, HookFinding, HookTarget};
 pub use once::{carry_out, carry_out_by_runner};
-pub use settings::{ActionSpec, NextGrade, RunnerSettings, RunnerTable, SyslogTarget, Transport};
+pub use settings::{ActionSpec, NextGrade, RunnerSettings, RunnerTable};
 pub use wire::{Ending, Reply, Request};
 
 /// Whether a hook's command would be run: what keeps it from it, in words.

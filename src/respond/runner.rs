@@ -5,7 +5,7 @@
 //! what is then executed stands in the file.
 use super::claims::{HOOKS_AT_ONCE, ORDERS_WAITING, Orders, Task, now};
 use super::journal::{Journal, JournalError};
-use super::relay::Relays;
+use super::outlet::relay::Relays;
 use super::service;
 use super::settings::RunnerSettings;
 use super::wire::{self, Reply, Request, VERSION, WireError};
@@ -128,8 +128,8 @@ struct Shared {
 impl Shared {
     fn hello(&self) -> Reply {
         let (actions, refused) = self.orders.actions();
-        let targets = self.relays().names();
-        Reply::Hello { version: VERSION, actions, refused, targets }
+        let outlets = self.relays().names();
+        Reply::Hello { version: VERSION, actions, refused, outlets }
     }
 
     fn relays(&self) -> MutexGuard<'_, Relays> {
@@ -139,8 +139,8 @@ impl Shared {
 
     /// Lets new settings hold, and tells whoever is connected what can be run now.
     fn adopt(&self, settings: RunnerSettings) {
+        *self.relays() = Relays::start(settings.outlets(), self.replies.clone());
         self.orders.set_actions(settings.actions);
-        *self.relays() = Relays::start(settings.syslog, self.replies.clone());
         // Nobody connected is nobody told: who comes next is greeted.
         let _ = self.replies.send(self.hello());
     }
@@ -153,13 +153,13 @@ async fn serve(
     meeting: Meeting,
 ) -> Result<(), RunnerError> {
     let (replies, _) = broadcast::channel(REPLIES_BEHIND);
+    let relays = Mutex::new(Relays::start(settings.outlets(), replies.clone()));
     let orders = Orders::new(settings.actions, journal, {
         let replies = replies.clone();
         // Nobody connected is nobody told: who comes next asks.
         move |reply| drop(replies.send(reply))
     });
     let (tasks, finished) = workers(&orders)?;
-    let relays = Mutex::new(Relays::start(settings.syslog, replies.clone()));
     let shared = Arc::new(Shared { orders, tasks, relays, replies });
     tokio::select! {
         met = meet(shared.clone(), meeting) => met?,
@@ -351,7 +351,7 @@ fn answer(shared: &Shared, request: Request) -> Option<Reply> {
             }
             None
         }
-        Request::Syslog { target, seq, message } => shared.relays().send(target, seq, message),
+        Request::Send { outlet, seq, message } => shared.relays().send(outlet, seq, message),
     }
 }
 

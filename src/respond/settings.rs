@@ -1,7 +1,7 @@
-//! What an operator writes about actions, syslog targets and the runner: the tables `[actions]`, `[syslog]`, `[runner]`.
+//! What an operator writes about actions and the runner: the tables `[actions]` and `[runner]`.
 use super::action::{ActionKind, Limits, Means};
-use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
-use crate::model::{Mode, Severity, TargetKind};
+use super::outlet::{SyslogTarget, Target, WebhookTarget};
+use crate::model::{Mode, TargetKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -128,74 +128,6 @@ impl ActionSpec {
     }
 }
 
-/// How a syslog message travels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    /// A datagram to a socket on this machine, by the daemon itself.
-    #[default]
-    Unix,
-    /// A datagram on the network (RFC 5426), by the runner. Nobody learns when it is lost.
-    Udp,
-    /// A connection with octet counting (RFC 6587, 3.4.1), by the runner.
-    Tcp,
-}
-
-/// `[syslog.NAME]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SyslogTarget {
-    /// How.
-    #[serde(default)]
-    pub transport: Transport,
-    /// A socket's absolute path, or `host:port`.
-    #[serde(default = "dev_log")]
-    pub address: String,
-    /// `authpriv`, `local0` and so on: RFC 5424, 6.2.1.
-    #[serde(default = "authpriv")]
-    pub facility: String,
-    /// Findings below this severity are not sent.
-    #[serde(default = "informational")]
-    pub severity: Severity,
-}
-
-fn dev_log() -> String {
-    "/dev/log".into()
-}
-fn authpriv() -> String {
-    "authpriv".into()
-}
-const fn informational() -> Severity {
-    Severity::Informational
-}
-
-impl SyslogTarget {
-    /// The longest message that goes there, in bytes.
-    pub fn limit(&self) -> usize {
-        match self.transport {
-            Transport::Udp => SYSLOG_UDP_BYTES,
-            Transport::Unix | Transport::Tcp => SYSLOG_BYTES,
-        }
-    }
-
-    /// What is wrong with it.
-    pub fn fault(&self) -> Option<String> {
-        if super::syslog::facility(&self.facility).is_none() {
-            let known = "kern user mail daemon auth authpriv cron local0 to local7";
-            return Some(format!("`facility` is {:?}; known are {known}", self.facility));
-        }
-        match self.transport {
-            Transport::Unix => (!self.address.starts_with('/'))
-                .then(|| format!("`address` is {:?}; a unix socket has an absolute path", self.address)),
-            Transport::Udp | Transport::Tcp => {
-                let port = self.address.rsplit_once(':').and_then(|(_, p)| p.parse::<u16>().ok());
-                port.is_none()
-                    .then(|| format!("`address` is {:?}; write host:port, as log.example.org:514", self.address))
-            }
-        }
-    }
-}
-
 /// `[runner]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,7 +140,7 @@ pub struct RunnerTable {
     pub state_dir: Option<PathBuf>,
 }
 
-/// Everything that the runner is told: two tables of the one file that operators write. The other tables are the daemon's.
+/// Everything that the runner is told: some tables of the one file that operators write. The other tables are the daemon's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunnerSettings {
@@ -216,6 +148,17 @@ pub struct RunnerSettings {
     pub actions: BTreeMap<String, ActionSpec>,
     /// By name; those of transport `unix` are the daemon's.
     pub syslog: BTreeMap<String, SyslogTarget>,
+    /// By name.
+    pub webhook: BTreeMap<String, WebhookTarget>,
+}
+
+impl RunnerSettings {
+    /// The outlets that leave this machine, by the names of their tables.
+    pub fn outlets(&self) -> BTreeMap<String, Target> {
+        let mut all = Target::all(&self.syslog, &BTreeMap::new(), &self.webhook);
+        all.retain(|_, target| target.leaves());
+        all
+    }
 }
 
 #[cfg(test)]
@@ -237,21 +180,5 @@ mod tests {
             assert!(fault.unwrap_or_default().contains(said.unwrap_or_default()));
         }
         assert!(toml::from_str::<ActionSpec>("command = ['/x']\ndeadline = 3").is_err());
-    }
-
-    #[test]
-    fn faults_of_targets_say_what_to_write() {
-        for (toml, said) in [
-            ("", None),
-            ("address = 'log'", Some("absolute path")),
-            ("transport = 'tcp'\naddress = 'log.example.org'", Some("host:port")),
-            ("transport = 'udp'\naddress = '[::1]:514'", None),
-            ("facility = 'local9'", Some("local0 to local7")),
-        ] {
-            let target: SyslogTarget = toml::from_str(toml).unwrap();
-            let fault = target.fault();
-            assert_eq!(fault.is_some(), said.is_some(), "{toml}: {fault:?}");
-            assert!(fault.unwrap_or_default().contains(said.unwrap_or_default()));
-        }
     }
 }

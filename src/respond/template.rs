@@ -1,76 +1,118 @@
-//! Texts of an action that name members of the hook document: `{target.session}`. Nothing else can be written in braces.
+//! Texts that name members of a document: `{target.session}`. Nothing else can be written in braces. An action's texts name
+//! members of the hook document, an outlet's those of its own ([`Fields`]).
 //!
 //! A template is parsed when the configuration is read, so that a name that does not exist is an error then, with the place
 //! where it stands. What a trail stated is put in by [`Template::render`] through an escape that belongs to the place (a path,
 //! a query, a header, a key), and no value is looked at twice: braces inside of one mean nothing.
 use super::document::HookDocument;
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
-/// A member of the hook document that a template may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field(usize);
+/// How a member is read from a document.
+pub type Get<D> = for<'a> fn(&'a D) -> Option<Cow<'a, str>>;
 
-type Get = for<'a> fn(&'a HookDocument) -> Option<Cow<'a, str>>;
+/// A document whose members templates may name.
+pub trait Fields: Sized + 'static {
+    /// What it is called in errors.
+    const CALLED: &'static str;
+    /// What stands for a member that the document does not have: nothing where it must have it.
+    const ABSENT: Option<&'static str>;
 
-/// By the path of the member in the document. To add one: a line here, and the member in `document.rs`.
-const FIELDS: &[(&str, Get)] = &[
-    ("target.session", |d| d.target.session.as_deref().map(Cow::Borrowed)),
-    ("target.actor", |d| d.target.actor.as_deref().map(Cow::Borrowed)),
-    ("target.actor_uid", |d| d.target.actor_uid.as_deref().map(Cow::Borrowed)),
-    ("target.ip", |d| d.target.ip.map(|ip| ip.to_string().into())),
-    ("target.kind", |d| Some(d.target.kind.name().into())),
-    ("order", |d| Some(d.order.to_string().into())),
-    ("idempotency_key", |d| Some(d.idempotency_key.to_string().into())),
-    ("action", |d| Some(Cow::Borrowed(&d.action))),
-    ("purpose", |d| Some(d.purpose.name().into())),
-    ("attempt", |d| Some(d.attempt.to_string().into())),
-    ("finding.id", |d| Some(d.finding.id.to_string().into())),
-    ("finding.policy", |d| Some(Cow::Borrowed(&d.finding.policy))),
-    ("finding.title", |d| Some(Cow::Borrowed(&d.finding.title))),
-    ("finding.severity", |d| Some(d.finding.severity.name().into())),
-    ("finding.time", |d| Some(Cow::Borrowed(&d.finding.time))),
-];
+    /// Its members by their paths.
+    fn fields() -> &'static [(&'static str, Get<Self>)];
 
-/// The names that a template may use.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    FIELDS.iter().map(|(name, _)| *name)
+    /// The names that a template may use.
+    fn names() -> impl Iterator<Item = &'static str> {
+        Self::fields().iter().map(|(name, _)| *name)
+    }
 }
 
-impl Field {
-    fn named(name: &str) -> Option<Field> {
-        FIELDS.iter().position(|(known, _)| *known == name).map(Field)
+impl Fields for HookDocument {
+    const CALLED: &'static str = "the hook document";
+    /// A request with a hole where the session should be ends something else.
+    const ABSENT: Option<&'static str> = None;
+
+    /// To add one: a line here, and the member in `document.rs`.
+    fn fields() -> &'static [(&'static str, Get<HookDocument>)] {
+        &[
+            ("target.session", |d| d.target.session.as_deref().map(Cow::Borrowed)),
+            ("target.actor", |d| d.target.actor.as_deref().map(Cow::Borrowed)),
+            ("target.actor_uid", |d| d.target.actor_uid.as_deref().map(Cow::Borrowed)),
+            ("target.ip", |d| d.target.ip.map(|ip| ip.to_string().into())),
+            ("target.kind", |d| Some(d.target.kind.name().into())),
+            ("order", |d| Some(d.order.to_string().into())),
+            ("idempotency_key", |d| Some(d.idempotency_key.to_string().into())),
+            ("action", |d| Some(Cow::Borrowed(&d.action))),
+            ("purpose", |d| Some(d.purpose.name().into())),
+            ("attempt", |d| Some(d.attempt.to_string().into())),
+            ("finding.id", |d| Some(d.finding.id.to_string().into())),
+            ("finding.policy", |d| Some(Cow::Borrowed(&d.finding.policy))),
+            ("finding.title", |d| Some(Cow::Borrowed(&d.finding.title))),
+            ("finding.severity", |d| Some(d.finding.severity.name().into())),
+            ("finding.time", |d| Some(Cow::Borrowed(&d.finding.time))),
+        ]
+    }
+}
+
+/// A member of `D` that a template names.
+pub struct Field<D: Fields>(usize, PhantomData<fn(&D)>);
+
+// Derived, these would ask the same of the document.
+impl<D: Fields> Clone for Field<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Fields> Copy for Field<D> {}
+
+impl<D: Fields> std::fmt::Debug for Field<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl<D: Fields> Field<D> {
+    fn named(name: &str) -> Option<Field<D>> {
+        D::names().position(|known| known == name).map(|n| Field(n, PhantomData))
     }
 
     fn name(self) -> &'static str {
-        FIELDS[self.0].0
+        D::fields()[self.0].0
     }
 
-    fn value(self, document: &HookDocument) -> Option<Cow<'_, str>> {
-        (FIELDS[self.0].1)(document)
+    fn value(self, document: &D) -> Option<Cow<'_, str>> {
+        (D::fields()[self.0].1)(document)
     }
 }
 
 /// A piece of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+#[derive(Clone, Debug)]
+pub enum Part<D: Fields> {
     /// As the operator wrote it.
     Text(String),
-    /// Put in for each order.
-    Field(Field),
+    /// Put in for each document.
+    Field(Field<D>),
 }
 
 /// A parsed text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Template {
-    parts: Vec<Part>,
+#[derive(Clone, Debug)]
+pub struct Template<D: Fields = HookDocument> {
+    parts: Vec<Part<D>>,
 }
 
-impl Template {
+impl<D: Fields> Default for Template<D> {
+    fn default() -> Self {
+        Template { parts: Vec::new() }
+    }
+}
+
+impl<D: Fields> Template<D> {
     /// Parses `text`; `{{` and `}}` stand for a brace.
     ///
     /// # Errors
     /// What is wrong, with the character (counted from 1) at which it stands.
-    pub fn parse(text: &str) -> Result<Template, String> {
+    pub fn parse(text: &str) -> Result<Template<D>, String> {
         let (mut parts, mut plain) = (Vec::new(), String::new());
         let mut rest = text;
         let at = |rest: &str| text[..text.len() - rest.len()].chars().count() + 1;
@@ -83,8 +125,8 @@ impl Template {
                     .split_once('}')
                     .ok_or_else(|| format!("character {}: `{{` without `}}`; write `{{{{` for a brace", at(rest)))?;
                 let field = Field::named(name.0).ok_or_else(|| {
-                    let known = names().collect::<Vec<_>>().join(" ");
-                    format!("character {}: the hook document has no {:?}; it has: {known}", at(rest), name.0)
+                    let known = D::names().collect::<Vec<_>>().join(" ");
+                    format!("character {}: {} has no {:?}; it has: {known}", at(rest), D::CALLED, name.0)
                 })?;
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -105,12 +147,12 @@ impl Template {
     }
 
     /// The pieces, in their order.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[Part<D>] {
         &self.parts
     }
 
     /// Splits before the first piece of text in which `at` finds a place.
-    pub fn split(mut self, at: impl Fn(&str) -> Option<usize>) -> (Template, Template) {
+    pub fn split(mut self, at: impl Fn(&str) -> Option<usize>) -> (Template<D>, Template<D>) {
         for n in 0..self.parts.len() {
             let Part::Text(text) = &self.parts[n] else { continue };
             if let Some(place) = at(text) {
@@ -129,21 +171,22 @@ impl Template {
         self.parts.iter().all(|p| matches!(p, Part::Text(_)))
     }
 
+    /// Whether it names no field but that one.
+    pub fn names_only(&self, name: &str) -> bool {
+        self.parts.iter().all(|p| matches!(p, Part::Text(_)) || matches!(p, Part::Field(field) if field.name() == name))
+    }
+
     /// The text for `document`, with each value passed through `escape`, which may refuse it.
     ///
     /// # Errors
     /// The document has no such member, or it cannot stand at this place; in words. The value itself is not in them.
-    pub fn render(
-        &self,
-        document: &HookDocument,
-        escape: impl Fn(&str) -> Result<String, String>,
-    ) -> Result<String, String> {
+    pub fn render(&self, document: &D, escape: impl Fn(&str) -> Result<String, String>) -> Result<String, String> {
         let mut out = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => out += text,
                 Part::Field(field) => {
-                    let value = field.value(document).filter(|v| !v.is_empty());
+                    let value = field.value(document).filter(|v| !v.is_empty()).or(D::ABSENT.map(Cow::Borrowed));
                     let value = value.ok_or_else(|| format!("no trail stated {}, which it needs", field.name()))?;
                     out += &escape(&value).map_err(|why| format!("{} {why}", field.name()))?;
                 }
@@ -156,30 +199,30 @@ impl Template {
     ///
     /// # Errors
     /// The document has no such member.
-    pub fn plain(&self, document: &HookDocument) -> Result<String, String> {
+    pub fn plain(&self, document: &D) -> Result<String, String> {
         self.render(document, |value| Ok(value.to_owned()))
     }
 }
 
 /// A JSON value whose texts are templates. Its structure is the operator's: a value from a document stays inside of its text.
 #[derive(Clone, Debug)]
-pub enum JsonTemplate {
+pub enum JsonTemplate<D: Fields = HookDocument> {
     /// A text.
-    Text(Template),
+    Text(Template<D>),
     /// A list.
-    List(Vec<JsonTemplate>),
+    List(Vec<JsonTemplate<D>>),
     /// An object; its names are constant.
-    Object(Vec<(String, JsonTemplate)>),
+    Object(Vec<(String, JsonTemplate<D>)>),
     /// A number, a truth value, or null.
     Constant(serde_json::Value),
 }
 
-impl JsonTemplate {
+impl<D: Fields> JsonTemplate<D> {
     /// Parses the texts of `json`, which stands under `key`.
     ///
     /// # Errors
     /// What is wrong, with the path to the text.
-    pub fn parse(key: &str, json: &serde_json::Value) -> Result<JsonTemplate, String> {
+    pub fn parse(key: &str, json: &serde_json::Value) -> Result<JsonTemplate<D>, String> {
         use serde_json::Value;
         Ok(match json {
             Value::String(text) => JsonTemplate::Text(Template::parse(text).map_err(|why| format!("`{key}`, {why}"))?),
@@ -201,7 +244,7 @@ impl JsonTemplate {
     ///
     /// # Errors
     /// The document has no such member.
-    pub fn render(&self, document: &HookDocument) -> Result<serde_json::Value, String> {
+    pub fn render(&self, document: &D) -> Result<serde_json::Value, String> {
         Ok(match self {
             JsonTemplate::Text(text) => text.plain(document)?.into(),
             JsonTemplate::List(items) => {
@@ -230,7 +273,7 @@ mod tests {
             ("{{{target.session}", "\0"),
             ("{{}}", "\0"),
         ] {
-            match (Template::parse(text), said) {
+            match (Template::<HookDocument>::parse(text), said) {
                 (Ok(_), "\0") => {}
                 (Err(why), said) => assert!(why.starts_with(said), "{text}: {why}"),
                 (Ok(_), _) => panic!("{text} was taken"),
@@ -240,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_text_is_split_in_its_own_words_only() {
-        let whole = Template::parse("https://h:1/a/{target.session}/b?c={order}").unwrap();
+        let whole = Template::<HookDocument>::parse("https://h:1/a/{target.session}/b?c={order}").unwrap();
         let (before, after) = whole.split(|t| t.find('?'));
         assert!(
             matches!(before.parts(), [Part::Text(a), Part::Field(_), Part::Text(b)] if a == "https://h:1/a/" && b == "/b")

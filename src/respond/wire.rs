@@ -2,10 +2,10 @@
 //!
 //! | daemon                      | runner                                                                          |
 //! | --------------------------- | ------------------------------------------------------------------------------- |
-//! | `hello`                     | `hello`: its version, actions and targets. Comes first; another version ends it. |
+//! | `hello`                     | `hello`: its version, actions and outlets. Comes first; another version ends it. |
 //! | `run`                       | `accepted`, `started`, `ended`; or at once `busy`, or what the journal knows      |
 //! | `ask`                       | `accepted`, `started` or `ended`, as the journal knows; `ended` never_seen else   |
-//! | `syslog`                    | `syslog`: sent or failed                                                         |
+//! | `send`                      | `sent`: what became of it                                                        |
 //! | anything else               | `error`, and the connection is closed                                            |
 //!
 //! What is said about an order goes to every connection, since the one that asked may have gone in between. A frame is at
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 /// The version of this protocol. Both sides must speak the same one: they are the same binary.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the daemon asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,13 +42,13 @@ pub enum Request {
         #[serde(with = "hex_id")]
         order: OrderId,
     },
-    /// Send a finished RFC 5424 message to a target on the network.
-    Syslog {
-        /// The target's name in the configuration.
-        target: String,
+    /// Send a message to an outlet that leaves this machine.
+    Send {
+        /// The name of its table in the configuration: `syslog.siem`.
+        outlet: String,
         /// Chosen by the daemon; the answer names it.
         seq: u64,
-        /// The whole message, without framing.
+        /// For syslog the whole message, without framing; for a webhook a notice, as JSON.
         message: String,
     },
 }
@@ -65,8 +65,8 @@ pub enum Reply {
         actions: Vec<String>,
         /// The actions that are configured and cannot be run, with the reason.
         refused: Vec<(String, String)>,
-        /// The syslog targets.
-        targets: Vec<String>,
+        /// The outlets that it serves, by the names of their tables.
+        outlets: Vec<String>,
     },
     /// The order waits for its turn. It is not in the journal yet: a runner that dies now has never seen it.
     Accepted {
@@ -96,20 +96,45 @@ pub enum Reply {
         #[serde(with = "hex_id")]
         order: OrderId,
     },
-    /// What became of a syslog message.
-    Syslog {
-        /// The target's name.
-        target: String,
+    /// What became of a message.
+    Sent {
+        /// The outlet's name.
+        outlet: String,
         /// The daemon's number for it.
         seq: u64,
-        /// Nothing where it was sent; else the reason, and it must be sent again.
-        failed: Option<String>,
+        /// What became of it.
+        outcome: Outcome,
+        /// The receiver asked to be left alone for so many seconds.
+        wait_seconds: Option<u64>,
     },
     /// What came could not be understood. The connection ends.
     Error {
         /// Why.
         message: String,
     },
+}
+
+/// What became of a message to an outlet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As far as can be known, it arrived.
+    Sent,
+    /// It did not, for this reason, and must be sent again.
+    Failed(String),
+    /// The receiver never will take it, for this reason.
+    Refused(String),
+}
+
+impl Outcome {
+    /// With another reason.
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Outcome {
+        match self {
+            Outcome::Sent => Outcome::Sent,
+            Outcome::Failed(why) => Outcome::Failed(change(why)),
+            Outcome::Refused(why) => Outcome::Refused(change(why)),
+        }
+    }
 }
 
 /// How an order ended, as the runner knows it.

@@ -1,10 +1,10 @@
 //! How a request says who sends it: a key as it is, a password, or a token that is fetched for the purpose and kept until it
 //! runs out (OAuth 2.0: RFC 6749, 4.4, and RFC 7523).
-use super::agent::{Exchange, Request, exchange};
 use super::jws::{Algorithm, sign};
 use super::retry::told;
-use super::trust::Trust;
 use super::{Ended, http};
+use crate::respond::net::agent::{Exchange, Request, exchange};
+use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::wire::Ending;
 use crate::respond::{escape, secret};

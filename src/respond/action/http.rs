@@ -2,17 +2,17 @@
 //!
 //! The host is constant. A value in the path stays one segment of it, a body is JSON or a form by its structure, and both are
 //! signed as Standard Webhooks are where the receiver wants that. What answers mean stands in `retry.rs`.
-use super::agent::{Answer, Request};
 use super::auth::{Auth, AuthSpec};
 use super::retry;
-use super::trust::Trust;
-use super::webhook::Keys;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::Purpose;
 use crate::respond::document::HookDocument;
 use crate::respond::escape;
+use crate::respond::net::agent::{Answer, Request};
+use crate::respond::net::signature::Keys;
+use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
-use crate::respond::template::{JsonTemplate, Template};
+use crate::respond::template::{Fields, JsonTemplate, Template};
 use crate::respond::wire::Ending;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,6 +85,17 @@ pub struct SignSpec {
     pub secret_file: Option<PathBuf>,
 }
 
+impl SignSpec {
+    /// Where the key is.
+    ///
+    /// # Errors
+    /// None or both are written, or one cannot be meant.
+    pub fn source(&self) -> Result<Source, String> {
+        let source = Source::of(self.credential.as_deref(), self.secret_file.as_deref());
+        source.map_err(|why| format!("`sign`: {why}"))
+    }
+}
+
 fn post() -> String {
     "POST".into()
 }
@@ -121,8 +132,7 @@ impl super::Spec for Spec {
             Ok((name.clone(), value))
         });
         let auth = self.auth.as_ref().map(|spec| Auth::compile(spec, self.insecure_http)).transpose()?;
-        let sign = self.sign.as_ref().map(|s| Source::of(s.credential.as_deref(), s.secret_file.as_deref()));
-        let sign = sign.transpose().map_err(|why| format!("`sign`: {why}"))?;
+        let sign = self.sign.as_ref().map(SignSpec::source).transpose()?;
         if let Some(odd) = self.done_statuses.iter().find(|s| !(400..=599).contains(*s)) {
             return Err(format!(
                 "`done_statuses` holds {odd}; 2xx are done anyway, and redirects never are: 400 to 599"
@@ -192,7 +202,10 @@ pub fn header_name(key: &str, name: &str) -> Result<(), String> {
 }
 
 /// Splits a URL into what is constant (scheme, host, port), its path and its query.
-fn url(text: &str, insecure_http: bool) -> Result<(String, Template, Template), String> {
+///
+/// # Errors
+/// No request may go there, or a field stands where none can.
+pub fn url<D: Fields>(text: &str, insecure_http: bool) -> Result<(String, Template<D>, Template<D>), String> {
     let begins = text.find("://").map(|at| at + 3).ok_or("`url` is not absolute: https://host/path")?;
     let ends = text[begins..].find(['/', '?', '#']).map_or(text.len(), |at| begins + at);
     let (base, rest) = text.split_at(ends);
@@ -388,7 +401,7 @@ mod tests {
             ("https://h.example.org/{target.session}?x={order}", true),
             ("https://h.example.org?x={order}", true),
         ] {
-            assert_eq!(url(text, false).is_ok(), good, "{text}");
+            assert_eq!(url::<HookDocument>(text, false).is_ok(), good, "{text}");
         }
     }
 }

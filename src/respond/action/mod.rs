@@ -13,7 +13,6 @@
 //!
 //! What a kind may do is fixed when the configuration is read. An order only fills in values, each escaped for the place
 //! where it stands; a value that cannot stand there makes the order refused before anything is sent.
-mod agent;
 mod auth;
 pub(super) mod exec;
 pub(super) mod executable;
@@ -29,11 +28,11 @@ mod retry;
 mod sandbox;
 mod scram;
 pub mod set;
-mod stream;
-mod trust;
-mod webhook;
 
+pub use http::SignSpec;
+pub(super) use http::{header_name, url};
 pub(super) use orphans::adopt as adopt_orphans;
+pub(super) use retry::told;
 
 use super::document::HookDocument;
 use super::secret::Source;

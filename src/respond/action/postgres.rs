@@ -3,11 +3,11 @@
 //! The statement is constant; `$1`, `$2` stand for what an order says and are sent apart from it. Where more rows than
 //! `at_most_rows` would be touched, everything is taken back.
 use super::postgres_wire::{Client, Refusal, asks_tls};
-use super::stream::{Place, Stream, unconnected};
-use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::{Purpose, Shown};
 use crate::respond::document::HookDocument;
+use crate::respond::net::stream::{Place, Stream, unconnected};
+use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::template::Template;
 use crate::respond::wire::Ending;

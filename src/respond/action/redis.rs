@@ -3,11 +3,11 @@
 //! `keys` names them. `scan` finds the user's sessions instead: among the keys of a constant pattern, those whose value holds
 //! the user at `match_field` (a field of a hash, or a member of a JSON text). Not there is done, and said so.
 use super::resp::{Client, Value};
-use super::stream::{Place, Stream, unconnected};
-use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::{Purpose, Shown};
 use crate::respond::document::HookDocument;
+use crate::respond::net::stream::{Place, Stream, unconnected};
+use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::template::Template;
 use crate::respond::wire::Ending;

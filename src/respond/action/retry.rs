@@ -16,10 +16,10 @@
 //!
 //! "Again" ends where the next pause would end after the deadline. The pauses are fixed, 250 ms and then twice the last one
 //! up to 8 s, and at least what `Retry-After` asks for.
-use super::agent::{Answer, Exchange, Request, exchange};
-use super::trust::Trust;
 use super::{Ended, Limits};
 use crate::model::{ShownBytes, cut};
+use crate::respond::net::agent::{Answer, Exchange, Request, exchange};
+use crate::respond::net::trust::Trust;
 use crate::respond::wire::Ending;
 use std::time::{Duration, Instant};
 

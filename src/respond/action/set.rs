@@ -2,13 +2,13 @@
 //! a receiver (RFC 8935): 202 is done, and an error it names in JSON is for people.
 //!
 //! The token's id (`jti`) is the order's, so that a receiver that is told twice does it once.
-use super::agent::{Answer, Request};
 use super::auth::{Auth, AuthSpec};
 use super::jws::{self, Algorithm};
-use super::trust::Trust;
 use super::{Ended, Limits, Means, Ready, Rehearsal, http, retry};
 use crate::model::{Purpose, Shown, cut};
 use crate::respond::document::HookDocument;
+use crate::respond::net::agent::{Answer, Request};
+use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
 use crate::respond::template::JsonTemplate;
 use crate::respond::wire::Ending;

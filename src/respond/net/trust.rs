@@ -1,7 +1,9 @@
 //! Whom we believe over TLS: the certificates of this system, or of one file that the operator names.
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
+use crate::respond::secret::Secret;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The roots of one action, read when the configuration is read.
+/// The roots of one action or outlet, read when the configuration is read.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     file: Option<PathBuf>,
@@ -61,13 +63,28 @@ impl Trust {
     /// # Errors
     /// The cryptography cannot be set up.
     pub fn client(&self) -> Result<Arc<ClientConfig>, String> {
+        Ok(Arc::new(self.believing()?.with_no_client_auth()))
+    }
+
+    /// The same, as somebody who can say who he is: our certificate, with those that vouch for it behind it, and its key, in PEM.
+    ///
+    /// # Errors
+    /// They cannot be read, or do not belong together; in words, without anything of the key.
+    pub fn client_as(&self, certificates: &Path, key: &Secret) -> Result<Arc<ClientConfig>, String> {
+        let read = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let read = read.map_err(|e| format!("the certificates in {}: {e}", certificates.display()))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| "the key is no private key in PEM")?;
+        let client = self.believing()?.with_client_auth_cert(read, key);
+        client.map(Arc::new).map_err(|e| format!("the certificate in {} and its key: {e}", certificates.display()))
+    }
+
+    fn believing(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
         let mut store = rustls::RootCertStore::empty();
         store.add_parsable_certificates(self.roots.iter().cloned());
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?
-            .with_root_certificates(store)
-            .with_no_client_auth();
-        Ok(Arc::new(config))
+            .map_err(|e| e.to_string())?;
+        Ok(config.with_root_certificates(store))
     }
 }

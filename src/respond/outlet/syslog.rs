@@ -4,6 +4,7 @@
 //! file. Every value is shown without control characters ([`Shown`]), so that no message holds a newline, and escaped as
 //! 6.3.3 says. The text is UTF-8 behind a byte-order mark (6.4). A message that is too long loses text first, then
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
+use super::Told;
 use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
 use syslog::{Facility, Severity as Level};
 
@@ -85,6 +86,14 @@ impl Message {
             required: vec![("id", finding.id.to_string()), ("severity", finding.severity.name().into())],
             optional: params.0,
             text: finding_text(finding),
+        }
+    }
+
+    /// The message of what is told.
+    pub fn of(told: &Told) -> Message {
+        match told {
+            Told::Finding(finding) => Message::finding(finding),
+            Told::Order(order) => Message::order(order, Severity::High),
         }
     }
 
@@ -219,7 +228,8 @@ fn order_level(order: &Order) -> Level {
     }
 }
 
-fn finding_text(finding: &Finding) -> String {
+/// A finding in one sentence for people; it may hold any character that a trail stated.
+pub fn finding_text(finding: &Finding) -> String {
     let subject = &finding.subject;
     let mut text = format!("{}{}", if finding.test { "TEST: " } else { "" }, finding.title);
     if let Some(actor) = &subject.actor {
@@ -237,7 +247,8 @@ fn finding_text(finding: &Finding) -> String {
     text
 }
 
-fn order_text(order: &Order) -> String {
+/// What became of an order, in one sentence for people; it may hold any character that a trail stated.
+pub fn order_text(order: &Order) -> String {
     let mut text = format!("order {}: {} {}", order.state.name(), order.action, order.target.name());
     if let Some(actor) = &order.actor {
         text += &format!(" of {actor}");

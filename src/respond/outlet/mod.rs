@@ -1,0 +1,143 @@
+//! The ways in which it is told what happened: one file each. All of them are fed from the ledger's outbox, each message at
+//! least once and with the id of its finding or order, by which a receiver knows one that it has already.
+//!
+//! | table            | file            | by         | what is sent                                              |
+//! | ---------------- | --------------- | ---------- | --------------------------------------------------------- |
+//! | `[syslog.NAME]`  | [`local`]       | the daemon | RFC 5424 messages ([`syslog`]) to a socket of this machine |
+//! | `[syslog.NAME]`  | `relay`         | the runner | the same over UDP, TCP and TLS                            |
+//! | `[ocsf.NAME]`    | [`ocsf_file`]   | the daemon | OCSF objects, one a line of a file                        |
+//! | `[webhook.NAME]` | [`webhook`]     | the runner | HTTP requests whose bodies name fields of a [`notice`]     |
+//!
+//! To add one: a file here, a variant of [`Target`], and its table in the configuration.
+pub mod local;
+pub mod notice;
+pub mod ocsf_file;
+mod settings;
+pub mod syslog;
+pub mod webhook;
+
+pub(super) mod relay;
+
+pub use settings::{OcsfTarget, SyslogTarget, Transport};
+pub use webhook::WebhookTarget;
+
+use crate::incident::ocsf;
+use crate::ledger::message::Message as Row;
+use crate::model::{Finding, Held, Order, OrderState, Severity};
+use std::collections::BTreeMap;
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A finding, when it is made.
+    Finding(Box<Finding>),
+    /// An order, at each change.
+    Order(Box<Order>),
+}
+
+impl Told {
+    /// As it lies in the outbox.
+    ///
+    /// # Errors
+    /// The row is none of ours: a newer version wrote it, or it is damaged.
+    pub fn read(row: &Row) -> Result<Told, serde_json::Error> {
+        match row.kind.as_str() {
+            "finding" => serde_json::from_str(&row.body).map(Told::Finding),
+            _ => serde_json::from_str(&row.body).map(Told::Order),
+        }
+    }
+
+    /// How much it matters. Of an order: high where a person is needed, or where the session may live on.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Told::Finding(finding) => finding.severity,
+            Told::Order(order) if order.verification.as_ref().is_some_and(|v| v.result == Held::NotHeld) => {
+                Severity::High
+            }
+            Told::Order(order) => match order.state {
+                OrderState::Failed | OrderState::Unknown | OrderState::Waiting | OrderState::Held => Severity::High,
+                OrderState::Done => Severity::Medium,
+                OrderState::Refused | OrderState::Cancelled => Severity::Low,
+                OrderState::Observed | OrderState::Pending | OrderState::Started => Severity::Informational,
+            },
+        }
+    }
+
+    /// As one OCSF object: see [`ocsf`].
+    pub fn ocsf(&self) -> serde_json::Value {
+        match self {
+            Told::Finding(finding) => ocsf::told(finding),
+            Told::Order(order) => ocsf::order(order),
+        }
+    }
+
+    fn is_test(&self) -> bool {
+        matches!(self, Told::Finding(finding) if finding.test)
+    }
+}
+
+/// Where it is told, as the configuration has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `[syslog.NAME]`
+    Syslog(SyslogTarget),
+    /// `[ocsf.NAME]`
+    Ocsf(OcsfTarget),
+    /// `[webhook.NAME]`
+    Webhook(Box<WebhookTarget>),
+}
+
+impl Target {
+    /// All of them by their tables' names, such as `syslog.siem`.
+    pub fn all(
+        syslog: &BTreeMap<String, SyslogTarget>,
+        ocsf: &BTreeMap<String, OcsfTarget>,
+        webhook: &BTreeMap<String, WebhookTarget>,
+    ) -> BTreeMap<String, Target> {
+        let syslog = syslog.iter().map(|(name, t)| (format!("syslog.{name}"), Target::Syslog(t.clone())));
+        let ocsf = ocsf.iter().map(|(name, t)| (format!("ocsf.{name}"), Target::Ocsf(t.clone())));
+        let webhook = webhook.iter().map(|(name, t)| (format!("webhook.{name}"), Target::Webhook(Box::new(t.clone()))));
+        syslog.chain(ocsf).chain(webhook).collect()
+    }
+
+    /// Whether the runner sends it, because it leaves this machine.
+    pub fn leaves(&self) -> bool {
+        match self {
+            Target::Syslog(target) => target.transport != Transport::Unix,
+            Target::Ocsf(_) => false,
+            Target::Webhook(_) => true,
+        }
+    }
+
+    /// Whether this is told there. A test is told everywhere; syslog and files get every order, whatever became of it.
+    pub fn wants(&self, told: &Told) -> bool {
+        let least = match (self, told) {
+            (Target::Syslog(_) | Target::Ocsf(_), Told::Order(_)) => return true,
+            (Target::Syslog(target), _) => target.severity,
+            (Target::Ocsf(target), _) => target.severity,
+            (Target::Webhook(target), _) => target.severity,
+        };
+        told.severity() >= least || told.is_test()
+    }
+
+    /// What is wrong with it, as far as can be told without looking at the disk.
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Target::Syslog(target) => target.fault(),
+            Target::Ocsf(target) => target.fault(),
+            Target::Webhook(target) => target.fault(),
+        }
+    }
+
+    /// The message for the runner: what of this leaves the machine.
+    pub fn message(&self, told: &Told, sender: &syslog::Sender) -> String {
+        match self {
+            Target::Syslog(target) => {
+                let facility = syslog::facility(&target.facility).unwrap_or(::syslog::Facility::LOG_AUTHPRIV);
+                syslog::Message::of(told).render(sender, facility, target.limit())
+            }
+            Target::Ocsf(_) => told.ocsf().to_string(),
+            Target::Webhook(_) => notice::Notice::of(told).to_json(),
+        }
+    }
+}
