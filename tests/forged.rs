@@ -93,7 +93,8 @@ fn x109_ten_thousand_forged_lines_end_with_the_breaker_open_the_protected_untouc
     assert_eq!(site.json(&["orders", "list", "--in", "held", "--limit", "1"])[0]["refusal"], "limit");
     let log = log.lock().unwrap();
     let pages = log.iter().filter(|m| m.contains("policy=\"response_limit\"")).count();
-    assert_eq!(pages, 1, "one page");
+    let said: Vec<_> = log.iter().filter(|m| m.contains("policy=\"response_limit\"")).collect();
+    assert_eq!(pages, 1, "one page: {said:#?}");
     println!("{} messages in all, of {LINES} lines", log.len());
     assert!(log.len() < LINES / 5, "{} messages drown the one that matters", log.len());
     // an operator looks, takes the hold, and clears the table in one go

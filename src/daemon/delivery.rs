@@ -67,7 +67,7 @@ impl Delivery {
                     None => return,
                 },
                 Some(event) = events.recv() => self.event(event).await,
-                () = self.telling.answered() => self.telling.tell().await,
+                answer = self.telling.answer() => self.telling.go_on(answer).await,
                 _ = again.tick() => self.telling.tell().await,
             }
         }

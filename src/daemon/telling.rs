@@ -55,7 +55,7 @@ struct Outlet {
 }
 
 /// What became of messages of one outlet.
-struct Answer {
+pub struct Answer {
     outlet: usize,
     /// It has had all up to this one.
     had: Option<u64>,
@@ -104,13 +104,21 @@ impl Telling {
         self.connected = false;
     }
 
-    /// Waits until an outlet of ours has answered. Cancel-safe.
-    pub async fn answered(&mut self) {
+    /// Waits for the answer of an outlet of ours, for [`Telling::go_on`]. Cancel-safe: an answer that is given up waiting for
+    /// is still there.
+    pub async fn answer(&mut self) -> Answer {
         match self.answers.recv().await {
-            Some(answer) => self.took(answer).await,
+            Some(answer) => answer,
             // there is no outlet of ours
             None => std::future::pending().await,
         }
+    }
+
+    /// Records an answer, and gives the outlet the next.
+    pub async fn go_on(&mut self, answer: Answer) {
+        let outlet = answer.outlet;
+        self.took(answer).await;
+        self.tell_outlet(outlet).await;
     }
 
     /// The runner's answer. One that comes late, about what is being sent again, changes nothing.

@@ -373,6 +373,14 @@ impl Daemon {
         }
     }
 
+    /// Whether it has ended, by itself or by somebody else's hand.
+    pub fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().unwrap();
+        }
+        self.ended.is_some()
+    }
+
     /// How it ends by itself.
     pub fn wait(&mut self) -> ExitStatus {
         let status = until("the daemon to end", || self.child.try_wait().unwrap());
