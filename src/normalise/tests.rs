@@ -190,7 +190,7 @@ fn what_a_profile_lacks_is_said() {
     let portal = normaliser.profile("tripline-portal").unwrap();
     assert_eq!(
         normaliser.lacks(portal, Field::ALL).iter().map(|f| f.path()).collect::<Vec<_>>(),
-        ["export.bytes", "http_request.http_method", "http_request.url.path", "http_response.code", "duration"][1..]
+        ["export.bytes", "http_request.http_method", "http_request.url.path", "http_response.code"][1..]
     );
 }
 
