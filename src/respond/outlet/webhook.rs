@@ -127,7 +127,7 @@ impl Webhook {
         if self.base.starts_with("https:") { self.trust.settle() } else { Ok(()) }
     }
 
-    /// Sends one notice, for the `tries`-th time, and says what became of it. Blocks, at most [`DEADLINE`].
+    /// Sends one notice, for the `tries`-th time, and says what became of it. Blocks, at most ten seconds.
     pub fn send(&self, message: &str, tries: u32) -> (Outcome, Option<Duration>) {
         let failed = |why: String| (Outcome::Failed(why), None);
         let Ok(notice) = serde_json::from_str::<Notice>(message) else {
