@@ -145,3 +145,35 @@ fn a_trail_of_which_much_is_unreadable_is_said_about_the_trail_and_nobody_else()
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].contains("trail_unreadable trail=portal"), "{findings:?}");
 }
+
+/// `line` of that number, as a portal writes it that numbers its records.
+fn numbered(line: Vec<u8>, seq: u64) -> Vec<u8> {
+    let text = String::from_utf8(line).unwrap();
+    format!("{},\"seq\":{seq}}}\n", text.strip_suffix('}').unwrap()).into_bytes()
+}
+
+#[test]
+fn records_cut_out_of_a_numbered_trail_are_missed_and_a_counter_set_back_is_said() {
+    // a second apart: the hole is 11 minutes old before the next thousand records have come
+    let number = |n: u64| if n < 800 { 5_000 + n } else { n };
+    let trail: Vec<u8> = (0..810u32)
+        .filter(|n| ![40, 41, 42].contains(n))
+        .flat_map(|n| numbered(good(n + 100), number(n.into())))
+        .collect();
+    let (portal, findings) = after(&trail, 807);
+    assert_eq!(portal["events"], 867, "{portal}");
+    let policies: Vec<&str> = findings.iter().filter_map(|f| f.split(' ').nth(1)).collect();
+    assert_eq!(policies.len(), 2, "{findings:?}");
+    assert!(policies.contains(&"trail_records_missing") && policies.contains(&"trail_numbered_anew"), "{findings:?}");
+}
+
+#[test]
+fn a_trail_that_goes_back_in_time_is_said_once() {
+    let actor = "\"actor\":{\"id\":\"u1\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}";
+    let old = jiff::Timestamp::now().as_millisecond() - 9 * 86_400_000;
+    let stamp = |n: u32| jiff::Timestamp::from_millisecond(old + i64::from(n) * 1000).unwrap().to_string();
+    let back: Vec<u8> = (0..50).flat_map(|n| [line(&stamp(n), 1000 + n, actor), b"\n".to_vec()].concat()).collect();
+    let (portal, findings) = after(&back, 50);
+    assert_eq!(portal["late"], 50, "{portal}");
+    assert!(findings.len() == 1 && findings[0].contains(" trail_backwards "), "{findings:?}");
+}

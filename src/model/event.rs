@@ -290,6 +290,8 @@ pub struct Event {
     pub reason: Option<Text>,
     /// The product's own name for the act. OCSF `metadata.event_code`.
     pub code: Option<Text>,
+    /// The number that the product's own counter gave the record: each is one more than the one before. OCSF `metadata.sequence`.
+    pub sequence: Option<u64>,
     /// Who.
     pub actor: Option<Actor>,
     /// In which session.
@@ -327,6 +329,7 @@ impl Event {
             outcome: Outcome::Unknown,
             reason: None,
             code: None,
+            sequence: None,
             actor: None,
             session: None,
             origin: Origin::default(),
@@ -399,6 +402,7 @@ fields! {
     Outcome = "status" => |e| e.outcome.name();
     Reason = "status_detail" => |e| e.reason.as_deref();
     Code = "metadata.event_code" => |e| e.code.as_deref();
+    Sequence = "metadata.sequence" => |e| e.sequence.map(saturate);
     Product = "metadata.product.name" => |e| &*e.product;
     Source = "metadata.log_name" => |e| e.evidence.source.as_str();
     ActorName = "actor.user.name" => |e| e.actor.as_ref().map(|a| a.name.as_str());

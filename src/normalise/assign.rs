@@ -11,6 +11,7 @@ pub(super) fn may_fill(field: Field) -> bool {
         Outcome
             | Reason
             | Code
+            | Sequence
             | ActorName
             | ActorUid
             | ActorType
@@ -56,6 +57,7 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
         Field::Outcome => event.outcome = Outcome::from_name(value).unwrap_or(event.outcome),
         Field::Reason => event.reason = Some(text(value)),
         Field::Code => event.code = Some(text(value)),
+        Field::Sequence => set(coerce::count(value), |n| event.sequence = Some(n)),
         Field::ActorName => actor(event).name = text(value),
         Field::ActorUid => actor(event).uid = Some(text(value)),
         Field::ActorRole => actor(event).role = Some(text(value)),

@@ -1,5 +1,6 @@
 //! Findings: from a policy's firing, and the few that tripline makes about itself and its trails.
 use super::Rules;
+use super::numbers::Oddity;
 use crate::detect::Firing;
 use crate::detect::share::{Pressure, Standing};
 use crate::model::finding::{Ask, Witness};
@@ -142,6 +143,9 @@ pub const OWN: &[&str] = &[
     "trail_truncated",
     "trail_gap",
     "trail_unreadable",
+    BACKWARDS,
+    RECORDS_MISSING,
+    NUMBERED_ANEW,
     LIMIT,
     NOT_ENDED,
     "invalidated_by_hand",
@@ -246,6 +250,50 @@ pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<
     let mut finding = own(id.short(), policy, title, Severity::Medium, time, batch.observed, entity);
     finding.measures.push(Measure { what: "not read".into(), value, against: "nothing".into() });
     Some(finding)
+}
+
+const BACKWARDS: &str = "trail_backwards";
+const RECORDS_MISSING: &str = "trail_records_missing";
+const NUMBERED_ANEW: &str = "trail_numbered_anew";
+
+/// Many events of a trail are older than its lateness bound. `at` is the trail's own time by then.
+pub(super) fn backwards(event: &Event, at: EventTime) -> Finding {
+    let source = &event.evidence.source;
+    let parts = HashParts::new(BACKWARDS).part(source.as_str().as_bytes());
+    let id = parts.number(at.episode(Millis::HOUR)).finish().short();
+    let title = "A trail goes back in time: its clock was set back, or old lines were slipped in";
+    let mut finding = own(id, BACKWARDS, title, Severity::Medium, at, event.observed, format!("trail={source}").into());
+    finding.subject.trail = Some(source.clone());
+    let behind = (at.0 - event.time.0) / Millis::DAY.0;
+    finding.measures.push(Measure {
+        what: "events behind the trail's newest".into(),
+        value: format!("many, this one by {behind} days").into(),
+        against: format!("at most {} days", crate::model::limits::LATENESS.0 / Millis::DAY.0).into(),
+    });
+    finding
+}
+
+/// What the numbers of a trail's records say, known when `event` was read.
+pub(super) fn numbering(event: &Event, odd: Oddity, at: EventTime) -> Finding {
+    let source = &event.evidence.source;
+    let (policy, first, title, value, against) = match odd {
+        Oddity::Missing { first, last } => {
+            let title = "Records are missing from a trail: they were cut out, or never written";
+            let value = format!("{} from {first} to {last}", last - first + 1);
+            (RECORDS_MISSING, first, title, value, "each number one more than the one before".to_owned())
+        }
+        Oddity::Anew { highest, number } => {
+            let title = "A trail numbers its records anew: its product was set back, or somebody replaced the trail";
+            (NUMBERED_ANEW, number, title, number.to_string(), format!("more than {highest}"))
+        }
+    };
+    let parts = HashParts::new(policy).part(source.as_str().as_bytes()).number(first as i64);
+    let id = parts.number(at.episode(Millis::DAY)).finish().short();
+    let entity = format!("trail={source}").into();
+    let mut finding = own(id, policy, title, Severity::Medium, at, event.observed, entity);
+    finding.subject.trail = Some(source.clone());
+    finding.measures.push(Measure { what: "numbers of records".into(), value: value.into(), against: against.into() });
+    finding
 }
 
 /// Under which name the hour of the last such finding of a trail is remembered.

@@ -8,6 +8,7 @@ mod fact;
 mod findings;
 mod kept;
 mod learn;
+mod numbers;
 pub mod prepare;
 mod record;
 pub mod secrets;
@@ -27,6 +28,7 @@ use crate::normalise::Normaliser;
 use crate::orders::{self, Act, Book, Clock};
 pub use findings::{LIMIT, NOT_ENDED, OWN as OWN_POLICIES};
 pub use kept::{EventRow, Kept, index_key};
+use numbers::Numbers;
 pub use prepare::{Line, Prepared, Ready, Scratch};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
@@ -416,9 +418,17 @@ impl Outcome {
             return;
         }
         trail.row.events += 1;
+        let back = event.marks.late && trail.goes_back();
+        let odd = event.sequence.map(|n| Numbers::meet(&mut trail.row.numbers, n, at)).unwrap_or_default();
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
         if trail.row.newest.map(hour) != before {
             self.horizon();
+        }
+        if back {
+            self.found(findings::backwards(&event, at));
+        }
+        for oddity in odd {
+            self.found(findings::numbering(&event, oddity, at));
         }
         let watched = self.watches(&event);
         if watched {

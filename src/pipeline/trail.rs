@@ -1,4 +1,5 @@
 //! What is remembered of a trail: how far its time has come, which events it has shown, and what could not be read.
+use super::numbers::Numbers;
 use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, SourceName, Text, limits};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -34,8 +35,14 @@ pub struct TrailRow {
     pub ambiguous: u64,
     /// Places where the trail was discontinuous.
     pub gaps: u64,
+    /// The numbers of its records, where its product numbers them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
     /// Rejects of the current hour of event time: its number, lines, rejects.
     pub hour: (i64, u64, u64),
+    /// Late events of the current hour of event time: its number, events.
+    #[serde(default)]
+    pub late_hour: (i64, u64),
 }
 
 impl TrailRow {
@@ -143,6 +150,9 @@ impl Trail {
         if event.time < newest.minus(limits::LATENESS) {
             self.row.late += 1;
             event.marks.late = true;
+            let hour = newest.episode(Millis::HOUR);
+            let before = if self.row.late_hour.0 == hour { self.row.late_hour.1 } else { 0 };
+            self.row.late_hour = (hour, before + 1);
             return newest;
         }
         event.time
@@ -166,6 +176,11 @@ impl Trail {
         self.row.hour.2 += 1;
         let (_, lines, rejects) = self.row.hour;
         rejects >= UNREADABLE_AT_LEAST && rejects * UNREADABLE_SHARE >= lines
+    }
+
+    /// Whether the late event that was just placed is the one with which it must be said that the trail goes back in time.
+    pub fn goes_back(&self) -> bool {
+        self.row.late_hour.1 == BACKWARDS_AT
     }
 
     /// The row, and the ids to append, where anything changed since the last call.
@@ -210,6 +225,8 @@ impl Trail {
     }
 }
 
+/// So many events in an hour that are later than the lateness bound are a clock set back or old lines slipped in, not stragglers.
+const BACKWARDS_AT: u64 = 20;
 /// Fewer unreadable lines than this in an hour are counted but not reported: a writer that died mid-line is no news.
 const UNREADABLE_AT_LEAST: u64 = 20;
 /// One line in so many must be unreadable for it to be reported.

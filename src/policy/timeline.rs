@@ -239,6 +239,7 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::Code => event.code = Some(text()?),
         Field::Product => event.product = text()?.as_str().into(),
         Field::Source => event.evidence.source = SourceName(text()?.as_str().into()),
+        Field::Sequence => event.sequence = Some(value.whole(key, 0, i64::MAX)? as u64),
         Field::ActorName => actor(event).name = text()?,
         Field::ActorUid => actor(event).uid = Some(text()?),
         Field::ActorType => actor(event).kind = word(value, key, ActorKind::ALL, ActorKind::name)?,
