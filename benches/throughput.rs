@@ -138,7 +138,7 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
         framing: Framing::Lines,
         until: Until::EndOfFile,
     };
-    let profiles = [(name, "tripline-portal".to_owned(), None)];
+    let profiles = [config::TrailProfile::plain(name, "tripline-portal")];
     let rules = config::rules(
         &Texts::shipped(),
         Tables::default(),

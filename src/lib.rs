@@ -13,7 +13,8 @@
 //! `advance(state, input) -> outcome`. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
 //! SQLite transaction; nothing is done or said before it. Only then [`respond`] carries out what was committed: the
 //! runner starts hooks and speaks to the network, the daemon writes syslog. [`health`] lists what can be wrong with us,
-//! [`config`] is what the operator wrote, [`control`] answers questions over a local socket, [`daemon`] drives the loops, and
+//! [`config`] is what the operator wrote, [`receive`] is the process that lays on disk what comes over sockets and from the
+//! journal, where it is followed like any trail, [`control`] answers questions over a local socket, [`daemon`] drives the loops, and
 //! [`cli`] is the command line.
 //!
 //! # Architecture invariants
@@ -56,6 +57,8 @@ pub mod respond;
 pub mod health;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads what the operator wrote")]
 pub mod config;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: takes in what comes over sockets")]
+pub mod receive;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: answers over a socket")]
 pub mod control;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: the clock, the loops, the threads")]

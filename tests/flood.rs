@@ -44,11 +44,11 @@ const DAY: i64 = 86_400_000;
 const STRANGERS: i64 = 100_000;
 
 /// `ana` stands in the directory; `bob` does not, but is seen for longer than a week.
-fn rules(keys: &Keys) -> Arc<Rules> {
+fn rules(keys: &Keys, policies: &str) -> Arc<Rules> {
     let mut texts = Texts::shipped();
-    texts.detections = vec![("flood.yml".into(), POLICIES.into())];
+    texts.detections = vec![("flood.yml".into(), policies.into())];
     let tables = Tables { directory: BTreeMap::from([("ana".into(), "support".into())]), ..Tables::default() };
-    let profiles = [(SourceName("portal".into()), "tripline-portal".to_owned(), None)];
+    let profiles = [config::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
     let rules = config::rules(&texts, tables, &profiles, Default::default(), Severity::Medium, keys.secrets());
     rules.expect("the policies compile").into()
 }
@@ -121,9 +121,9 @@ struct Left {
 
 /// Folds the lines in, so many to an input and so many inputs to a commit; after so many commits all that is in memory is
 /// lost.
-fn run(directory: &Path, lines: &[String], [piece, inputs, restart]: [usize; 3]) -> Left {
+fn run(directory: &Path, policies: &str, lines: &[String], [piece, inputs, restart]: [usize; 3]) -> Left {
     let keys = Arc::new(Keys::new(&[7; 32]));
-    let rules = rules(&keys);
+    let rules = rules(&keys, policies);
     let mut ledger = Ledger::open(directory, Durability::None, keys.clone()).expect("made");
     let mut scratch = Scratch::new(1);
     let core = |ledger: &Ledger| Core::new(rules.clone(), ledger.recorded().expect("readable"), false, 1);
@@ -160,8 +160,8 @@ fn a_flood_of_strangers_flushes_nobody_who_is_known() {
     let lines = trail();
     let (one, other) = std::thread::scope(|scope| {
         // in other pieces, with other commits, and with a daemon that dies all the time
-        let other = scope.spawn(|| run(&scratch.path().join("other"), &lines, [1733, 3, 4]));
-        (run(&scratch.path().join("one"), &lines, [5000, 2, 1000]), other.join().expect("it ends well"))
+        let other = scope.spawn(|| run(&scratch.path().join("other"), POLICIES, &lines, [1733, 3, 4]));
+        (run(&scratch.path().join("one"), POLICIES, &lines, [5000, 2, 1000]), other.join().expect("it ends well"))
     });
     let Left { findings, dump, sizes } = one;
 
@@ -196,4 +196,37 @@ fn a_flood_of_strangers_flushes_nobody_who_is_known() {
     assert_eq!(sizes, other.sizes);
     let numbers = |findings: Vec<Finding>| findings.into_iter().map(|f| (f.id, f.measures)).collect::<Vec<_>>();
     assert_eq!(numbers(findings), numbers(other.findings));
+}
+
+/// One about people beside their peers.
+const PEERS: &str = "
+title: Acts
+name: acts
+logsource: { product: ocsf }
+detection: { sel: { status: success }, condition: sel }
+---
+title: More acts than usual
+name: more_acts
+correlation:
+  type: baseline
+  rules: [acts]
+  group-by: [actor.user.name]
+  timespan: 1d
+  measure: count
+  peers: [actor.user.type]
+  floor: 100
+  learning: { days: 7, observations: 5 }
+  condition: { gte: 3 }
+";
+
+#[test]
+fn to_be_of_a_known_kind_makes_no_stranger_known() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let acts = |n: i64, who: &str, day: i64| line(BEGINNING + day * DAY + n, n, who, "s-abcdef", "192.0.2.7");
+    let known = (0..12).flat_map(|day| ["bob", "cy"].map(|who| acts(day * 10 + who.len() as i64, who, day)));
+    let strangers = (0..500).map(|n| acts(1000 + n, &format!("stranger-{n}"), 12));
+    let left = run(scratch.path(), PEERS, &known.chain(strangers).collect::<Vec<_>>(), [50, 1, 1000]);
+    let [size] = &left.sizes[..] else { panic!("{:#?}", left.sizes) };
+    // bob, cy, and their kind
+    assert_eq!((size.familiar, size.strangers), (3, 500), "{size:#?}");
 }

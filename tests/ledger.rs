@@ -10,7 +10,7 @@ use tripline::source::{Follower, Framing, Start, TrailSpec, Until};
 const LINE: &str = r#"{"ts":"2026-03-01T00:00:00.000Z","id":"ev-1","event":"session.login","outcome":"success","actor":{"id":"u-1","name":"ana","type":"staff","role":"noc"},"session":"s-0123456789abcdef","ip":"192.0.2.1","ua":"curl/8.5.0 token=UASECRET s-0123456789abcdef"}"#;
 
 fn rules(keys: &Keys) -> Arc<Rules> {
-    let profiles = [(SourceName("portal".into()), "tripline-portal".to_owned(), None)];
+    let profiles = [config::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
     let settings = Default::default();
     config::rules(&Texts::shipped(), Tables::default(), &profiles, settings, Severity::Medium, keys.secrets())
         .expect("what is shipped compiles")

@@ -78,7 +78,7 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
 #[test]
 fn the_configuration_can_be_used() {
     let blocks = blocks(&read("README.md"), "toml");
-    assert_eq!(blocks.len(), 5, "each configuration in the README is checked here, or below");
+    assert_eq!(blocks.len(), 6, "each configuration in the README is checked here, or below");
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = laid_out(&blocks[0], scratch.path());
     let output = tripline(&["check", "-c", path.to_str().expect("scratch paths are UTF-8")]);
@@ -86,8 +86,18 @@ fn the_configuration_can_be_used() {
 }
 
 #[test]
+fn the_received_trail_can_be_used() {
+    let trail = blocks(&read("README.md"), "toml").remove(1);
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let path = scratch.path().join("tripline.toml");
+    std::fs::write(&path, trail).expect("the scratch folder can be written");
+    let config = tripline::config::Config::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.written.trail[0].receive.len(), 2);
+}
+
+#[test]
 fn the_grades_can_be_used() {
-    let grades = blocks(&read("README.md"), "toml").remove(1);
+    let grades = blocks(&read("README.md"), "toml").remove(2);
     let trail = "[[trail]]\nname = \"portal\"\npaths = [\"/var/log/portal.jsonl\"]\n";
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = scratch.path().join("tripline.toml");
@@ -98,7 +108,7 @@ fn the_grades_can_be_used() {
 
 #[test]
 fn the_actions_can_be_used() {
-    let actions = blocks(&read("README.md"), "toml").remove(2);
+    let actions = blocks(&read("README.md"), "toml").remove(3);
     let settings: tripline::respond::RunnerSettings = toml::from_str(&actions).unwrap_or_else(|e| panic!("{e}"));
     let kinds: BTreeSet<&str> = settings.actions.values().map(|action| action.kind.name()).collect();
     let others = tripline::respond::ActionKind::NAMES.iter().copied().filter(|kind| *kind != "exec");
@@ -106,13 +116,13 @@ fn the_actions_can_be_used() {
     let faults: Vec<_> = settings.actions.iter().filter_map(|(name, action)| Some((name, action.fault()?))).collect();
     assert!(faults.is_empty(), "{faults:?}");
     let recipes: tripline::respond::RunnerSettings =
-        toml::from_str(&blocks(&read("README.md"), "toml").remove(3)).unwrap_or_else(|e| panic!("{e}"));
+        toml::from_str(&blocks(&read("README.md"), "toml").remove(4)).unwrap_or_else(|e| panic!("{e}"));
     assert!(recipes.actions.len() > 1 && recipes.actions.values().all(|action| action.fault().is_none()));
 }
 
 #[test]
 fn the_outlets_can_be_used_and_every_field_is_named() {
-    let outlets = blocks(&read("README.md"), "toml").remove(4);
+    let outlets = blocks(&read("README.md"), "toml").remove(5);
     let trail = "[[trail]]\nname = \"portal\"\npaths = [\"/var/log/portal.jsonl\"]\n";
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let path = scratch.path().join("tripline.toml");
@@ -249,6 +259,7 @@ fn every_key_is_explained() {
         "ocsf",
         "webhook",
         "runner",
+        "receiver",
     ];
     let readme = read("README.md");
     let first = |l: &str| l.strip_prefix("| ").and_then(|l| Some(l.split_once(" |")?.0.to_owned()));

@@ -2,7 +2,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const UNITS: [&str; 3] = ["tripline.service", "tripline-hook-runner.service", "tripline-hook-runner.socket"];
+const UNITS: [&str; 5] = [
+    "tripline.service",
+    "tripline-hook-runner.service",
+    "tripline-hook-runner.socket",
+    "tripline-receiver.service",
+    "tripline-receiver.socket",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")

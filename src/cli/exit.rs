@@ -108,6 +108,17 @@ impl From<crate::daemon::RunError> for Failure {
     }
 }
 
+impl From<crate::receive::ReceiveError> for Failure {
+    fn from(e: crate::receive::ReceiveError) -> Failure {
+        use crate::receive::ReceiveError;
+        match e {
+            ReceiveError::Config(e) => e.into(),
+            ReceiveError::Busy(_) => Failure { exit: Exit::TryAgain, said: e.to_string() },
+            ReceiveError::Io(said) => Failure::new(said),
+        }
+    }
+}
+
 impl From<crate::control::client::ClientError> for Failure {
     fn from(e: crate::control::client::ClientError) -> Failure {
         use crate::control::client::ClientError;

@@ -18,6 +18,7 @@ mod watched;
 mod test;
 mod sizes;
 
+use crate::receive;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
 use std::path::PathBuf;
@@ -151,6 +152,11 @@ enum Command {
     Test(test::TestArgs),
     /// The runner, which starts hooks and speaks to the network (systemd starts it, or `tripline run`)
     HookRunner(RunnerArgs),
+    /// Take in what comes over sockets, pipes and from the journal (systemd starts it, or `tripline run`)
+    ///
+    /// For the trails that have `receive`: what comes is laid into state_dir/spool, where the daemon follows it. While the disk or
+    /// a trail's share of it is full, nothing is read, and senders wait. Exit 75: another receiver is at work.
+    Receive(ReceiveArgs),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -170,6 +176,18 @@ struct ConfigArgs {
     /// The configuration
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
+}
+
+#[derive(Args)]
+struct ReceiveArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Take what is piped in, a record a line, for this trail, and end with it
+    #[arg(long, value_name = "TRAIL")]
+    stdin: Option<String>,
+    /// End when standard input ends (`tripline run` starts it so)
+    #[arg(long, hide = true, conflicts_with = "stdin")]
+    with_parent: bool,
 }
 
 #[derive(Args)]
@@ -294,6 +312,15 @@ fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Test(args) => test::run(&args),
         Command::HookRunner(args) => hook_runner(&args),
+        Command::Receive(args) => {
+            log();
+            let from = match &args.stdin {
+                Some(trail) => receive::From::Stdin(trail),
+                None => receive::From::Everywhere { with_parent: args.with_parent },
+            };
+            receive::run(&args.config.config, from)?;
+            Ok(Exit::Done)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
             Ok(Exit::Done)

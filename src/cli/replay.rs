@@ -1,7 +1,8 @@
 //! `tripline replay`: old trails through the same engine.
 use super::show::say;
 use super::{Exit, Failure, show};
-use crate::config::{self, Config, Tables, Texts};
+use crate::config::address::Address;
+use crate::config::{self, Config, Tables, Texts, TrailProfile};
 use crate::control::answer;
 use crate::daemon::replay::{Shares, replay_watching};
 use crate::daemon::watching::{Watching, What};
@@ -32,6 +33,9 @@ pub struct ReplayArgs {
     /// Replay the recorded inputs of the ledger in this state directory, in their recorded order (with --config and --state)
     #[arg(long, value_name = "DIR", requires = "config", requires = "state")]
     inputs: Option<PathBuf>,
+    /// Journal files, in place of the journal, for the trails with receive = ["journal:…"] (with --config)
+    #[arg(long, value_name = "FILE", requires = "config", conflicts_with = "inputs")]
+    journal: Vec<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -122,6 +126,10 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         None => recognised(&args.files, &keys, args.format)?,
     };
     let rules = Arc::new(rules);
+    let trails = match &config {
+        Some(config) if !args.journal.is_empty() => from_journal(config, trails, &args.journal, place.path())?,
+        _ => trails,
+    };
     let mut ledger = Ledger::open(place.path(), durability, keys)?;
     let seed = seal::random_seed().map_err(Failure::new)?;
     if let Some(inputs) = &args.inputs {
@@ -148,6 +156,33 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         timings(&shares);
     }
     Ok(Exit::Done)
+}
+
+/// The trails, with those of the journal read out of these files of it.
+fn from_journal(
+    config: &Config,
+    mut trails: Vec<TrailSpec>,
+    files: &[PathBuf],
+    place: &Path,
+) -> Result<Vec<TrailSpec>, Failure> {
+    let dir = place.join("journal");
+    std::fs::create_dir_all(&dir).map_err(|e| Failure::new(format!("{}: {e}", dir.display())))?;
+    let mut found = false;
+    for (trail, spec) in config.written.trail.iter().zip(&mut trails) {
+        let units: Vec<String> = trail.receive.iter().filter_map(Address::unit).map(str::to_owned).collect();
+        if units.is_empty() {
+            continue;
+        }
+        found = true;
+        let spool = dir.join(format!("{}.spool", trail.name));
+        crate::receive::journal::from_files(units, files, &spool)
+            .map_err(|e| Failure::new(format!("trail {}: reading the journal files: {e}", trail.name)))?;
+        spec.paths = vec![source::literal(&spool)];
+    }
+    match found {
+        true => Ok(trails),
+        false => Err(Failure::new("--journal: no trail of the configuration has `receive = [\"journal:…\"]`")),
+    }
 }
 
 /// Replays the recorded inputs of another ledger.
@@ -195,7 +230,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         }
         let framing = if found.documents { Framing::JsonDocuments } else { Framing::Lines };
         trails.push(TrailSpec { name: name.clone(), paths, start: Start::Beginning, framing, until: Until::EndOfFile });
-        profiles.push((name, profile, None));
+        profiles.push(TrailProfile::plain(name, profile));
     }
     if trails.is_empty() {
         return Err(Failure::new(

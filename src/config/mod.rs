@@ -4,6 +4,7 @@
 //! shipped policies and profiles, reads the databases and lists that it names, and compiles everything into [`Rules`].
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
+pub mod address;
 mod response;
 mod silences;
 pub mod written;
@@ -12,11 +13,12 @@ use crate::detect::Engine;
 use crate::enrich::Enricher;
 use crate::model::silence::Silence;
 use crate::model::{EventTime, HashParts, SourceName, Text};
-use crate::normalise::Normaliser;
+use crate::normalise::{Normaliser, Wrapping};
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets, Silences};
 use crate::policy::{PolicySet, Profile, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
+use address::Address;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,26 @@ pub struct Config {
     pub path: PathBuf,
     /// What it says.
     pub written: Written,
+}
+
+/// Which profile reads a trail, and how its lines come to it.
+#[derive(Clone, Debug)]
+pub struct TrailProfile {
+    /// The trail.
+    pub trail: SourceName,
+    /// The profile's name.
+    pub profile: String,
+    /// The zone of times that state none (an IANA name).
+    pub zone: Option<String>,
+    /// What is around its lines.
+    pub wrapping: Wrapping,
+}
+
+impl TrailProfile {
+    /// Of a trail in whose files lines stand as their writer wrote them.
+    pub fn plain(trail: SourceName, profile: impl Into<String>) -> TrailProfile {
+        TrailProfile { trail, profile: profile.into(), zone: None, wrapping: Wrapping::default() }
+    }
 }
 
 /// Policies and profiles, as text, and what is to be otherwise.
@@ -118,9 +140,7 @@ impl Config {
             if !names.insert(&trail.name) {
                 faults.push(format!("{at}: two trails are called {:?}: give each a name of its own", trail.name));
             }
-            if trail.paths.is_empty() {
-                faults.push(format!("{at}: trail {:?}: `paths` is empty", trail.name));
-            }
+            faults.extend(source_faults(trail).map(|fault| format!("{at}: trail {:?}: {fault}", trail.name)));
         }
         faults.extend(
             self.written.actions.iter().filter_map(|(name, a)| Some(format!("{at}: [actions.{name}]: {}", a.fault()?))),
@@ -140,18 +160,27 @@ impl Config {
             .iter()
             .map(|t| TrailSpec {
                 name: SourceName(t.name.as_str().into()),
-                paths: t.paths.clone(),
+                paths: self.paths(t),
                 start: match t.start {
                     written::Start::Beginning => Start::Beginning,
                     written::Start::End => Start::End,
                 },
                 until,
                 framing: match t.framing {
+                    _ if !t.receive.is_empty() => Framing::Spool,
                     written::Framing::Lines => Framing::Lines,
                     written::Framing::JsonDocuments => Framing::JsonDocuments,
                 },
             })
             .collect()
+    }
+
+    fn paths(&self, trail: &written::Trail) -> Vec<String> {
+        if trail.receive.is_empty() {
+            return trail.paths.clone();
+        }
+        let spool = spool_dir(&self.written.state_dir, &trail.name);
+        vec![format!("{}/*.spool", crate::source::literal(&spool))]
     }
 
     /// Everything that the file asks for, read and compiled.
@@ -171,7 +200,9 @@ impl Config {
                     normaliser.name(found.profile).to_owned()
                 }
             };
-            profiles.push((SourceName(trail.name.as_str().into()), profile, trail.time_zone.clone()));
+            let name = SourceName(trail.name.as_str().into());
+            let zone = trail.time_zone.clone();
+            profiles.push(TrailProfile { trail: name, profile, zone, wrapping: trail.wrapping() });
         }
         let mut rules = rules(
             &texts,
@@ -217,6 +248,34 @@ impl Config {
         }
         Ok(texts)
     }
+}
+
+/// What is wrong with where a trail's lines come from.
+fn source_faults(trail: &written::Trail) -> impl Iterator<Item = &'static str> {
+    let received = !trail.receive.is_empty();
+    let filtered = trail.apps.is_some() || trail.hosts.is_some();
+    let by_syslog = trail.receive.iter().any(Address::is_syslog);
+    let documents = trail.framing == written::Framing::JsonDocuments;
+    let faults = [
+        (
+            !received && trail.paths.is_empty(),
+            "it has neither `paths` nor `receive`: name its files, or where it is received",
+        ),
+        (received && !trail.paths.is_empty(), "`paths` and `receive` are of two trails: give each a table of its own"),
+        (
+            received && trail.profile.is_none(),
+            "`receive` needs `profile`: there is no file to recognise its product by",
+        ),
+        (filtered && !by_syslog, "`apps` and `hosts` are for what is received by udp, tcp or unixgram"),
+        (received && documents, "`framing` is for files: what is received comes a record at a time"),
+        (received && trail.envelope.is_some(), "`envelope` is for files: what is received by syslog has one"),
+    ];
+    faults.into_iter().filter_map(|(wrong, fault)| wrong.then_some(fault))
+}
+
+/// Where what was received for a trail waits.
+pub fn spool_dir(state_dir: &Path, trail: &str) -> PathBuf {
+    state_dir.join("spool").join(trail)
 }
 
 /// The files of a folder with that ending, by name. One that almost has it is an error: it would be left out in silence.
@@ -356,7 +415,7 @@ impl Tables {
 pub fn rules(
     texts: &Texts,
     tables: Tables,
-    profiles: &[(SourceName, String, Option<String>)],
+    profiles: &[TrailProfile],
     mut response: Settings,
     tell: crate::model::Severity,
     secrets: Secrets,
@@ -367,15 +426,16 @@ pub fn rules(
     response.directory = tables.directory.clone();
     let mut trails = BTreeMap::new();
     let mut faults = Vec::new();
-    for (source, profile, zone) in profiles {
+    for TrailProfile { trail: source, profile, zone, wrapping } in profiles {
         let Some(found) = normaliser.profile(profile) else {
             let known: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
             faults.push(format!("trail {source}: there is no profile {profile:?}; there are: {}", known.join(", ")));
             continue;
         };
         let found = match zone.as_deref().map(jiff::tz::TimeZone::get) {
-            None => found,
-            Some(Ok(zone)) => normaliser.in_zone(found, zone),
+            None if *wrapping == Wrapping::default() => found,
+            None => normaliser.for_trail(found, None, *wrapping),
+            Some(Ok(zone)) => normaliser.for_trail(found, Some(zone), *wrapping),
             Some(Err(e)) => {
                 faults.push(format!("trail {source}: time_zone: {e}"));
                 continue;
@@ -403,12 +463,7 @@ pub fn rules(
     })
 }
 
-fn digest(
-    texts: &Texts,
-    tables: &Tables,
-    profiles: &[(SourceName, String, Option<String>)],
-    response: &Settings,
-) -> crate::model::Digest {
+fn digest(texts: &Texts, tables: &Tables, profiles: &[TrailProfile], response: &Settings) -> crate::model::Digest {
     let mut parts = HashParts::new("rules");
     for (name, text) in texts.detections.iter().chain(&texts.profiles) {
         parts = parts.part(name.as_bytes()).part(text.as_bytes());

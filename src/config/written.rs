@@ -1,5 +1,7 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
+use super::address::Address;
 use crate::model::{EventTime, Severity};
+use crate::normalise::Wrapping;
 use crate::policy::Tuning;
 use crate::respond::outlet::{OcsfTarget, SyslogTarget, Target, WebhookTarget};
 use crate::respond::{ActionSpec, RunnerTable};
@@ -56,6 +58,24 @@ pub struct Written {
     /// `[runner]`
     #[serde(default)]
     pub runner: RunnerTable,
+    /// `[receiver]`
+    #[serde(default)]
+    pub receiver: Receiver,
+}
+
+/// `[receiver]`: what takes in the trails that have `receive`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receiver {
+    /// It is a unit of its own (`tripline-receiver.service`); without it `tripline run` starts it.
+    #[serde(default)]
+    pub unit: bool,
+    /// The directory of the journal, where it is not this machine's own: one that systemd-journal-remote writes.
+    #[serde(default)]
+    pub journal_directory: Option<PathBuf>,
+    /// The most bytes that may wait on disk for the daemon, for each trail. At that, nothing more is taken in.
+    #[serde(default)]
+    pub spool_bytes: Option<u64>,
 }
 
 impl Written {
@@ -77,7 +97,20 @@ pub struct Trail {
     /// Names it in findings and commands; a cursor belongs to this name, so keep it.
     pub name: String,
     /// Paths and globs of its files.
+    #[serde(default)]
     pub paths: Vec<String>,
+    /// Or where its records are received.
+    #[serde(default)]
+    pub receive: Vec<Address>,
+    /// Of what is received by syslog: only what these programs say.
+    #[serde(default)]
+    pub apps: Option<Vec<String>>,
+    /// Of what is received by syslog: only what these hosts say.
+    #[serde(default)]
+    pub hosts: Option<Vec<String>>,
+    /// What is around each line of its files.
+    #[serde(default)]
+    pub envelope: Option<Envelope>,
     /// The profile that reads it; without it the product is recognised by its first lines.
     #[serde(default)]
     pub profile: Option<String>,
@@ -112,6 +145,22 @@ pub enum Framing {
     Lines,
     /// JSON documents, which may go over several lines.
     JsonDocuments,
+}
+
+/// What is around each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Envelope {
+    /// Time, host and program, as syslog writes them.
+    Syslog,
+}
+
+impl Trail {
+    /// What is around its lines.
+    pub fn wrapping(&self) -> Wrapping {
+        let by_syslog = self.receive.iter().any(Address::is_syslog);
+        Wrapping { spooled: !self.receive.is_empty(), syslog: by_syslog || self.envelope == Some(Envelope::Syslog) }
+    }
 }
 
 /// `[enrich]`

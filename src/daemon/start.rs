@@ -5,6 +5,7 @@ use super::silences::Said;
 use super::trails::{Files, Surroundings, Trails};
 use super::writer::{ToWriter, Writer, tick};
 use super::{Progress, wall_now};
+use crate::config::address::Address;
 use crate::config::{Config, ConfigError};
 use crate::control::server;
 use crate::health::Health;
@@ -96,6 +97,7 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     let rules = Arc::new(config.rules(keys.secrets())?);
     // the runner is started before any input is opened, and then nothing can be started any more
     let (runner, link) = runner(&config, &settings.config)?;
+    let mut receiver = receiver(&config, &settings.config)?;
     // what is made from here on is for the daemon alone, unless it says otherwise
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     confine::forbid_dumps();
@@ -103,8 +105,13 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
         confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
     }
     let ledger = Ledger::open(state, Durability::Full, keys)?;
-    let outcome = runtime.block_on(serve(settings, config, rules, ledger, link, signals));
+    let outcome = runtime.block_on(serve(settings, config, rules, ledger, link, signals, &mut receiver));
     runtime.shutdown_timeout(Duration::from_secs(5));
+    if let Some(mut receiver) = receiver {
+        // its standard input is closed: it writes what it has taken in, and ends
+        drop(receiver.stdin.take());
+        let _ = receiver.wait();
+    }
     if let Some(mut runner) = runner {
         // its end of the socket pair is closed: it ends when its hooks have
         let _ = runner.wait();
@@ -132,6 +139,7 @@ async fn serve(
     mut ledger: Ledger,
     link: RunnerLink,
     mut signals: Signals,
+    receiver: &mut Option<std::process::Child>,
 ) -> Result<(), RunError> {
     let seed = crate::ledger::seal::random_seed().map_err(io("reading randomness"))?;
     let health = Health::default();
@@ -175,7 +183,7 @@ async fn serve(
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
-    let outcome = running.until_told(settings, &mut signals, &mut writer_end, &progress).await;
+    let outcome = running.until_told(settings, &mut signals, &mut writer_end, &progress, receiver).await;
     notify(&["STOPPING=1"]);
     control.abort();
     running.stop().await;
@@ -247,6 +255,7 @@ impl Following {
         signals: &mut Signals,
         writer_end: &mut oneshot::Receiver<()>,
         progress: &Progress,
+        receiver: &mut Option<std::process::Child>,
     ) -> Result<(), RunError> {
         let mut watchdog = Watchdog::from_env();
         let mut clock = tokio::time::interval(TICK);
@@ -271,6 +280,10 @@ impl Following {
                     self.said.say(self.around.rules.silences.iter(), wall_now());
                     if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
                         self.around.health.wrong(&dead, "its thread died: this is a defect; what it said is in the log. Restart tripline");
+                    }
+                    if let Some(Ok(Some(ended))) = receiver.as_mut().map(std::process::Child::try_wait) {
+                        let what = format!("it ended ({ended}), and nothing is received: what it said is in the log. Restart tripline");
+                        self.around.health.wrong("receiver", what);
                     }
                     let wrong = self.around.health.now().len();
                     status(&if wrong == 0 { "well".to_owned() } else { format!("{wrong} things are wrong: tripline status") });
@@ -407,6 +420,26 @@ fn runner(config: &Config, path: &Path) -> Result<(Option<RunnerProcess>, Runner
         vec!["hook-runner".as_ref(), "--stdin-socket".as_ref(), "-c".as_ref(), path.as_os_str()];
     let (process, stream) = RunnerProcess::spawn(&program, &arguments).map_err(io("starting the runner"))?;
     Ok((Some(process), RunnerLink::Pair(stream)))
+}
+
+/// The receiver, where trails are received and no unit does it: started here, and ends with us.
+fn receiver(config: &Config, path: &Path) -> Result<Option<std::process::Child>, RunError> {
+    let piped_only = |trail: &crate::config::written::Trail| trail.receive == [Address::Stdin];
+    let needed = config.written.trail.iter().any(|trail| !trail.receive.is_empty() && !piped_only(trail));
+    if config.written.receiver.unit || !needed {
+        return Ok(None);
+    }
+    let program = std::env::current_exe().map_err(io("finding our own program"))?;
+    let path = std::path::absolute(path).map_err(io("finding the configuration"))?;
+    let started = std::process::Command::new(program)
+        .args(["receive".as_ref(), "--with-parent".as_ref(), "-c".as_ref(), path.as_os_str()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        // they are addressed to us alone
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_USEC")
+        .spawn();
+    started.map(Some).map_err(io("starting the receiver"))
 }
 
 /// The number of a group, from the group file.

@@ -4,14 +4,17 @@
 use super::gate::Gate;
 use super::writer::ToWriter;
 use crate::health::Health;
+use crate::model::Input;
 use crate::pipeline::{Prepared, Rules, Scratch};
-use crate::source::{Cursor, FileState, FileStatus, Follower, TrailSpec, Watcher};
+use crate::source::{self, Cursor, FileState, FileStatus, Follower, TrailSpec, Watcher};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How often files are looked at when nothing hints that they grew. inotify only shortens this.
 const LOOK: Duration = Duration::from_secs(1);
@@ -78,6 +81,7 @@ impl Trails {
 fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &AtomicBool) {
     let name = spec.name.clone();
     let what = format!("trail {name}");
+    let (series, mut spool) = (spec.is_series(), Spent::default());
     let me = std::thread::current();
     let mut watcher = if around.watch { Watcher::new(move || me.unpark()) } else { Watcher::disabled() };
     let mut follower = Follower::open(spec, cursors);
@@ -116,9 +120,48 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &A
             Some(why) => around.health.wrong(&watching, format!("{why}: files are looked at every second instead")),
             None => around.health.well(&watching),
         }
+        if series {
+            spool.delete(source::spent(&files), around);
+        }
         around.files.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), files);
         if !behind {
             std::thread::park_timeout(LOOK);
+        }
+    }
+}
+
+/// Spool files that were handed over to their end, to be deleted when that is on disk.
+#[derive(Default)]
+struct Spent {
+    files: Vec<PathBuf>,
+    committed: Option<oneshot::Receiver<Result<(), String>>>,
+}
+
+impl Spent {
+    /// Deletes those of the last call, if all that was handed over by then is committed, and asks the same of `files`.
+    fn delete(&mut self, files: Vec<PathBuf>, around: &Surroundings) {
+        match self.committed.as_mut().map(|committed| committed.try_recv()) {
+            Some(Err(oneshot::error::TryRecvError::Empty)) => return,
+            Some(Ok(Ok(()))) => {
+                for file in self.files.drain(..) {
+                    if let Err(e) = std::fs::remove_file(&file) {
+                        // it is asked for again, and takes room until then
+                        tracing::warn!("{}: cannot be deleted: {e}", file.display());
+                    }
+                }
+                self.committed = None;
+                return;
+            }
+            Some(Ok(Err(_)) | Err(oneshot::error::TryRecvError::Closed)) | None => self.committed = None,
+        }
+        if files.is_empty() {
+            return;
+        }
+        let (answer, committed) = oneshot::channel();
+        let tick = Input::Tick(super::wall_now());
+        // where the channel is full, the writer is busy: the next time will do
+        if around.to.try_send(ToWriter::Fact(Box::new(tick), Some(answer))).is_ok() {
+            (self.files, self.committed) = (files, Some(committed));
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod json;
 mod json_path;
 mod json_text;
 pub mod keycloak;
+pub mod syslog;
 
 /// The formats. To add one: a file beside this one, and a line here.
 pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT, keycloak::FORMAT];

@@ -176,6 +176,12 @@ impl Case {
         &self.facet.direct
     }
 
+    /// The slices that are of whom its events are about, and of nobody else: not those of their peers.
+    pub(super) fn own_keys(&self) -> impl Iterator<Item = StateKey> + '_ {
+        let kept = self.facet.steps.iter().filter(|step| step.stateful);
+        kept.filter_map(|step| self.part(step.place)).map(|part| part.key)
+    }
+
     /// The slices that its events may change.
     pub(super) fn keys(&self) -> impl Iterator<Item = StateKey> + '_ {
         let kept = self.facet.steps.iter().filter(|step| step.stateful);

@@ -388,8 +388,8 @@ impl State {
             slot.place.as_ref().is_some_and(|p| p.standing > Standing::Stranger && stays(p))
         };
         let personal = self.current.iter().map(|met| &self.cases[*met as usize].case).filter(|case| case.personal);
-        // whether its steps have been evaluated or not
-        personal.flat_map(|case| case.keys()).filter_map(|key| self.find(&key)).any(known)
+        // whether its steps have been evaluated or not; that its peers are known says nothing of a stranger
+        personal.flat_map(|case| case.own_keys()).filter_map(|key| self.find(&key)).any(known)
     }
 
     /// How many slices must be written.

@@ -340,6 +340,7 @@ fn event(row: EventRow) -> Event {
         to: row.to,
         index: 0,
         own_id: true,
+        sender: row.sender,
         digest,
         redacted: row.line.into(),
     };

@@ -440,6 +440,7 @@ mod tests {
             to: 0,
             index: 0,
             own_id: true,
+            sender: None,
             digest: [0; 16],
             redacted: "".into(),
         };

@@ -255,6 +255,9 @@ pub struct Evidence {
     pub to: u64,
     /// Which record of the line, where a line holds several.
     pub index: u32,
+    /// Who handed the line to the receiver, where it came over one: `udp:192.0.2.1`, `unix:uid=33`, `journal:portal.service`.
+    /// OCSF `metadata.loggers.name`.
+    pub sender: Option<Text>,
     /// The product states an id of its own for the event; else its id comes from the line's content.
     pub own_id: bool,
     /// Digest of the original line.
@@ -402,6 +405,7 @@ fields! {
     Outcome = "status" => |e| e.outcome.name();
     Reason = "status_detail" => |e| e.reason.as_deref();
     Code = "metadata.event_code" => |e| e.code.as_deref();
+    Sender = "metadata.loggers.name" => |e| e.evidence.sender.as_deref();
     Sequence = "metadata.sequence" => |e| e.sequence.map(saturate);
     Product = "metadata.product.name" => |e| &*e.product;
     Source = "metadata.log_name" => |e| e.evidence.source.as_str();

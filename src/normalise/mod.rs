@@ -14,11 +14,13 @@ mod written;
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
 
-use crate::decode::{Cells, Record, Reject, frame_text};
+use crate::decode::{Cells, Record, Reject, frame_text, syslog};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
-    Activity, Batch, ContentDigest, Digest, Event, EventId, Evidence, Field, Frame, HashParts, Marks, Outcome, Text,
+    Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
+    Outcome, Text,
 };
+use crate::source::spool;
 use compiled::{Part, Profile};
 use getter::Taken;
 use jiff::tz::TimeZone;
@@ -52,15 +54,26 @@ pub struct ProfileRef(usize);
 /// Every profile, compiled. Immutable: decode threads share it.
 pub struct Normaliser {
     /// The named ones first, then those that were put into another zone.
-    profiles: Vec<InZone>,
+    profiles: Vec<ForTrail>,
     named: usize,
     redactor: redact::Redactor,
 }
 
-/// A profile, and the zone of the times that state none.
-struct InZone {
+/// A profile, and how the lines of a trail come to it.
+struct ForTrail {
     written: Arc<Profile>,
+    /// The zone of the times that state none.
     zone: TimeZone,
+    wrapping: Wrapping,
+}
+
+/// What is around the lines of a trail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wrapping {
+    /// They lie in spool files, whose headers say who handed them over and when.
+    pub spooled: bool,
+    /// They came by way of syslog.
+    pub syslog: bool,
 }
 
 /// Room that normalising uses again for every frame; one for each thread.
@@ -89,10 +102,14 @@ impl Normaliser {
             }
         }
         if errors.is_empty() {
-            let in_zone = |written: Profile| InZone { zone: written.zone.clone(), written: Arc::new(written) };
+            let plain = |written: Profile| ForTrail {
+                zone: written.zone.clone(),
+                written: Arc::new(written),
+                wrapping: Wrapping::default(),
+            };
             Ok(Normaliser {
                 named: profiles.len(),
-                profiles: profiles.into_iter().map(in_zone).collect(),
+                profiles: profiles.into_iter().map(plain).collect(),
                 redactor: redact::Redactor::new(),
             })
         } else {
@@ -130,11 +147,12 @@ impl Normaliser {
         self.profiles[profile.0].written.format.name
     }
 
-    /// The same profile for a source whose local times are in `zone`, because its operator says so.
-    #[must_use = "the source that is in this zone needs the profile that is returned"]
-    pub fn in_zone(&mut self, profile: ProfileRef, zone: TimeZone) -> ProfileRef {
-        let written = self.profiles[profile.0].written.clone();
-        self.profiles.push(InZone { written, zone });
+    /// The same profile for one trail: whose local times are in `zone`, where its operator says so, and whose lines come wrapped.
+    #[must_use = "the trail needs the profile that is returned"]
+    pub fn for_trail(&mut self, profile: ProfileRef, zone: Option<TimeZone>, wrapping: Wrapping) -> ProfileRef {
+        let general = &self.profiles[profile.0];
+        let zone = zone.unwrap_or_else(|| general.zone.clone());
+        self.profiles.push(ForTrail { written: general.written.clone(), zone, wrapping });
         ProfileRef(self.profiles.len() - 1)
     }
 
@@ -143,6 +161,9 @@ impl Normaliser {
         use Field::*;
         let mut fields = self.profiles[profile.0].written.provides.clone();
         fields.extend([Activity, Outcome, Product, Source, Time, PartOfWeek]);
+        if self.profiles[profile.0].wrapping.spooled {
+            fields.insert(Sender);
+        }
         let mut follow = |from: Field, with: &[Field]| {
             if fields.contains(&from) {
                 fields.extend(with);
@@ -183,16 +204,18 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Box<Event>>,
     ) -> Result<(), Reject> {
-        let InZone { written: profile, zone } = &self.profiles[profile.0];
+        let ForTrail { written: profile, zone, wrapping } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
+        let unwrapped = Unwrapped::of(*wrapping, batch, frame, &text, zone);
+        let text = unwrapped.text;
         if text.trim().is_empty() {
             return Ok(());
         }
-        let at = Place { batch, frame, digest: Digest::of(bytes).short() };
+        let at = Place { batch, frame, digest: Digest::of(bytes).short(), unwrapped: &unwrapped };
         let first = out.len();
         let clipped = frame.flags.clipped || frame.flags.unterminated;
-        let result = profile.plan.decode(&text, clipped, &mut scratch.cells, &mut |record| {
+        let result = profile.plan.decode(text, clipped, &mut scratch.cells, &mut |record| {
             out.push(profile.event(record, &at, zone));
         });
         if result.is_err() {
@@ -214,12 +237,44 @@ struct Place<'b> {
     batch: &'b Batch,
     frame: &'b Frame,
     digest: ContentDigest,
+    unwrapped: &'b Unwrapped<'b>,
+}
+
+/// A line without what was around it.
+struct Unwrapped<'b> {
+    text: &'b str,
+    /// Who handed it over.
+    sender: Option<&'b str>,
+    /// When it was sent, or else received: where the record itself states no time.
+    time: Option<EventTime>,
+}
+
+impl<'b> Unwrapped<'b> {
+    fn of(wrapping: Wrapping, batch: &'b Batch, frame: &Frame, text: &'b str, zone: &TimeZone) -> Unwrapped<'b> {
+        let spooled = match wrapping.spooled {
+            true => spool::Header::before(&batch.data, frame.start as usize),
+            false => None,
+        };
+        let received = spooled.as_ref().map(|header| EventTime(header.received.0));
+        let (envelope, text) = match wrapping.syslog {
+            true => syslog::open(text),
+            false => (syslog::Envelope::default(), text),
+        };
+        let arrived = received.unwrap_or(EventTime(batch.observed.0));
+        let sent = envelope.timestamp.and_then(|stamp| stamp::of_syslog(stamp, zone, arrived));
+        Unwrapped { text, sender: spooled.map(|header| header.sender), time: sent.or(received) }
+    }
 }
 
 impl Profile {
     fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone) -> Box<Event> {
         let mut event = Box::new(self.blank(record, at));
         self.time(record, zone, &mut event);
+        if event.marks.time_missing
+            && let Some(time) = at.unwrapped.time
+        {
+            (event.time, event.marks.time_missing) = (time, false);
+        }
         for (field, getters) in &self.fields {
             if let Some(value) = getter::first(getters, record) {
                 assign::assign(&mut event, *field, &value, self.vouched);
@@ -255,6 +310,7 @@ impl Profile {
             index: record.index,
             digest: at.digest,
             redacted: Box::default(),
+            sender: at.unwrapped.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
             own_id: own.is_some(),
         };
         let id = identity(at, record.index, own.as_deref());

@@ -132,6 +132,24 @@ fn in_zone(local: i64, zone: &TimeZone) -> Option<i64> {
     Some(zone.to_ambiguous_timestamp(civil).compatible().ok()?.as_millisecond())
 }
 
+/// The time of a syslog envelope: RFC 3339, or `Mmm dd hh:mm:ss` (RFC 3164), which states neither zone nor year: the year is
+/// that in which it is no more than a day after `arrived`.
+pub(super) fn of_syslog(text: &str, zone: &TimeZone, arrived: EventTime) -> Option<EventTime> {
+    let b = text.as_bytes();
+    let Some(month) = MONTHS.iter().position(|m| b.get(..3).is_some_and(|t| t.eq_ignore_ascii_case(*m))) else {
+        return rfc3339(text, zone).map(EventTime);
+    };
+    let day_of_month = if b.get(4) == Some(&b' ') { digits(b, 5, 6)? } else { digits(b, 4, 6)? };
+    let clock = clock(digits(b, 7, 9)?, digits(b, 10, 12)?, digits(b, 13, 15)?, 0)?;
+    let this_year = i64::from(zone.to_datetime(jiff::Timestamp::from_millisecond(arrived.0).ok()?).year());
+    // a day ahead: around New Year sender and receiver may not agree on the year; 29 February exists in one year of four
+    (0..8)
+        .filter_map(|back| days(this_year + 1 - back, month as i64 + 1, day_of_month))
+        .filter_map(|day| in_zone(day * 86_400_000 + clock, zone))
+        .find(|ms| *ms <= arrived.0 + 86_400_000)
+        .map(EventTime)
+}
+
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
@@ -184,6 +202,25 @@ mod tests {
 
     fn read(notation: Notation, text: &str) -> Option<String> {
         notation.read(text, &TimeZone::UTC).map(|t| t.to_string())
+    }
+
+    #[test]
+    fn t53_a_syslog_stamp_is_of_the_year_in_which_it_has_been() {
+        let arrived = |text| Notation::Rfc3339.read(text, &TimeZone::UTC).unwrap();
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (text, at, zone, is) in [
+            ("Apr  1 09:12:44", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T09:12:44.000Z")),
+            ("Apr  1 09:12:44", "2026-04-01T07:12:45Z", &berlin, Some("2026-04-01T07:12:44.000Z")),
+            ("Dec 31 23:59:59", "2027-01-01T00:00:01Z", &TimeZone::UTC, Some("2026-12-31T23:59:59.000Z")),
+            ("Jan  1 00:00:02", "2026-12-31T23:59:58Z", &TimeZone::UTC, Some("2027-01-01T00:00:02.000Z")),
+            ("Feb 29 00:00:00", "2026-03-01T00:00:00Z", &TimeZone::UTC, Some("2024-02-29T00:00:00.000Z")),
+            ("2026-04-01T09:12:44.5+02:00", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T07:12:44.500Z")),
+            ("Foo  1 09:12:44", "2026-04-01T09:12:45Z", &TimeZone::UTC, None),
+            ("Apr", "2026-04-01T09:12:45Z", &TimeZone::UTC, None),
+        ] {
+            let read = of_syslog(text, zone, arrived(at)).map(|t| t.to_string());
+            assert_eq!(read.as_deref(), is, "{text}");
+        }
     }
 
     #[test]

@@ -416,6 +416,7 @@ fn act(ended: Millis, took: Option<u64>, status: u16) -> Event {
         to: 10,
         index: 0,
         own_id: false,
+        sender: None,
         digest: [0; 16],
         redacted: Box::default(),
     };

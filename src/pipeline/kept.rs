@@ -95,6 +95,9 @@ pub struct EventRow {
     pub marks: Marks,
     /// The trail.
     pub source: Text,
+    /// Who handed the line to the receiver, where it came over one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sender: Option<Text>,
     /// The generation of its file.
     pub file: FileId,
     /// Byte range in the file.
@@ -130,6 +133,7 @@ impl EventRow {
             product: e.product,
             marks: e.marks,
             source: e.evidence.source.as_str().into(),
+            sender: e.evidence.sender,
             file: e.evidence.file,
             from: e.evidence.from,
             to: e.evidence.to,

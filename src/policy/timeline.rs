@@ -178,6 +178,7 @@ fn blank(product: &str) -> Event {
         to: 0,
         index: 0,
         own_id: true,
+        sender: None,
         digest: [0; 16],
         redacted: "".into(),
     };
@@ -239,6 +240,7 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::Code => event.code = Some(text()?),
         Field::Product => event.product = text()?.as_str().into(),
         Field::Source => event.evidence.source = SourceName(text()?.as_str().into()),
+        Field::Sender => event.evidence.sender = Some(text()?),
         Field::Sequence => event.sequence = Some(value.whole(key, 0, i64::MAX)? as u64),
         Field::ActorName => actor(event).name = text()?,
         Field::ActorUid => actor(event).uid = Some(text()?),

@@ -123,12 +123,12 @@ impl Follower {
     }
 
     fn next_of_open(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
-        let blockers = self.blockers();
+        let (blockers, first) = (self.blockers(), self.first_of_series());
         for _ in 0..self.chain.len() {
             let index = self.turn % self.chain.len();
             let entry = &mut self.chain[index];
             let blocked = |(at, path): &(usize, _)| *at < index && *path == entry.file.path;
-            if entry.trouble.is_some() || blockers.iter().any(blocked) {
+            if entry.trouble.is_some() || index > first || blockers.iter().any(blocked) {
                 self.pass();
                 continue;
             }
@@ -227,6 +227,15 @@ impl Follower {
         entries.filter(|(_, entry)| blocks(entry)).map(|(index, entry)| (index, entry.file.path.clone())).collect()
     }
 
+    /// In a series, the first file that is not read to its end: those behind it wait.
+    fn first_of_series(&self) -> usize {
+        let unread = |entry: &Entry| !entry.file.is_caught_up();
+        match self.spec.is_series() {
+            true => self.chain.iter().position(unread).unwrap_or(usize::MAX),
+            false => usize::MAX,
+        }
+    }
+
     /// Finds the files of cursors that have none: under a name of the trail, or renamed beside the old name.
     fn place_missing(&mut self, named: &[Named], problems: &mut Vec<SourceError>) {
         let mut placed = Vec::new();
@@ -263,7 +272,8 @@ impl Follower {
             };
             self.add(file, stage);
         }
-        self.missing = missing;
+        // what is missing of a series was read to its end: only then did we delete it
+        self.missing = if self.spec.is_series() { Vec::new() } else { missing };
         self.drop_superseded();
     }
 

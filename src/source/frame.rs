@@ -4,6 +4,7 @@
 //! frame: it is read again with the next call, so that a cursor never stands inside a frame, and how the bytes arrived
 //! cannot matter. An unfinished frame beyond its limit is passed over by a [`Skip`], which needs no memory.
 use super::json::DocumentScan;
+use super::spool::{HEADER_BYTES, Header};
 use crate::model::limits::{BATCH_BYTES, BATCH_FRAMES, FRAME_BYTES};
 use crate::model::{Frame, FrameFlags};
 
@@ -18,6 +19,8 @@ pub enum Framing {
     /// A balanced `{...}` or `[...]`, on one line or many. What stands between documents and is not white space is a frame
     /// of its own up to the newline, so that it is counted as a reject.
     JsonDocuments,
+    /// The payload of a record of a spool file ([`super::spool`]).
+    Spool,
 }
 
 /// The frames of some bytes. `start` and `end` count from the first of these bytes.
@@ -58,6 +61,7 @@ pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
         let step = match framing {
             Framing::Lines => cutter.line(),
             Framing::JsonDocuments => cutter.document(),
+            Framing::Spool => cutter.spooled(),
         };
         if let Some(open) = step {
             break open;
@@ -151,6 +155,33 @@ impl Cutter<'_> {
             None if self.bytes.len() - self.at >= DOCUMENT_BYTES => Some(Open::Long(Skip::Document(scan))),
             None => Some(Open::Held),
         }
+    }
+
+    /// Takes one record of a spool file; what is none is taken as lines, which decoding rejects. `None`: go on.
+    fn spooled(&mut self) -> Option<Open> {
+        let rest = &self.bytes[self.at..];
+        let Some(newline) = rest.iter().take(HEADER_BYTES).position(|b| *b == b'\n') else {
+            return self.line();
+        };
+        let Some(header) = Header::read(&rest[..newline]).filter(|header| header.length <= FRAME_BYTES) else {
+            return self.line();
+        };
+        let start = self.at + newline + 1;
+        let end = start + header.length;
+        if self.bytes.len() <= end {
+            return if self.last { Some(self.unfinished_line()) } else { Some(Open::Held) };
+        }
+        self.at = end + 1;
+        if header.length > 0 {
+            self.frames.push(Frame {
+                start: start as u32,
+                end: end as u32,
+                from: self.from + start as u64,
+                to: self.from + end as u64 + 1,
+                flags: header.flags,
+            });
+        }
+        None
     }
 
     fn push(&mut self, start: usize, end: usize, to: usize, unterminated: bool) {

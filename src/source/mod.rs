@@ -36,6 +36,7 @@ mod json;
 mod open;
 mod paths;
 mod search;
+pub mod spool;
 mod stage;
 mod status;
 mod watch;
@@ -46,7 +47,7 @@ mod tests;
 pub use cursor::Cursor;
 pub use follower::Follower;
 pub use frame::{DOCUMENT_BYTES, Framing};
-pub use status::{FileState, FileStatus};
+pub use status::{FileState, FileStatus, spent};
 pub use watch::Watcher;
 
 use crate::model::SourceName;
@@ -71,6 +72,13 @@ pub struct TrailSpec {
     pub framing: Framing,
     /// Whether the files are still being written.
     pub until: Until,
+}
+
+impl TrailSpec {
+    /// Whether its files are one series, of which each is complete when the next begins: those of a spool.
+    pub fn is_series(&self) -> bool {
+        self.framing == Framing::Spool
+    }
 }
 
 /// Where a trail begins that has never been seen. Files that appear later are always read from their beginning.

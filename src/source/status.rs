@@ -41,6 +41,14 @@ pub struct FileStatus {
     pub grown: Option<WallTime>,
 }
 
+/// The files of a series that are read to their end and followed by another: nothing will ever be appended to them.
+pub fn spent(files: &[FileStatus]) -> Vec<PathBuf> {
+    let last = files.iter().map(|file| &file.path).max();
+    let done =
+        |file: &&FileStatus| file.state == FileState::Following && file.offset == file.size && Some(&file.path) != last;
+    files.iter().filter(done).map(|file| file.path.clone()).collect()
+}
+
 /// The state of a file that `problem` is about.
 pub fn state_of(problem: &SourceError) -> FileState {
     match problem {

@@ -357,6 +357,7 @@ pub fn event(act: &Act) -> Event {
         to: 0,
         index: 0,
         own_id: true,
+        sender: None,
         digest: id,
         redacted: "".into(),
     };

@@ -1,0 +1,272 @@
+//! Takes in what comes over sockets, pipes and the journal, and lays it on disk, where the daemon follows it like any trail.
+//!
+//! `tripline receive` is a process of its own: it has the network that the daemon has not, and knows neither policies nor keys.
+//! Each trail with `receive` has a directory of spool files ([`crate::source::spool`]); the receiver only appends, the daemon
+//! reads, and deletes a file when the effects of its last record are committed and the next file has begun.
+//!
+//! # What is guaranteed
+//!
+//! - **Nothing is taken in that cannot be kept**: where the disk or the trail's share of it is full, sockets are not read, and
+//!   senders wait (TCP, unix sockets, pipes, the journal). Over UDP nobody can wait; what the kernel drops is gone.
+//! - **From the journal nothing is lost and nothing comes twice**: each record has the journal's cursor beside it, in the same
+//!   write; after a crash the journal is asked to go on behind the last whole one.
+//! - **Records are written whole or not at all**: a torn one at the end, after a power loss, is cut off before anything follows.
+//! - Every 200 ms at the latest what was written is made durable. Neither TCP nor a pipe has a word by which a sender could learn
+//!   that; what a sender had handed to the kernel when the machine died is lost with it.
+
+pub mod journal;
+mod sockets;
+mod spool;
+mod stream;
+
+use crate::config::address::Address;
+use crate::config::{Config, ConfigError, spool_dir};
+use crate::decode::syslog;
+use crate::model::{FrameFlags, Shown, WallTime};
+use crate::respond::service::{ToldToEnd, notify};
+use crate::source::spool::Header;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+/// How many records of a trail may be on their way to its spool.
+const QUEUE: usize = 1024;
+/// The most bytes that wait for the daemon, for each trail, unless the configuration says otherwise.
+const SPOOL_BYTES: u64 = 1 << 30;
+
+/// How long a receiver that is ending may hold a spool that we want.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// One record on its way to a spool.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    received: WallTime,
+    sender: Arc<str>,
+    flags: FrameFlags,
+    payload: Vec<u8>,
+    /// Where its sender is to be asked to go on.
+    mark: Option<String>,
+}
+
+impl Taken {
+    /// Appends it as a record of a spool file.
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let header = Header {
+            received: self.received,
+            sender: &self.sender,
+            flags: self.flags,
+            length: self.payload.len(),
+            mark: self.mark.as_deref(),
+        };
+        header.write(&self.payload, bytes);
+    }
+}
+
+/// Why nothing can be received.
+#[derive(Debug)]
+pub enum ReceiveError {
+    /// The configuration can't be used.
+    Config(ConfigError),
+    /// Another receiver has the trail's spool.
+    Busy(String),
+    /// A socket, a file or the runtime; what was being done and why it failed.
+    Io(String),
+}
+
+impl std::fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReceiveError::Config(e) => e.fmt(f),
+            ReceiveError::Busy(trail) => {
+                write!(f, "trail {trail}: another receiver has its spool: end that one, or leave the work to it")
+            }
+            ReceiveError::Io(e) => f.write_str(e),
+        }
+    }
+}
+
+impl std::error::Error for ReceiveError {}
+
+fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> ReceiveError {
+    move |e| ReceiveError::Io(format!("{what}: {e}"))
+}
+
+/// Where the records of one way in go: to the first trail whose filter lets them through.
+#[derive(Clone)]
+pub(crate) struct Routes {
+    from: Address,
+    to: Vec<(Filter, mpsc::Sender<Taken>)>,
+    /// Records that no trail wanted.
+    unwanted: Arc<AtomicU64>,
+}
+
+/// Which programs and hosts a trail listens to.
+#[derive(Clone, Debug)]
+struct Filter {
+    apps: Option<Vec<String>>,
+    hosts: Option<Vec<String>>,
+}
+
+impl Filter {
+    fn wants(&self, envelope: &syslog::Envelope<'_>) -> bool {
+        let among = |named: &Option<Vec<String>>, said: Option<&str>| {
+            named.as_ref().is_none_or(|names| names.iter().any(|name| Some(name.as_str()) == said))
+        };
+        among(&self.apps, envelope.app) && among(&self.hosts, envelope.host)
+    }
+}
+
+impl Routes {
+    /// Hands a record on; waits while its trail's spool is full. `false` where we are ending.
+    async fn hand_on(&self, taken: Taken) -> bool {
+        if taken.payload.is_empty() {
+            return true;
+        }
+        let head = String::from_utf8_lossy(&taken.payload[..taken.payload.len().min(1024)]);
+        let (envelope, _) = syslog::open(&head);
+        let Some((_, to)) = self.to.iter().find(|(filter, _)| filter.wants(&envelope)) else {
+            let before = self.unwanted.fetch_add(1, Ordering::Relaxed);
+            // the first, and then ever more rarely
+            if before.is_power_of_two() || before == 0 {
+                let app = Shown(envelope.app.unwrap_or("none"));
+                tracing::warn!("{}: {} records of no trail so far, the last of program {app}", self.from, before + 1);
+            }
+            return true;
+        };
+        to.send(taken).await.is_ok()
+    }
+}
+
+/// From where is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From<'a> {
+    /// Sockets and the journal, for all trails.
+    Everywhere {
+        /// Whether to end with whoever holds the other end of our standard input.
+        with_parent: bool,
+    },
+    /// Standard input, for this trail.
+    Stdin(&'a str),
+}
+
+/// Receives what the configuration's trails ask for until it is told to end; with `stdin`, what is piped in for that trail, until
+/// it ends.
+///
+/// # Errors
+/// Nothing can be received, or nothing any more.
+pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
+    let config = Config::read(path).map_err(ReceiveError::Config)?;
+    let stdin = match from {
+        From::Stdin(trail) => Some(trail),
+        From::Everywhere { .. } => None,
+    };
+    let Opened { sockets, journals, spools } = open_soon(&config, stdin)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(io("starting the runtime"))?;
+    let ended = runtime.block_on(async {
+        let mut end = ToldToEnd::listen().map_err(io("listening to signals"))?;
+        let mut tasks = tokio::task::JoinSet::new();
+        if let From::Everywhere { with_parent: true } = from {
+            tasks.spawn(parent());
+        }
+        sockets::start(sockets.into_values(), &mut tasks)?;
+        for journal in journals {
+            tasks.spawn(journal.follow());
+        }
+        notify(&["READY=1"]);
+        tracing::info!("receiving for {} trails", spools.len());
+        tokio::select! {
+            () = end.told() => Ok(()),
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(ended) => ended,
+                Err(e) => Err(ReceiveError::Io(format!("a defect: {e}"))),
+            },
+        }
+    });
+    notify(&["STOPPING=1"]);
+    // the senders' ends of the channels go with the tasks: the spools write what they have, and end
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    for spool in spools {
+        let _ = spool.join();
+    }
+    ended
+}
+
+/// Ends when whoever started us closes the other end of our standard input.
+async fn parent() -> Result<(), ReceiveError> {
+    use tokio::io::AsyncReadExt;
+    let mut stdin = tokio::io::stdin();
+    while stdin.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
+    Ok(())
+}
+
+/// Opens what there is to open, and gives a receiver that is ending a moment for it.
+fn open_soon(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
+    let begun = std::time::Instant::now();
+    loop {
+        match open(config, stdin) {
+            Err(ReceiveError::Busy(_)) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// What was opened.
+struct Opened {
+    sockets: BTreeMap<Address, Routes>,
+    journals: Vec<journal::Journal>,
+    spools: Vec<std::thread::JoinHandle<()>>,
+}
+
+/// Opens the spools, each with a thread that writes it, and says which records go where.
+fn open(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
+    let mut opened = Opened { sockets: BTreeMap::new(), journals: Vec::new(), spools: Vec::new() };
+    let limit = config.written.receiver.spool_bytes.unwrap_or(SPOOL_BYTES);
+    for trail in &config.written.trail {
+        let piped = trail.receive.contains(&Address::Stdin);
+        if trail.receive.is_empty() || stdin.map_or(piped, |name| name != trail.name || !piped) {
+            continue;
+        }
+        let dir = spool_dir(&config.written.state_dir, &trail.name);
+        let what = format!("trail {}: spool {}", trail.name, dir.display());
+        let spool = spool::Spool::open(&dir, limit).map_err(io(&what))?;
+        let spool = spool.ok_or_else(|| ReceiveError::Busy(trail.name.clone()))?;
+        let mark = spool.mark().map(str::to_owned);
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new().name(format!("spool {}", trail.name));
+        let thread = thread.spawn(move || spool.write(receiver, &what)).map_err(io("starting a thread"))?;
+        opened.spools.push(thread);
+        let filter = Filter { apps: trail.apps.clone(), hosts: trail.hosts.clone() };
+        let mut units = Vec::new();
+        for from in &trail.receive {
+            if let Address::Journal(unit) = from {
+                units.push(unit.clone());
+                continue;
+            }
+            let new = || Routes { from: from.clone(), to: Vec::new(), unwanted: Arc::default() };
+            opened.sockets.entry(from.clone()).or_insert_with(new).to.push((filter.clone(), sender.clone()));
+        }
+        if !units.is_empty() {
+            let directory = config.written.receiver.journal_directory.clone();
+            opened.journals.push(journal::Journal { units, mark, start: trail.start, directory, to: sender });
+        }
+    }
+    let nothing = opened.spools.is_empty();
+    match stdin {
+        Some(name) if nothing => Err(ReceiveError::Io(format!(
+            "trail {name}: it is not received from standard input: write `receive = [\"stdin\"]` in its table"
+        ))),
+        None if nothing => Err(ReceiveError::Io(format!(
+            "{}: no trail is received over a socket or from the journal: nothing to do",
+            config.path.display()
+        ))),
+        _ => Ok(opened),
+    }
+}

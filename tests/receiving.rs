@@ -1,0 +1,332 @@
+//! Trails that come over sockets, pipes and from the journal, from the programs that really send them.
+mod servers;
+mod support;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::{Site, until};
+
+/// An act of the portal, as it writes it.
+fn act(n: u64) -> String {
+    let at = jiff::Timestamp::now().as_millisecond() - 3_600_000 + n as i64;
+    let at = jiff::Timestamp::from_millisecond(at).unwrap();
+    format!(
+        "{{\"ts\":\"{at}\",\"id\":\"e{n}\",\"event\":\"session.login\",\"outcome\":\"success\",\"actor\":{{\"id\":\"u1\",\"name\":\"ana\",\
+         \"type\":\"user\",\"role\":\"support\"}},\"session\":\"s-0000001\",\"ip\":\"192.0.2.1\",\"ua\":\"Mozilla/5.0\"}}"
+    )
+}
+
+/// A site with one trail, `portal`, that is received so.
+fn site(receive: &str, more: &str) -> Site {
+    let site = Site::bare("", "");
+    let d = site.dir.path().display();
+    site.configure(&format!(
+        "state_dir = '{d}/state'\ncontrol_socket = '{d}/control.sock'\n\
+         [[trail]]\nname = 'portal'\nprofile = 'tripline-portal'\nreceive = [{}]\n{more}",
+        receive.replace("$DIR", &d.to_string())
+    ));
+    site
+}
+
+fn events(site: &Site) -> u64 {
+    site.status()["trails"]["portal"]["events"].as_u64().unwrap_or(0)
+}
+
+/// Waits until all of them are there, and sees that they stay as many.
+fn all_there(site: &Site, count: u64) {
+    until("the events", || (events(site) >= count).then_some(()));
+    std::thread::sleep(Duration::from_millis(300));
+    let portal = site.status()["trails"]["portal"].clone();
+    assert_eq!(portal["events"], count, "{portal}");
+    assert!(portal["rejects"].as_object().is_some_and(serde_json::Map::is_empty), "{portal}");
+    assert_eq!(portal["repeated"], 0, "{portal}");
+}
+
+/// rsyslogd, which follows a file and sends each of its lines on.
+struct Rsyslogd {
+    dir: tempfile::TempDir,
+    child: Child,
+}
+
+impl Rsyslogd {
+    /// `legacy` stands before the ruleset whose action is `action`.
+    fn sending(legacy: &str, action: &str) -> Option<Rsyslogd> {
+        let program = servers::program("rsyslogd")?;
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path().display();
+        let config = dir.path().join("rsyslog.conf");
+        std::fs::write(dir.path().join("portal.log"), "").unwrap();
+        std::fs::write(
+            &config,
+            format!(
+                "global(workDirectory=\"{d}\" maxMessageSize=\"64k\")\nmodule(load=\"imfile\" mode=\"inotify\")\n\
+                 input(type=\"imfile\" File=\"{d}/portal.log\" Tag=\"portal\" ruleset=\"out\")\n\
+                 {legacy}\nruleset(name=\"out\") {{\n{action}\n}}\n"
+            ),
+        )
+        .unwrap();
+        let child = Command::new(program)
+            .args(["-n", "-i", "NONE", "-f"])
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Rsyslogd { dir, child })
+    }
+
+    fn log(&self, acts: impl Iterator<Item = u64>) {
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.dir.path().join("portal.log")).unwrap();
+        for n in acts {
+            writeln!(file, "{}", act(n)).unwrap();
+        }
+    }
+}
+
+impl Drop for Rsyslogd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a real rsyslogd sends with `action` arrives whole and once.
+fn from_rsyslogd(receive: &str, legacy: impl Fn(&Site) -> String, action: &str) {
+    let site = site(receive, "apps = ['portal']\n");
+    let daemon = site.start(&[]);
+    // a sender that finds nobody there waits for long before it tries again
+    until("the receiver", || site.path("state/spool/portal/0000000000000001.spool").exists().then_some(()));
+    std::thread::sleep(Duration::from_millis(200));
+    let Some(sender) = Rsyslogd::sending(&legacy(&site), action) else { return };
+    sender.log(0..500);
+    all_there(&site, 500);
+    sender.log(500..600);
+    all_there(&site, 600);
+    daemon.stop();
+}
+
+#[test]
+fn rsyslogd_over_tcp_with_octet_counting_and_rfc_5424() {
+    let port = servers::free_port();
+    from_rsyslogd(
+        &format!("'tcp:127.0.0.1:{port}'"),
+        |_| String::new(),
+        &format!(
+            "action(type=\"omfwd\" action.resumeInterval=\"1\" Target=\"127.0.0.1\" Port=\"{port}\" Protocol=\"tcp\" TCP_Framing=\"octet-counted\" \
+             template=\"RSYSLOG_SyslogProtocol23Format\")"
+        ),
+    );
+}
+
+#[test]
+fn rsyslogd_over_tcp_a_message_a_line_and_rfc_3164() {
+    let port = servers::free_port();
+    from_rsyslogd(
+        &format!("'tcp:127.0.0.1:{port}'"),
+        |_| String::new(),
+        &format!(
+            "action(type=\"omfwd\" action.resumeInterval=\"1\" Target=\"127.0.0.1\" Port=\"{port}\" Protocol=\"tcp\" \
+             template=\"RSYSLOG_TraditionalForwardFormat\")"
+        ),
+    );
+}
+
+#[test]
+fn rsyslogd_over_udp() {
+    let port = servers::free_port();
+    let action = format!(
+        "action(type=\"omfwd\" action.resumeInterval=\"1\" Target=\"127.0.0.1\" Port=\"{port}\" Protocol=\"udp\" template=\"RSYSLOG_ForwardFormat\")"
+    );
+    from_rsyslogd(&format!("'udp:127.0.0.1:{port}'"), |_| String::new(), &action);
+}
+
+#[test]
+fn rsyslogd_over_a_unix_socket() {
+    let legacy = |site: &Site| format!("$ModLoad omuxsock\n$OMUxSockSocket {}", site.path("log.sock").display());
+    from_rsyslogd("'unixgram:$DIR/log.sock'", legacy, "*.* :omuxsock:;RSYSLOG_SyslogProtocol23Format");
+}
+
+#[test]
+fn two_trails_share_a_socket_by_the_program_that_speaks() {
+    let site = site("'unixgram:$DIR/log.sock'", "apps = ['portal']\n");
+    let d = site.dir.path().display().to_string();
+    let second = format!(
+        "[[trail]]\nname = 'idp'\nprofile = 'tripline-portal'\nreceive = ['unixgram:{d}/log.sock']\napps = ['idp']\n"
+    );
+    site.configure(&(site.configuration() + &second));
+    let daemon = site.start(&[]);
+    let socket = UnixDatagram::unbound().unwrap();
+    until("the socket", || socket.connect(site.path("log.sock")).ok());
+    for n in 0..30 {
+        let app = ["portal", "idp", "cron"][n as usize % 3];
+        socket.send(format!("<134>1 2026-04-01T09:12:44Z gw {app} - - - {}", act(n)).as_bytes()).unwrap();
+    }
+    until("both", || {
+        let trails = site.status()["trails"].clone();
+        (trails["portal"]["events"] == 10 && trails["idp"]["events"] == 10).then_some(())
+    });
+    daemon.stop();
+}
+
+#[test]
+fn a_shipper_at_a_unix_stream_socket_and_one_that_dies_in_a_line() {
+    let site = site("'lines:$DIR/portal.sock'", "");
+    let daemon = site.start(&[]);
+    let connect = || until("the socket", || UnixStream::connect(site.path("portal.sock")).ok());
+    let (mut one, mut other) = (connect(), connect());
+    for n in 0..200 {
+        let to = if n % 2 == 0 { &mut one } else { &mut other };
+        writeln!(to, "{}", act(n)).unwrap();
+    }
+    // the last line without its end is an act all the same
+    write!(one, "{}", act(200)).unwrap();
+    drop((one, other));
+    all_there(&site, 201);
+    daemon.stop();
+}
+
+#[test]
+fn what_is_piped_in_is_followed_and_a_second_pipe_waits_for_its_turn() {
+    let site = site("'stdin'", "");
+    let daemon = site.start(&[]);
+    let pipe = |acts: std::ops::Range<u64>| {
+        let mut child = site
+            .command(&["receive", "--stdin", "portal"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        acts.for_each(|n| writeln!(stdin, "{}", act(n)).unwrap());
+        (child, stdin)
+    };
+    let (mut first, stdin) = pipe(0..100);
+    all_there(&site, 100);
+    let (second, _) = pipe(0..0);
+    let refused = second.wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(75), "{}", String::from_utf8_lossy(&refused.stderr));
+    drop(stdin);
+    assert!(first.wait().unwrap().success());
+    let (mut third, stdin) = pipe(100..150);
+    drop(stdin);
+    assert!(third.wait().unwrap().success());
+    all_there(&site, 150);
+    daemon.stop();
+}
+
+#[test]
+fn while_the_daemon_is_down_the_spool_fills_to_its_limit_and_senders_wait() {
+    let site = site("'lines:$DIR/portal.sock'", "[receiver]\nunit = true\nspool_bytes = 4194304\n");
+    let mut receiver = site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut to = until("the socket", || UnixStream::connect(site.path("portal.sock")).ok());
+    to.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
+    // more than fits; what is not taken is written later, from where it stopped
+    let all: Vec<u8> = (0..60_000).flat_map(|n| (act(n) + "\n").into_bytes()).collect();
+    let mut sent = 0;
+    while let Ok(n) = to.write(&all[sent..]) {
+        sent += n;
+        assert!(sent < all.len(), "the sender never had to wait");
+    }
+    let waiting = || -> u64 {
+        let files = std::fs::read_dir(site.path("state/spool/portal")).unwrap();
+        files.map(|f| f.unwrap().metadata().unwrap().len()).sum()
+    };
+    assert!(waiting() < 10 << 20, "{}", waiting());
+    let daemon = site.start(&[]);
+    to.set_write_timeout(Some(support::PATIENCE)).unwrap();
+    to.write_all(&all[sent..]).unwrap();
+    drop(to);
+    all_there(&site, 60_000);
+    // what was processed takes no more room
+    until("the spool to shrink", || (waiting() < 4 << 20).then_some(()));
+    daemon.stop();
+    receiver.kill().unwrap();
+    receiver.wait().unwrap();
+}
+
+#[test]
+fn a_hostile_connection_harms_no_other() {
+    let port = servers::free_port();
+    let site = site(&format!("'tcp:127.0.0.1:{port}'"), "");
+    let daemon = site.start(&[]);
+    let connect = || until("the port", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let (mut endless, mut counted, mut idle) = (connect(), connect(), connect());
+    idle.write_all(b"17").unwrap();
+    endless.write_all(&vec![b'x'; 5 << 20]).unwrap();
+    counted.write_all(b"9999999999 \x00\x1b[2J").unwrap();
+    let mut good = connect();
+    for n in 0..100 {
+        let message = format!("<134>1 2026-04-01T09:12:44Z gw portal - - - {}", act(n));
+        write!(good, "{} {message}", message.len()).unwrap();
+    }
+    until("the events", || (events(&site) >= 100).then_some(()));
+    drop((endless, counted, idle, good));
+    daemon.stop();
+}
+
+/// Appends entries of `portal.service` to a journal that systemd's own program writes.
+fn journal(dir: &Path, acts: std::ops::Range<u64>) {
+    let program = "/lib/systemd/systemd-journal-remote";
+    let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap();
+    let entries: String = acts
+        .map(|n| {
+            format!(
+                "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={}\n_BOOT_ID=7b1ac8a0a3e54cb9a6a2d2a2b9f3c001\n\
+                 _SYSTEMD_UNIT=portal.service\nPRIORITY=6\nMESSAGE={}\n\n",
+                now + n,
+                n + 1,
+                act(n)
+            )
+        })
+        .collect();
+    let export = dir.join("export");
+    std::fs::write(&export, entries).unwrap();
+    let output = format!("--output={}/remote.journal", dir.display());
+    servers::run(Command::new(program).arg(output).arg(&export));
+    std::fs::remove_file(export).unwrap();
+}
+
+#[test]
+fn a_journal_file_is_replayed() {
+    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
+        println!("skipped: systemd-journal-remote is not there");
+        return;
+    }
+    let site = site("'journal:portal.service'", "");
+    journal(site.dir.path(), 0..50);
+    let (file, state) = (site.path("remote.journal"), site.path("replayed"));
+    let out = site.say(&["replay", "--journal", file.to_str().unwrap(), "--state", state.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", support::text(&out));
+    let status = site.json(&["status", "--state", state.to_str().unwrap()]).remove(0);
+    assert_eq!(status["trails"]["portal"]["events"], 50, "{status}");
+}
+
+#[test]
+fn the_journal_is_read_to_the_last_entry_and_none_twice_however_often_the_receiver_dies() {
+    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
+        println!("skipped: systemd-journal-remote is not there");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path(), 0..200);
+    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
+    let site = site("'journal:portal.service'", &more);
+    let daemon = site.start(&[]);
+    for round in 1..=6 {
+        let mut receiver = site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap();
+        journal(dir.path(), round * 200..(round + 1) * 200);
+        // anywhere in its work
+        std::thread::sleep(Duration::from_millis(40 * round));
+        receiver.kill().unwrap();
+        receiver.wait().unwrap();
+    }
+    let mut receiver = site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap();
+    all_there(&site, 1400);
+    receiver.kill().unwrap();
+    receiver.wait().unwrap();
+    daemon.stop();
+}
