@@ -4,10 +4,12 @@ mod ask;
 mod check;
 mod demo;
 mod drill;
+mod evidence;
 mod exit;
 mod explain;
 mod history;
 mod hooks;
+mod incident;
 mod judge;
 mod learn;
 mod orders;
@@ -111,6 +113,19 @@ enum Command {
     /// The verdict is recorded with who gave it and why, and stands with the finding; another one may take its place. It
     /// acknowledges the finding too, and takes back no order: see `tripline orders cancel`.
     Dismiss(judge::JudgeArgs),
+    /// List and show incidents: findings that belong together, with what led to them and what came of them
+    ///
+    /// A finding of severity high or above opens an incident; what shares a session, an actor, an address or a credential with it
+    /// belongs to it. It is open until every order that it led to was carried out and held (contained), and until people say that
+    /// it is closed. Any finding's id names its incident.
+    #[command(subcommand)]
+    Incident(incident::Incidents),
+    /// Say what left in an incident: every export and every read of message logs, of which customer, and how much of it
+    ///
+    /// Before the alarm too. Of somebody whose credentials were used, only the acts of the intruder: what came from their own
+    /// networks of old is their own. What was asked for, what was fetched and by whom are three facts; only what was fetched counts
+    /// as having left.
+    Exposure(incident::ExposureArgs),
     /// List and show orders, and decide about them: approve, deny, release, cancel, retry, undo; review what would be done
     #[command(subcommand)]
     Orders(orders::Orders),
@@ -141,6 +156,15 @@ enum Command {
     Hooks(hooks::Hooks),
     /// Send one marked finding through every outlet, to see that it arrives
     TestFinding(AskArgs),
+    /// Say whether what was recorded is what is there: intact, edited, cut off, put back, or not covered yet
+    ///
+    /// Findings, orders, inputs, people's acts and blocks of events are leaves of a Merkle tree (RFC 6962). Once a minute its head is
+    /// signed (Ed25519, a C2SP checkpoint) and leaves by syslog. With --against, checkpoints that were kept elsewhere are held
+    /// against the ledger: any change to what they cover is then seen, whoever made it. Without, only those who do not have this
+    /// machine's key are seen. Exit 1: something was changed.
+    Verify(evidence::VerifyArgs),
+    /// Write a proof that a finding was recorded, which `verify --proof` checks on another machine with only the public key
+    Prove(evidence::ProveArgs),
     /// Look into a ledger directly
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -321,6 +345,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
             receive::run(&args.config.config, from)?;
             Ok(Exit::Done)
         }
+        Command::Incident(command) => incident::incident(&command),
+        Command::Exposure(args) => incident::exposure(&args),
+        Command::Verify(args) => evidence::verify(&args),
+        Command::Prove(args) => evidence::prove(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
             Ok(Exit::Done)

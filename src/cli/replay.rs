@@ -144,6 +144,9 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let shares =
         replay_watching(&rules, &mut ledger, trails, now, seed, watching.as_mut(), &mut |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
+    if let Place::Kept(_) = &place {
+        ledger.checkpoint(now)?;
+    }
     if let Some(watching) = watching {
         return super::watched::print(watching, args.json);
     }

@@ -1,6 +1,6 @@
 //! What is answered from the ledger alone: by the daemon's reading connection, or where it is down by the owner's own.
 use super::wire::Request;
-use super::{explain, history, review};
+use super::{explain, history, incidents, review};
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::history::Bounds;
@@ -50,6 +50,21 @@ pub fn answer(reader: &Reader, request: &Request, policies: Policies<'_>) -> Res
             let id = order_id(reader, id)?;
             let order = reader.order(&id).map_err(said)?;
             Ok(vec![json!({"order": order, "steps": reader.steps(&id).map_err(said)?})])
+        }
+        Request::Incidents { limit } => {
+            let rows = incidents::incidents(reader).map_err(said)?;
+            Ok(rows.iter().take(*limit as usize).map(|incident| json!(incident)).collect())
+        }
+        Request::Incident { id } => Ok(vec![incidents::shown(reader, id)?]),
+        Request::Exposure { id, customer } => {
+            let case = incidents::case(reader, &incidents::incident(reader, id)?).map_err(said)?;
+            let exposure = match customer {
+                Some(customer) => case.exposure.of_customer(customer),
+                None => case.exposure,
+            };
+            Ok(vec![json!({
+                "incident": case.incident.id, "totals": exposure.by_customer(), "exposure": exposure, "cut": case.cut,
+            })])
         }
         Request::Review { since } => {
             let rows = review::review(reader, crate::model::WallTime(*since)).map_err(said)?;

@@ -1,9 +1,11 @@
 //! What people have the daemon do: from a request to the input that is recorded.
 use super::answer::{bounded_reason, finding_id, judgement, order_id};
-use super::wire::{Covered, Request, Whose};
+use super::incidents;
+use super::wire::{Act, Covered, Request, Whose};
 use crate::ledger::Reader;
 use crate::ledger::read::Asked;
 use crate::model::finding::{Ask, SessionRef};
+use crate::model::incident::{IncidentAct, IncidentStep};
 use crate::model::{
     Decision, HashParts, Input, Millis, Mute, OrderId, Subject, TargetKind, Text, Vouched, WallTime, id,
 };
@@ -27,6 +29,12 @@ pub fn input(reader: &Reader, rules: &Rules, request: &Request, by: Text) -> Res
         Request::Decide { id, decision } => {
             Input::Decide { at, order: decided(reader, rules, id, *decision, &by)?, decision: *decision, by }
         }
+        Request::IncidentAct { id, act } => Input::Incident(IncidentStep {
+            of: incidents::incident(reader, id)?.id,
+            act: incident_act(reader, act)?,
+            at,
+            by,
+        }),
         Request::Hold { on } => Input::Hold { at, on: *on, by },
         Request::Mute { seconds, reason, covered } => {
             Input::Mute { at, mute: mute(reader, *seconds, reason, covered, at, &by)? }
@@ -41,6 +49,17 @@ pub fn input(reader: &Reader, rules: &Rules, request: &Request, by: Text) -> Res
         },
         Request::TestFinding => Input::TestFinding { at, by },
         other => return Err(format!("{other:?} changes nothing")),
+    })
+}
+
+fn incident_act(reader: &Reader, act: &Act) -> Result<IncidentAct, String> {
+    Ok(match act {
+        Act::Note(text) => IncidentAct::Note { text: bounded_reason(text)? },
+        Act::Review => IncidentAct::Review,
+        Act::Close(reason) => IncidentAct::Close { reason: bounded_reason(reason)? },
+        Act::Reopen(reason) => IncidentAct::Reopen { reason: bounded_reason(reason)? },
+        Act::Merge(with) => IncidentAct::Merge { with: incidents::incident(reader, with)?.id },
+        Act::Split(from) => IncidentAct::Split { from: finding_id(reader, from)? },
     })
 }
 

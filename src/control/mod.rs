@@ -9,6 +9,7 @@ pub mod client;
 pub mod commands;
 pub mod explain;
 pub mod history;
+pub mod incidents;
 pub mod review;
 pub mod server;
 pub mod wire;

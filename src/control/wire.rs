@@ -111,6 +111,31 @@ pub enum Request {
         /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
         reason: String,
     },
+    /// Incidents: a row each, the latest first.
+    Incidents {
+        /// At most so many.
+        limit: u32,
+    },
+    /// One incident with its findings, timeline and what left, by the beginning of the id of one of its findings.
+    Incident {
+        /// Hexadecimal.
+        id: String,
+    },
+    /// What left in an incident.
+    Exposure {
+        /// Hexadecimal.
+        id: String,
+        /// Only of this customer account.
+        #[serde(default)]
+        customer: Option<String>,
+    },
+    /// Does something about an incident.
+    IncidentAct {
+        /// Hexadecimal, or its beginning.
+        id: String,
+        /// What.
+        act: Act,
+    },
     /// Puts all orders on hold, or takes the hold off.
     Hold {
         /// On or off.
@@ -142,6 +167,24 @@ pub struct Covered {
     /// Actions.
     #[serde(default)]
     pub actions: Vec<String>,
+}
+
+/// What is done about an incident; incidents and findings by the beginnings of their ids.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// A note.
+    Note(String),
+    /// Somebody works on what it came to.
+    Review,
+    /// It is over, and why.
+    Close(String),
+    /// It is not over after all, and why.
+    Reopen(String),
+    /// It is the same as another one.
+    Merge(String),
+    /// A finding does not belong to it, or an incident that was merged with it.
+    Split(String),
 }
 
 /// Whom or what an order by hand is about.
@@ -179,6 +222,7 @@ impl Request {
                 | Request::Mute { .. }
                 | Request::Unmute { .. }
                 | Request::Invalidate { .. }
+                | Request::IncidentAct { .. }
                 | Request::TestFinding
         )
     }

@@ -45,6 +45,8 @@ pub enum ToDelivery {
 
 /// How long after a failed commit it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often the head of the evidence tree is signed and told.
+const SIGN: Duration = Duration::from_secs(60);
 /// How often what is past its time is dropped.
 const PRUNE: Duration = Duration::from_secs(300);
 /// Lines in one input, at most: more wait in the channel, and the trails wait with them.
@@ -61,6 +63,7 @@ pub struct Writer {
     waiting_since: Option<Instant>,
     answers: Vec<oneshot::Sender<Result<(), String>>>,
     pruned: Instant,
+    signed: Instant,
     progress: Arc<super::Progress>,
 }
 
@@ -83,6 +86,7 @@ impl Writer {
             waiting_since: None,
             answers: Vec::new(),
             pruned: Instant::now(),
+            signed: Instant::now(),
             progress,
         }
     }
@@ -274,6 +278,17 @@ impl Writer {
                     let verdict = Verdict::Failed(why.into());
                     failed.push(Input::Ended { at: super::wall_now(), order: order.get().id, verdict });
                 }
+            }
+        }
+        if self.signed.elapsed() >= SIGN {
+            self.signed = Instant::now();
+            match self.ledger.checkpoint(super::wall_now()) {
+                Ok(()) => {
+                    self.health.well("evidence");
+                    self.tell(ToDelivery::Told);
+                }
+                // the next one covers what this one would have
+                Err(e) => self.health.wrong("evidence", e.to_string()),
             }
         }
         if self.pruned.elapsed() >= PRUNE {

@@ -1,5 +1,6 @@
 //! Recorded events, compressed in blocks with an index by what can be asked for.
-use crate::model::{Digest, EventTime};
+use super::evidence::{Hash, block_body};
+use crate::model::EventTime;
 use crate::pipeline::{EventRow, Kept, index_key};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -11,7 +12,7 @@ use std::io::{BufRead, BufReader, Write};
 pub(super) const EVENTS: u64 = 4096;
 
 /// Moves the oldest [`EVENTS`] of the tail into a block, inside the caller's transaction; nothing where the tail is empty.
-pub(super) fn of_tail(c: &Connection) -> rusqlite::Result<Option<Digest>> {
+pub(super) fn of_tail(c: &Connection) -> rusqlite::Result<Option<Hash>> {
     let rows: Vec<(i64, String)> = c
         .prepare_cached("SELECT sequence, body FROM tail ORDER BY sequence LIMIT ?")?
         .query_map([EVENTS as i64], |r| Ok((r.get(0)?, r.get(1)?)))?
@@ -83,12 +84,12 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Writes it; gives the digest of its body.
-    pub(super) fn write(self, c: &Connection) -> rusqlite::Result<Digest> {
+    /// Writes it; gives what stands for it in the evidence tree.
+    pub(super) fn write(self, c: &Connection) -> rusqlite::Result<Hash> {
         let (first, last) = self.times;
         c.prepare_cached("INSERT INTO blocks (from_time, to_time, events, keys, body) VALUES (?, ?, ?, ?, ?)")?
             .execute(params![first, last, self.events, self.keys, self.body])?;
-        Ok(Digest::of(&self.body))
+        Ok(block_body(self.times, self.events, &self.keys, &self.body))
     }
 }
 

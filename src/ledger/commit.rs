@@ -1,7 +1,7 @@
 //! The one transaction.
-use super::{Error, Ledger, block, sql_error};
+use super::{Error, Ledger, block, evidence, sql_error};
 use crate::detect::share::Place;
-use crate::model::{FindingVerdict, HashParts, Millis, Order, OrderState, Refusal, Session, Vouched, WallTime, limits};
+use crate::model::{FindingVerdict, Millis, Order, OrderState, Refusal, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
 use std::os::unix::ffi::OsStrExt;
@@ -127,7 +127,7 @@ impl Ledger {
     ) -> rusqlite::Result<()> {
         let changes = outcome.changes();
         let now = changes.inputs.iter().map(|i| i.at).max().unwrap_or_default();
-        let mut leaves: Vec<(&'static str, Vec<u8>)> = Vec::new();
+        let mut leaves: Vec<Leaf> = Vec::new();
         let keys = self.keys.clone();
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         c.execute_batch("BEGIN IMMEDIATE")?;
@@ -136,14 +136,15 @@ impl Ledger {
         write_state(c, changes)?;
         write_findings(c, outcome, now, &mut leaves)?;
         write_orders(c, changes, now, &mut leaves)?;
+        write_incidents(c, changes, &mut leaves)?;
         self.write_events(changes, blocks, &mut leaves)?;
         self.cut_seen(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        let mut put = c.prepare_cached("INSERT INTO leaves (kind, digest) VALUES (?, ?)")?;
-        for (kind, body) in leaves {
-            // salted, so that a body can go while its proof stays and nobody can guess it from the digest
-            let content = HashParts::new("leaf").part(kind.as_bytes()).part(&body).finish();
-            put.execute(params![kind, &keys.salted(&content.0)[..]])?;
+        let last: u64 = c.query_row("SELECT coalesce(max(sequence), 0) FROM leaves", [], |r| r.get(0))?;
+        let mut put = c.prepare_cached("INSERT INTO leaves (sequence, kind, key, hash) VALUES (?, ?, ?, ?)")?;
+        for (sequence, leaf) in (last + 1..).zip(leaves) {
+            let hash = evidence::leaf_hash(&keys.leaf_salt(sequence), leaf.kind, &leaf.key, &leaf.body);
+            put.execute(params![sequence, leaf.kind, leaf.key, &hash[..]])?;
         }
         Ok(())
     }
@@ -152,7 +153,7 @@ impl Ledger {
         &mut self,
         changes: &Changes,
         blocks: impl FnOnce() -> rusqlite::Result<Vec<block::Finished>>,
-        leaves: &mut Vec<(&'static str, Vec<u8>)>,
+        leaves: &mut Vec<Leaf>,
     ) -> rusqlite::Result<()> {
         self.seal_sessions(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
@@ -164,12 +165,13 @@ impl Ledger {
         let rest = changes.events.len() % block::EVENTS as usize;
         if !blocks.is_empty() {
             while let Some(digest) = block::of_tail(c)? {
-                leaves.push(("block", digest.0.to_vec()));
+                leaves.push(Leaf::of_block(c, digest));
             }
             self.tail = 0;
         }
         for block in blocks {
-            leaves.push(("block", block.write(c)?.0.to_vec()));
+            let digest = block.write(c)?;
+            leaves.push(Leaf::of_block(c, digest));
         }
         let mut tail = c.prepare_cached("INSERT INTO tail (id, time, body) VALUES (?, ?, ?)")?;
         for event in &changes.events[changes.events.len() - rest..] {
@@ -178,7 +180,7 @@ impl Ledger {
         }
         while self.tail >= 2 * block::EVENTS {
             let Some(digest) = block::of_tail(c)? else { break };
-            leaves.push(("block", digest.0.to_vec()));
+            leaves.push(Leaf::of_block(c, digest));
             self.tail -= block::EVENTS;
         }
         Ok(())
@@ -230,11 +232,36 @@ impl Ledger {
 /// How many sealed sessions are remembered in memory, to spare their sealing anew.
 const SEALED_REMEMBERED: usize = 100_000;
 
-fn write_inputs(c: &Connection, changes: &Changes, leaves: &mut Vec<(&'static str, Vec<u8>)>) -> rusqlite::Result<()> {
+/// A record that becomes a leaf of the evidence tree.
+struct Leaf {
+    kind: &'static str,
+    key: String,
+    body: Vec<u8>,
+}
+
+impl Leaf {
+    /// Of the block that was written last.
+    fn of_block(c: &Connection, hash: evidence::Hash) -> Leaf {
+        Leaf { kind: "block", key: c.last_insert_rowid().to_string(), body: hash.to_vec() }
+    }
+}
+
+fn write_incidents(c: &Connection, changes: &Changes, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
+    let mut put = c.prepare_cached("INSERT INTO incident_steps (at, body) VALUES (?, ?)")?;
+    for step in &changes.incidents {
+        let body = serde_json::to_string(step).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        put.execute(params![step.at.0, body])?;
+        leaves.push(Leaf { kind: "incident", key: c.last_insert_rowid().to_string(), body: body.into_bytes() });
+    }
+    Ok(())
+}
+
+fn write_inputs(c: &Connection, changes: &Changes, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
     let mut put = c.prepare_cached("INSERT INTO inputs VALUES (?, ?, ?, ?)")?;
     for input in &changes.inputs {
         put.execute(params![input.sequence, input.at.0, input.kind, input.body])?;
-        leaves.push(("input", input.body.clone().into_bytes()));
+        let body = evidence::input_body(input.at.0, input.kind, &input.body);
+        leaves.push(Leaf { kind: "input", key: input.sequence.to_string(), body });
     }
     let mut put = c.prepare_cached(
         "INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET path = ?5, \"offset\" = ?6, witness = ?7, size = ?8, sequence = ?9",
@@ -310,12 +337,7 @@ fn write_state(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_findings(
-    c: &Connection,
-    outcome: &Outcome,
-    now: WallTime,
-    leaves: &mut Vec<(&'static str, Vec<u8>)>,
-) -> rusqlite::Result<()> {
+fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
     let changes = outcome.changes();
     let sequence = changes.inputs.last().map_or(0, |i| i.sequence);
     // an id that is there already is the same decision on the same entity in the same episode: as first seen, it stays
@@ -338,7 +360,7 @@ fn write_findings(
             if (finding.severity >= outcome.core().rules.tell && finding.silenced.is_none()) || finding.test {
                 tell.execute(params![now.0, body])?;
             }
-            leaves.push(("finding", body.into_bytes()));
+            leaves.push(Leaf { kind: "finding", key: finding.id.to_string(), body: body.into_bytes() });
         }
     }
     let mut acknowledge = c.prepare_cached(
@@ -361,15 +383,11 @@ fn write_findings(
     Ok(())
 }
 
-fn write_orders(
-    c: &Connection,
-    changes: &Changes,
-    now: WallTime,
-    leaves: &mut Vec<(&'static str, Vec<u8>)>,
-) -> rusqlite::Result<()> {
+fn write_orders(c: &Connection, changes: &Changes, now: WallTime, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
     let mut put =
         c.prepare_cached("INSERT INTO orders VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET state = ?3, body = ?4")?;
-    let mut step = c.prepare_cached("INSERT INTO order_steps (id, at, state, refusal, note) VALUES (?, ?, ?, ?, ?)")?;
+    let mut step =
+        c.prepare_cached("INSERT INTO order_steps (id, at, state, refusal, note, body) VALUES (?, ?, ?, ?, ?, ?)")?;
     let mut tell = c.prepare_cached("INSERT INTO outbox (made, kind, body) VALUES (?, 'order', ?)")?;
     for order in &changes.orders {
         let body = serde_json::to_string(order).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
@@ -379,13 +397,14 @@ fn write_orders(
             order.changed.0,
             order.state.name(),
             order.refusal.map(|r| r.name()),
-            order.note.as_deref()
+            order.note.as_deref(),
+            body
         ])?;
+        leaves.push(Leaf { kind: "order", key: c.last_insert_rowid().to_string(), body: body.clone().into_bytes() });
         // one finding says that a limit holds orders: a message for each would be what whoever forges trails is after
         if (order.state, order.refusal) != (OrderState::Held, Some(Refusal::Limit)) {
             tell.execute(params![now.0, body])?;
         }
-        leaves.push(("order", body.into_bytes()));
     }
     // as they stand at the end of all steps
     for order in &changes.noticed {

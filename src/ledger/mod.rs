@@ -8,11 +8,15 @@
 mod block;
 mod commit;
 pub mod dump;
+pub mod evidence;
+mod head;
 pub mod history;
 pub mod read;
 pub mod message;
+pub mod note;
 pub mod seal;
 pub mod sizes;
+pub mod verify;
 
 use crate::detect::StateKey;
 use crate::detect::share::{Place, Share, Standing};
@@ -35,7 +39,7 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks the file as ours: "TRIP".
 const APPLICATION_ID: i32 = 0x5452_4950;
 /// The schema's version. A newer one is refused.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// What went wrong with the ledger.
 #[derive(Debug)]
@@ -106,6 +110,8 @@ pub struct Ledger {
     session_life: Millis,
     tail: u64,
     seen: std::collections::BTreeMap<SourceName, u64>,
+    /// The evidence tree, as far as it was read.
+    tree: evidence::Frontier,
     /// Held as long as the ledger is open.
     _lock: std::fs::File,
 }
@@ -126,6 +132,7 @@ impl Ledger {
             session_life: limits::SESSION_LIFE,
             tail: 0,
             seen: Default::default(),
+            tree: Default::default(),
             _lock: lock,
         };
         ledger.reopen()?;
@@ -518,8 +525,10 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
     let pragma = |name: &str| {
         connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"))
     };
-    if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, 1) {
-        connection.execute_batch(include_str!("schema-2.sql")).map_err(sql("bringing the schema up to date"))?;
+    for (from, step) in [(1, include_str!("schema-2.sql")), (2, include_str!("schema-3.sql"))] {
+        if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, from) {
+            connection.execute_batch(step).map_err(sql("bringing the schema up to date"))?;
+        }
     }
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     match (application, version) {

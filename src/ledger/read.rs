@@ -1,5 +1,6 @@
 //! The reading connection: answers questions, and can change nothing.
 use super::{Error, block, foreign, open_file, sql_error};
+use crate::model::incident::IncidentStep;
 use crate::model::silence::{Silence, Silenced, Standing};
 use crate::model::{
     EventId, EventTime, Finding, FindingId, FindingVerdict, Mute, Order, OrderId, OrderState, Severity, WallTime,
@@ -259,6 +260,22 @@ impl Reader {
                 })?
                 .collect()
         })
+    }
+
+    /// What people did about incidents, in order.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn incident_steps(&self) -> Result<Vec<IncidentStep>, Error> {
+        let bodies: Vec<String> = self.read("reading what people did about incidents", |c| {
+            c.prepare_cached("SELECT body FROM incident_steps ORDER BY sequence")?
+                .query_map([], |r| r.get(0))?
+                .collect()
+        })?;
+        let parsed = bodies.iter().map(|body| serde_json::from_str(body));
+        parsed
+            .collect::<Result<_, _>>()
+            .map_err(|e| foreign(&self.path, format!("holds an unreadable step of an incident: {e}")))
     }
 
     /// How many orders are in each state.

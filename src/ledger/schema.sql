@@ -35,14 +35,20 @@ CREATE TABLE findings (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX findings_by_time ON findings (time);
 CREATE TABLE orders (id BLOB PRIMARY KEY, made INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
--- Every step of every order, with its time and cause.
+-- Every step of every order, with its time and cause, and the order as it stood then (JSON).
 CREATE TABLE order_steps (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, refusal TEXT, note TEXT
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, refusal TEXT, note TEXT,
+    body TEXT
 ) STRICT;
 -- Session ids, sealed (AES-256-GCM), until the session's longest life is over.
 CREATE TABLE sessions (digest BLOB PRIMARY KEY, sealed BLOB NOT NULL, expires INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 -- What is to be told, in order; each outlet has got as far as its row in `outlets` says.
 CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE outlets (name TEXT PRIMARY KEY, delivered INTEGER NOT NULL, error TEXT) STRICT, WITHOUT ROWID;
--- The append-only list that an evidence tree can be built over: salted digests of inputs, findings, order steps and blocks.
-CREATE TABLE leaves (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, digest BLOB NOT NULL) STRICT;
+-- What people did about incidents (JSON); each names one of its findings.
+CREATE TABLE incident_steps (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+-- The append-only list that the evidence tree is built over. `key` says whose digest a leaf is: an input's number, a finding's id
+-- (hexadecimal), the number of an order's step, of an incident's step or of a block.
+CREATE TABLE leaves (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+-- Signed heads of the tree (C2SP checkpoints).
+CREATE TABLE checkpoints (size INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL) STRICT;

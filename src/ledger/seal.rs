@@ -3,6 +3,7 @@ use crate::pipeline::Secrets;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::Ed25519KeyPair;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -91,10 +92,30 @@ impl Keys {
         Secrets::new(&derive(&self.root, "stand for sessions"))
     }
 
-    /// A leaf's digest, salted.
-    pub(super) fn salted(&self, digest: &[u8]) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&self.salt, digest).as_ref());
+    /// The name under which heads of the evidence tree are signed: of this installation's key, and so of no other.
+    fn origin(&self) -> String {
+        format!("tripline/{}", &self.fingerprint()[..16])
+    }
+
+    fn signer(&self) -> Option<Ed25519KeyPair> {
+        Ed25519KeyPair::from_seed_unchecked(&*derive(&self.root, "sign heads")).ok()
+    }
+
+    /// The signed note of a head of the evidence tree. See [`super::note`].
+    pub(super) fn sign_head(&self, size: u64, root: &super::evidence::Hash, at: crate::model::WallTime) -> String {
+        let origin = self.origin();
+        self.signer().map(|pair| super::note::sign(&origin, &pair, size, root, at)).unwrap_or_default()
+    }
+
+    /// By which those notes are checked; to be kept where they are kept.
+    pub fn verifier(&self) -> Option<super::note::VerifierKey> {
+        Some(super::note::VerifierKey::of(&self.origin(), &self.signer()?))
+    }
+
+    /// The salt of the leaf with that number: without it nobody can guess a body from its hash, and it is no secret of others.
+    pub(super) fn leaf_salt(&self, sequence: u64) -> [u8; 16] {
+        let mut out = [0; 16];
+        out.copy_from_slice(&hmac::sign(&self.salt, &sequence.to_be_bytes()).as_ref()[..16]);
         out
     }
 

@@ -56,6 +56,8 @@ pub enum Input<L = Batch> {
         /// Who, by peer credentials.
         by: Text,
     },
+    /// A person did something about an incident.
+    Incident(super::incident::IncidentStep),
     /// `tripline hold on|off`.
     Hold {
         /// When.

@@ -3,6 +3,7 @@
 pub mod event;
 pub mod finding;
 pub mod id;
+pub mod incident;
 pub mod input;
 pub mod limits;
 pub mod order;

@@ -12,6 +12,7 @@ impl Outcome {
             Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),
             Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),
             Input::Judge { at, judgement, by } => self.judged(judgement, at, by),
+            Input::Incident(step) => self.changes.incidents.push(step),
             Input::Hold { at, on, by } => {
                 self.changes.hold = Some(on);
                 self.changes.orders.extend(self.core.book.hold(on, at, &by));

@@ -166,6 +166,8 @@ pub struct Changes {
     pub acknowledged: Vec<(FindingId, WallTime, Text)>,
     /// Verdicts on findings, in order: the last on a finding holds.
     pub judged: Vec<(Judgement, WallTime, Text)>,
+    /// What people did about incidents, in order.
+    pub incidents: Vec<crate::model::incident::IncidentStep>,
     /// Orders of which more is known and that took no step; filled by [`Outcome::seal`].
     pub noticed: Vec<Order>,
     /// The hold was switched.
@@ -546,7 +548,8 @@ fn hour(at: EventTime) -> i64 {
     at.episode(Millis::HOUR)
 }
 
-/// What a question may be asked about later: who logged in, with which credentials, what was exported, what was administered.
+/// What a question may be asked about later: who logged in, with which credentials, what was exported or read of message logs, what
+/// was administered.
 fn recorded(activity: Activity) -> bool {
-    !matches!(activity, Activity::View | Activity::Query | Activity::ApiCall | Activity::Other)
+    !matches!(activity, Activity::View | Activity::ApiCall | Activity::Other)
 }

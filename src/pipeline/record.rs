@@ -22,6 +22,7 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
         | Input::TestFinding { at, .. }
         | Input::Started { at, .. }
         | Input::Ended { at, .. } => *at,
+        Input::Incident(step) => step.at,
     }
 }
 
@@ -41,6 +42,7 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
                 "honest": j.honest, "reason": j.reason, "by": by,
             }),
         ),
+        Input::Incident(step) => ("incident", json!(step)),
         Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
         Input::Decide { order, decision, by, .. } => {
             ("decide", json!({"order": order.to_string(), "decision": decision, "by": by}))
@@ -93,6 +95,7 @@ impl InputRow {
                 },
                 by: by()?,
             },
+            "incident" => Input::Incident(serde_json::from_value(body).ok()?),
             "hold" => Input::Hold { at, on: body["on"].as_bool()?, by: by()? },
             "decide" => Input::Decide {
                 at,

@@ -23,7 +23,7 @@ pub use webhook::WebhookTarget;
 
 use crate::incident::ocsf;
 use crate::ledger::message::Message as Row;
-use crate::model::{Finding, Held, Order, OrderState, Severity};
+use crate::model::{Finding, Held, Order, OrderState, Severity, WallTime};
 use std::collections::BTreeMap;
 
 /// What is told.
@@ -33,6 +33,17 @@ pub enum Told {
     Finding(Box<Finding>),
     /// An order, at each change.
     Order(Box<Order>),
+    /// A signed head of the evidence tree, once a minute.
+    Checkpoint(Checkpoint),
+}
+
+/// A signed head of the evidence tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// When it was signed.
+    pub at: WallTime,
+    /// The note. C2SP tlog-checkpoint.
+    pub note: String,
 }
 
 impl Told {
@@ -43,6 +54,7 @@ impl Told {
     pub fn read(row: &Row) -> Result<Told, serde_json::Error> {
         match row.kind.as_str() {
             "finding" => serde_json::from_str(&row.body).map(Told::Finding),
+            "checkpoint" => Ok(Told::Checkpoint(Checkpoint { at: row.made, note: row.body.clone() })),
             _ => serde_json::from_str(&row.body).map(Told::Order),
         }
     }
@@ -54,6 +66,7 @@ impl Told {
             Told::Order(order) if order.verification.as_ref().is_some_and(|v| v.result == Held::NotHeld) => {
                 Severity::High
             }
+            Told::Checkpoint(_) => Severity::Informational,
             Told::Order(order) => match order.state {
                 OrderState::Failed | OrderState::Unknown | OrderState::Waiting | OrderState::Held => Severity::High,
                 OrderState::Done => Severity::Medium,
@@ -68,6 +81,8 @@ impl Told {
         match self {
             Told::Finding(finding) => ocsf::told(finding),
             Told::Order(order) => ocsf::order(order),
+            // no class of OCSF is about it: only syslog is told
+            Told::Checkpoint(_) => serde_json::Value::Null,
         }
     }
 
@@ -112,6 +127,7 @@ impl Target {
     /// Whether this is told there. A test is told everywhere; syslog and files get every order, whatever became of it.
     pub fn wants(&self, told: &Told) -> bool {
         let least = match (self, told) {
+            (_, Told::Checkpoint(_)) => return matches!(self, Target::Syslog(_)),
             (Target::Syslog(_) | Target::Ocsf(_), Told::Order(_)) => return true,
             (Target::Syslog(target), _) => target.severity,
             (Target::Ocsf(target), _) => target.severity,

@@ -129,6 +129,7 @@ impl Notice {
         let fields = match told {
             Told::Finding(finding) => of_finding(finding),
             Told::Order(order) => of_order(order),
+            Told::Checkpoint(_) => Texts::default(),
         };
         let severity = told.severity();
         let fields = Texts { severity: Some(severity.name().into()), level: Some(level(severity).into()), ..fields };

@@ -4,8 +4,10 @@
 //! file. Every value is shown without control characters ([`Shown`]), so that no message holds a newline, and escaped as
 //! 6.3.3 says. The text is UTF-8 behind a byte-order mark (6.4). A message that is too long loses text first, then
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
-use super::Told;
+use super::{Checkpoint, Told};
 use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use syslog::{Facility, Severity as Level};
 
 /// The receiver must take messages of this length (RFC 5424, 6.1), in bytes: none is cut shorter.
@@ -94,6 +96,20 @@ impl Message {
         match told {
             Told::Finding(finding) => Message::finding(finding),
             Told::Order(order) => Message::order(order, Severity::High),
+            Told::Checkpoint(checkpoint) => Message::checkpoint(checkpoint),
+        }
+    }
+
+    /// The message of a signed head of the evidence tree: where it is kept, what was recorded before can be held against it.
+    fn checkpoint(checkpoint: &Checkpoint) -> Message {
+        let size = checkpoint.note.lines().nth(1).unwrap_or_default();
+        Message {
+            level: level(Severity::Informational) as u8,
+            at: checkpoint.at,
+            kind: "CHECKPOINT",
+            required: vec![("note", STANDARD.encode(&checkpoint.note)), ("size", size.to_owned())],
+            optional: Vec::new(),
+            text: format!("{size} records are signed; keep this: tripline verify --against"),
         }
     }
 

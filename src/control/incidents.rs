@@ -1,0 +1,113 @@
+//! Incidents, and what left in them: gathered from the ledger.
+use super::answer::{PATIENCE, finding_id};
+use crate::incident::case::{self, Clue, Incident};
+use crate::incident::exposure::Exposure;
+use crate::incident::scope::{LOOK_AHEAD, LOOK_BACK, scope};
+use crate::ledger::history::Bounds;
+use crate::ledger::read::{Asked, FindingFilter, FindingRow, MOST_ROWS};
+use crate::ledger::{Error, Reader};
+use crate::model::{Finding, Severity};
+use crate::pipeline::EventRow;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// How many acts of one actor are looked at: months of a busy person's.
+const ACTS: usize = 200_000;
+
+/// An incident with all that it rests on.
+pub struct Case {
+    /// The incident.
+    pub incident: Incident,
+    /// Its findings, the earliest first.
+    pub findings: Vec<FindingRow>,
+    /// The recorded acts that are the incident's, in time order, with what others fetched of its exports.
+    pub acts: Vec<EventRow>,
+    /// What left.
+    pub exposure: Exposure,
+    /// The ledger is so large that not all of it was looked at.
+    pub cut: bool,
+}
+
+/// All incidents, the latest first.
+///
+/// # Errors
+/// The ledger can't be read.
+pub fn incidents(reader: &Reader) -> Result<Vec<Incident>, Error> {
+    let rows = reader.findings(&FindingFilter::default())?;
+    let high = rows.iter().filter(|row| row.finding.severity >= Severity::High);
+    let ids = high.flat_map(|row| &row.finding.witnesses).map(|w| w.event).collect();
+    let known = reader.events_named(&ids)?;
+    let clue = |row: &'_ FindingRow| -> Vec<&EventRow> {
+        row.finding.witnesses.iter().filter_map(|w| known.get(&w.event)).collect()
+    };
+    let clues: Vec<Clue<'_>> =
+        rows.iter().map(|row| Clue { finding: &row.finding, verdict: row.verdict, events: clue(row) }).collect();
+    let orders = reader.orders(MOST_ROWS, None)?;
+    Ok(case::incidents(&clues, &orders, &reader.incident_steps()?))
+}
+
+/// The incident that the one finding belongs to whose id begins so.
+///
+/// # Errors
+/// There is none, for a person.
+pub fn incident(reader: &Reader, id: &str) -> Result<Incident, String> {
+    let id = finding_id(reader, id)?;
+    let all = incidents(reader).map_err(|e| e.to_string())?;
+    all.into_iter().find(|incident| incident.findings.contains(&id)).ok_or_else(|| {
+        format!(
+            "finding {id} belongs to no incident: findings of severity high and above open one, unless they are dismissed, silenced or \
+             a test; `tripline incident list` shows them"
+        )
+    })
+}
+
+/// Everything about an incident.
+///
+/// # Errors
+/// The ledger can't be read.
+pub fn case(reader: &Reader, incident: &Incident) -> Result<Case, Error> {
+    let mut findings = Vec::new();
+    for id in &incident.findings {
+        findings.extend(reader.finding(id)?);
+    }
+    let grave: Vec<&Finding> =
+        findings.iter().map(|row| &row.finding).filter(|f| f.severity >= Severity::High).collect();
+    let bounds = Bounds {
+        since: incident.alarm.minus(LOOK_BACK),
+        until: incident.last.plus(LOOK_AHEAD),
+        events: ACTS,
+        time: PATIENCE,
+    };
+    let (mut all, mut cut) = (Vec::new(), false);
+    for actor in &incident.actors {
+        cut |= reader.look_back(Asked::Actor, actor, &bounds, |event| all.push(event))?.cut.is_some();
+    }
+    let mut acts = scope(&grave, &all);
+    // what was asked for may have been fetched by somebody else, and be somebody else's
+    let jobs: BTreeSet<_> = acts.iter().filter_map(|act| act.export.as_ref()?.job.clone()).collect();
+    for job in &jobs {
+        acts.extend(reader.events_of(Asked::Export, job)?);
+    }
+    acts.sort_by_key(|act| (act.time, act.id));
+    acts.dedup_by_key(|act| act.id);
+    Ok(Case { exposure: Exposure::of(&acts), incident: incident.clone(), findings, acts, cut })
+}
+
+/// One incident as it is shown.
+///
+/// # Errors
+/// There is none, for a person.
+pub fn shown(reader: &Reader, id: &str) -> Result<Value, String> {
+    let case = case(reader, &incident(reader, id)?).map_err(|e| e.to_string())?;
+    let first = case.acts.first().map(|act| act.time);
+    Ok(json!({
+        "incident": case.incident,
+        "first_contact": first,
+        "contained": case::contained_at(&case.incident.orders),
+        "findings": case.findings,
+        "acts": case.acts,
+        "totals": case.exposure.by_customer(),
+        "exposure": case.exposure,
+        "cut": case.cut,
+    }))
+}

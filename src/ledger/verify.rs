@@ -1,0 +1,322 @@
+//! Whether what was recorded is what is there: every leaf against its record, and the tree against heads held elsewhere.
+use super::evidence::{self, Frontier, Hash, inclusion};
+use super::note::{Checkpoint, VerifierKey};
+use super::read::Reader;
+use super::{Error, Keys};
+use crate::model::id::{hex, unhex};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+
+/// What is wrong. A record is named by its number in the list of leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum Fault {
+    /// The record is not what it was when it was recorded.
+    Edited {
+        /// Which.
+        record: u64,
+        /// `input`, `finding`, `order`, `incident` or `block`.
+        kind: String,
+        /// Whose leaf it is.
+        key: String,
+    },
+    /// The record is gone while its leaf is there.
+    Gone {
+        /// Which.
+        record: u64,
+        /// See above.
+        kind: String,
+        /// See above.
+        key: String,
+    },
+    /// Leaves are missing in the middle of the list.
+    Dropped {
+        /// The first.
+        record: u64,
+    },
+    /// There is a record that has no leaf.
+    Added {
+        /// See above.
+        kind: String,
+        /// Whose leaf there is none.
+        key: String,
+    },
+    /// A checkpoint covers more records than there are: the end was cut off, or an older copy was put in place.
+    Truncated {
+        /// How many records there are.
+        records: u64,
+        /// How many the checkpoint covers.
+        covered: u64,
+        /// When it was signed.
+        time: String,
+    },
+    /// The first records are not those that a checkpoint covers: the list was written anew.
+    Forked {
+        /// How many records the checkpoint covers.
+        covered: u64,
+        /// When it was signed.
+        time: String,
+        /// The newest checkpoint that still fits covers so many: the first record that was changed comes after them.
+        fits: u64,
+    },
+    /// What is shown of a record is not what the record says.
+    Shown {
+        /// See above.
+        kind: String,
+        /// Which.
+        key: String,
+    },
+}
+
+/// What a verification came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// How many records there are.
+    pub records: u64,
+    /// How many of them the newest checkpoint covers that fits.
+    pub covered: u64,
+    /// When that one was signed.
+    pub time: Option<String>,
+    /// How many checkpoints were held against the list.
+    pub checkpoints: usize,
+    /// Events that are in no block yet, and so in no record.
+    pub events_waiting: u64,
+    /// What is wrong, at most [`FAULTS`].
+    pub faults: Vec<Fault>,
+}
+
+/// How many faults are named.
+pub const FAULTS: usize = 100;
+
+/// A proof that a record is in the tree of a checkpoint: all that another machine needs, beside the public key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// `finding`, `order`, …
+    pub kind: String,
+    /// Whose leaf.
+    pub key: String,
+    /// What was recorded.
+    pub body: String,
+    /// The leaf's salt, in hexadecimal.
+    pub salt: String,
+    /// Its number in the tree, from 0.
+    pub index: u64,
+    /// The audit path (RFC 6962 §2.1.1), in hexadecimal.
+    pub path: Vec<String>,
+    /// The signed head that it leads to.
+    pub checkpoint: String,
+}
+
+impl Proof {
+    /// The checkpoint that it proves the record to be in.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self, key: &VerifierKey) -> Result<Checkpoint, &'static str> {
+        let checkpoint = key.open(&self.checkpoint).ok_or("the checkpoint in it is not signed by this key")?;
+        let salt: [u8; 16] = unhex(&self.salt).ok_or("its salt is none")?;
+        let path: Option<Vec<Hash>> = self.path.iter().map(|hash| unhex(hash)).collect();
+        let leaf = evidence::leaf_hash(&salt, &self.kind, &self.key, self.body.as_bytes());
+        let root = evidence::root_by(leaf, self.index, checkpoint.size, &path.ok_or("a hash in it is none")?);
+        match root == Some(checkpoint.root) {
+            true => Ok(checkpoint),
+            false => Err("the record is not in the tree of its checkpoint: it, or the proof, was changed"),
+        }
+    }
+}
+
+impl Reader {
+    /// Verifies the whole ledger, against its own checkpoints and those given. With `keys`, every record too.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn verify(&self, keys: Option<&Keys>, checkpoints: &[Checkpoint]) -> Result<Verified, Error> {
+        let mut by_size: BTreeMap<u64, Vec<&Checkpoint>> = BTreeMap::new();
+        checkpoints.iter().for_each(|c| by_size.entry(c.size).or_default().push(c));
+        self.read("verifying", |c| {
+            Run { c, keys, by_size: &by_size, found: Verified::default() }.all(checkpoints.len())
+        })
+    }
+
+    /// The checkpoints in the ledger, the oldest first, as notes.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn checkpoints(&self) -> Result<Vec<String>, Error> {
+        self.read("reading checkpoints", |c| {
+            c.prepare("SELECT note FROM checkpoints ORDER BY rowid")?.query_map([], |r| r.get(0))?.collect()
+        })
+    }
+
+    /// The proof of the record with that key, in the tree of this checkpoint; nothing where that does not cover it.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn prove(&self, keys: &Keys, kind: &str, key: &str, checkpoint: &Checkpoint) -> Result<Option<Proof>, Error> {
+        self.read("proving", |c| {
+            let at: Option<u64> = c
+                .prepare("SELECT min(sequence) FROM leaves WHERE kind = ? AND key = ? AND sequence <= ?")?
+                .query_row(params![kind, key, checkpoint.size], |r| r.get(0))?;
+            let Some(sequence) = at else { return Ok(None) };
+            let Some(body) = body(c, kind, key)?.and_then(|body| String::from_utf8(body).ok()) else { return Ok(None) };
+            let leaves: Vec<Hash> = c
+                .prepare("SELECT hash FROM leaves WHERE sequence <= ? ORDER BY sequence")?
+                .query_map([checkpoint.size], |r| r.get(0))?
+                .collect::<Result<_, _>>()?;
+            let path = inclusion(&leaves, sequence as usize - 1);
+            Ok(Some(Proof {
+                kind: kind.to_owned(),
+                key: key.to_owned(),
+                body,
+                salt: hex(&keys.leaf_salt(sequence)),
+                index: sequence - 1,
+                path: path.iter().map(|hash| hex(hash)).collect(),
+                checkpoint: checkpoint.note.clone(),
+            }))
+        })
+    }
+}
+
+/// What stands for the body of a record; nothing where it is gone.
+fn body(c: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    let number: i64 = key.parse().unwrap_or(-1);
+    let text = |sql: &str| -> rusqlite::Result<Option<Vec<u8>>> {
+        let found: Option<Option<String>> = c.prepare_cached(sql)?.query_row([number], |r| r.get(0)).optional()?;
+        Ok(found.flatten().map(String::into_bytes))
+    };
+    match kind {
+        "input" => c
+            .prepare_cached("SELECT at, kind, body FROM inputs WHERE sequence = ?")?
+            .query_row([number], |r| {
+                Ok(evidence::input_body(r.get(0)?, &r.get::<_, String>(1)?, &r.get::<_, String>(2)?))
+            })
+            .optional(),
+        "finding" => {
+            let Some(id) = unhex::<16>(key) else { return Ok(None) };
+            let sql = "SELECT body FROM findings WHERE id = ?";
+            let found: Option<String> = c.prepare_cached(sql)?.query_row([&id[..]], |r| r.get(0)).optional()?;
+            Ok(found.map(String::into_bytes))
+        }
+        "order" => text("SELECT body FROM order_steps WHERE sequence = ?"),
+        "incident" => text("SELECT body FROM incident_steps WHERE sequence = ?"),
+        "block" => c
+            .prepare_cached("SELECT from_time, to_time, events, keys, body FROM blocks WHERE id = ?")?
+            .query_row([number], |r| {
+                let (keys, body): (Vec<u8>, Vec<u8>) = (r.get(3)?, r.get(4)?);
+                Ok(evidence::block_body((r.get(0)?, r.get(1)?), r.get(2)?, &keys, &body).to_vec())
+            })
+            .optional(),
+        _ => Ok(None),
+    }
+}
+
+struct Run<'a> {
+    c: &'a Connection,
+    keys: Option<&'a Keys>,
+    by_size: &'a BTreeMap<u64, Vec<&'a Checkpoint>>,
+    found: Verified,
+}
+
+impl Run<'_> {
+    fn all(mut self, checkpoints: usize) -> rusqlite::Result<Verified> {
+        self.found.checkpoints = checkpoints;
+        self.leaves()?;
+        self.shown()?;
+        self.found.events_waiting = self.c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
+        Ok(self.found)
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        if self.found.faults.len() < FAULTS {
+            self.found.faults.push(fault);
+        }
+    }
+
+    fn leaves(&mut self) -> rusqlite::Result<()> {
+        let mut seen: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+        let mut tree = Frontier::default();
+        let mut statement = self.c.prepare("SELECT sequence, kind, key, hash FROM leaves ORDER BY sequence")?;
+        let mut rows = statement.query([])?;
+        let mut next = 1;
+        self.heads(&tree);
+        while let Some(row) = rows.next()? {
+            let (sequence, kind, key): (u64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let hash: Hash = row.get(3)?;
+            if sequence != next {
+                self.fault(Fault::Dropped { record: next });
+            }
+            next = sequence + 1;
+            if let Some(keys) = self.keys {
+                match body(self.c, &kind, &key)? {
+                    Some(body) if evidence::leaf_hash(&keys.leaf_salt(sequence), &kind, &key, &body) == hash => {}
+                    Some(_) => self.fault(Fault::Edited { record: sequence, kind: kind.clone(), key: key.clone() }),
+                    None => self.fault(Fault::Gone { record: sequence, kind: kind.clone(), key: key.clone() }),
+                }
+            }
+            seen.entry(kind).or_default().insert(key);
+            tree.push(hash);
+            self.heads(&tree);
+        }
+        self.found.records = tree.size();
+        for checkpoint in self.by_size.range(tree.size() + 1..).flat_map(|(_, all)| all) {
+            let time = checkpoint.time.clone();
+            self.fault(Fault::Truncated { records: tree.size(), covered: checkpoint.size, time });
+        }
+        self.without_leaf(&seen)
+    }
+
+    /// Holds the tree against the checkpoints of its size.
+    fn heads(&mut self, tree: &Frontier) {
+        for checkpoint in self.by_size.get(&tree.size()).into_iter().flatten() {
+            let time = checkpoint.time.clone();
+            if checkpoint.root == tree.root() {
+                (self.found.covered, self.found.time) = (tree.size(), Some(time));
+            } else {
+                let fits = self.found.covered;
+                self.fault(Fault::Forked { covered: tree.size(), time, fits });
+            }
+        }
+    }
+
+    fn without_leaf(&mut self, seen: &BTreeMap<String, HashSet<String>>) -> rusqlite::Result<()> {
+        for (kind, sql) in [
+            ("input", "SELECT sequence FROM inputs ORDER BY sequence"),
+            ("finding", "SELECT lower(hex(id)) FROM findings ORDER BY sequence"),
+            ("order", "SELECT sequence FROM order_steps ORDER BY sequence"),
+            ("incident", "SELECT sequence FROM incident_steps ORDER BY sequence"),
+            ("block", "SELECT id FROM blocks ORDER BY id"),
+        ] {
+            let known = seen.get(kind);
+            let mut statement = self.c.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let key = match row.get_ref(0)? {
+                    rusqlite::types::ValueRef::Integer(n) => n.to_string(),
+                    _ => row.get(0)?,
+                };
+                if known.is_none_or(|known| !known.contains(&key)) {
+                    self.fault(Fault::Added { kind: kind.to_owned(), key });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What lists and filters go by must be what the records say.
+    fn shown(&mut self) -> rusqlite::Result<()> {
+        let findings = "SELECT lower(hex(id)) FROM findings WHERE CASE WHEN json_valid(body) THEN policy IS NOT body ->> 'policy' \
+                        OR time IS NOT body ->> 'time' OR actor IS NOT body ->> '$.subject.actor' \
+                        OR lower(hex(id)) IS NOT body ->> 'id' ELSE 1 END ORDER BY sequence";
+        // the order as it stands is that of its last step, but for what was noticed since
+        let orders = "SELECT lower(hex(o.id)) FROM orders o WHERE state IS NOT (SELECT s.state FROM order_steps s WHERE s.id = o.id \
+                      ORDER BY s.sequence DESC LIMIT 1) OR CASE WHEN json_valid(body) THEN state IS NOT body ->> 'state' \
+                      OR lower(hex(o.id)) IS NOT body ->> 'id' ELSE 1 END";
+        for (kind, sql) in [("finding", findings), ("order", orders)] {
+            let keys: Vec<String> = self.c.prepare(sql)?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+            keys.into_iter().for_each(|key| self.fault(Fault::Shown { kind: kind.to_owned(), key }));
+        }
+        Ok(())
+    }
+}
