@@ -11,7 +11,7 @@
 //! policies of [`policy`] say, and may return a [`model::Finding`]. [`orders`] decides whether a finding leads to an
 //! order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
 //! `advance(state, input) -> outcome`. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
-//! SQLite transaction; nothing is done or said before it. Only then [`respond`] carries out what was committed: the
+//! SQLite transaction; nothing is done or said before it. [`incident`] is what belongs together and what left, and [`resolve`] the copy of it for whose it was. Only after the commit [`respond`] carries out what was committed: the
 //! runner starts hooks and speaks to the network, the daemon writes syslog. [`health`] lists what can be wrong with us,
 //! [`config`] is what the operator wrote, [`receive`] is the process that lays on disk what comes over sockets and from the
 //! journal, where it is followed like any trail, [`control`] answers questions over a local socket, [`daemon`] drives the loops, and
@@ -47,6 +47,8 @@ pub mod pipeline;
 )]
 pub mod ledger;
 pub mod incident;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads message logs, writes copies")]
+pub mod resolve;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -11,9 +11,11 @@ use crate::ledger::read::FindingRow;
 use crate::model::incident::{IncidentAct, IncidentStep};
 use crate::model::{EventTime, Text, WallTime};
 use crate::pipeline::EventRow;
+use crate::resolve::{self, Columns, Manifest, Resolve};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// `tripline incident …`
 #[derive(Subcommand)]
@@ -281,6 +283,28 @@ pub struct ExposureArgs {
     /// Only of this customer account
     #[arg(long, value_name = "ACCOUNT")]
     customer: Option<String>,
+    /// Join what left with these message logs (CSV with a header, or JSON lines; plain or .gz): writes for each customer the exact
+    /// records, the distinct numbers, and a manifest with digests, into --out
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "out")]
+    resolve: Vec<PathBuf>,
+    /// The folder for --resolve; a run that was ended goes on there
+    #[arg(long, value_name = "DIR", requires = "resolve")]
+    out: Option<PathBuf>,
+    /// In whose zone the days of exports begin, and of times that state none (an IANA name)
+    #[arg(long, value_name = "ZONE", default_value = "UTC", requires = "resolve")]
+    time_zone: String,
+    /// The column of the message logs that names the customer account
+    #[arg(long, value_name = "NAME", requires = "resolve")]
+    account_column: Option<String>,
+    /// The column with the time of a message
+    #[arg(long, value_name = "NAME", requires = "resolve")]
+    time_column: Option<String>,
+    /// The column with the number that it went to
+    #[arg(long, value_name = "NAME", requires = "resolve")]
+    number_column: Option<String>,
+    /// The column with the kind of log, to be compared with that of the export
+    #[arg(long, value_name = "NAME", requires = "resolve")]
+    kind_column: Option<String>,
     #[command(flatten)]
     asking: AskArgs,
 }
@@ -288,6 +312,9 @@ pub struct ExposureArgs {
 /// Runs `tripline exposure`.
 pub fn exposure(args: &ExposureArgs) -> Result<Exit, Failure> {
     let (rows, _) = ask(&args.asking, &Request::Exposure { id: args.id.clone(), customer: args.customer.clone() })?;
+    if let (Some(out), Some(row)) = (&args.out, rows.first()) {
+        return resolve(args, out, row);
+    }
     if args.asking.json {
         return print_json(&rows);
     }
@@ -350,4 +377,74 @@ fn exports(exposure: &Exposure) {
         ]);
     }
     show::print(&table);
+}
+
+/// Joins what left with message logs.
+fn resolve(args: &ExposureArgs, out: &Path, row: &Value) -> Result<Exit, Failure> {
+    let exposure: Exposure = serde_json::from_value(row["exposure"].clone()).map_err(Failure::new)?;
+    let zone = jiff::tz::TimeZone::get(&args.time_zone).map_err(|e| Failure::new(format!("--time-zone: {e}")))?;
+    let (queries, not_answerable) = resolve::queries(&exposure);
+    let mut columns = Columns::default();
+    for (named, column) in [
+        (&args.account_column, &mut columns.account),
+        (&args.time_column, &mut columns.time),
+        (&args.number_column, &mut columns.number),
+        (&args.kind_column, &mut columns.kind),
+    ] {
+        named.iter().for_each(|name| *column = vec![name.clone()]);
+    }
+    let incident = row["incident"].as_str().unwrap_or_default().to_owned();
+    let asked =
+        Manifest { incident, time_zone: args.time_zone.clone(), queries, not_answerable, ..Manifest::default() };
+    let mut run = Resolve::begin(out, zone, columns, asked).map_err(Failure::new)?;
+    let bar = super::replay::bar(args.resolve.iter().map(|path| path.as_path()));
+    for path in &args.resolve {
+        run.input(path, &mut |bytes| bar.inc(bytes)).map_err(Failure::new)?;
+    }
+    bar.finish_and_clear();
+    run.finish().map_err(Failure::new)?;
+    if args.asking.json {
+        say!("{}", serde_json::to_string(&run.manifest).map_err(Failure::new)?);
+        return Ok(Exit::Done);
+    }
+    resolved(&run.manifest, out);
+    Ok(Exit::Done)
+}
+
+fn resolved(manifest: &Manifest, out: &Path) {
+    let mut table = show::table(&["CUSTOMER", "RECORDS", "BY THE TRAIL", "NUMBERS", "FOLDER"]);
+    for (account, customer) in &manifest.customers {
+        let by_trail: Option<u64> =
+            manifest.queries.iter().filter(|query| query.customer == *account).map(|query| query.records).sum();
+        table.add_row([
+            shown(account),
+            customer.records.to_string(),
+            by_trail.map_or_else(|| "-".to_owned(), |n| n.to_string()),
+            customer.numbers.to_string(),
+            customer.folder.clone(),
+        ]);
+    }
+    show::print(&table);
+    let unreadable: u64 = manifest.inputs.values().map(|input| input.unreadable).sum();
+    if unreadable > 0 {
+        say!("{unreadable} rows have no account or time that can be read: they are in no copy");
+    }
+    if manifest.inputs.values().any(|input| input.without_kind) {
+        say!("a message log has no column for the kind of log: kinds were not compared (--kind-column)");
+    }
+    if manifest.queries.iter().any(|query| query.extent == Extent::Part) {
+        say!(
+            "of exports that were cut off nobody knows which records had left: all that were asked for are in the copy"
+        );
+    }
+    if !manifest.not_answerable.is_empty() {
+        say!(
+            "{} exports name no customer or no days: nothing could be looked up for them",
+            manifest.not_answerable.len()
+        );
+    }
+    say!(
+        "written to {}; manifest.json there has the queries and the digest of every file",
+        shown(&out.to_string_lossy())
+    );
 }

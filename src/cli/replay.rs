@@ -247,8 +247,12 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
 
 /// A bar over the bytes of the files, on a terminal.
 pub fn progress<'a>(trails: impl IntoIterator<Item = &'a TrailSpec>) -> indicatif::ProgressBar {
-    let size = |path: &String| std::fs::metadata(path).map_or(0, |m| m.len());
-    let total: u64 = trails.into_iter().flat_map(|t| &t.paths).map(size).sum();
+    bar(trails.into_iter().flat_map(|trail| &trail.paths).map(Path::new))
+}
+
+/// The same over these files.
+pub fn bar<'a>(files: impl Iterator<Item = &'a Path>) -> indicatif::ProgressBar {
+    let total: u64 = files.map(|path| std::fs::metadata(path).map_or(0, |meta| meta.len())).sum();
     if !std::io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }

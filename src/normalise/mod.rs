@@ -8,7 +8,7 @@ mod getter;
 mod pattern;
 mod recognise;
 mod redact;
-mod stamp;
+pub mod stamp;
 mod written;
 
 pub use builtin::PROFILES;

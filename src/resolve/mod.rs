@@ -1,0 +1,372 @@
+//! The customer's copy: joins what was exposed with the provider's own message logs, and lays the exact records into a folder for
+//! each customer.
+//!
+//! An exposed export is a query: one customer account, a range of days, a kind of log. A row of a message log is exposed when one
+//! of the queries would have returned it. Logs are CSV with a header, or JSON lines, plain or gzip; they are streamed, and what is
+//! found goes to disk at once, so that memory does not grow with them. An input that is done is remembered: a run that was ended
+//! goes on with the next one. Nothing of all this enters the ledger.
+
+mod numbers;
+mod rows;
+
+use crate::incident::exposure::{Exposure, Extent};
+use crate::model::{Millis, Text};
+use jiff::tz::TimeZone;
+pub use rows::Columns;
+use rows::{Row, Rows};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// What is asked of a message log by one exposed export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// The export's id.
+    pub export: String,
+    /// The customer account.
+    pub customer: Text,
+    /// The kind of log, where the trail names one.
+    pub kind: Option<Text>,
+    /// The first day of the data, as days since 1970.
+    pub first: i32,
+    /// The last day of the data.
+    pub last: i32,
+    /// Records that left, as far as the trail counts them.
+    pub records: Option<u64>,
+    /// Whether all of it left. Of a part, nobody knows which records it was: all of them are in the copy.
+    pub extent: Extent,
+}
+
+/// The queries of what left, and the exports of which the trail does not say enough to ask.
+pub fn queries(exposure: &Exposure) -> (Vec<Query>, Vec<String>) {
+    let (mut queries, mut unknown) = (Vec::new(), Vec::new());
+    for (id, row) in exposure.exports.iter().filter(|(_, row)| row.downloads > 0) {
+        match (&row.customer, row.days) {
+            (Some(customer), Some((first, last))) => queries.push(Query {
+                export: id.clone(),
+                customer: customer.clone(),
+                kind: row.kind.clone(),
+                first,
+                last,
+                records: row.records(),
+                extent: row.extent(),
+            }),
+            _ => unknown.push(id.clone()),
+        }
+    }
+    (queries, unknown)
+}
+
+/// What was asked, and what came of it: the manifest of the whole folder, and the memory of a run that was ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The incident.
+    pub incident: String,
+    /// In whose zone the days of the queries begin (an IANA name).
+    pub time_zone: String,
+    /// The exposed exports.
+    pub queries: Vec<Query>,
+    /// Exports of which the trail does not say whose or which days: nothing can be looked up for them.
+    pub not_answerable: Vec<String>,
+    /// The message logs that were read, with what was found.
+    pub inputs: BTreeMap<String, Input>,
+    /// What each customer is to be handed over, by account.
+    pub customers: BTreeMap<Text, Customer>,
+}
+
+/// One message log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its size in bytes when it was read.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Rows of which account or time can't be read: they are in no copy.
+    pub unreadable: u64,
+    /// Rows that were exposed, by customer.
+    pub exposed: BTreeMap<Text, u64>,
+    /// Its rows state no kind, so that kinds were not compared.
+    pub without_kind: bool,
+    /// Its rows have no number, so that no numbers were collected.
+    pub without_number: bool,
+}
+
+/// One customer's copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// The folder's name.
+    pub folder: String,
+    /// Exposed records.
+    pub records: u64,
+    /// Different numbers in them.
+    pub numbers: u64,
+    /// SHA-256 of each file, in hexadecimal.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Where the manifest lies.
+pub const MANIFEST: &str = "manifest.json";
+/// Where the numbers of a customer lie, one a line, sorted, each once.
+pub const NUMBERS: &str = "numbers.txt";
+/// Where what is not finished lies, and numbers wait to be sorted: nothing of it is for a customer.
+const WORK: &str = ".work";
+
+/// Why it can't go on: what was being done, and why that failed.
+#[derive(Debug)]
+pub struct ResolveError(pub String);
+
+impl std::fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ResolveError {}
+
+fn failed(what: &Path) -> impl FnOnce(std::io::Error) -> ResolveError {
+    move |e| ResolveError(format!("{}: {e}", what.display()))
+}
+
+/// A run into one folder.
+pub struct Resolve {
+    out: PathBuf,
+    zone: TimeZone,
+    columns: Columns,
+    /// What was asked, and has been found so far.
+    pub manifest: Manifest,
+}
+
+impl Resolve {
+    /// A run into `out`, which goes on with what an earlier one of the same queries left there.
+    ///
+    /// # Errors
+    /// The folder can't be made, or holds the copy of other queries.
+    pub fn begin(out: &Path, zone: TimeZone, columns: Columns, asked: Manifest) -> Result<Resolve, ResolveError> {
+        use std::os::unix::fs::DirBuilderExt;
+        // personal data of the customers' people: for whoever runs this, and nobody else
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(out).map_err(failed(out))?;
+        let path = out.join(MANIFEST);
+        let manifest = match fs::read(&path) {
+            Ok(bytes) => {
+                let before: Manifest = serde_json::from_slice(&bytes)
+                    .map_err(|e| ResolveError(format!("{}: {e}: name another folder", path.display())))?;
+                if (&before.queries, &before.time_zone) != (&asked.queries, &asked.time_zone) {
+                    return Err(ResolveError(format!(
+                        "{}: holds the copy of other queries (the incident has grown since?): name another folder",
+                        out.display()
+                    )));
+                }
+                before
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => asked,
+            Err(e) => return Err(failed(&path)(e)),
+        };
+        Ok(Resolve { out: out.to_owned(), zone, columns, manifest })
+    }
+
+    /// Looks through one message log, unless that was done before. `progress` is told of bytes as they are read.
+    ///
+    /// # Errors
+    /// It can't be read, its columns are not found, or the copy can't be written.
+    pub fn input(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), ResolveError> {
+        let size = fs::metadata(path).map_err(failed(path))?.len();
+        let name = path.to_string_lossy().into_owned();
+        if self.manifest.inputs.get(&name).is_some_and(|done| done.bytes == size) {
+            progress(size);
+            return Ok(());
+        }
+        let mut rows = Rows::open(path, &self.columns)?;
+        let mut found = Input { bytes: size, ..Input::default() };
+        (found.without_kind, found.without_number) = rows.lacks();
+        let mut copies = Copies::new(&self.out, path, self.manifest.inputs.len(), &rows);
+        let by_customer: BTreeMap<&str, Vec<&Query>> = {
+            let mut map: BTreeMap<&str, Vec<&Query>> = BTreeMap::new();
+            self.manifest.queries.iter().for_each(|query| map.entry(&query.customer).or_default().push(query));
+            map
+        };
+        let mut read = 0;
+        while let Some(row) = rows.next()? {
+            let now = row.read;
+            found.rows += 1;
+            if found.rows.is_multiple_of(8192) {
+                progress(now.saturating_sub(read));
+                read = now;
+            }
+            let (Some(account), Some(day)) = (row.account, row.day(&self.zone)) else {
+                found.unreadable += 1;
+                continue;
+            };
+            let Some(queries) = by_customer.get(account) else { continue };
+            if queries.iter().any(|query| query.returns(&row, day)) {
+                *found.exposed.entry(account.into()).or_default() += 1;
+                copies.add(&row, account)?;
+            }
+        }
+        progress(size.saturating_sub(read));
+        copies.finish()?;
+        self.manifest.inputs.insert(name, found);
+        self.save()
+    }
+
+    /// Sorts the numbers, reckons the digests, and writes the manifests.
+    ///
+    /// # Errors
+    /// The copy can't be read or written.
+    pub fn finish(&mut self) -> Result<(), ResolveError> {
+        let mut records: BTreeMap<Text, u64> = BTreeMap::new();
+        for input in self.manifest.inputs.values() {
+            input.exposed.iter().for_each(|(account, n)| *records.entry(account.clone()).or_default() += n);
+        }
+        let exposed: BTreeSet<&Text> = self.manifest.queries.iter().map(|query| &query.customer).collect();
+        for account in exposed {
+            let folder = folder_of(account);
+            let dir = self.out.join(&folder);
+            let mut customer =
+                Customer { folder, records: records.get(account).copied().unwrap_or(0), ..Customer::default() };
+            if dir.is_dir() {
+                let work = self.out.join(WORK).join(&customer.folder);
+                customer.numbers = numbers::sort(&work, &dir.join(NUMBERS))?;
+                let mut files: Vec<PathBuf> = fs::read_dir(&dir)
+                    .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+                    .map_err(failed(&dir))?;
+                files.sort();
+                for file in files {
+                    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    if name != MANIFEST {
+                        customer.files.insert(name, digest(&file)?);
+                    }
+                }
+                let queries: Vec<&Query> = self.manifest.queries.iter().filter(|q| q.customer == *account).collect();
+                let own = serde_json::json!({"customer": account, "copy": customer, "queries": queries, "time_zone": self.manifest.time_zone});
+                write_json(&dir.join(MANIFEST), &own)?;
+            }
+            self.manifest.customers.insert(account.clone(), customer);
+        }
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), ResolveError> {
+        write_json(&self.out.join(MANIFEST), &self.manifest)
+    }
+}
+
+impl Query {
+    fn returns(&self, row: &Row<'_>, day: i32) -> bool {
+        let kind = match (&self.kind, row.kind) {
+            (Some(asked), Some(is)) => asked.eq_ignore_ascii_case(is),
+            _ => true,
+        };
+        kind && (self.first..=self.last).contains(&day)
+    }
+}
+
+/// The copies that one input is written into: a file for each customer, whole or not there.
+struct Copies<'a> {
+    out: &'a Path,
+    name: String,
+    head: Vec<u8>,
+    open: BTreeMap<String, Copy>,
+}
+
+struct Copy {
+    part: PathBuf,
+    whole: PathBuf,
+    records: BufWriter<File>,
+    numbers: BufWriter<File>,
+    unsorted: PathBuf,
+}
+
+impl<'a> Copies<'a> {
+    fn new(out: &'a Path, input: &Path, number: usize, rows: &Rows) -> Copies<'a> {
+        let stem = input.file_name().unwrap_or_default().to_string_lossy();
+        let stem = stem.trim_end_matches(".gz");
+        // two inputs of the same name in two folders are two files here
+        Copies { out, name: folder_of(&format!("{number:04}-{stem}")), head: rows.head(), open: BTreeMap::new() }
+    }
+
+    fn add(&mut self, row: &Row<'_>, account: &str) -> Result<(), ResolveError> {
+        if !self.open.contains_key(account) {
+            let copy = self.begin(account)?;
+            self.open.insert(account.to_owned(), copy);
+        }
+        let Some(copy) = self.open.get_mut(account) else { return Ok(()) };
+        copy.records.write_all(row.line).map_err(failed(&copy.part))?;
+        if let Some(number) = row.number.filter(|number| !number.contains(['\n', '\r'])) {
+            let line = copy.numbers.write_all(number.as_bytes()).and_then(|()| copy.numbers.write_all(b"\n"));
+            line.map_err(failed(&copy.unsorted))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, account: &str) -> Result<Copy, ResolveError> {
+        let folder = folder_of(account);
+        let (dir, work) = (self.out.join(&folder), self.out.join(WORK).join(&folder));
+        for dir in [&dir, &work] {
+            fs::create_dir_all(dir).map_err(failed(dir))?;
+        }
+        let part = work.join(format!("{}.part", self.name));
+        let unsorted = work.join(format!("{}.{NUMBERS}", self.name));
+        let mut records = BufWriter::new(File::create(&part).map_err(failed(&part))?);
+        records.write_all(&self.head).map_err(failed(&part))?;
+        let numbers = BufWriter::new(File::create(&unsorted).map_err(failed(&unsorted))?);
+        Ok(Copy { whole: dir.join(&self.name), part, records, numbers, unsorted })
+    }
+
+    fn finish(self) -> Result<(), ResolveError> {
+        for (_, mut copy) in self.open {
+            copy.records.flush().and_then(|()| copy.records.get_ref().sync_data()).map_err(failed(&copy.part))?;
+            copy.numbers.flush().map_err(failed(&copy.unsorted))?;
+            fs::rename(&copy.part, &copy.whole).map_err(failed(&copy.whole))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file's or folder's name for what may be any text.
+fn folder_of(text: &str) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
+    let mut name = String::new();
+    for (n, byte) in text.bytes().enumerate() {
+        match plain(&byte) && !(n == 0 && byte == b'.') {
+            true => name.push(byte as char),
+            false => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    crate::model::cut(if name.is_empty() { "%" } else { &name }, 200).to_owned()
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ResolveError> {
+    let part = path.with_extension("json.part");
+    let bytes = serde_json::to_vec_pretty(value).map_err(|e| ResolveError(format!("{}: {e}", path.display())))?;
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&part)?;
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        fs::rename(&part, path)
+    };
+    write().map_err(failed(path))
+}
+
+fn digest(path: &Path) -> Result<String, ResolveError> {
+    use std::io::Read;
+    let mut file = File::open(path).map_err(failed(path))?;
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut bytes = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut bytes).map_err(failed(path))? {
+            0 => return Ok(crate::model::id::hex(context.finish().as_ref())),
+            n => context.update(&bytes[..n]),
+        }
+    }
+}
+
+/// The day of a moment in that zone, as days since 1970.
+fn day_of(ms: i64, zone: &TimeZone) -> Option<i32> {
+    if *zone == TimeZone::UTC {
+        return i32::try_from(ms.div_euclid(Millis::DAY.0)).ok();
+    }
+    let offset = zone.to_offset(jiff::Timestamp::from_millisecond(ms).ok()?);
+    i32::try_from((ms + i64::from(offset.seconds()) * 1000).div_euclid(Millis::DAY.0)).ok()
+}
