@@ -182,7 +182,7 @@ fn an_older_copy_put_back_is_seen_by_what_was_kept_elsewhere() {
     connection
         .execute_batch(&format!(
             "DELETE FROM findings WHERE lower(hex(id)) IN (SELECT key FROM leaves WHERE kind = 'finding' AND sequence > {size}); \
-             DELETE FROM inputs WHERE CAST(sequence AS TEXT) IN (SELECT key FROM leaves WHERE kind = 'input' AND sequence > {size}); \
+             DELETE FROM inputs WHERE CAST(sequence AS TEXT) IN (SELECT key FROM leaves WHERE kind IN ('input', 'reading') AND sequence > {size}); \
              DELETE FROM leaves WHERE sequence > {size}; DELETE FROM checkpoints WHERE size > {size}; PRAGMA journal_mode = wal"
         ))
         .unwrap();

@@ -260,6 +260,7 @@ fn every_key_is_explained() {
         "webhook",
         "runner",
         "receiver",
+        "retention",
     ];
     let readme = read("README.md");
     let first = |l: &str| l.strip_prefix("| ").and_then(|l| Some(l.split_once(" |")?.0.to_owned()));

@@ -121,6 +121,9 @@ fn told(found: &Verified, unsigned: usize, records: bool, elsewhere: bool) {
         true => say!("intact: {} {what} are what was recorded", found.records),
         false => say!("NOT intact: {} faults in {} {what}", found.faults.len(), found.records),
     }
+    if found.forgotten > 0 {
+        say!("{} of them have gone at the end of their retention, as recorded", found.forgotten);
+    }
     match &found.time {
         Some(time) => say!(
             "{} are covered by a checkpoint (the newest that fits is of {}); the last {} are not covered yet, nor {} events of today",

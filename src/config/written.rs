@@ -1,6 +1,6 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
 use super::address::Address;
-use crate::model::{EventTime, Severity};
+use crate::model::{EventTime, Millis, Severity};
 use crate::normalise::Wrapping;
 use crate::policy::Tuning;
 use crate::respond::outlet::{OcsfTarget, SyslogTarget, Target, WebhookTarget};
@@ -61,6 +61,31 @@ pub struct Written {
     /// `[receiver]`
     #[serde(default)]
     pub receiver: Receiver,
+    /// `[retention]`
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// `[retention]`: how long is kept what grows with the trails.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// What a replay of recorded inputs needs, in days.
+    pub inputs_days: u32,
+    /// Events, with the redacted lines, in days.
+    pub events_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { inputs_days: 90, events_days: 400 }
+    }
+}
+
+impl From<Retention> for crate::ledger::retention::Retention {
+    fn from(r: Retention) -> Self {
+        Self { inputs: Millis::DAY.times(r.inputs_days.into()), events: Millis::DAY.times(r.events_days.into()) }
+    }
 }
 
 /// `[receiver]`: what takes in the trails that have `receive`.

@@ -59,6 +59,13 @@ pub fn replay_inputs(
         let Some(last) = rows.last() else { break };
         next = last.sequence + 1;
         for row in rows {
+            if row.sequence != outcome.core().next_sequence() {
+                return Err(gone(
+                    &row,
+                    "those before it have gone at the end of their retention: only a whole record can be replayed"
+                        .into(),
+                ));
+            }
             let input = match row.kind.as_str() {
                 "lines" => Input::Lines(lines(&row, &mut files, rules, &mut scratch)?),
                 "learn" => Input::Learn(lines(&row, &mut files, rules, &mut scratch)?),

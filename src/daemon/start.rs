@@ -147,6 +147,7 @@ async fn serve(
     let progress = Arc::new(Progress::default());
     let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
     ledger.set_session_life(Millis::SECOND.times(config.written.response.too_old_seconds.into()));
+    ledger.set_retention(config.written.retention.into());
     let outlets = config.written.outlets();
     ledger.set_outlets(outlets.keys())?;
     let path = ledger.path();

@@ -101,7 +101,15 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &A
                         break None;
                     }
                 }
-                Ok(None) => break None,
+                Ok(None) => {
+                    let files = follower.forgettable();
+                    if !files.is_empty() {
+                        // behind the lines in the channel, and so never before them
+                        let gone = Input::Gone { at: super::wall_now(), source: name.clone(), files };
+                        hand_over(ToWriter::Fact(Box::new(gone), None), &around.to, stop);
+                    }
+                    break None;
+                }
                 Err(e) => break Some(e),
             }
         };
@@ -171,14 +179,14 @@ fn pass(prepared: Prepared, around: &Surroundings, stop: &AtomicBool) -> bool {
     let mut waiting = Some(prepared);
     while let Some(prepared) = waiting.take() {
         let Some(next) = prepared.lines.first().map(|l| l.time) else {
-            return hand_over(prepared, &around.to, stop);
+            return hand_over(ToWriter::Lines(Box::new(prepared)), &around.to, stop);
         };
         let horizon = around.gate.pass(prepared.source(), next, super::wall_now());
         let (first, rest) = prepared.cut_after(horizon);
         if let Some(first) = first {
             let reached = first.reaches();
             around.gate.pass(&first.batch.source, reached, super::wall_now());
-            if !hand_over(first, &around.to, stop) {
+            if !hand_over(ToWriter::Lines(Box::new(first)), &around.to, stop) {
                 return false;
             }
         } else if stop.load(Ordering::Acquire) {
@@ -193,8 +201,7 @@ fn pass(prepared: Prepared, around: &Surroundings, stop: &AtomicBool) -> bool {
 }
 
 /// Waits for room in the channel, but not when we are to stop.
-fn hand_over(prepared: Prepared, to: &SyncSender<ToWriter>, stop: &AtomicBool) -> bool {
-    let mut message = ToWriter::Lines(Box::new(prepared));
+fn hand_over(mut message: ToWriter, to: &SyncSender<ToWriter>, stop: &AtomicBool) -> bool {
     loop {
         match to.try_send(message) {
             Ok(()) => return true,

@@ -269,14 +269,14 @@ impl Writer {
         for order in receipt.pending {
             self.tell(ToDelivery::Pending(order));
         }
-        let mut failed = Vec::new();
+        let mut then = Vec::new();
         for order in receipt.started {
             match self.document(order.get())? {
                 Ok(document) => self.tell(ToDelivery::Started(order, Box::new(document))),
                 Err(why) => {
                     self.health.wrong("orders", format!("order {}: {why}", order.get().id));
                     let verdict = Verdict::Failed(why.into());
-                    failed.push(Input::Ended { at: super::wall_now(), order: order.get().id, verdict });
+                    then.push(Input::Ended { at: super::wall_now(), order: order.get().id, verdict });
                 }
             }
         }
@@ -297,8 +297,14 @@ impl Writer {
                 // what is past its time lies there a little longer
                 tracing::warn!("{e}");
             }
+            match self.ledger.overdue(super::wall_now()) {
+                Ok(overdue) => {
+                    then.extend(overdue.map(|forgotten| Input::Retention { at: super::wall_now(), forgotten }))
+                }
+                Err(e) => tracing::warn!("{e}"),
+            }
         }
-        failed.into_iter().try_fold(receipt.core.begin(), |outcome, input| self.fold(outcome, input))
+        then.into_iter().try_fold(receipt.core.begin(), |outcome, input| self.fold(outcome, input))
     }
 
     /// What the hook is to be told, or why it can't be told enough to be started.

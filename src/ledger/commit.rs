@@ -1,5 +1,5 @@
 //! The one transaction.
-use super::{Error, Ledger, block, evidence, sql_error};
+use super::{Error, Ledger, block, evidence, retention, sql_error};
 use crate::detect::share::Place;
 use crate::model::{FindingVerdict, Millis, Order, OrderState, Refusal, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
@@ -138,6 +138,9 @@ impl Ledger {
         write_orders(c, changes, now, &mut leaves)?;
         write_incidents(c, changes, &mut leaves)?;
         self.write_events(changes, blocks, &mut leaves)?;
+        if let Some(forgotten) = &changes.forgotten {
+            retention::forget(self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?, forgotten)?;
+        }
         self.cut_seen(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         let last: u64 = c.query_row("SELECT coalesce(max(sequence), 0) FROM leaves", [], |r| r.get(0))?;
@@ -261,7 +264,12 @@ fn write_inputs(c: &Connection, changes: &Changes, leaves: &mut Vec<Leaf>) -> ru
     for input in &changes.inputs {
         put.execute(params![input.sequence, input.at.0, input.kind, input.body])?;
         let body = evidence::input_body(input.at.0, input.kind, &input.body);
-        leaves.push(Leaf { kind: "input", key: input.sequence.to_string(), body });
+        leaves.push(Leaf { kind: retention::leaf_kind(input.kind), key: input.sequence.to_string(), body });
+    }
+    let mut drop =
+        c.prepare_cached("DELETE FROM cursors WHERE source = ? AND device = ? AND inode = ? AND born = ?")?;
+    for (source, file) in &changes.gone {
+        drop.execute(params![source.as_str(), file.device as i64, file.inode as i64, file.born_ns])?;
     }
     let mut put = c.prepare_cached(
         "INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET path = ?5, \"offset\" = ?6, witness = ?7, size = ?8, sequence = ?9",

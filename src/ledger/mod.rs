@@ -12,6 +12,7 @@ pub mod evidence;
 mod head;
 pub mod history;
 pub mod read;
+pub mod retention;
 pub mod message;
 pub mod note;
 pub mod seal;
@@ -108,6 +109,7 @@ pub struct Ledger {
     /// Until when the sessions that were sealed lately stay sealed.
     sealed: HashMap<[u8; 16], WallTime>,
     session_life: Millis,
+    retention: Option<retention::Retention>,
     tail: u64,
     seen: std::collections::BTreeMap<SourceName, u64>,
     /// The evidence tree, as far as it was read.
@@ -130,6 +132,7 @@ impl Ledger {
             keys,
             sealed: HashMap::new(),
             session_life: limits::SESSION_LIFE,
+            retention: None,
             tail: 0,
             seen: Default::default(),
             tree: Default::default(),

@@ -48,7 +48,8 @@ CREATE TABLE outlets (name TEXT PRIMARY KEY, delivered INTEGER NOT NULL, error T
 -- What people did about incidents (JSON); each names one of its findings.
 CREATE TABLE incident_steps (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 -- The append-only list that the evidence tree is built over. `key` says whose digest a leaf is: an input's number, a finding's id
--- (hexadecimal), the number of an order's step, of an incident's step or of a block.
+-- (hexadecimal), the number of an order's step, of an incident's step or of a block. An input that lines or the clock made has
+-- the kind `reading`, any other `input`: only the former go by retention, and their leaves stay.
 CREATE TABLE leaves (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
 -- Signed heads of the tree (C2SP checkpoints).
 CREATE TABLE checkpoints (size INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL) STRICT;

@@ -2,7 +2,7 @@
 use super::evidence::{self, Frontier, Hash, inclusion};
 use super::note::{Checkpoint, VerifierKey};
 use super::read::Reader;
-use super::{Error, Keys};
+use super::{Error, Keys, retention};
 use crate::model::id::{hex, unhex};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub enum Fault {
     Edited {
         /// Which.
         record: u64,
-        /// `input`, `finding`, `order`, `incident` or `block`.
+        /// `input`, `reading` (an input that lines or the clock made), `finding`, `order`, `incident` or `block`.
         kind: String,
         /// Whose leaf it is.
         key: String,
@@ -80,6 +80,8 @@ pub struct Verified {
     pub time: Option<String>,
     /// How many checkpoints were held against the list.
     pub checkpoints: usize,
+    /// Records that went at the end of their retention, as recorded: their leaves are there.
+    pub forgotten: u64,
     /// Events that are in no block yet, and so in no record.
     pub events_waiting: u64,
     /// What is wrong, at most [`FAULTS`].
@@ -187,7 +189,7 @@ fn body(c: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<Vec<u8
         Ok(found.flatten().map(String::into_bytes))
     };
     match kind {
-        "input" => c
+        "input" | retention::READING => c
             .prepare_cached("SELECT at, kind, body FROM inputs WHERE sequence = ?")?
             .query_row([number], |r| {
                 Ok(evidence::input_body(r.get(0)?, &r.get::<_, String>(1)?, &r.get::<_, String>(2)?))
@@ -240,6 +242,7 @@ impl Run<'_> {
         let mut statement = self.c.prepare("SELECT sequence, kind, key, hash FROM leaves ORDER BY sequence")?;
         let mut rows = statement.query([])?;
         let mut next = 1;
+        let forgotten = retention::declared(self.c)?;
         self.heads(&tree);
         while let Some(row) = rows.next()? {
             let (sequence, kind, key): (u64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -252,6 +255,7 @@ impl Run<'_> {
                 match body(self.c, &kind, &key)? {
                     Some(body) if evidence::leaf_hash(&keys.leaf_salt(sequence), &kind, &key, &body) == hash => {}
                     Some(_) => self.fault(Fault::Edited { record: sequence, kind: kind.clone(), key: key.clone() }),
+                    None if forgotten.covers(&kind, sequence) => self.found.forgotten += 1,
                     None => self.fault(Fault::Gone { record: sequence, kind: kind.clone(), key: key.clone() }),
                 }
             }
@@ -288,7 +292,9 @@ impl Run<'_> {
             ("incident", "SELECT sequence FROM incident_steps ORDER BY sequence"),
             ("block", "SELECT id FROM blocks ORDER BY id"),
         ] {
-            let known = seen.get(kind);
+            // inputs that may go have leaves of a kind of their own
+            let of_lines = seen.get(retention::READING).filter(|_| kind == "input");
+            let known = [seen.get(kind), of_lines];
             let mut statement = self.c.prepare(sql)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -296,7 +302,7 @@ impl Run<'_> {
                     rusqlite::types::ValueRef::Integer(n) => n.to_string(),
                     _ => row.get(0)?,
                 };
-                if known.is_none_or(|known| !known.contains(&key)) {
+                if !known.iter().flatten().any(|known| known.contains(&key)) {
                     self.fault(Fault::Added { kind: kind.to_owned(), key });
                 }
             }

@@ -3,7 +3,7 @@ use super::Text;
 use super::finding::{Ask, Subject};
 use super::id::{Digest, FindingId, OrderId};
 use super::order::{Decision, Mute};
-use super::position::{Batch, SourceName};
+use super::position::{Batch, FileId, SourceName};
 use super::silence::Silence;
 use super::time::{EventTime, WallTime};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,22 @@ pub enum Input<L = Batch> {
         judgement: Judgement,
         /// Who, by peer credentials.
         by: Text,
+    },
+    /// Files of a trail are gone, and were read to their end or declared lost: their cursors are needed no more.
+    Gone {
+        /// When.
+        at: WallTime,
+        /// Of which trail.
+        source: SourceName,
+        /// Which.
+        files: Vec<FileId>,
+    },
+    /// What has been kept as long as it is to be kept goes.
+    Retention {
+        /// When.
+        at: WallTime,
+        /// Up to where.
+        forgotten: Forgotten,
     },
     /// A person did something about an incident.
     Incident(super::incident::IncidentStep),
@@ -130,6 +146,15 @@ pub enum Input<L = Batch> {
         /// How.
         verdict: Verdict,
     },
+}
+
+/// Up to which record, by its number in the list of leaves, things have gone at the end of their retention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Of the inputs that lines and the clock made.
+    pub inputs: u64,
+    /// Of the blocks of events.
+    pub events: u64,
 }
 
 /// An old file that was learned from.

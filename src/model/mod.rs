@@ -17,7 +17,7 @@ pub use event::{
 };
 pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
-pub use input::{Input, Judgement, LearnedFile, Verdict};
+pub use input::{Forgotten, Input, Judgement, LearnedFile, Verdict};
 pub use order::{Approval, Decision, Held, Mode, Mute, Order, OrderState, Purpose, Refusal, TargetKind, Verification};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
 pub use shown::{Shown, ShownBytes, cut};

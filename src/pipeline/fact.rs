@@ -12,6 +12,14 @@ impl Outcome {
             Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),
             Input::Acknowledge { at, finding, by } => self.changes.acknowledged.push((finding, at, by)),
             Input::Judge { at, judgement, by } => self.judged(judgement, at, by),
+            Input::Gone { source, files, .. } => {
+                for file in files {
+                    let key = (source.clone(), file);
+                    self.changes.cursors.remove(&key);
+                    self.changes.gone.push(key);
+                }
+            }
+            Input::Retention { forgotten, .. } => self.changes.forgotten = Some(forgotten),
             Input::Incident(step) => self.changes.incidents.push(step),
             Input::Hold { at, on, by } => {
                 self.changes.hold = Some(on);

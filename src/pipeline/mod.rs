@@ -154,6 +154,10 @@ pub struct Changes {
     pub inputs: Vec<InputRow>,
     /// Cursors, the last for each file of a trail.
     pub cursors: BTreeMap<(SourceName, crate::model::FileId), CursorRow>,
+    /// Files whose cursors go, before those above are written.
+    pub gone: Vec<(SourceName, crate::model::FileId)>,
+    /// What goes at the end of its retention.
+    pub forgotten: Option<crate::model::Forgotten>,
     /// Events to keep.
     pub events: Vec<Kept>,
     /// New findings.
@@ -234,6 +238,11 @@ impl Core {
     /// The rows of the trails.
     pub fn trails(&self) -> impl Iterator<Item = (&SourceName, &TrailRow)> {
         self.trails.iter().map(|(name, trail)| (name, &trail.row))
+    }
+
+    /// The number that the next input gets.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
     }
 
     /// State that expired before that time is past its time: the ledger may drop it whenever it likes.

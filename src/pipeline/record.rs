@@ -1,6 +1,6 @@
 //! The recorded form of an input: written by the ledger, read back by a replay of recorded inputs.
 use super::{InputRow, Prepared};
-use crate::model::{Decision, EventTime, Input, Judgement, Text, Verdict, WallTime};
+use crate::model::{Decision, EventTime, FileId, Input, Judgement, SourceName, Text, Verdict, WallTime};
 use serde_json::{Value, json};
 
 /// When it was observed.
@@ -14,6 +14,8 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
         | Input::Rules { at, .. }
         | Input::Acknowledge { at, .. }
         | Input::Judge { at, .. }
+        | Input::Gone { at, .. }
+        | Input::Retention { at, .. }
         | Input::Hold { at, .. }
         | Input::Decide { at, .. }
         | Input::Mute { at, .. }
@@ -42,6 +44,11 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
                 "honest": j.honest, "reason": j.reason, "by": by,
             }),
         ),
+        Input::Gone { source, files, .. } => {
+            let files: Vec<_> = files.iter().map(|f| (f.device, f.inode, f.born_ns)).collect();
+            ("gone", json!({"source": source.as_str(), "files": files}))
+        }
+        Input::Retention { forgotten, .. } => ("retention", json!(forgotten)),
         Input::Incident(step) => ("incident", json!(step)),
         Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
         Input::Decide { order, decision, by, .. } => {
@@ -95,6 +102,13 @@ impl InputRow {
                 },
                 by: by()?,
             },
+            "gone" => {
+                let files: Vec<(u64, u64, i64)> = serde_json::from_value(body["files"].clone()).ok()?;
+                let file = |(device, inode, born_ns)| FileId { device, inode, born_ns };
+                let source = SourceName(text("source")?.into());
+                Input::Gone { at, source, files: files.into_iter().map(file).collect() }
+            }
+            "retention" => Input::Retention { at, forgotten: serde_json::from_value(body).ok()? },
             "incident" => Input::Incident(serde_json::from_value(body).ok()?),
             "hold" => Input::Hold { at, on: body["on"].as_bool()?, by: by()? },
             "decide" => Input::Decide {
@@ -197,7 +211,7 @@ mod tests {
             Input::Judge { at, judgement, by: "uid 7".into() }
         };
         let file = LearnedFile {
-            source: crate::model::SourceName("portal".into()),
+            source: SourceName("portal".into()),
             path: "portal.log.3.gz".into(),
             lines: 7,
             events: 6,
@@ -209,6 +223,12 @@ mod tests {
             Input::Tick(at),
             Input::Learned { at, files: vec![file], by: by.clone() },
             Input::Rules { at, digest: Digest([3; 32]), silences: vec![silence()] },
+            Input::Gone {
+                at,
+                source: SourceName("portal".into()),
+                files: vec![FileId { device: 1, inode: 2, born_ns: -3 }],
+            },
+            Input::Retention { at, forgotten: crate::model::Forgotten { inputs: 8, events: 4 } },
             Input::Acknowledge { at, finding, by: by.clone() },
             judge(Some("ana".into()), true),
             judge(None, false),

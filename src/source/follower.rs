@@ -205,9 +205,13 @@ impl Follower {
         self.directories.clone()
     }
 
-    /// Files whose cursors nobody needs any more, each told once. To be called when everything handed on so far is
-    /// committed: before that, a cursor given up here might be the only one that the trail has.
+    /// Files whose cursors nobody needs any more, each told once. They may go with or after everything handed on so far, not before:
+    /// a cursor given up here might be the only one that the trail has.
     pub fn forgettable(&mut self) -> Vec<FileId> {
+        // that one of them was lost is declared by a batch that is still to come
+        if self.chain.iter().any(|entry| entry.file.declares.is_some()) {
+            return Vec::new();
+        }
         std::mem::take(&mut self.forgettable)
     }
 
