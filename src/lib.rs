@@ -14,7 +14,8 @@
 //! SQLite transaction; nothing is done or said before it. [`incident`] is what belongs together and what left, and [`resolve`] the copy of it for whose it was. Only after the commit [`respond`] carries out what was committed: the
 //! runner starts hooks and speaks to the network, the daemon writes syslog. [`health`] lists what can be wrong with us,
 //! [`config`] is what the operator wrote, [`receive`] is the process that lays on disk what comes over sockets and from the
-//! journal, where it is followed like any trail, [`control`] answers questions over a local socket, [`daemon`] drives the loops, and
+//! journal, where it is followed like any trail, [`control`] answers questions over a local socket, [`report`] tells of an
+//! incident afterwards, [`daemon`] drives the loops, and
 //! [`cli`] is the command line.
 //!
 //! # Architecture invariants
@@ -63,6 +64,8 @@ pub mod config;
 pub mod receive;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: answers over a socket")]
 pub mod control;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: writes the folder of an incident")]
+pub mod report;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: the clock, the loops, the threads")]
 pub mod daemon;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: prints, asks, and starts all that")]

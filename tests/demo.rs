@@ -1,4 +1,5 @@
 //! `tripline demo` as a person runs it: it does its job, says so in its last numbers, and leaves nothing behind.
+use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -60,6 +61,18 @@ fn what_is_kept_can_be_asked() {
         assert!(answer.status.success(), "{command}: {}", text(&answer));
         assert!(text(&answer).contains("dana"), "{command}: {}", text(&answer));
     }
+    // the report and the customer's copy say what the screen said
+    let kept = std::fs::read_dir(temp.path()).unwrap().next().unwrap().unwrap().path();
+    let left = row(&said, "left").1;
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(kept.join("customers/manifest.json")).unwrap()).unwrap();
+    let copied = manifest["customers"].as_object().unwrap().values().map(|c| c["records"].as_u64().unwrap());
+    assert_eq!(copied.sum::<u64>(), left, "{manifest:#}");
+    let report = std::fs::read_to_string(kept.join("report/report.md")).unwrap();
+    let words = left.to_string();
+    let words = format!("{},{} records", &words[..words.len() - 3], &words[words.len() - 3..]);
+    assert!(report.contains(&words), "{report}");
+    assert!(kept.join("report/proofs").read_dir().unwrap().count() > 0);
 }
 
 #[test]

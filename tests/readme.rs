@@ -233,6 +233,7 @@ fn every_key_is_explained() {
     let keys: BTreeSet<String> = [
         keys(&read("src/config/written.rs")),
         keys(&read("src/config/response.rs")),
+        keys(&read("src/config/notices.rs")),
         keys(&read("src/respond/settings.rs")),
         keys(&read("src/respond/outlet/settings.rs")),
         keys(&read("src/respond/outlet/webhook.rs")),
@@ -261,6 +262,8 @@ fn every_key_is_explained() {
         "runner",
         "receiver",
         "retention",
+        "notices",
+        "contract",
     ];
     let readme = read("README.md");
     let first = |l: &str| l.strip_prefix("| ").and_then(|l| Some(l.split_once(" |")?.0.to_owned()));
@@ -268,9 +271,9 @@ fn every_key_is_explained() {
         |key: &str| readme.lines().filter_map(first).any(|cell| cell.split(", ").any(|c| c == format!("`{key}`")));
     let table = |key: &str| {
         tables.contains(&key)
-            && ["]", ".", "]]"]
-                .iter()
-                .any(|end| ["[", "[response."].iter().any(|begin| readme.contains(&format!("{begin}{key}{end}"))))
+            && ["]", ".", "]]"].iter().any(|end| {
+                ["[", "[response.", "[notices."].iter().any(|begin| readme.contains(&format!("{begin}{key}{end}")))
+            })
     };
     let missing: Vec<&String> = keys.iter().filter(|k| !row(k) && !table(k)).collect();
     assert!(missing.is_empty(), "not in the README: {missing:?}");

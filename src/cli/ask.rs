@@ -158,8 +158,10 @@ pub fn test_finding(asking: &AskArgs) -> Result<Exit, Failure> {
 
 /// `tripline status`
 pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
-    let (rows, daemon) = ask(asking, &Request::Status)?;
+    let (mut rows, daemon) = ask(asking, &Request::Status)?;
+    let running = super::clocks::running(asking)?;
     if asking.json {
+        rows.iter_mut().for_each(|row| row["clocks"] = serde_json::json!(running));
         return print_json(&rows);
     }
     let row = rows.into_iter().next().unwrap_or_default();
@@ -196,6 +198,10 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     for mute in row["mutes"].as_array().into_iter().flatten().filter(|m| m["until"].as_i64() > Some(now)) {
         let until = EventTime(mute["until"].as_i64().unwrap_or(0));
         say!("muted until {until}: {}", shown(mute["reason"].as_str().unwrap_or("?")));
+    }
+    if !running.is_empty() {
+        say!("\nclocks:");
+        show::print(&super::clocks::table(&running));
     }
     for outlet in row["outlets"].as_array().into_iter().flatten() {
         let error = outlet["error"].as_str().map(|e| format!(" ({})", shown(e))).unwrap_or_default();

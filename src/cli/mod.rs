@@ -2,11 +2,13 @@
 
 mod ask;
 mod check;
+mod clocks;
 mod demo;
 mod drill;
 mod evidence;
 mod exit;
 mod explain;
+mod exposure;
 mod history;
 mod hooks;
 mod incident;
@@ -14,6 +16,7 @@ mod judge;
 mod learn;
 mod orders;
 mod replay;
+mod report;
 mod show;
 mod silences;
 mod watched;
@@ -125,7 +128,13 @@ enum Command {
     /// Before the alarm too. Of somebody whose credentials were used, only the acts of the intruder: what came from their own
     /// networks of old is their own. What was asked for, what was fetched and by whom are three facts; only what was fetched counts
     /// as having left.
-    Exposure(incident::ExposureArgs),
+    Exposure(exposure::ExposureArgs),
+    /// Write what happened in an incident, for people who were not there
+    ///
+    /// As Markdown to standard output; with --out as a folder: the report as one HTML page, Markdown and data, the recorded events,
+    /// every export, drafts of notices for the authority, each customer and the people concerned, proofs that the findings were
+    /// recorded, and a list of digests. It can be read without tripline.
+    Report(report::ReportArgs),
     /// List and show orders, and decide about them: approve, deny, release, cancel, retry, undo; review what would be done
     #[command(subcommand)]
     Orders(orders::Orders),
@@ -346,7 +355,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Incident(command) => incident::incident(&command),
-        Command::Exposure(args) => incident::exposure(&args),
+        Command::Exposure(args) => exposure::exposure(&args),
+        Command::Report(args) => report::report(&args),
         Command::Verify(args) => evidence::verify(&args),
         Command::Prove(args) => evidence::prove(&args),
         Command::Completions { shell } => {

@@ -5,6 +5,7 @@
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
 pub mod address;
+pub mod notices;
 mod response;
 mod silences;
 pub mod written;
@@ -148,6 +149,7 @@ impl Config {
         faults.extend(
             self.written.outlets().iter().filter_map(|(name, o)| Some(format!("{at}: [{name}]: {}", o.fault()?))),
         );
+        faults.extend(self.written.notices.fault().map(|fault| format!("{at}: [notices]: {fault}")));
         let between = response::settings(&self.written).err().unwrap_or_default();
         faults.extend(between.into_iter().map(|fault| format!("{at}: {fault}")));
         (!faults.is_empty()).then_some(faults)

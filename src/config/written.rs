@@ -64,6 +64,9 @@ pub struct Written {
     /// `[retention]`
     #[serde(default)]
     pub retention: Retention,
+    /// `[notices]`
+    #[serde(default)]
+    pub notices: super::notices::Notices,
 }
 
 /// `[retention]`: how long is kept what grows with the trails.

@@ -55,7 +55,10 @@ pub fn answer(reader: &Reader, request: &Request, policies: Policies<'_>) -> Res
             let rows = incidents::incidents(reader).map_err(said)?;
             Ok(rows.iter().take(*limit as usize).map(|incident| json!(incident)).collect())
         }
-        Request::Incident { id } => Ok(vec![incidents::shown(reader, id)?]),
+        Request::Incident { id } => {
+            let case = incidents::case(reader, &incidents::incident(reader, id)?).map_err(said)?;
+            Ok(vec![json!(case)])
+        }
         Request::Exposure { id, customer } => {
             let case = incidents::case(reader, &incidents::incident(reader, id)?).map_err(said)?;
             let exposure = match customer {

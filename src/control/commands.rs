@@ -58,9 +58,20 @@ fn incident_act(reader: &Reader, act: &Act) -> Result<IncidentAct, String> {
         Act::Review => IncidentAct::Review,
         Act::Close(reason) => IncidentAct::Close { reason: bounded_reason(reason)? },
         Act::Reopen(reason) => IncidentAct::Reopen { reason: bounded_reason(reason)? },
+        Act::Determine(reason) => IncidentAct::Determine { reason: bounded_reason(reason)? },
+        Act::Told(clock, how) => IncidentAct::Told { clock: clock_name(clock)?, how: bounded_reason(how)? },
+        Act::Waive(clock, reason) => IncidentAct::Waive { clock: clock_name(clock)?, reason: bounded_reason(reason)? },
         Act::Merge(with) => IncidentAct::Merge { with: incidents::incident(reader, with)?.id },
         Act::Split(from) => IncidentAct::Split { from: finding_id(reader, from)? },
     })
+}
+
+fn clock_name(name: &str) -> Result<Text, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    match name.len() <= 128 && name.contains('/') && name.chars().all(plain) {
+        true => Ok(name.into()),
+        false => Err("a clock is called profile/duty: `tripline incident show` lists them".into()),
+    }
 }
 
 fn decided(reader: &Reader, rules: &Rules, id: &str, decision: Decision, by: &str) -> Result<OrderId, String> {

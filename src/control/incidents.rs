@@ -1,29 +1,39 @@
 //! Incidents, and what left in them: gathered from the ledger.
 use super::answer::{PATIENCE, finding_id};
 use crate::incident::case::{self, Clue, Incident};
-use crate::incident::exposure::Exposure;
+use crate::incident::days::{DayRow, days};
+use crate::incident::exposure::{Exposure, Total};
 use crate::incident::scope::{LOOK_AHEAD, LOOK_BACK, scope};
 use crate::ledger::history::Bounds;
 use crate::ledger::read::{Asked, FindingFilter, FindingRow, MOST_ROWS};
 use crate::ledger::{Error, Reader};
-use crate::model::{Finding, Severity};
+use crate::model::{EventTime, Finding, Severity, Text, WallTime};
 use crate::pipeline::EventRow;
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many acts of one actor are looked at: months of a busy person's.
 const ACTS: usize = 200_000;
 
 /// An incident with all that it rests on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Case {
     /// The incident.
     pub incident: Incident,
+    /// Event time of the first recorded act that is the incident's.
+    pub first_contact: Option<EventTime>,
+    /// Since when every order to end something has held.
+    pub contained: Option<WallTime>,
     /// Its findings, the earliest first.
     pub findings: Vec<FindingRow>,
     /// The recorded acts that are the incident's, in time order, with what others fetched of its exports.
     pub acts: Vec<EventRow>,
+    /// What those whom it is about took on each day, in it and besides it.
+    pub days: Vec<DayRow>,
     /// What left.
     pub exposure: Exposure,
+    /// What left of each customer.
+    pub totals: BTreeMap<Text, Total>,
     /// The ledger is so large that not all of it was looked at.
     pub cut: bool,
 }
@@ -90,24 +100,16 @@ pub fn case(reader: &Reader, incident: &Incident) -> Result<Case, Error> {
     }
     acts.sort_by_key(|act| (act.time, act.id));
     acts.dedup_by_key(|act| act.id);
-    Ok(Case { exposure: Exposure::of(&acts), incident: incident.clone(), findings, acts, cut })
-}
-
-/// One incident as it is shown.
-///
-/// # Errors
-/// There is none, for a person.
-pub fn shown(reader: &Reader, id: &str) -> Result<Value, String> {
-    let case = case(reader, &incident(reader, id)?).map_err(|e| e.to_string())?;
-    let first = case.acts.first().map(|act| act.time);
-    Ok(json!({
-        "incident": case.incident,
-        "first_contact": first,
-        "contained": case::contained_at(&case.incident.orders),
-        "findings": case.findings,
-        "acts": case.acts,
-        "totals": case.exposure.by_customer(),
-        "exposure": case.exposure,
-        "cut": case.cut,
-    }))
+    let exposure = Exposure::of(&acts);
+    Ok(Case {
+        incident: incident.clone(),
+        first_contact: acts.first().map(|act| act.time),
+        contained: case::contained_at(&incident.orders),
+        findings,
+        days: days(&all, &acts.iter().map(|act| act.id).collect()),
+        acts,
+        totals: exposure.by_customer(),
+        exposure,
+        cut,
+    })
 }

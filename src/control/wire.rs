@@ -181,6 +181,12 @@ pub enum Act {
     Close(String),
     /// It is not over after all, and why.
     Reopen(String),
+    /// It is a breach, and on what that rests.
+    Determine(String),
+    /// A duty was met: the clock, and how.
+    Told(String, String),
+    /// A duty need not be met: the clock, and why.
+    Waive(String, String),
     /// It is the same as another one.
     Merge(String),
     /// A finding does not belong to it, or an incident that was merged with it.

@@ -279,6 +279,11 @@ impl Following {
                     // a writer that has no room for it is busy, or waits for the disk; the next one will do
                     let _ = self.around.to.try_send(tick(wall_now()));
                     self.said.say(self.around.rules.silences.iter(), wall_now());
+                    let ledger = self.config.written.state_dir.join(crate::ledger::FILE);
+                    match super::clocks::remind(&self.config, ledger, self.around.to.clone()).await {
+                        Ok(()) => self.around.health.well("clocks"),
+                        Err(e) => self.around.health.wrong("clocks", e),
+                    }
                     if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
                         self.around.health.wrong(&dead, "its thread died: this is a defect; what it said is in the log. Restart tripline");
                     }

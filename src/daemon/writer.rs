@@ -3,6 +3,7 @@
 //! Lines wait for at most [`limits::COMMIT_AFTER`]; what was found is committed at once. While the disk is full nothing
 //! goes on: the same outcome is tried again until it is written, and the trails wait in their files.
 use crate::health::Health;
+use crate::incident::clock::Reminder;
 use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, message::Message};
 use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
@@ -26,6 +27,8 @@ pub enum ToWriter {
     Undelivered(String, oneshot::Sender<Vec<Message>>),
     /// An outlet took messages up to a number, or could not, and why.
     Delivered(String, Option<u64>, Option<String>),
+    /// A clock nears its end: tell it, unless it was told.
+    Remind(Box<Reminder>),
     /// Commit, and end.
     Stop,
 }
@@ -105,6 +108,10 @@ impl Writer {
                 outcome = self.commit(outcome)?;
             }
             if stop {
+                // what was recorded until now is covered; the head is told at the next start
+                if let Err(e) = self.ledger.checkpoint(super::wall_now()) {
+                    tracing::warn!("{e}");
+                }
                 return Ok(());
             }
         }
@@ -216,6 +223,15 @@ impl Writer {
                     Ok(()) => self.health.well("outbox"),
                     // they are sent once more: a receiver knows a finding by its id
                     Err(e) => self.health.wrong("outbox", e.to_string()),
+                }
+            }
+            ToWriter::Remind(reminder) => {
+                let body = serde_json::to_string(&reminder).unwrap_or_default();
+                match self.ledger.remind(super::wall_now(), &reminder.key(), &body) {
+                    Ok(true) => self.tell(ToDelivery::Told),
+                    Ok(false) => {}
+                    // it is found again in a minute
+                    Err(e) => self.health.wrong("clocks", e.to_string()),
                 }
             }
             ToWriter::Stop => return Ok((outcome, true)),

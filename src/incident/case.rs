@@ -47,6 +47,8 @@ pub struct Incident {
     pub alarm: EventTime,
     /// Event time of its latest finding.
     pub last: EventTime,
+    /// When we knew: its first finding of high severity was made.
+    pub known: WallTime,
     /// Whom it is about.
     pub actors: BTreeSet<Text>,
     /// From where.
@@ -169,8 +171,9 @@ fn incident(clues: &[&Clue<'_>], case: &[usize], orders: &[Order], steps: &[Inci
         state: state(&findings, &orders, &steps),
         severity: findings.iter().map(|f| f.severity).max().unwrap_or(Severity::High),
         first: findings.iter().map(|f| f.first).min().unwrap_or_default(),
-        alarm: high.map(|f| f.time).min().unwrap_or_default(),
+        alarm: high.clone().map(|f| f.time).min().unwrap_or_default(),
         last: findings.iter().map(|f| f.time).max().unwrap_or_default(),
+        known: high.map(|f| f.observed).min().unwrap_or_default(),
         actors: findings.iter().filter_map(|f| f.subject.actor.clone()).collect(),
         addresses: findings.iter().filter_map(|f| f.subject.ip).collect(),
         policies: findings.iter().map(|f| Text::from(&*f.policy)).collect(),

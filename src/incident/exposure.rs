@@ -248,3 +248,9 @@ fn by(event: &EventRow) -> By {
         records: event.export.as_ref().and_then(|x| x.records).filter(|_| event.activity == Activity::Download),
     }
 }
+
+/// A day, of days since 1970: `2026-03-01`.
+pub fn day(n: i32) -> String {
+    let day = jiff::civil::Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(n));
+    day.map_or_else(|_| n.to_string(), |day| day.to_string())
+}

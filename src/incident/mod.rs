@@ -2,8 +2,9 @@
 
 pub mod case;
 pub mod chain;
+pub mod clock;
+pub mod days;
 pub mod exposure;
 pub mod history;
 pub mod ocsf;
-pub mod report;
 pub mod scope;

@@ -1,8 +1,11 @@
-//! Findings and orders as OCSF 1.8 objects: Detection Finding (class 2004) and Remediation Activity (class 7001).
+//! Findings, orders and incidents as OCSF 1.8 objects: Detection Finding (class 2004), Remediation Activity (class 7001) and Incident
+//! Finding (class 2005).
 //!
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
+use super::case::{Incident, IncidentState};
+use super::clock::Reminder;
 use crate::ledger::read::FindingRow;
-use crate::model::{Finding, FindingVerdict, Held, Order, OrderState, Purpose, Severity};
+use crate::model::{Finding, FindingVerdict, Held, Order, OrderState, Purpose, Severity, WallTime};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 
@@ -167,6 +170,63 @@ pub fn order(order: &Order) -> Value {
             "findings": order.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         },
     }))
+}
+
+/// An incident as it stands, with its findings.
+pub fn incident(incident: &Incident, findings: &[FindingRow]) -> Value {
+    let (status_id, status) = match incident.state {
+        IncidentState::Open => (1, "New"),
+        IncidentState::Contained | IncidentState::Reviewing => (2, "In Progress"),
+        IncidentState::Closed => (5, "Closed"),
+    };
+    let about = findings.iter().map(|row| json!({"uid": row.finding.id.to_string(), "title": row.finding.title}));
+    strip(json!({
+        "class_uid": 2005,
+        "class_name": "Incident Finding",
+        "category_uid": 2,
+        "activity_id": 2,
+        "type_uid": 200_502,
+        "time": incident.last.0,
+        "start_time": incident.first.0,
+        "severity_id": incident.severity.ocsf(),
+        "severity": severity_name(incident.severity),
+        "status_id": status_id,
+        "status": status,
+        "is_alert": incident.state != IncidentState::Closed,
+        "metadata": metadata(&incident.id.to_string(), incident.known),
+        "finding_info_list": about.collect::<Vec<_>>(),
+        "unmapped": { "state": incident.state.name(), "actors": incident.actors, "addresses": incident.addresses },
+    }))
+}
+
+/// A clock that nears its end: news of an incident.
+pub fn reminder(at: WallTime, reminder: &Reminder) -> Value {
+    let clock = &reminder.clock;
+    strip(json!({
+        "class_uid": 2005,
+        "class_name": "Incident Finding",
+        "category_uid": 2,
+        "activity_id": 2,
+        "type_uid": 200_502,
+        "time": at.0,
+        "severity_id": reminder.severity().ocsf(),
+        "severity": severity_name(reminder.severity()),
+        "status_id": 2,
+        "status": "In Progress",
+        "message": reminder.text(),
+        "metadata": metadata(&clock.incident.to_string(), at),
+        "finding_info_list": [{"uid": clock.incident.to_string(), "title": clock.what}],
+        "unmapped": { "clock": clock.name, "standing": reminder.standing.name(), "due": clock.due, "to": clock.to.name() },
+    }))
+}
+
+fn metadata(uid: &str, logged: WallTime) -> Value {
+    json!({
+        "version": "1.8.0",
+        "product": { "name": "tripline", "version": env!("CARGO_PKG_VERSION") },
+        "uid": uid,
+        "logged_time": logged.0,
+    })
 }
 
 fn evidence(event: &EventRow) -> Value {

@@ -12,6 +12,7 @@ pub mod evidence;
 mod head;
 pub mod history;
 pub mod read;
+mod reminder;
 pub mod retention;
 pub mod message;
 pub mod note;
@@ -40,7 +41,7 @@ pub const FILE: &str = "ledger.sqlite";
 /// Marks the file as ours: "TRIP".
 const APPLICATION_ID: i32 = 0x5452_4950;
 /// The schema's version. A newer one is refused.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// What went wrong with the ledger.
 #[derive(Debug)]
@@ -528,7 +529,9 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
     let pragma = |name: &str| {
         connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"))
     };
-    for (from, step) in [(1, include_str!("schema-2.sql")), (2, include_str!("schema-3.sql"))] {
+    let steps =
+        [(1, include_str!("schema-2.sql")), (2, include_str!("schema-3.sql")), (3, include_str!("schema-4.sql"))];
+    for (from, step) in steps {
         if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, from) {
             connection.execute_batch(step).map_err(sql("bringing the schema up to date"))?;
         }

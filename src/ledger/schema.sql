@@ -53,3 +53,5 @@ CREATE TABLE incident_steps (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTE
 CREATE TABLE leaves (sequence INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
 -- Signed heads of the tree (C2SP checkpoints).
 CREATE TABLE checkpoints (size INTEGER NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
+-- Of which clocks, at which point, people were reminded.
+CREATE TABLE reminders (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -25,6 +25,25 @@ pub enum IncidentAct {
         /// Why; at most [`super::limits::REASON_BYTES`].
         reason: Text,
     },
+    /// It is a breach: clocks that run from a determination begin.
+    Determine {
+        /// On what that rests; at most [`super::limits::REASON_BYTES`].
+        reason: Text,
+    },
+    /// A duty was met: somebody was told.
+    Told {
+        /// The clock, `profile/duty`.
+        clock: Text,
+        /// Who was told, and by what way; at most [`super::limits::REASON_BYTES`].
+        how: Text,
+    },
+    /// A duty need not be met.
+    Waive {
+        /// The clock, `profile/duty`.
+        clock: Text,
+        /// The decision and its basis; at most [`super::limits::REASON_BYTES`].
+        reason: Text,
+    },
     /// Another incident is the same one. Undone by a split of the two.
     Merge {
         /// A finding of the other.

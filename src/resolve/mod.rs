@@ -76,6 +76,14 @@ pub struct Manifest {
     pub customers: BTreeMap<Text, Customer>,
 }
 
+impl Manifest {
+    /// What is to be asked for an incident, and nothing found yet.
+    pub fn asked(incident: String, time_zone: &str, exposure: &Exposure) -> Manifest {
+        let (queries, not_answerable) = queries(exposure);
+        Manifest { incident, time_zone: time_zone.to_owned(), queries, not_answerable, ..Manifest::default() }
+    }
+}
+
 /// One message log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
@@ -325,7 +333,7 @@ impl<'a> Copies<'a> {
 }
 
 /// A file's or folder's name for what may be any text.
-fn folder_of(text: &str) -> String {
+pub fn folder_of(text: &str) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
     let mut name = String::new();
     for (n, byte) in text.bytes().enumerate() {

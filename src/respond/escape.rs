@@ -1,4 +1,4 @@
-//! What a value that somebody else chose may look like where an action puts it: in a URL's path or query, in a header.
+//! What a value that somebody else chose may look like where it is put: in a URL's path or query, in a header, in Markdown.
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Everything but the unreserved characters of RFC 3986, 2.3.
@@ -38,4 +38,17 @@ pub fn header(value: &str) -> Result<String, String> {
         true => Ok(value.to_owned()),
         false => Err("is not plain enough for a header".into()),
     }
+}
+
+/// A value of one line in Markdown: each character that could begin something there has a backslash before it.
+pub fn markdown(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for (n, c) in value.char_indices() {
+        // a heading, a list or a line across begins only at the beginning; a link needs its brackets
+        if "\\`*_{}[]<>|~&".contains(c) || (n == 0 && "#+-=".contains(c)) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }

@@ -10,6 +10,7 @@ pub mod action;
 pub mod client;
 pub mod confine;
 pub mod document;
+pub mod escape;
 pub mod journal;
 pub mod once;
 pub mod outlet;
@@ -21,7 +22,6 @@ pub mod template;
 pub mod wire;
 
 mod claims;
-mod escape;
 mod net;
 mod secret;
 

@@ -52,7 +52,11 @@ pub fn configure(dir: &Path, sessions: &Path) -> Result<(), Failure> {
          [[trail]]\nname = \"downloads\"\npaths = [{}]\nprofile = \"download-log\"\n\n\
          # Left out, tripline only says what it would do.\n\
          [response]\nmode = \"enforce\"\n\n\
-         [actions.end-session]\ncommand = [{}]\n",
+         [actions.end-session]\ncommand = [{}]\n\n\
+         # For the report, and for who must be told.\n\
+         [notices]\nprovider = \"Example Messages, made up for this demo\"\ncontact = \"security@messages.example\"\n\
+         clocks = [\"gdpr-processor\", \"eu-611-2013\", \"fcc-cpni\"]\n\
+         fields = {{ mfa = \"phone number, carrier, country, date and time; no contents\" }}\n",
         place("state"),
         place("control.sock"),
         place(PORTAL_TRAIL),

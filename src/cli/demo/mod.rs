@@ -3,6 +3,7 @@
 //! Everything that detects and acts is `tripline run` as it is: this process only plays the provider (its portal, its
 //! staff, its trails) and the intruder, and tells what happens.
 
+mod afterwards;
 mod attack;
 mod daemon;
 pub mod hook;
@@ -16,11 +17,12 @@ use super::{Exit, Failure};
 use crate::control::wire::Request;
 use crate::ledger::read::FindingFilter;
 use crate::model::{FindingId, Severity};
+use crate::report::grouped;
 use attack::{Found, Tally};
 use daemon::Daemon;
 use people::{Customer, Dice, Person};
 use portal::{Portal, Visit};
-use screen::{Screen, grouped};
+use screen::Screen;
 use stage::{Directory, Told};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +49,9 @@ pub fn run(keep: bool) -> Result<Exit, Failure> {
         }
         other => other?,
     };
+    if keep {
+        afterwards::write(directory.path(), &finding)?;
+    }
     further(keep.then_some(directory.path()), &finding, &screen);
     Ok(Exit::Done)
 }
@@ -249,9 +254,16 @@ fn false_alarms(daemon: &Daemon, found: &Found) -> Result<usize, Failure> {
 /// Where to look further.
 fn further(kept: Option<&Path>, finding: &FindingId, screen: &Screen) {
     let Some(dir) = kept else {
-        screen.line("To look into what tripline recorded: tripline demo --keep");
+        screen.text(
+            "",
+            "With --keep it also leaves a report, drafts of notices, and each customer's own records, and says where.",
+        );
         return;
     };
+    for (what, path) in [("What happened, as a report", "report/report.html"), ("Each customer's copy", "customers")] {
+        let path = crate::cli::show::shown(&dir.join(path).display().to_string());
+        screen.line(&format!("{what}:\n   {path}"));
+    }
     let config = crate::cli::show::shown(&dir.join(daemon::CONFIG).display().to_string());
     screen
         .line(&format!("Its files are in {}. To look into them:", crate::cli::show::shown(&dir.display().to_string())));

@@ -3,6 +3,7 @@ use super::attack::{Found, Tally};
 use super::people::{Customer, Person};
 use crate::cli::show::{paint, shown};
 use crate::model::Finding;
+use crate::report::grouped;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -178,29 +179,9 @@ fn wrapped(indent: &str, text: &str) -> Vec<String> {
     lines
 }
 
-/// With commas between thousands.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_in_threes() {
-        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(n), text);
-        }
-    }
 
     #[test]
     fn lines_keep_to_their_width_and_colours_take_none_of_it() {

@@ -1,8 +1,8 @@
 //! Ordinary work: four weeks of it that are past, and the shift that goes on while the demo runs.
 use super::people::{Customer, Dice, Person};
 use super::portal::{Act, Export, Portal, Visit, last_days};
-use super::screen::grouped;
 use crate::cli::Failure;
+use crate::report::grouped;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};

@@ -21,6 +21,7 @@ pub(super) mod relay;
 pub use settings::{OcsfTarget, SyslogTarget, Transport};
 pub use webhook::WebhookTarget;
 
+use crate::incident::clock::Reminder;
 use crate::incident::ocsf;
 use crate::ledger::message::Message as Row;
 use crate::model::{Finding, Held, Order, OrderState, Severity, WallTime};
@@ -35,6 +36,8 @@ pub enum Told {
     Order(Box<Order>),
     /// A signed head of the evidence tree, once a minute.
     Checkpoint(Checkpoint),
+    /// A clock that nears its end, or has passed it.
+    Reminder(WallTime, Box<Reminder>),
 }
 
 /// A signed head of the evidence tree.
@@ -54,6 +57,7 @@ impl Told {
     pub fn read(row: &Row) -> Result<Told, serde_json::Error> {
         match row.kind.as_str() {
             "finding" => serde_json::from_str(&row.body).map(Told::Finding),
+            "reminder" => serde_json::from_str(&row.body).map(|reminder| Told::Reminder(row.made, reminder)),
             "checkpoint" => Ok(Told::Checkpoint(Checkpoint { at: row.made, note: row.body.clone() })),
             _ => serde_json::from_str(&row.body).map(Told::Order),
         }
@@ -67,6 +71,7 @@ impl Told {
                 Severity::High
             }
             Told::Checkpoint(_) => Severity::Informational,
+            Told::Reminder(_, reminder) => reminder.severity(),
             Told::Order(order) => match order.state {
                 OrderState::Failed | OrderState::Unknown | OrderState::Waiting | OrderState::Held => Severity::High,
                 OrderState::Done => Severity::Medium,
@@ -81,6 +86,7 @@ impl Told {
         match self {
             Told::Finding(finding) => ocsf::told(finding),
             Told::Order(order) => ocsf::order(order),
+            Told::Reminder(at, reminder) => ocsf::reminder(*at, reminder),
             // no class of OCSF is about it: only syslog is told
             Told::Checkpoint(_) => serde_json::Value::Null,
         }

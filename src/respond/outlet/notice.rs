@@ -4,7 +4,9 @@
 //! character, and [`Notice::escaped`] takes from it what the receiver would read as markup, so that nobody can make our
 //! message say something else, call everybody, or show a link.
 use super::{Told, syslog};
+use crate::incident::clock::Reminder;
 use crate::model::{EventTime, Finding, Order, Severity, Shown, cut, id::hex};
+use crate::respond::escape;
 use crate::respond::secret::Secret;
 use crate::respond::template::{Fields, Get};
 use serde::{Deserialize, Serialize};
@@ -68,9 +70,9 @@ macro_rules! texts {
 }
 
 texts! {
-    /// `finding` or `order`.
+    /// `finding`, `order` or `clock`.
     kind,
-    /// Of the finding or order: the key by which a receiver knows it again.
+    /// Of the finding or order, or of a clock's incident: the key by which a receiver knows it again.
     id,
     /// `informational` to `critical`.
     severity,
@@ -130,6 +132,7 @@ impl Notice {
             Told::Finding(finding) => of_finding(finding),
             Told::Order(order) => of_order(order),
             Told::Checkpoint(_) => Texts::default(),
+            Told::Reminder(_, reminder) => of_reminder(reminder),
         };
         let severity = told.severity();
         let fields = Texts { severity: Some(severity.name().into()), level: Some(level(severity).into()), ..fields };
@@ -168,16 +171,7 @@ impl Notice {
                 let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 call_nobody(&text)
             }),
-            Escape::Markdown => self.fields.each(|text| {
-                let mut out = String::with_capacity(text.len());
-                for c in text.chars() {
-                    if "\\`*_{}[]()<>#+-!|~&".contains(c) {
-                        out.push('\\');
-                    }
-                    out.push(c);
-                }
-                call_nobody(&out)
-            }),
+            Escape::Markdown => self.fields.each(|text| call_nobody(&escape::markdown(text))),
         }
         self
     }
@@ -220,6 +214,20 @@ fn of_finding(finding: &Finding) -> Texts {
         session: subject.session.map(|s| hex(&s.digest)),
         customer: some(subject.customer.as_ref()),
         test: finding.test.then(|| "test".into()),
+        ..Texts::default()
+    }
+}
+
+fn of_reminder(reminder: &Reminder) -> Texts {
+    let clock = &reminder.clock;
+    Texts {
+        kind: Some("clock".into()),
+        id: Some(clock.incident.to_string()),
+        text: Some(reminder.text()),
+        title: Some(clock.what.to_string()),
+        policy: Some(clock.name.to_string()),
+        time: some(clock.due.as_ref()),
+        state: Some(reminder.standing.name().into()),
         ..Texts::default()
     }
 }
@@ -270,7 +278,7 @@ mod tests {
                 "<!channel> <http://x|y> & @here",
                 "&lt;!channel&gt; &lt;http://x|y&gt; &amp; @\u{2060}here||a<b",
             ),
-            (Escape::Markdown, "[x](http://y) @all", "\\[x\\]\\(http://y\\) @\u{2060}all||a<b"),
+            (Escape::Markdown, "[x](http://y) @all", "\\[x\\](http://y) @\u{2060}all||a<b"),
             (Escape::None, "{secret} <b>", "{secret} <b>||a<b"),
         ] {
             assert_eq!(rendered(escape, actor), shown);

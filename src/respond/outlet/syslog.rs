@@ -5,6 +5,7 @@
 //! 6.3.3 says. The text is UTF-8 behind a byte-order mark (6.4). A message that is too long loses text first, then
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
 use super::{Checkpoint, Told};
+use crate::incident::clock::Reminder;
 use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -97,6 +98,7 @@ impl Message {
             Told::Finding(finding) => Message::finding(finding),
             Told::Order(order) => Message::order(order, Severity::High),
             Told::Checkpoint(checkpoint) => Message::checkpoint(checkpoint),
+            Told::Reminder(at, reminder) => Message::reminder(*at, reminder),
         }
     }
 
@@ -110,6 +112,25 @@ impl Message {
             required: vec![("note", STANDARD.encode(&checkpoint.note)), ("size", size.to_owned())],
             optional: Vec::new(),
             text: format!("{size} records are signed; keep this: tripline verify --against"),
+        }
+    }
+
+    /// The message of a clock that nears its end, or has passed it.
+    fn reminder(at: WallTime, reminder: &Reminder) -> Message {
+        let clock = &reminder.clock;
+        let mut params = Params::default();
+        params.add("incident", clock.incident);
+        params.add("clock", &clock.name);
+        params.add("standing", reminder.standing.name());
+        params.add("to", clock.to.name());
+        params.add_some("due", clock.due);
+        Message {
+            level: level(reminder.severity()) as u8,
+            at,
+            kind: "CLOCK",
+            required: vec![("id", clock.incident.to_string()), ("severity", reminder.severity().name().into())],
+            optional: params.0,
+            text: reminder.text(),
         }
     }
 

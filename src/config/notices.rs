@@ -1,0 +1,103 @@
+//! `[notices]`: who must be told of an incident, by when, and what drafts are filled with.
+use crate::incident::clock::{self, Calendar, Duty, Length, Profile, Recipient};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `[notices]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notices {
+    /// Your name and address, as notices have it.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// Whom to ask.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// What a record of each kind of log holds: `mfa = "phone number, carrier, state, date and time"`.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+    /// The clocks that run for each incident: names of shipped profiles.
+    #[serde(default)]
+    pub clocks: Vec<String>,
+    /// `[[notices.contract]]`: clocks of your own.
+    #[serde(default)]
+    pub contract: Vec<Contract>,
+    /// In whose zone business days are counted (an IANA name).
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// Days that are no business days.
+    #[serde(default)]
+    pub holidays: Vec<String>,
+    /// A folder with drafts of your own: `customer.md`, `authority.md`, `person.md`.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
+}
+
+/// `[[notices.contract]]`: what a contract asks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Names it.
+    pub name: String,
+    /// How long there is from the alarm on.
+    pub hours: u32,
+    /// Whom to tell, and how.
+    pub what: String,
+}
+
+impl Notices {
+    /// The clocks that are to run.
+    ///
+    /// # Errors
+    /// What is not there, for a person.
+    pub fn profiles(&self) -> Result<Vec<Profile>, String> {
+        let mut profiles = self.clocks.iter().map(|name| clock::named(name)).collect::<Result<Vec<_>, _>>()?;
+        profiles.extend(self.contract.iter().map(Contract::profile));
+        Ok(profiles)
+    }
+
+    /// When people work.
+    ///
+    /// # Errors
+    /// There is no such zone or day.
+    pub fn calendar(&self) -> Result<Calendar, String> {
+        let zone = match &self.time_zone {
+            None => TimeZone::UTC,
+            Some(name) => TimeZone::get(name).map_err(|e| format!("time_zone: {e}"))?,
+        };
+        let day =
+            |text: &String| text.parse::<Date>().map_err(|_| format!("holidays: {text:?} is no day: write 2026-12-25"));
+        Ok(Calendar { zone, holidays: self.holidays.iter().map(day).collect::<Result<_, _>>()? })
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> Option<String> {
+        let missing =
+            |dir: &PathBuf| (!dir.is_dir()).then(|| format!("templates {}: there is no such folder", dir.display()));
+        self.profiles().err().or_else(|| self.calendar().err()).or_else(|| self.templates.as_ref().and_then(missing))
+    }
+}
+
+impl Contract {
+    fn profile(&self) -> Profile {
+        Profile {
+            name: "contract".into(),
+            about: "What you have agreed to".into(),
+            law: "contract".into(),
+            status: "As you have written it.".into(),
+            duty: vec![Duty {
+                name: self.name.clone(),
+                to: Recipient::Customer,
+                what: self.what.clone(),
+                rule: self.name.clone(),
+                from: "aware".into(),
+                within: Some(Length::Hours(self.hours)),
+                not_before: None,
+                notice: Recipient::Customer,
+            }],
+        }
+    }
+}
