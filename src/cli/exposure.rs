@@ -20,7 +20,7 @@ pub struct ExposureArgs {
     /// Only of this customer account
     #[arg(long, value_name = "ACCOUNT")]
     customer: Option<String>,
-    /// Join what left with these message logs (CSV with a header, or JSON lines; plain or .gz): writes for each customer the exact
+    /// Join what left with these message logs (CSV with a header, or JSON lines; plain, .gz or .zst): writes for each customer the exact
     /// records, the distinct numbers, and a manifest with digests, into --out
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "out")]
     resolve: Vec<PathBuf>,

@@ -26,7 +26,7 @@ pub struct LearnArgs {
     /// JSON, one object
     #[arg(long)]
     json: bool,
-    /// Old files, plain or .gz, in any order
+    /// Old files, plain, .gz or .zst, in any order
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }

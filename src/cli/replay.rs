@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 #[derive(Args)]
 pub struct ReplayArgs {
-    /// Trail files, plain or .gz; their products are recognised
+    /// Trail files, plain, .gz or .zst; their products are recognised
     #[arg(value_name = "FILE", conflicts_with = "config", required_unless_present = "config")]
     files: Vec<PathBuf>,
     /// A configuration: its trails, policies, databases and lists

@@ -2,7 +2,6 @@
 use crate::model::{EventId, SourceName};
 use crate::pipeline::watch::{Told, Wanted};
 use crate::pipeline::{Outcome, Prepared};
-use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -94,9 +93,7 @@ impl Watching {
 /// The offset of the last byte of a line, in the decompressed content; nothing where there are not so many lines.
 fn last_byte(path: &Path, line: u64) -> io::Result<Option<u64>> {
     let file = File::open(path)?;
-    let compressed = path.extension().is_some_and(|e| e == "gz");
-    let mut from: Box<dyn BufRead> =
-        if compressed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(BufReader::new(file)) };
+    let mut from = BufReader::new(crate::source::compressed::plain(path, file));
     let (mut at, mut lines, mut unfinished) = (0u64, 0, false);
     // ends with the line, or with the file
     loop {

@@ -2,7 +2,7 @@
 //! each customer.
 //!
 //! An exposed export is a query: one customer account, a range of days, a kind of log. A row of a message log is exposed when one
-//! of the queries would have returned it. Logs are CSV with a header, or JSON lines, plain or gzip; they are streamed, and what is
+//! of the queries would have returned it. Logs are CSV with a header, or JSON lines, plain or compressed; they are streamed, and what is
 //! found goes to disk at once, so that memory does not grow with them. An input that is done is remembered: a run that was ended
 //! goes on with the next one. Nothing of all this enters the ledger.
 
@@ -289,7 +289,7 @@ struct Copy {
 impl<'a> Copies<'a> {
     fn new(out: &'a Path, input: &Path, number: usize, rows: &Rows) -> Copies<'a> {
         let stem = input.file_name().unwrap_or_default().to_string_lossy();
-        let stem = stem.trim_end_matches(".gz");
+        let stem = stem.trim_end_matches(".gz").trim_end_matches(".zst");
         // two inputs of the same name in two folders are two files here
         Copies { out, name: folder_of(&format!("{number:04}-{stem}")), head: rows.head(), open: BTreeMap::new() }
     }

@@ -2,7 +2,7 @@
 use super::{ResolveError, day_of, failed};
 use crate::decode::{Cells, Format, Plan, Wish};
 use crate::normalise::stamp::Notation;
-use flate2::read::MultiGzDecoder;
+use crate::source::compressed;
 use jiff::tz::TimeZone;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -109,11 +109,7 @@ impl Rows {
     pub fn open(path: &Path, columns: &Columns) -> Result<Rows, ResolveError> {
         let read = Arc::new(AtomicU64::new(0));
         let file = Counted(File::open(path).map_err(failed(path))?, read.clone());
-        let bytes: Box<dyn Read> = match path.extension().is_some_and(|e| e == "gz") {
-            true => Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file))),
-            false => Box::new(file),
-        };
-        let mut bytes = BufReader::with_capacity(1 << 18, bytes);
+        let mut bytes = BufReader::with_capacity(1 << 18, compressed::plain(path, file));
         let first = bytes.fill_buf().map_err(failed(path))?.first().copied();
         let wanted = [&columns.account, &columns.time, &columns.number, &columns.kind];
         let kind = match first {

@@ -111,6 +111,14 @@ impl Generation {
         Ok(this)
     }
 
+    /// The file of `cursor`, compressed since, from there: nothing where this is another one.
+    pub fn resume_compressed(cursor: &Cursor, open: OpenFile, stat: Stat) -> Result<Option<Generation>, SourceError> {
+        let mut this = Generation::resume(cursor, open, stat)?;
+        // nobody appends to it
+        this.finalise();
+        Ok((this.offset > 0 && this.declares.is_none()).then_some(this))
+    }
+
     /// Its cursor, as handed on so far.
     pub fn cursor(&self, source: &SourceName) -> Cursor {
         Cursor {
@@ -363,7 +371,8 @@ impl Generation {
         self.size = stat.size;
     }
 
-    fn is_compressed(&self) -> bool {
+    /// Whether offsets are of decompressed content.
+    pub fn is_compressed(&self) -> bool {
         self.open.as_ref().is_some_and(OpenFile::is_compressed)
     }
 

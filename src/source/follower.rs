@@ -1,4 +1,7 @@
 //! One trail: which generations of which files it is made of now, and whose turn it is to be read.
+mod missing;
+
+use super::compressed::Compression;
 use super::cursor::Cursor;
 use super::file::{Generation, Reading};
 use super::open::{self, OpenFile, Stat};
@@ -27,6 +30,8 @@ pub struct Follower {
     retired: VecDeque<Cursor>,
     /// Cursors whose files have not been found.
     missing: Vec<Missing>,
+    /// Generations that were first seen compressed: they were born when that was done, which says nothing of their order.
+    packed: BTreeSet<FileId>,
     /// Names without a readable file.
     unread: BTreeMap<PathBuf, FileState>,
     directories: Vec<PathBuf>,
@@ -58,6 +63,7 @@ impl Follower {
         Follower {
             known: !cursors.is_empty(),
             missing: cursors.into_iter().map(missing).collect(),
+            packed: BTreeSet::new(),
             spec,
             chain: Vec::new(),
             retired: VecDeque::new(),
@@ -123,12 +129,11 @@ impl Follower {
     }
 
     fn next_of_open(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
-        let (blockers, first) = (self.blockers(), self.first_of_series());
+        let (blocked, first) = (self.blocked(), self.first_of_series());
         for _ in 0..self.chain.len() {
             let index = self.turn % self.chain.len();
             let entry = &mut self.chain[index];
-            let blocked = |(at, path): &(usize, _)| *at < index && *path == entry.file.path;
-            if entry.trouble.is_some() || index > first || blockers.iter().any(blocked) {
+            if entry.trouble.is_some() || index > first || blocked.contains(&index) {
                 self.pass();
                 continue;
             }
@@ -220,15 +225,24 @@ impl Follower {
         self.in_a_row = 0;
     }
 
-    /// The generations that must be read to their end before a later one of the same name.
-    fn blockers(&self) -> Vec<(usize, std::sync::Arc<Path>)> {
+    /// Those that wait: an earlier generation of the same name must be read to its end first. Where that was compressed while
+    /// nobody looked, all of its series wait: that it has a successor which was read would tell that it was, too.
+    fn blocked(&self) -> BTreeSet<usize> {
         let blocks = |entry: &Entry| match entry.stage {
-            Stage::CatchingUp => !entry.file.is_caught_up(),
+            Stage::CatchingUp => !entry.is_at_rest(),
             Stage::Draining { .. } => true,
             Stage::Following | Stage::Lingering { .. } => false,
         };
-        let entries = self.chain.iter().enumerate();
-        entries.filter(|(_, entry)| blocks(entry)).map(|(index, entry)| (index, entry.file.path.clone())).collect()
+        let waits = |first: &Entry, later: &Entry| {
+            let same = first.file.path == later.file.path;
+            same || (first.file.is_compressed() && self.series(&first.file.path) == self.series(&later.file.path))
+        };
+        let mut blocked = BTreeSet::new();
+        for (at, first) in self.chain.iter().enumerate().filter(|(_, entry)| blocks(entry)) {
+            let later = self.chain.iter().enumerate().skip(at + 1);
+            blocked.extend(later.filter(|(_, later)| waits(first, later)).map(|(index, _)| index));
+        }
+        blocked
     }
 
     /// In a series, the first file that is not read to its end: those behind it wait.
@@ -238,64 +252,6 @@ impl Follower {
             true => self.chain.iter().position(unread).unwrap_or(usize::MAX),
             false => usize::MAX,
         }
-    }
-
-    /// Finds the files of cursors that have none: under a name of the trail, or renamed beside the old name.
-    fn place_missing(&mut self, named: &[Named], problems: &mut Vec<SourceError>) {
-        let mut placed = Vec::new();
-        let mut missing = Vec::new();
-        let taken = |cursor: &Cursor| {
-            let held = |n: &Named| n.path == cursor.path && n.found.is_ok();
-            named.iter().any(held)
-        };
-        for lost in std::mem::take(&mut self.missing) {
-            let cursor = &lost.cursor;
-            let here = named.iter().find(|n| is_file_of(cursor, n));
-            let place = match here {
-                Some(named) => Some(named.path.clone()),
-                // Looked for where it matters: at first, and when another file has its name.
-                None if !self.looked || taken(cursor) => {
-                    search::renamed(&cursor.path, cursor.file).map(|(path, _)| path)
-                }
-                None => None,
-            };
-            match place.map(|path| (resume(cursor, &path), path)) {
-                Some((Ok(file), path)) => placed.push((file, path)),
-                Some((Err(problem), _)) => {
-                    problems.push(problem);
-                    missing.push(lost);
-                }
-                None => missing.push(lost),
-            }
-        }
-        placed.sort_by_key(|(file, _)| file.id.born_ns);
-        for (file, path) in placed {
-            let stage = match path == *file.path {
-                true => Stage::Following,
-                false => Stage::CatchingUp,
-            };
-            self.add(file, stage);
-        }
-        // what is missing of a series was read to its end: only then did we delete it
-        self.missing = if self.spec.is_series() { Vec::new() } else { missing };
-        self.drop_superseded();
-    }
-
-    /// A missing generation that a later one of the same name followed had been read to its end by then.
-    fn drop_superseded(&mut self) {
-        let born_later =
-            |lost: &Missing, path: &Path, id: FileId| lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns;
-        let (gone, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut self.missing).into_iter().partition(|lost| {
-            let reading = self.chain.iter();
-            let done = self.retired.iter();
-            reading
-                .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
-                .chain(done.map(|c| (c.path.as_path(), c.file, false)))
-                .any(|(path, id, new)| !new && born_later(lost, path, id))
-        });
-        self.missing = missing;
-        let gone = gone.into_iter().map(|lost| lost.cursor.file);
-        self.forgettable.extend(gone);
     }
 
     /// Moves a generation on in its life.
@@ -309,7 +265,7 @@ impl Follower {
         let stage = match (holder, name) {
             (Some(id), _) if *id == entry.file.disk => Stage::Following,
             // It was renamed to another name of the trail, and nothing took its old one.
-            (None, Some(name)) => {
+            (None, Some(name)) if !entry.file.is_compressed() => {
                 entry.file.path = (*name).into();
                 Stage::Following
             }
@@ -410,7 +366,7 @@ impl Follower {
     }
 
     fn take_up_new(&mut self, path: &Path, stat: &Stat) -> Result<(), SourceError> {
-        if self.spec.until == Until::Forever && open::is_compressed(path) {
+        if self.spec.until == Until::Forever && Compression::of(path).is_some() {
             return Err(SourceError::Refused {
                 path: path.to_path_buf(),
                 reason: "it is compressed; only a replay reads compressed files".into(),
@@ -456,10 +412,11 @@ impl Follower {
 
     /// The generations of `path` that came and went since the last one that is known, be it `gone` since.
     fn between(&self, path: &Path, before: FileId, gone: Option<FileId>) -> Vec<(PathBuf, Stat)> {
-        let reading = self.chain.iter().map(|e| (&*e.file.path, e.file.disk));
+        let reading =
+            self.chain.iter().map(|e| (&*e.file.path, if e.file.is_compressed() { e.file.id } else { e.file.disk }));
         let done = self.retired.iter().map(|c| (c.path.as_path(), c.file));
         let known: BTreeMap<FileId, &Path> = reading.chain(done).map(|(path, id)| (id, path)).collect();
-        let ours = known.iter().filter(|(_, at)| **at == path);
+        let ours = known.iter().filter(|(id, at)| **at == path && !self.packed.contains(id));
         let ours = ours.map(|(id, _)| *id).chain(gone);
         let Some(newest) = ours.max_by_key(|id| id.born_ns) else {
             return Vec::new();
@@ -486,6 +443,9 @@ impl Follower {
     fn add(&mut self, mut file: Generation, stage: Stage) {
         if self.spec.until == Until::EndOfFile {
             file.finalise();
+        }
+        if file.is_compressed() && file.id == file.disk {
+            self.packed.insert(file.id);
         }
         self.chain.push(Entry { file, stage, trouble: None });
     }

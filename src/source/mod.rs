@@ -28,6 +28,7 @@
 //! [`Discontinuity::Truncated`]: crate::model::Discontinuity::Truncated
 //! [`Discontinuity::Lost`]: crate::model::Discontinuity::Lost
 
+pub mod compressed;
 mod cursor;
 mod file;
 mod follower;
@@ -95,7 +96,7 @@ pub enum Start {
 pub enum Until {
     /// Never: files grow, and are rotated. Compressed files are refused.
     Forever,
-    /// At once: files are final as they are, for replay. A path that ends in `.gz` is decompressed.
+    /// At once: files are final as they are, for replay. A path that ends in `.gz` or `.zst` is decompressed.
     EndOfFile,
 }
 

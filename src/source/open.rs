@@ -1,12 +1,11 @@
-//! One opened file: who it is, how large it is, and its bytes at an offset, plain or gzip.
+//! One opened file: who it is, how large it is, and its bytes at an offset, plain or compressed.
 use super::SourceError;
+use super::compressed::{Compression, Decoder};
 use crate::model::FileId;
-use flate2::read::MultiGzDecoder;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -54,11 +53,6 @@ impl From<Statx> for Stat {
     }
 }
 
-/// Whether `path` is named like a gzip file.
-pub fn is_compressed(path: &Path) -> bool {
-    path.as_os_str().as_bytes().ends_with(b".gz")
-}
-
 /// A regular file, opened for reading.
 #[derive(Debug)]
 pub struct OpenFile {
@@ -68,7 +62,7 @@ pub struct OpenFile {
 #[derive(Debug)]
 enum Content {
     Plain(File),
-    Gzip(Box<GzipStream>),
+    Compressed(Box<Stream>),
 }
 
 impl OpenFile {
@@ -82,9 +76,9 @@ impl OpenFile {
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
         let found = stat_open(&file).map_err(failed)?;
         refuse_special(path, found)?;
-        let content = match is_compressed(path) {
-            true => Content::Gzip(Box::new(GzipStream::new(file))),
-            false => Content::Plain(file),
+        let content = match Compression::of(path) {
+            Some(how) => Content::Compressed(Box::new(Stream::new(how, file))),
+            None => Content::Plain(file),
         };
         Ok((OpenFile { content }, found))
     }
@@ -98,35 +92,35 @@ impl OpenFile {
     pub fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.content {
             Content::Plain(file) => read_fully(file, offset, into),
-            Content::Gzip(stream) => stream.read_at(offset, into),
+            Content::Compressed(stream) => stream.read_at(offset, into),
         }
     }
 
     /// Whether offsets are of decompressed content, so that the stored size says nothing about them.
     pub fn is_compressed(&self) -> bool {
-        matches!(self.content, Content::Gzip(_))
+        matches!(self.content, Content::Compressed(_))
     }
 
     /// How many stored bytes were needed to read up to `offset`: for a progress bar.
     pub fn consumed(&self, offset: u64) -> u64 {
         match &self.content {
             Content::Plain(_) => offset,
-            Content::Gzip(stream) => (&mut stream.file()).stream_position().unwrap_or_default(),
+            Content::Compressed(stream) => (&mut stream.file()).stream_position().unwrap_or_default(),
         }
     }
 
-    /// Why the content ends before the file does: a damaged gzip stream.
+    /// Why the content ends before the file does: a damaged compressed stream.
     pub fn damage(&self) -> Option<&io::Error> {
         match &self.content {
             Content::Plain(_) => None,
-            Content::Gzip(stream) => stream.broken.as_ref(),
+            Content::Compressed(stream) => stream.broken.as_ref(),
         }
     }
 
     fn file(&self) -> &File {
         match &self.content {
             Content::Plain(file) => file,
-            Content::Gzip(stream) => stream.file(),
+            Content::Compressed(stream) => stream.file(),
         }
     }
 }
@@ -163,18 +157,19 @@ fn read_fully(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Reads a gzip file (of one or many members) forward, and keeps what was read from the last asked offset on.
-struct GzipStream {
-    decoder: MultiGzDecoder<File>,
+/// Reads a compressed file forward, and keeps what was read from the last asked offset on.
+struct Stream {
+    how: Compression,
+    decoder: Decoder<File>,
     kept: Vec<u8>,
     kept_from: u64,
     ended: bool,
     broken: Option<io::Error>,
 }
 
-impl GzipStream {
-    fn new(file: File) -> GzipStream {
-        GzipStream { decoder: MultiGzDecoder::new(file), kept: Vec::new(), kept_from: 0, ended: false, broken: None }
+impl Stream {
+    fn new(how: Compression, file: File) -> Stream {
+        Stream { how, decoder: how.reader(file), kept: Vec::new(), kept_from: 0, ended: false, broken: None }
     }
 
     fn file(&self) -> &File {
@@ -185,7 +180,7 @@ impl GzipStream {
         if offset < self.kept_from {
             let mut file = self.file().try_clone()?;
             file.rewind()?;
-            *self = GzipStream::new(file);
+            *self = Stream::new(self.how, file);
         }
         let mut chunk = vec![0; 1 << 16];
         loop {
@@ -216,8 +211,8 @@ impl GzipStream {
     }
 }
 
-impl std::fmt::Debug for GzipStream {
+impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "GzipStream(from {})", self.kept_from)
+        write!(f, "Stream({:?}, from {})", self.how, self.kept_from)
     }
 }

@@ -1,6 +1,7 @@
 //! Finds a trail's files: those its patterns name, and those that a rotation renamed.
+use super::compressed::Compression;
 use super::cursor::Cursor;
-use super::open::{Stat, is_compressed, stat};
+use super::open::{Stat, stat};
 use super::paths::{directory_of, expand};
 use super::{MAX_FILES, SourceError};
 use crate::model::FileId;
@@ -23,6 +24,9 @@ pub struct Named {
     /// What is there.
     pub found: io::Result<Stat>,
 }
+
+/// The most compressed generations that are looked through, the latest: two months of daily rotation.
+const COMPRESSED: usize = 64;
 
 /// What the patterns name now.
 #[derive(Debug, Default)]
@@ -114,7 +118,7 @@ pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat
     let mut found: Vec<_> = entries
         .filter(|(entry, _)| is_rotated_name(entry, name))
         .map(|(entry, _)| path.with_file_name(entry))
-        .filter(|path| !is_compressed(path))
+        .filter(|path| Compression::of(path).is_none())
         .filter_map(|path| {
             let stat = stat(&path).ok()?;
             let born = stat.id.born_ns;
@@ -128,6 +132,39 @@ pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat
     found.sort_by_key(|(_, stat)| (stat.id.born_ns, stat.modified_ns));
     found.truncate(MAX_FILES);
     found
+}
+
+/// Compressed generations of `path`: files beside it whose names are its name, with a number or a date, and the ending of a
+/// compression; by time of last writing, which compression keeps, the latest first.
+pub fn compressed(path: &Path) -> Vec<(PathBuf, Stat)> {
+    let (Some(name), Some(entries)) = (path.file_name(), siblings(path)) else {
+        return Vec::new();
+    };
+    let is_ours = |entry: &OsStr| {
+        let stem = Compression::stripped(entry.as_bytes()).map(|(stem, _)| OsStr::from_bytes(stem));
+        stem.is_some_and(|stem| stem == name || is_rotated_name(stem, name))
+    };
+    let mut found: Vec<_> = entries
+        .filter(|(entry, _)| is_ours(entry))
+        .map(|(entry, _)| path.with_file_name(entry))
+        .filter_map(|path| Some((stat(&path).ok()?, path)))
+        .filter(|(stat, _)| stat.kind == FileType::RegularFile)
+        .map(|(stat, path)| (path, stat))
+        .collect();
+    found.sort_by_key(|(_, stat)| std::cmp::Reverse(stat.modified_ns));
+    found.truncate(COMPRESSED);
+    found
+}
+
+/// The name that `path` had before a rotation renamed it, if one did: `log` of `log.1`.
+pub fn unrotated(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.as_bytes();
+    let before = |length: &usize| {
+        let begin = OsStr::from_bytes(&name[..*length]);
+        b".-_".contains(&name[*length]) && is_rotated_name(OsStr::from_bytes(name), begin)
+    };
+    let length = (1..name.len()).find(before)?;
+    Some(path.with_file_name(OsStr::from_bytes(&name[..length])))
 }
 
 fn siblings(path: &Path) -> Option<impl Iterator<Item = (std::ffi::OsString, u64)>> {
@@ -168,6 +205,8 @@ mod tests {
         ] {
             let said = is_rotated_name(entry.as_ref(), "log".as_ref());
             assert_eq!(said, rotated, "{entry}");
+            let before = unrotated(Path::new(entry));
+            assert_eq!(before.as_deref() == Some(Path::new("log")), rotated, "{entry}: {before:?}");
         }
     }
 }

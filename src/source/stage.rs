@@ -45,12 +45,18 @@ pub enum Stage {
 }
 
 impl Entry {
-    /// The next stage of a generation whose name leads elsewhere.
-    pub fn without_name(&self) -> Stage {
-        let still = match &self.file.open {
+    /// Whether all that is in it now has been handed on.
+    pub fn is_at_rest(&self) -> bool {
+        let unchanged = match &self.file.open {
             Some(open) => open.stat().is_ok_and(|stat| self.file.is_unchanged(&stat)),
             None => true,
-        } && self.file.is_caught_up();
+        };
+        unchanged && self.file.is_caught_up()
+    }
+
+    /// The next stage of a generation whose name leads elsewhere.
+    pub fn without_name(&self) -> Stage {
+        let still = self.is_at_rest();
         match self.stage {
             Stage::Following => Stage::Draining { quiet: 0, rounds: 0 },
             Stage::CatchingUp if still => Stage::Lingering { quiet: 0 },

@@ -82,6 +82,15 @@ impl Trail {
         }
     }
 
+    /// Compresses a file as `gzip` and `zstd` do: another file, with its time of last writing, and the old one is gone.
+    fn pack(&self, from: &str, to: &str, how: Packer) {
+        let (from, to) = (self.path(from), self.path(to));
+        let written = fs::metadata(&from).unwrap().modified().unwrap();
+        fs::write(&to, how(&fs::read(&from).unwrap())).unwrap();
+        fs::File::options().write(true).open(&to).unwrap().set_modified(written).unwrap();
+        fs::remove_file(from).unwrap();
+    }
+
     /// A new process, with what was committed.
     fn restart(&mut self) {
         let cursors = self.cursors.values().cloned().collect();
@@ -199,3 +208,17 @@ fn lines(range: std::ops::Range<u32>) -> Vec<String> {
 fn text(range: std::ops::Range<u32>) -> String {
     lines(range).iter().map(|l| format!("{l}\n")).collect()
 }
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+type Packer = fn(&[u8]) -> Vec<u8>;
+/// The ways in which rotation compresses.
+const PACKED: [(&str, Packer); 2] = [(".gz", gzip), (".zst", zstd)];

@@ -177,11 +177,7 @@ fn a_trail_never_seen_begins_at_its_end_where_that_is_asked_for() {
 #[test]
 fn a_replay_reads_compressed_files_of_several_members_to_their_last_byte() {
     let mut trail = Trail::with(&["log*"], |spec| spec.until = Until::EndOfFile);
-    let member = |text: &str| {
-        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gz.write_all(text.as_bytes()).unwrap();
-        gz.finish().unwrap()
-    };
+    let member = |text: &str| gzip(text.as_bytes());
     let many = text(0..400_000);
     fs::write(trail.path("log.1.gz"), [member(&many), member("line 4")].concat()).unwrap();
     trail.look();
@@ -198,9 +194,7 @@ fn a_replay_reads_compressed_files_of_several_members_to_their_last_byte() {
 #[test]
 fn a_damaged_compressed_file_gives_what_is_whole_and_says_so() {
     let mut trail = Trail::with(&["log.gz"], |spec| spec.until = Until::EndOfFile);
-    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gz.write_all(text(0..1000).as_bytes()).unwrap();
-    let mut bytes = gz.finish().unwrap();
+    let mut bytes = gzip(text(0..1000).as_bytes());
     bytes.truncate(bytes.len() - 9);
     fs::write(trail.path("log.gz"), bytes).unwrap();
     trail.look();

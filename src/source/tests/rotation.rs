@@ -51,6 +51,118 @@ fn r23_several_rotations_while_down_are_read_oldest_first() {
 }
 
 #[test]
+fn r24_a_file_that_was_compressed_while_down_is_read_on_where_it_was_left() {
+    for (ending, how) in PACKED {
+        let mut trail = Trail::new(&["log"]);
+        // an older one, which is not this one
+        trail.append("log.9", text(1000..1500));
+        trail.pack("log.9", &format!("log.9{ending}"), how);
+        trail.append("log", text(0..300));
+        trail.look();
+        trail.append("log", text(300..305));
+        trail.append("log", "unfinished");
+        trail.rename("log", "log.1");
+        trail.pack("log.1", &format!("log.1{ending}"), how);
+        trail.append("log", text(305..308));
+        trail.restart();
+        trail.look();
+        let mut expected = lines(0..305);
+        expected.push("unfinished".into());
+        expected.extend(lines(305..308));
+        assert_eq!(trail.lines, expected, "{ending}");
+        assert_eq!(trail.declared, [Discontinuity::NextFile]);
+        assert_eq!(trail.problems, Vec::<String>::new());
+        // once, and never again
+        trail.settle_for_good();
+        trail.restart();
+        trail.settle_for_good();
+        assert_eq!(trail.lines, expected, "{ending}");
+    }
+}
+
+#[test]
+fn r24_generations_that_came_and_were_compressed_while_down_are_read_oldest_first() {
+    for (ending, how) in PACKED {
+        // killed before each of the batches that it takes to read them
+        for kill in 0..8 {
+            let mut trail = Trail::new(&["log"]);
+            trail.append("log", text(0..300));
+            trail.look();
+            trail.append("log", text(300..310));
+            // as logrotate does it with `delaycompress`: all but the last are compressed
+            for n in [310, 320, 330] {
+                for (from, to) in [(3, 4), (2, 3)] {
+                    let name = |n: u32| format!("log.{n}{ending}");
+                    if trail.path(&name(from)).exists() {
+                        trail.rename(&name(from), &name(to));
+                    }
+                }
+                if trail.path("log.1").exists() {
+                    trail.pack("log.1", &format!("log.2{ending}"), how);
+                }
+                trail.rename("log", "log.1");
+                trail.append("log", text(n..n + 10));
+            }
+            trail.restart();
+            trail.follower.reconcile();
+            for _ in 0..kill {
+                if let Some(batch) = trail.next() {
+                    trail.commit(batch);
+                    trail.follower.reconcile();
+                }
+            }
+            trail.forget();
+            trail.restart();
+            trail.settle();
+            assert_eq!(trail.lines, lines(0..340), "{ending}, killed before batch {kill}");
+            trail.restart();
+            trail.settle_for_good();
+            assert_eq!(trail.lines, lines(0..340), "{ending}, killed before batch {kill}");
+        }
+    }
+}
+
+#[test]
+fn r24_what_was_compressed_after_it_was_read_is_not_read_again() {
+    for (ending, how) in PACKED {
+        let mut trail = Trail::new(&["log"]);
+        for n in 0..4 {
+            trail.append("log", text(n * 100..n * 100 + 100));
+            trail.settle();
+            trail.rename("log", "log.1");
+            trail.append("log", "");
+            trail.settle_for_good();
+            trail.pack("log.1", &format!("log-2026010{n}{ending}"), how);
+            trail.settle();
+            trail.forget();
+        }
+        trail.append("log", text(400..410));
+        trail.restart();
+        trail.settle_for_good();
+        assert_eq!(trail.lines, lines(0..410), "{ending}");
+    }
+}
+
+#[test]
+fn r24_a_compressed_file_that_is_another_one_is_not_read_and_the_loss_is_said() {
+    for (ending, how) in PACKED {
+        let mut trail = Trail::new(&["log"]);
+        trail.append("log", text(0..300));
+        trail.look();
+        fs::remove_file(trail.path("log")).unwrap();
+        trail.append("log.1", text(2000..2600));
+        trail.pack("log.1", &format!("log.1{ending}"), how);
+        trail.append(&format!("log.2{ending}"), "no compressed file at all");
+        trail.append("log", text(300..303));
+        trail.restart();
+        trail.look();
+        let read_to = text(0..300).len() as u64;
+        assert_eq!(trail.declared, [Discontinuity::Lost { read_to, known_size: None }], "{ending}");
+        assert_eq!(trail.lines, lines(0..303), "{ending}");
+    }
+}
+
+#[test]
 fn r25_a_file_deleted_while_down_is_said_to_be_lost() {
     let mut trail = Trail::new(&["log"]);
     trail.append("log", text(0..3));

@@ -1,0 +1,189 @@
+//! The files of cursors that no name leads to: renamed, or renamed and compressed, while nobody looked.
+use super::{Follower, Missing, resume};
+use crate::model::limits::WITNESS_BYTES;
+use crate::model::{Discontinuity, FileId};
+use crate::source::SourceError;
+use crate::source::cursor::Cursor;
+use crate::source::file::Generation;
+use crate::source::open::{OpenFile, Stat};
+use crate::source::paths;
+use crate::source::search::{self, Named, is_file_of};
+use crate::source::stage::Stage;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A generation that was found, when it was last written, and where it lies.
+struct Placed {
+    file: Generation,
+    written_ns: i64,
+    stage: Stage,
+}
+
+impl Follower {
+    /// Finds the files of cursors that have none: under a name of the trail, or renamed beside the old name.
+    pub(super) fn place_missing(&mut self, named: &[Named], problems: &mut Vec<SourceError>) {
+        if self.missing.is_empty() {
+            return;
+        }
+        let mut placed = Vec::new();
+        let mut missing = Vec::new();
+        let taken = |cursor: &Cursor| named.iter().any(|n| n.path == cursor.path && n.found.is_ok());
+        for lost in std::mem::take(&mut self.missing) {
+            let cursor = &lost.cursor;
+            let here = named.iter().find(|n| is_file_of(cursor, n));
+            let place = match here {
+                Some(named) => Some(named.path.clone()),
+                // Looked for where it matters: at first, and when another file has its name.
+                None if !self.looked || taken(cursor) => {
+                    search::renamed(&cursor.path, cursor.file).map(|(path, _)| path)
+                }
+                None => None,
+            };
+            match place.map(|path| (placed_at(cursor, &path), path)) {
+                Some((Ok(file), _)) => placed.push(file),
+                Some((Err(problem), _)) => {
+                    problems.push(problem);
+                    missing.push(lost);
+                }
+                None => missing.push(lost),
+            }
+        }
+        // what is missing of a series was read to its end: only then did we delete it
+        self.missing = if self.spec.is_series() { Vec::new() } else { missing };
+        let look = |lost: &Missing| !self.looked || taken(&lost.cursor);
+        let looked_for: BTreeSet<FileId> = self.missing.iter().filter(|m| look(m)).map(|m| m.cursor.file).collect();
+        self.place_compressed(&mut placed, &looked_for);
+        placed.sort_by_key(|placed| match placed.file.is_compressed() {
+            true => placed.written_ns,
+            false => placed.file.id.born_ns,
+        });
+        for Placed { file, stage, .. } in placed {
+            self.add(file, stage);
+        }
+        self.drop_superseded();
+    }
+
+    /// Finds those of `looked_for` whose files were compressed, by the bytes before the cursor; and what came and was compressed
+    /// after them. What can't be read is passed over: a file that is not found is declared lost.
+    fn place_compressed(&mut self, placed: &mut Vec<Placed>, looked_for: &BTreeSet<FileId>) {
+        let there = self.compressed(placed, looked_for);
+        let mut taken: BTreeSet<FileId> = placed.iter().map(|p| p.file.disk).collect();
+        for lost in std::mem::take(&mut self.missing) {
+            let cursor = &lost.cursor;
+            // one that a later generation followed had been read to its end by then
+            let later = |p: &Placed| {
+                !p.file.is_compressed() && *p.file.path == *cursor.path && p.file.id.born_ns > cursor.file.born_ns
+            };
+            let found = match looked_for.contains(&cursor.file) && !placed.iter().any(later) {
+                true => {
+                    let others = there
+                        .iter()
+                        .filter(|(path, stat)| path.parent() == cursor.path.parent() && !taken.contains(&stat.id));
+                    let mut found = others.filter_map(|(path, _)| compressed(cursor, path));
+                    let first = found.next();
+                    // few bytes, such as a header, may begin another file too: then it can't be told which one it is
+                    let sure = cursor.offset >= WITNESS_BYTES as u64 || found.next().is_none();
+                    first.filter(|_| sure)
+                }
+                false => None,
+            };
+            match found {
+                Some(found) => {
+                    taken.insert(found.file.disk);
+                    placed.push(found);
+                }
+                None => self.missing.push(lost),
+            }
+        }
+        self.place_between(placed, &mut taken);
+    }
+
+    /// The compressed files beside those of `looked_for`, the latest first. A pattern that names rotated files too has taken some up under
+    /// the names that they had then: all names of the trail are looked for.
+    fn compressed(&self, placed: &[Placed], looked_for: &BTreeSet<FileId>) -> Vec<(PathBuf, Stat)> {
+        if looked_for.is_empty() {
+            return Vec::new();
+        }
+        let lost = self.missing.iter().map(|lost| lost.cursor.path.as_path());
+        let known = lost.chain(placed.iter().map(|p| &*p.file.path));
+        let paths: BTreeSet<PathBuf> = known.flat_map(|path| [path.to_path_buf(), self.series(path)]).collect();
+        let mut there: Vec<_> = paths.iter().flat_map(|path| search::compressed(path)).collect();
+        there.sort_by_key(|(path, stat)| (std::cmp::Reverse(stat.modified_ns), path.clone()));
+        there.dedup_by(|a, b| a.0 == b.0);
+        there
+    }
+
+    /// Where the last known generation of a name lies compressed, every compressed one that was written after it came and went
+    /// while nobody looked.
+    fn place_between(&self, placed: &mut Vec<Placed>, taken: &mut BTreeSet<FileId>) {
+        let mut newest: BTreeMap<PathBuf, (i64, bool)> = BTreeMap::new();
+        for p in placed.iter() {
+            let this = (p.written_ns, p.file.is_compressed());
+            let known = newest.entry(self.series(&p.file.path)).or_insert(this);
+            *known = (*known).max(this);
+        }
+        for (path, (written_ns, is_compressed)) in newest {
+            if !is_compressed || self.chain.iter().any(|e| self.series(&e.file.path) == path) {
+                continue;
+            }
+            for (at, stat) in search::compressed(&path) {
+                if stat.modified_ns <= written_ns || !taken.insert(stat.id) {
+                    continue;
+                }
+                let Ok((open, now)) = OpenFile::open(&at) else { continue };
+                let mut file = Generation::new(&path, open, now);
+                file.declares = Some(Discontinuity::NextFile);
+                file.finalise();
+                placed.push(Placed { file, written_ns: stat.modified_ns, stage: Stage::CatchingUp });
+            }
+        }
+    }
+
+    /// The name under which files of that name begin: of a pattern that names rotated files too, the one without number or date.
+    pub(super) fn series(&self, path: &Path) -> PathBuf {
+        let named = |name: &Path| {
+            let last = |pattern: &String| Path::new(pattern).file_name().map(|last| last.as_bytes().to_vec());
+            let bytes = name.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+            self.spec.paths.iter().filter_map(last).any(|pattern| paths::matches(&pattern, bytes))
+        };
+        search::unrotated(path).filter(|name| named(name)).unwrap_or_else(|| path.to_path_buf())
+    }
+
+    /// A missing generation that a later one of the same name followed had been read to its end by then.
+    fn drop_superseded(&mut self) {
+        let born_later =
+            |lost: &Missing, path: &Path, id: FileId| lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns;
+        let (gone, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut self.missing).into_iter().partition(|lost| {
+            let reading = self.chain.iter();
+            let done = self.retired.iter();
+            reading
+                .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
+                .chain(done.map(|c| (c.path.as_path(), c.file, false)))
+                .any(|(path, id, new)| !new && !self.packed.contains(&id) && born_later(lost, path, id))
+        });
+        self.missing = missing;
+        let gone = gone.into_iter().map(|lost| lost.cursor.file);
+        self.forgettable.extend(gone);
+    }
+}
+
+fn placed_at(cursor: &Cursor, path: &Path) -> Result<Placed, SourceError> {
+    let mut file = resume(cursor, path)?;
+    let (written_ns, stage) = match file.open.as_ref().map(OpenFile::stat) {
+        Some(Ok(stat)) if *path == *file.path => (stat.modified_ns, Stage::Following),
+        Some(Ok(stat)) => (stat.modified_ns, Stage::CatchingUp),
+        _ => (0, Stage::CatchingUp),
+    };
+    if file.is_compressed() {
+        file.finalise();
+    }
+    Ok(Placed { file, written_ns, stage })
+}
+
+/// The generation of `cursor`, if that is what lies compressed at `path`.
+fn compressed(cursor: &Cursor, path: &Path) -> Option<Placed> {
+    let (open, stat) = OpenFile::open(path).ok()?;
+    let file = Generation::resume_compressed(cursor, open, stat).ok()??;
+    Some(Placed { file, written_ns: stat.modified_ns, stage: Stage::CatchingUp })
+}
