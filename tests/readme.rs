@@ -258,6 +258,7 @@ fn every_key_is_explained() {
         "actions",
         "syslog",
         "ocsf",
+        "checkpoints",
         "webhook",
         "runner",
         "receiver",

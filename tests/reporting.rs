@@ -57,6 +57,8 @@ fn attack(who: &str) -> String {
 
 fn after_the_attack(who: &str) -> (Site, support::Daemon) {
     let site = Site::bare("", NOTICES);
+    let kept = site.path("kept.txt");
+    site.configure(&(site.configuration() + &format!("\n[checkpoints.elsewhere]\npath = {kept:?}\n")));
     std::fs::write(site.path(PORTAL), attack(who)).unwrap();
     std::fs::write(site.path(DOWNLOADS), "").unwrap();
     let daemon = site.start(&[]);
@@ -144,7 +146,13 @@ fn the_folder_can_be_read_and_checked_without_tripline() {
         (heads > 0).then_some(())
     });
     let out = folder(&site);
+    // the head is in the file that is taken elsewhere, and the ledger holds against that
+    until("the file of heads", || {
+        std::fs::read_to_string(site.path("kept.txt")).ok().filter(|text| text.ends_with('\n'))
+    });
     daemon.stop();
+    let held = site.say(&["verify", "--against", site.path("kept.txt").to_str().unwrap()]);
+    assert!(held.status.success() && text(&held).contains("intact"), "{}", text(&held));
     let sums = Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&out).output().unwrap();
     assert!(sums.status.success(), "{}", text(&sums));
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
@@ -279,4 +287,27 @@ fn a_browser_shows_it_on_a_desk_and_a_phone_in_light_and_dark_and_on_paper() {
         .output()
         .unwrap();
     assert!(std::fs::read(&pdf).is_ok_and(|pdf| pdf.starts_with(b"%PDF")), "{}", text(&printed));
+}
+
+#[test]
+fn a_session_id_is_opened_for_a_reason_that_is_recorded() {
+    let (site, daemon) = after_the_attack("ana");
+    incident(&site);
+    let findings = site.json(&["findings", "list"]);
+    let digest =
+        findings.iter().find_map(|row| row["finding"]["subject"]["session"]["digest"].as_array().cloned()).unwrap();
+    let session: String = digest.iter().map(|byte| format!("{:02x}", byte.as_u64().unwrap())).collect();
+    let blank = site.say(&["reveal", &session, "  "]);
+    assert_eq!(blank.status.code(), Some(2), "{}", text(&blank));
+    let opened = site.say(&["reveal", &session, "asked for by the court, 12 O 34/26"]);
+    assert_eq!(String::from_utf8_lossy(&opened.stdout).trim(), "s-thief", "{}", text(&opened));
+    daemon.stop();
+    let ledger = rusqlite::Connection::open(site.path("state/ledger.sqlite")).unwrap();
+    let body: String = ledger.query_row("SELECT body FROM inputs WHERE kind = 'reveal'", [], |r| r.get(0)).unwrap();
+    assert!(
+        body.contains(&session) && body.contains("12 O 34/26") && body.contains("uid ") && !body.contains("s-thief"),
+        "{body}"
+    );
+    // and it needs the daemon: without one nothing records it
+    assert!(!site.say(&["reveal", &session, "again"]).status.success());
 }

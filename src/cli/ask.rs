@@ -1,6 +1,7 @@
 //! The commands that ask the running daemon, or where it is down the ledger.
 use super::{AskArgs, Exit, Failure, show};
 use crate::config::{Config, Texts};
+use crate::control::answer::bounded_reason;
 use crate::control::client;
 use crate::control::wire::Request;
 use crate::ledger::read::{FindingFilter, FindingRow, Judged};
@@ -147,6 +148,28 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// `tripline reveal`
+#[derive(Args)]
+pub struct RevealArgs {
+    /// What stands for the session, as findings show it, or its beginning
+    session: String,
+    /// Why it must be known
+    #[arg(value_parser = |text: &str| bounded_reason(text).map(String::from))]
+    reason: String,
+    #[command(flatten)]
+    asking: AskArgs,
+}
+
+/// `tripline reveal`
+pub fn reveal(args: &RevealArgs) -> Result<Exit, Failure> {
+    let (rows, _) = ask(&args.asking, &Request::Reveal { session: args.session.clone(), reason: args.reason.clone() })?;
+    if args.asking.json {
+        return print_json(&rows);
+    }
+    rows.iter().filter_map(|row| row["id"].as_str()).for_each(|id| say!("{}", shown(id)));
+    Ok(Exit::Done)
+}
+
 /// `tripline test-finding`
 pub fn test_finding(asking: &AskArgs) -> Result<Exit, Failure> {
     ask(asking, &Request::TestFinding)?;
@@ -159,7 +182,7 @@ pub fn test_finding(asking: &AskArgs) -> Result<Exit, Failure> {
 /// `tripline status`
 pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     let (mut rows, daemon) = ask(asking, &Request::Status)?;
-    let running = super::clocks::running(asking)?;
+    let running = super::clocks::or_said(super::clocks::running(asking));
     if asking.json {
         rows.iter_mut().for_each(|row| row["clocks"] = serde_json::json!(running));
         return print_json(&rows);

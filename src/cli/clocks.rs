@@ -7,17 +7,24 @@ use crate::config::notices::Notices;
 use crate::control::wire::Request;
 use crate::incident::case::{Incident, IncidentState};
 use crate::incident::clock::{self, Clock, Standing};
-use std::path::Path;
 
-/// What the configuration says of notices; nothing where who asks may not read it at its usual place.
+/// What the configuration says of notices.
+///
+/// # Errors
+/// It can't be read: clocks that are not seen must not look like clocks that do not run.
 pub fn notices(asking: &AskArgs) -> Result<Notices, Failure> {
     match Config::read(&asking.config) {
         Ok(config) => Ok(config.written.notices),
-        Err(_) if asking.config == Path::new(super::DEFAULT_CONFIG) => Ok(Notices::default()),
-        // who names both the socket and the ledger needs no configuration
-        Err(_) if asking.socket.is_some() && asking.state.is_some() => Ok(Notices::default()),
-        Err(e) => Err(e.into()),
+        Err(e) => Err(Failure::new(format!("clocks and notices are in the configuration, which can't be read: {e}"))),
     }
+}
+
+/// `found`; where the configuration can't be read, nothing, and it is said why.
+pub fn or_said(found: Result<Vec<Clock>, Failure>) -> Vec<Clock> {
+    found.unwrap_or_else(|e| {
+        eprintln!("tripline: no clocks are shown: {e}");
+        Vec::new()
+    })
 }
 
 /// The clocks of an incident.

@@ -186,7 +186,7 @@ fn show_one(id: &str, asking: &AskArgs) -> Result<Exit, Failure> {
         say!("\ntimeline:");
         show::print(&timeline(&case));
         totals(&case.totals, &case.exposure, case.cut);
-        let clocks = clocks::of(asking, incident)?;
+        let clocks = clocks::or_said(clocks::of(asking, incident));
         if !clocks.is_empty() {
             say!("\nwho must be told (no legal advice):");
             show::print(&clocks::table(&clocks));

@@ -135,6 +135,10 @@ enum Command {
     /// every export, drafts of notices for the authority, each customer and the people concerned, proofs that the findings were
     /// recorded, and a list of digests. It can be read without tripline.
     Report(report::ReportArgs),
+    /// Have a sealed session id opened, for the daemon's own user and root; that it was is recorded
+    ///
+    /// Everywhere else a keyed digest stands for a session. The id itself is sealed for a session's longest life, and then deleted.
+    Reveal(ask::RevealArgs),
     /// List and show orders, and decide about them: approve, deny, release, cancel, retry, undo; review what would be done
     #[command(subcommand)]
     Orders(orders::Orders),
@@ -356,6 +360,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         }
         Command::Incident(command) => incident::incident(&command),
         Command::Exposure(args) => exposure::exposure(&args),
+        Command::Reveal(args) => ask::reveal(&args),
         Command::Report(args) => report::report(&args),
         Command::Verify(args) => evidence::verify(&args),
         Command::Prove(args) => evidence::prove(&args),

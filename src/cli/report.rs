@@ -8,7 +8,7 @@ use crate::control::wire::Request;
 use crate::ledger::seal::KEY_FILE;
 use crate::ledger::{FILE, Keys, Reader};
 use crate::report::{Evidence, Letterhead, Report, bundle, document, markdown};
-use crate::resolve::{MANIFEST, Manifest};
+use crate::resolve::{MANIFEST, Manifest, queries};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -99,8 +99,14 @@ fn manifest(dir: &Path, report: &Report) -> Result<Manifest, Failure> {
     let manifest: Manifest =
         serde_json::from_slice(&bytes).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
     let id = report.case.incident.id.to_string();
-    match manifest.incident == id {
-        true => Ok(manifest),
-        false => Err(Failure::new(format!("{}: is of the incident {}", path.display(), shown(&manifest.incident)))),
-    }
+    let fault = if manifest.incident != id {
+        format!("is of the incident {}", shown(&manifest.incident))
+    } else if manifest.queries != queries(&report.case.exposure).0 {
+        "is of other exports: the incident has grown since; resolve it again, into another folder".into()
+    } else if manifest.queries.iter().any(|query| !manifest.customers.contains_key(&query.customer)) {
+        "was not finished: run `tripline exposure --resolve` again, it goes on where it was".into()
+    } else {
+        return Ok(manifest);
+    };
+    Err(Failure::new(format!("{}: {fault}", path.display())))
 }

@@ -3,7 +3,7 @@ use crate::incident::clock::{self, Calendar, Duty, Length, Profile, Recipient};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// `[notices]`
@@ -49,6 +49,11 @@ pub struct Contract {
 }
 
 impl Notices {
+    /// Whether no clock is to run.
+    pub fn is_silent(&self) -> bool {
+        self.clocks.is_empty() && self.contract.is_empty()
+    }
+
     /// The clocks that are to run.
     ///
     /// # Errors
@@ -75,6 +80,18 @@ impl Notices {
 
     /// What is wrong with it.
     pub fn fault(&self) -> Option<String> {
+        let names: Vec<&str> = self.contract.iter().map(|c| c.name.as_str()).collect();
+        let plain = |name: &&&str| {
+            !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
+        if let Some(odd) = names.iter().find(|name| !plain(name)) {
+            return Some(format!("contract {odd:?}: a name has letters, digits, `-`, `_` and `.`, at most 64"));
+        }
+        let once: BTreeSet<&str> = names.iter().copied().collect();
+        let clocks: BTreeSet<&String> = self.clocks.iter().collect();
+        if once.len() < names.len() || clocks.len() < self.clocks.len() {
+            return Some("one of `clocks`, or a contract, is there twice: give each contract a name of its own".into());
+        }
         let missing =
             |dir: &PathBuf| (!dir.is_dir()).then(|| format!("templates {}: there is no such folder", dir.display()));
         self.profiles().err().or_else(|| self.calendar().err()).or_else(|| self.templates.as_ref().and_then(missing))

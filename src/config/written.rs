@@ -3,7 +3,7 @@ use super::address::Address;
 use crate::model::{EventTime, Millis, Severity};
 use crate::normalise::Wrapping;
 use crate::policy::Tuning;
-use crate::respond::outlet::{OcsfTarget, SyslogTarget, Target, WebhookTarget};
+use crate::respond::outlet::{CheckpointsTarget, OcsfTarget, SyslogTarget, Target, WebhookTarget};
 use crate::respond::{ActionSpec, RunnerTable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -52,6 +52,9 @@ pub struct Written {
     /// `[ocsf.NAME]`
     #[serde(default)]
     pub ocsf: BTreeMap<String, OcsfTarget>,
+    /// `[checkpoints.NAME]`
+    #[serde(default)]
+    pub checkpoints: BTreeMap<String, CheckpointsTarget>,
     /// `[webhook.NAME]`
     #[serde(default)]
     pub webhook: BTreeMap<String, WebhookTarget>,
@@ -109,7 +112,7 @@ pub struct Receiver {
 impl Written {
     /// The outlets, by the names of their tables: `syslog.siem`.
     pub fn outlets(&self) -> BTreeMap<String, Target> {
-        Target::all(&self.syslog, &self.ocsf, &self.webhook)
+        Target::all(&self.syslog, &self.ocsf, &self.checkpoints, &self.webhook)
     }
 
     /// The control socket and the state directory of a file that names neither.

@@ -47,6 +47,10 @@ pub fn input(reader: &Reader, rules: &Rules, request: &Request, by: Text) -> Res
             reason: bounded_reason(reason)?,
             by,
         },
+        Request::Reveal { session, reason } => {
+            let digest = session_digest(reader, session)?;
+            Input::Reveal { at, session: id::hex(&digest).as_str().into(), reason: bounded_reason(reason)?, by }
+        }
         Request::TestFinding => Input::TestFinding { at, by },
         other => return Err(format!("{other:?} changes nothing")),
     })
@@ -71,6 +75,18 @@ fn clock_name(name: &str) -> Result<Text, String> {
     match name.len() <= 128 && name.contains('/') && name.chars().all(plain) {
         true => Ok(name.into()),
         false => Err("a clock is called profile/duty: `tripline incident show` lists them".into()),
+    }
+}
+
+/// The one sealed session whose digest begins so.
+fn session_digest(reader: &Reader, prefix: &str) -> Result<[u8; 16], String> {
+    match reader.sessions_named(prefix).map_err(|e| e.to_string())?[..] {
+        [one] => Ok(one),
+        [] => Err(
+            "no session id is sealed here that stands so: it is kept for a session's longest life, and then deleted"
+                .into(),
+        ),
+        _ => Err("more than one session begins so: write more of it".into()),
     }
 }
 

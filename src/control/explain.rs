@@ -167,6 +167,7 @@ fn refusal(refusal: Refusal) -> &'static str {
              `tripline orders approve` lets it go on"
         }
         Refusal::Muted => "planned work: a mute was on (`tripline mute list`)",
+        Refusal::NoAnswer => "nobody approved it in time: `tripline invalidate` asks for the same by hand",
         Refusal::QuietHours => "in quiet hours nothing is carried out unasked: `tripline orders approve` lets it go on",
         Refusal::Hold => "`tripline hold` was on: `tripline orders release` lets it go on",
         Refusal::Test => "the finding is a test",

@@ -1,7 +1,7 @@
 //! The daemon's end of the control socket.
 use super::wire::{Line, Request};
 use super::{answer, commands};
-use crate::ledger::Reader;
+use crate::ledger::{Keys, Reader};
 use crate::model::{Input, Text, limits};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub trait Daemon: Send + Sync + 'static {
     fn commit(&self, input: Input<crate::pipeline::Prepared>) -> impl Future<Output = Result<(), String>> + Send;
     /// What only the running daemon knows, to be added to the status.
     fn status(&self) -> serde_json::Value;
+    /// The installation's keys.
+    fn keys(&self) -> &Keys;
     /// The rules that hold now.
     fn rules(&self) -> Arc<crate::pipeline::Rules>;
 }
@@ -120,6 +122,9 @@ async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon, gue
     }
     read??;
     let lines = match serde_json::from_slice::<Request>(&line) {
+        Ok(Request::Reveal { .. }) if !is_own(peer.uid()) => {
+            vec![Line::Error("only root and the daemon's own user may have a session id opened".into())]
+        }
         Ok(request) => respond(request, &by, ledger, daemon).await,
         Err(e) => vec![Line::Error(format!("the request can't be read: {e}"))],
     };
@@ -141,7 +146,7 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
         tracing::info!("{by} asks: {request:?}");
     }
     let is_status = matches!(request, Request::Status);
-    let (owned, rules) = (by.clone(), daemon.rules());
+    let (owned, rules, at) = (by.clone(), daemon.rules(), ledger.clone());
     let read = tokio::task::spawn_blocking(move || -> Result<Work, String> {
         let reader = Reader::open(&ledger).map_err(|e| e.to_string())?;
         if changes {
@@ -160,7 +165,17 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
             }
             Ok(rows)
         }
-        Ok(Ok(Work::Commit(input))) => daemon.commit(*input).await.map(|()| Vec::new()),
+        Ok(Ok(Work::Commit(input))) => {
+            let opens = match &*input {
+                Input::Reveal { session, .. } => Some(session.clone()),
+                _ => None,
+            };
+            match (daemon.commit(*input).await, opens) {
+                // that it was opened is on disk
+                (Ok(()), Some(session)) => opened(&at, daemon.keys(), &session),
+                (done, _) => done.map(|()| Vec::new()),
+            }
+        }
         Ok(Err(why)) => Err(why),
         Err(e) => Err(format!("the question could not be answered: {e}")),
     };
@@ -168,6 +183,22 @@ async fn respond(request: Request, by: &Text, ledger: PathBuf, daemon: &impl Dae
         Ok(rows) => rows.into_iter().map(Line::Row).chain([Line::End]).collect(),
         Err(why) => vec![Line::Error(why)],
     }
+}
+
+/// Whether a peer is root or whom we run as.
+fn is_own(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
+/// The row with a session's id.
+fn opened(ledger: &Path, keys: &Keys, session: &str) -> Result<Vec<serde_json::Value>, String> {
+    let digest = crate::model::id::unhex(session).ok_or("the session has gone")?;
+    let reader = Reader::open(ledger).map_err(|e| e.to_string())?;
+    let id = reader
+        .unseal(keys, &digest)
+        .map_err(|e| e.to_string())?
+        .ok_or("the session's time is over: its id was deleted")?;
+    Ok(vec![serde_json::json!({"session": session, "id": id})])
 }
 
 enum Work {

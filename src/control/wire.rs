@@ -136,6 +136,13 @@ pub enum Request {
         /// What.
         act: Act,
     },
+    /// Opens a sealed session id, for the daemon's own user and root: one row. That it was opened is recorded.
+    Reveal {
+        /// What stands for the session, in hexadecimal, or its beginning.
+        session: String,
+        /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
+        reason: String,
+    },
     /// Puts all orders on hold, or takes the hold off.
     Hold {
         /// On or off.
@@ -229,6 +236,7 @@ impl Request {
                 | Request::Unmute { .. }
                 | Request::Invalidate { .. }
                 | Request::IncidentAct { .. }
+                | Request::Reveal { .. }
                 | Request::TestFinding
         )
     }

@@ -1,36 +1,55 @@
 //! Reminds people of clocks that near their end, or have passed it.
-use super::delivery::send;
 use super::wall_now;
 use super::writer::ToWriter;
 use crate::config::Config;
+use crate::config::notices::Notices;
 use crate::control::incidents;
+use crate::health::Health;
 use crate::incident::case::IncidentState;
 use crate::incident::clock::{Reminder, clocks};
-use crate::ledger::Reader;
-use std::path::PathBuf;
+use crate::ledger::{FILE, Reader};
+use std::path::Path;
 use std::sync::mpsc::SyncSender;
+use tokio::task::JoinHandle;
 
-/// Looks at the clocks of all incidents that are not closed, and has the writer tell what is to be told. The writer knows what was
-/// told before.
-pub async fn remind(config: &Config, ledger: PathBuf, to: SyncSender<ToWriter>) -> Result<(), String> {
-    let notices = &config.written.notices;
-    let (profiles, calendar) = (notices.profiles()?, notices.calendar()?);
-    if profiles.is_empty() {
-        return Ok(());
+/// Looks at clocks, one look at a time, and never in the way of anything else.
+#[derive(Default)]
+pub struct Clocks(Option<JoinHandle<()>>);
+
+impl Clocks {
+    /// Begins to look, unless the look before is still going on.
+    pub fn look(&mut self, config: &Config, to: &SyncSender<ToWriter>, health: &Health) {
+        if config.written.notices.is_silent() || self.0.as_ref().is_some_and(|look| !look.is_finished()) {
+            return;
+        }
+        let (notices, ledger) = (config.written.notices.clone(), config.written.state_dir.join(FILE));
+        let (to, health) = (to.clone(), health.clone());
+        // reads the findings of weeks
+        self.0 = Some(tokio::task::spawn_blocking(move || match remind(&notices, &ledger, &to) {
+            Ok(()) => health.well("clocks"),
+            Err(e) => health.wrong("clocks", e),
+        }));
     }
-    // reads the findings of weeks: not on the runtime's own threads
-    let look = move || -> Result<Vec<Reminder>, String> {
-        let reader = Reader::open(&ledger).map_err(|e| e.to_string())?;
-        let incidents = incidents::incidents(&reader).map_err(|e| e.to_string())?;
-        let open = incidents.iter().filter(|incident| incident.state != IncidentState::Closed);
-        let all = open.flat_map(|incident| clocks(&profiles, &calendar, incident));
-        Ok(all.filter_map(|clock| Reminder::of(clock, wall_now())).collect())
-    };
-    let reminders = tokio::task::spawn_blocking(look).await.map_err(|e| e.to_string())??;
-    for reminder in reminders {
-        if !send(&to, ToWriter::Remind(Box::new(reminder))).await {
+}
+
+/// Has the writer tell what is to be told of the clocks of all incidents that are not closed. The writer knows what was told before.
+fn remind(notices: &Notices, ledger: &Path, to: &SyncSender<ToWriter>) -> Result<(), String> {
+    let (profiles, calendar) = (notices.profiles()?, notices.calendar()?);
+    let reader = Reader::open(ledger).map_err(|e| e.to_string())?;
+    let (incidents, cut) = incidents::all_incidents(&reader).map_err(|e| e.to_string())?;
+    let open = incidents.iter().filter(|incident| incident.state != IncidentState::Closed);
+    let all = open.flat_map(|incident| clocks(&profiles, &calendar, incident));
+    for reminder in all.filter_map(|clock| Reminder::of(clock, wall_now())) {
+        // a writer that has no room for it is busy, or waits for the disk: it is looked for again in a minute
+        if to.try_send(ToWriter::Remind(Box::new(reminder))).is_err() {
             break;
         }
     }
-    Ok(())
+    match cut {
+        false => Ok(()),
+        true => {
+            Err("there are more findings of high severity than are looked at: clocks of old incidents are not told of"
+                .into())
+        }
+    }
 }

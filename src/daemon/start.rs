@@ -1,4 +1,5 @@
 //! Start-up and the end: in which order things are opened, given up, and closed.
+use super::clocks::Clocks;
 use super::delivery::{Delivery, send};
 use super::gate::Gate;
 use super::silences::Said;
@@ -164,6 +165,7 @@ async fn serve(
     let shared = Arc::new(Mutex::new(rules.clone()));
     let daemon = Arc::new(Running {
         rules: shared.clone(),
+        keys: keys.clone(),
         to_writer: to_writer.clone(),
         health: health.clone(),
         files: files.clone(),
@@ -259,6 +261,7 @@ impl Following {
         receiver: &mut Option<std::process::Child>,
     ) -> Result<(), RunError> {
         let mut watchdog = Watchdog::from_env();
+        let mut clocks = Clocks::default();
         let mut clock = tokio::time::interval(TICK);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -279,11 +282,7 @@ impl Following {
                     // a writer that has no room for it is busy, or waits for the disk; the next one will do
                     let _ = self.around.to.try_send(tick(wall_now()));
                     self.said.say(self.around.rules.silences.iter(), wall_now());
-                    let ledger = self.config.written.state_dir.join(crate::ledger::FILE);
-                    match super::clocks::remind(&self.config, ledger, self.around.to.clone()).await {
-                        Ok(()) => self.around.health.well("clocks"),
-                        Err(e) => self.around.health.wrong("clocks", e),
-                    }
+                    clocks.look(&self.config, &self.around.to, &self.around.health);
                     if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
                         self.around.health.wrong(&dead, "its thread died: this is a defect; what it said is in the log. Restart tripline");
                     }
@@ -320,7 +319,7 @@ impl Following {
             != (&new.state_dir, &new.control_socket, &new.actions, new.outlets())
         {
             tracing::warn!(
-                "state_dir, control_socket, actions, syslog, ocsf and webhook are read at start only: restart for them to change"
+                "state_dir, control_socket, actions, syslog, ocsf, checkpoints and webhook are read at start only: restart for them to change"
             );
         }
         self.stop().await;
@@ -345,6 +344,7 @@ impl Following {
 /// What questions are answered from beside the ledger.
 struct Running {
     rules: Arc<Mutex<Arc<Rules>>>,
+    keys: Arc<Keys>,
     to_writer: SyncSender<ToWriter>,
     health: Health,
     files: Files,
@@ -356,6 +356,10 @@ impl server::Daemon for Running {
         let (answer, committed) = oneshot::channel();
         send(&self.to_writer, ToWriter::Fact(Box::new(input), Some(answer))).await;
         committed.await.unwrap_or_else(|_| Err("the daemon is ending".into()))
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     fn rules(&self) -> Arc<Rules> {

@@ -6,8 +6,8 @@
 use super::delivery::send;
 use super::writer::ToWriter;
 use crate::health::Health;
+use crate::respond::outlet::line_file::LineFile;
 use crate::respond::outlet::local::LocalSyslog;
-use crate::respond::outlet::ocsf_file::OcsfFile;
 use crate::respond::outlet::syslog::{Message, Sender, facility};
 use crate::respond::outlet::{Target, Told, Transport};
 use crate::respond::wire::Outcome;
@@ -245,7 +245,7 @@ impl Telling {
 /// An outlet that the daemon serves itself, in a task of its own.
 enum Own {
     Syslog(Box<LocalSyslog>),
-    File(OcsfFile),
+    File(LineFile),
 }
 
 impl Own {
@@ -255,7 +255,8 @@ impl Own {
                 let facility = facility(&target.facility).unwrap_or(syslog::Facility::LOG_AUTHPRIV);
                 Some(Own::Syslog(Box::new(LocalSyslog::new(Path::new(&target.address), facility, sender.clone()))))
             }
-            Target::Ocsf(target) => Some(Own::File(OcsfFile::new(&target.path))),
+            Target::Ocsf(target) => Some(Own::File(LineFile::new(&target.path))),
+            Target::Checkpoints(target) => Some(Own::File(LineFile::new(&target.path))),
             Target::Syslog(_) | Target::Webhook(_) => None,
         }
     }
@@ -291,7 +292,7 @@ impl Own {
             }
             Own::File(mut file) => {
                 let last = batch.last().map(|(sequence, _)| *sequence);
-                let lines: Vec<String> = batch.iter().map(|(_, told)| told.ocsf().to_string()).collect();
+                let lines: Vec<String> = batch.iter().map(|(_, told)| told.line()).collect();
                 let path = file.path().to_owned();
                 let written = tokio::task::spawn_blocking(move || {
                     let appended = file.append(&lines);
@@ -301,7 +302,7 @@ impl Own {
                     Ok((file, Ok(()))) => (Own::File(file), last, None),
                     Ok((file, Err(e))) => (Own::File(file), None, Some(e.to_string())),
                     // the runtime ends
-                    Err(e) => (Own::File(OcsfFile::new(&path)), None, Some(e.to_string())),
+                    Err(e) => (Own::File(LineFile::new(&path)), None, Some(e.to_string())),
                 }
             }
         }

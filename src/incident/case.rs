@@ -4,7 +4,7 @@
 //! two. An incident's id is that of its earliest finding, and every finding of it names it, so an id that was written down
 //! stays good when two incidents turn out to be one.
 use crate::model::incident::{IncidentAct, IncidentStep};
-use crate::model::order::{Held, Purpose};
+use crate::model::order::{Held, Purpose, Refusal};
 use crate::model::{Activity, EventTime, Finding, FindingId, FindingVerdict, Millis, Order, Severity, Text, WallTime};
 use crate::pipeline::EventRow;
 use serde::{Deserialize, Serialize};
@@ -201,13 +201,26 @@ fn state(findings: &[&Finding], orders: &[Order], steps: &[IncidentStep]) -> Inc
 
 /// Since when every order to end something has been carried out and held; nothing where one has not, or there is none.
 pub fn contained_at(orders: &[Order]) -> Option<WallTime> {
-    let ends = || orders.iter().filter(|order| order.purpose == Purpose::End);
-    let held = |order: &Order| order.verification.as_ref().is_some_and(|v| v.result == Held::Held);
-    // where one grade did not hold, the next one took its place
-    let targets: BTreeSet<_> = ends().map(|order| order.actor.clone()).collect();
-    let ended = |actor: &Option<Text>| ends().any(|order| order.actor == *actor && held(order));
-    let all = !targets.is_empty() && targets.iter().all(ended);
-    all.then(|| ends().filter(|order| held(order)).map(|order| order.changed).max()).flatten()
+    let ends: Vec<&Order> = orders.iter().filter(|order| order.purpose == Purpose::End).collect();
+    let all = !ends.is_empty() && ends.iter().all(|order| is_settled(order, &ends));
+    all.then(|| ends.iter().filter(|order| held(order)).map(|order| order.changed).max()).flatten()
+}
+
+fn held(order: &Order) -> bool {
+    order.verification.as_ref().is_some_and(|v| v.result == Held::Held)
+}
+
+/// Whether what the order was to end has ended: by it, by the next grade that took its place, or by the same that was done just before.
+fn is_settled(order: &Order, ends: &[&Order]) -> bool {
+    let same = |other: &&Order| {
+        (&other.action, other.target, &other.actor, other.session)
+            == (&order.action, order.target, &order.actor, order.session)
+    };
+    let twice = || order.refusal == Some(Refusal::CoolDown) && ends.iter().any(|other| same(other) && held(other));
+    // ends: a grade has but one grade before it, made earlier
+    let next =
+        || ends.iter().any(|other| other.parent == Some(order.id) && other.id != order.id && is_settled(other, ends));
+    held(order) || twice() || next()
 }
 
 /// What people said of which findings belong together.

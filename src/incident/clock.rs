@@ -229,6 +229,8 @@ pub fn clocks(profiles: &[Profile], calendar: &Calendar, incident: &Incident) ->
     for profile in profiles {
         for duty in &profile.duty {
             let done = |duty: &str| done(incident, &clock_name(&profile.name, duty));
+            // what follows on something that need not be done need not be done
+            let moot = done(&duty.from).filter(|before| before.waived);
             let began = match duty.from.as_str() {
                 "aware" => Some(incident.known),
                 "determined" => determined.map(|step| step.at),
@@ -251,7 +253,7 @@ pub fn clocks(profiles: &[Profile], calendar: &Calendar, incident: &Incident) ->
                 waits_for,
                 due: after(duty.within),
                 not_before: after(duty.not_before),
-                done: done(&duty.name),
+                done: done(&duty.name).or(moot),
             });
         }
     }
@@ -263,7 +265,8 @@ fn clock_name(profile: &str, duty: &str) -> String {
 }
 
 fn done(incident: &Incident, name: &str) -> Option<Done> {
-    incident.steps.iter().rev().find_map(|step| match &step.act {
+    // the first word counts: what is sent later completes it
+    incident.steps.iter().find_map(|step| match &step.act {
         IncidentAct::Told { clock, how } if clock == name => {
             Some(Done { at: step.at, by: step.by.clone(), how: how.clone(), waived: false })
         }
@@ -326,6 +329,7 @@ pub fn named(name: &str) -> Result<Profile, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::incident::IncidentStep;
 
     #[test]
     fn every_shipped_profile_reads_and_names_only_what_is_there() {
@@ -339,6 +343,46 @@ mod tests {
             }
         }
         assert!(named("gdpr").unwrap_err().contains("gdpr-controller"));
+    }
+
+    #[test]
+    fn the_first_word_counts_and_what_follows_on_something_waived_is_waived() {
+        let step = |at: i64, act| IncidentStep { of: FindingId([1; 16]), act, at: WallTime(at), by: "uid 7".into() };
+        let told = |at, clock: &str| step(at, IncidentAct::Told { clock: clock.into(), how: "by mail".into() });
+        let mut incident = incident();
+        incident.steps = vec![
+            told(3_600_000, "nis2/notification"),
+            told(1_000 * 3_600_000, "nis2/notification"),
+            step(1, IncidentAct::Waive { clock: "eu-611-2013/initial".into(), reason: "no provider under it".into() }),
+        ];
+        let profiles = [named("nis2").unwrap(), named("eu-611-2013").unwrap()];
+        let found = clocks(&profiles, &Calendar::default(), &incident);
+        let of = |name: &str| found.iter().find(|c| c.name == name).unwrap();
+        let late = WallTime(2_000 * 3_600_000);
+        assert_eq!(of("nis2/notification").standing(late), Standing::Met);
+        assert_eq!(of("nis2/final-report").began, Some(WallTime(3_600_000)));
+        assert_eq!(of("eu-611-2013/second").standing(late), Standing::Waived);
+        assert_eq!(of("nis2/early-warning").standing(late), Standing::Overdue);
+        assert_eq!(of("nis2/early-warning").standing(WallTime(19 * 3_600_000)), Standing::Near);
+        assert_eq!(of("nis2/recipients").standing(late), Standing::NoNumber);
+    }
+
+    fn incident() -> Incident {
+        Incident {
+            id: FindingId([1; 16]),
+            state: super::super::case::IncidentState::Open,
+            severity: Severity::High,
+            first: Default::default(),
+            alarm: Default::default(),
+            last: Default::default(),
+            known: WallTime(0),
+            actors: Default::default(),
+            addresses: Default::default(),
+            policies: Default::default(),
+            findings: Vec::new(),
+            orders: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     fn at(text: &str) -> WallTime {

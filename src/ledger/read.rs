@@ -203,6 +203,27 @@ impl Reader {
         Ok(self.named("findings", prefix)?.into_iter().map(FindingId).collect())
     }
 
+    /// What stands for the sealed sessions that begin with `prefix` (hexadecimal), at most two.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn sessions_named(&self, prefix: &str) -> Result<Vec<[u8; 16]>, Error> {
+        let sql = "SELECT digest FROM sessions WHERE substr(lower(hex(digest)), 1, length(?1)) = lower(?1) LIMIT 2";
+        self.read("looking a session up", |c| c.prepare_cached(sql)?.query_map([prefix], |r| r.get(0))?.collect())
+    }
+
+    /// A session's id, where it is sealed here and `keys` opens it.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn unseal(&self, keys: &super::Keys, digest: &[u8; 16]) -> Result<Option<String>, Error> {
+        let sealed: Option<Vec<u8>> = self.read("reading a sealed session", |c| {
+            let sql = "SELECT sealed FROM sessions WHERE digest = ?";
+            c.prepare_cached(sql)?.query_row([&digest[..]], |r| r.get(0)).optional()
+        })?;
+        Ok(sealed.and_then(|sealed| keys.open(digest, &sealed)))
+    }
+
     /// The ids of orders that begin with `prefix` (hexadecimal), at most two.
     ///
     /// # Errors

@@ -74,6 +74,17 @@ pub enum Input<L = Batch> {
     },
     /// A person did something about an incident.
     Incident(super::incident::IncidentStep),
+    /// A person had a sealed session id opened.
+    Reveal {
+        /// When.
+        at: WallTime,
+        /// What stands for the session, in hexadecimal.
+        session: Text,
+        /// Why.
+        reason: Text,
+        /// Who, by peer credentials.
+        by: Text,
+    },
     /// `tripline hold on|off`.
     Hold {
         /// When.

@@ -139,6 +139,8 @@ closed!(
         Muted = "muted",
         /// In these hours nothing is carried out unasked.
         QuietHours = "quiet_hours",
+        /// Nobody approved it in time.
+        NoAnswer = "no_answer",
         /// `tripline hold` is on.
         Hold = "hold",
         /// The finding is a test.

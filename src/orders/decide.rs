@@ -126,7 +126,7 @@ impl Book {
     pub(super) fn unanswered(&mut self, settings: &Settings, order: Order, at: WallTime) -> Considered {
         let was_tripped = self.is_limited(settings, at);
         let (state, refusal, note) = match settings.approval.otherwise {
-            Otherwise::Cancel => (OrderState::Cancelled, None, "nobody answered in time"),
+            Otherwise::Cancel => (OrderState::Cancelled, Some(Refusal::NoAnswer), "nobody answered in time"),
             Otherwise::CarryOut if self.hold => (OrderState::Held, Some(Refusal::Hold), "nobody answered in time"),
             Otherwise::CarryOut if self.breaks_limit(settings, &Case::of(&order), at) => {
                 (OrderState::Held, Some(Refusal::Limit), "nobody answered in time")

@@ -366,7 +366,10 @@ fn attached(known: &Order, fresh: Order, finding: FindingId) -> Order {
     if findings.len() < limits::EVIDENCE_PER_FINDING {
         findings.push(finding);
     }
-    if is_idle(known.state) && !is_idle(fresh.state) {
+    // what one policy asks people about, or asked in vain, another may do unasked; what a person said no to stays so
+    let unanswered = known.state == OrderState::Waiting || known.refusal == Some(Refusal::NoAnswer);
+    let overtakes = unanswered && fresh.state == OrderState::Pending;
+    if (is_idle(known.state) && !is_idle(fresh.state)) || overtakes {
         // the hook is told of the finding that got through
         findings.rotate_right(1);
         Order { findings, made: known.made, ..fresh }

@@ -231,6 +231,28 @@ fn what_could_not_be_acted_on_does_not_shield_what_can() {
 }
 
 #[test]
+fn what_people_are_asked_about_does_not_shield_what_may_be_done_unasked() {
+    let mut settings = Settings { approval: approving(1, Otherwise::Cancel).approval, ..enforcing() };
+    settings.modes.insert("asks".into(), Mode::Approve);
+    let asking = Finding { policy: "asks".into(), ..finding(1) };
+    let sure = Finding { id: FindingId([9; 16]), ..finding(1) };
+    // while people are asked, and after nobody has answered
+    for later in [Millis(1000), Millis::MINUTE.times(2)] {
+        let mut book = Book::default();
+        let id = made(&mut book, &settings, &asking, NOW).id;
+        book.tick(&settings, NOW.plus(later));
+        let order = made(&mut book, &settings, &sure, NOW.plus(later));
+        assert_eq!((order.id, order.state, order.findings[0]), (id, OrderState::Pending, sure.id));
+        assert_eq!(order.answer_by, None);
+    }
+    // a person's no stays
+    let mut book = Book::default();
+    let id = made(&mut book, &settings, &asking, NOW).id;
+    book.decide(&settings, id, Decision::Deny, NOW, &"uid 7".into());
+    assert_eq!(made(&mut book, &settings, &sure, NOW).state, OrderState::Cancelled);
+}
+
+#[test]
 fn before_it_is_handed_over_an_order_is_judged_by_what_holds_then() {
     let protects = Settings { protected_actors: ["ANA".to_owned()].into(), ..enforcing() };
     let observes = Settings { mode: Mode::Observe, ..enforcing() };
@@ -474,6 +496,35 @@ fn what_the_trail_shows_in_the_end() {
         book.tick(&enforcing(), NOW.plus(min(10)));
         assert_eq!(held(&book, id), Some(expected), "{what}");
         assert!(!book.watches());
+    }
+}
+
+#[test]
+fn only_being_turned_away_says_that_a_session_is_over() {
+    for (status, expected) in
+        [(401, Held::Held), (403, Held::CouldNotTell), (404, Held::CouldNotTell), (500, Held::CouldNotTell)]
+    {
+        let mut book = Book::default();
+        let id = done(&mut book, &finding(DIGEST));
+        witness(&mut book, &act(Millis::MINUTE, None, 200), DIGEST);
+        witness(&mut book, &act(Millis::MINUTE.times(2), None, status), DIGEST);
+        book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
+        assert_eq!(held(&book, id), Some(expected), "{status}");
+    }
+}
+
+#[test]
+fn a_name_that_anybody_may_send_says_nothing_of_whose_it_is() {
+    let mut book = Book::default();
+    let mut asking = finding(DIGEST);
+    asking.asks = vec![Ask { action: "end-all".into(), target: TargetKind::User }];
+    let id = done(&mut book, &asking);
+    // curl -u ana:x, as an access log has it: the start page answers 200, the rest 401
+    for status in [200, 401] {
+        let event = act(Millis::MINUTE, Some(1), status);
+        book.witness(&enforcing(), &Act { event: &event, session: None, telling: false });
+        let found = book.iter().find(|o| o.id == id).and_then(|o| o.verification.clone()).expect("it is watched");
+        assert_eq!((found.result, found.refused), (Held::Watching, false), "{status}");
     }
 }
 

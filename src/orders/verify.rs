@@ -119,8 +119,11 @@ impl Book {
             v.seen |= act.is_after(known) && known.trail.as_ref().is_none_or(|t| *t == act.event.evidence.source);
             match says(known, &v, act) {
                 Says::Nothing => {}
-                // what was refused after it has the last word on what could not be told before
-                Says::Refused => (v.refused, v.unclear) = (true, v.unclear && known.target != TargetKind::Session),
+                // a session that is not known any more does not come back: that has the last word on what could not be told before
+                Says::Refused => {
+                    let over = known.target == TargetKind::Session && act.status() == Some(401);
+                    (v.refused, v.unclear) = (true, v.unclear && !over);
+                }
                 Says::Ended => v.confirmed = true,
                 Says::Again => v.again = true,
                 Says::Unclear => v.unclear = true,
@@ -270,14 +273,20 @@ impl Act<'_> {
         self.event.http.as_ref().and_then(|http| http.status)
     }
 
+    /// Whether it was turned away for who it was: what fails for another reason (404, 500) says nothing.
     fn was_refused(&self) -> bool {
-        self.event.outcome == Outcome::Failure || matches!(self.status(), Some(401 | 403))
+        self.status().map_or(self.event.outcome == Outcome::Failure, |status| matches!(status, 401 | 403))
+    }
+
+    /// Whether the server says that the session or actor is the one who acts. A client may send a dead session's id, or anybody's name,
+    /// for ever, and an access log copies both: then only what it gets says anything.
+    fn is_stated(&self) -> bool {
+        let named = self.session.is_none() && self.event.http.is_none();
+        self.session.is_some_and(|s| s.by_server) || named || self.telling
     }
 
     fn went_through(&self) -> bool {
-        // a client may send a dead session's id for ever: only what it then gets says that the session lives
-        let stated = self.session.is_none_or(|s| s.by_server) || self.telling;
-        stated && self.status().map_or(self.event.outcome == Outcome::Success, |s| (200..300).contains(&s))
+        self.is_stated() && self.status().map_or(self.event.outcome == Outcome::Success, |s| (200..300).contains(&s))
     }
 
     /// Whether it began after the order had ended.
@@ -303,6 +312,7 @@ fn says(order: &Order, v: &Verification, act: &Act<'_>) -> Says {
         return Says::Nothing;
     };
     match (activity, order.target) {
+        _ if act.was_refused() && !act.is_in_session(order) && !act.is_stated() => Says::Nothing,
         _ if act.was_refused() => Says::Refused,
         (Activity::Login, TargetKind::Account) => act.lives(ended),
         // whoever has the password comes in again, and that is another session

@@ -6,7 +6,8 @@ use crate::orders::{self, Book, Considered};
 impl Outcome {
     pub(super) fn fact(&mut self, input: Input<Prepared>) {
         match input {
-            Input::Lines(_) | Input::Learn(_) => {}
+            // that it was done is recorded with the input, and changes nothing else
+            Input::Lines(_) | Input::Learn(_) | Input::Reveal { .. } => {}
             Input::Learned { files, .. } => self.learned(&files),
             Input::Tick(at) => self.ordered(|book, settings| book.tick(settings, at)),
             Input::Rules { silences, .. } => self.changes.silences = serde_json::to_string(&silences).ok(),

@@ -16,6 +16,7 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
         | Input::Judge { at, .. }
         | Input::Gone { at, .. }
         | Input::Retention { at, .. }
+        | Input::Reveal { at, .. }
         | Input::Hold { at, .. }
         | Input::Decide { at, .. }
         | Input::Mute { at, .. }
@@ -50,6 +51,9 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
         }
         Input::Retention { forgotten, .. } => ("retention", json!(forgotten)),
         Input::Incident(step) => ("incident", json!(step)),
+        Input::Reveal { session, reason, by, .. } => {
+            ("reveal", json!({"session": session, "reason": reason, "by": by}))
+        }
         Input::Hold { on, by, .. } => ("hold", json!({"on": on, "by": by})),
         Input::Decide { order, decision, by, .. } => {
             ("decide", json!({"order": order.to_string(), "decision": decision, "by": by}))
@@ -110,6 +114,9 @@ impl InputRow {
             }
             "retention" => Input::Retention { at, forgotten: serde_json::from_value(body).ok()? },
             "incident" => Input::Incident(serde_json::from_value(body).ok()?),
+            "reveal" => {
+                Input::Reveal { at, session: text("session")?.into(), reason: text("reason")?.into(), by: by()? }
+            }
             "hold" => Input::Hold { at, on: body["on"].as_bool()?, by: by()? },
             "decide" => Input::Decide {
                 at,
@@ -232,6 +239,7 @@ mod tests {
             Input::Acknowledge { at, finding, by: by.clone() },
             judge(Some("ana".into()), true),
             judge(None, false),
+            Input::Reveal { at, session: "00ff".into(), reason: "a \"court\"".into(), by: by.clone() },
             Input::Hold { at, on: true, by: by.clone() },
             Input::Decide { at, order, decision: Decision::Approve, by: by.clone() },
             Input::Mute { at, mute: mute() },

@@ -3,7 +3,7 @@
 use super::notice::{self, Facts};
 use super::{Report, document, html, markdown};
 use crate::incident::clock::Recipient;
-use crate::incident::exposure::day;
+use crate::incident::exposure::{Total, day};
 use crate::incident::ocsf;
 use crate::model::id::hex;
 use crate::resolve::{Manifest, folder_of};
@@ -97,7 +97,8 @@ fn files(
         let body = draft(to, templates, &notice::facts(report, None, copy))?;
         add(format!("notices/{}.md", to.name()), body);
     }
-    for (customer, _) in case.totals.iter().filter(|(name, total)| total.exports > 0 && !name.is_empty()) {
+    let concerned = |total: &Total| total.exports > 0 || total.reads > 0;
+    for (customer, _) in case.totals.iter().filter(|(name, total)| concerned(total) && !name.is_empty()) {
         let body = draft(Recipient::Customer, templates, &notice::facts(report, Some(customer), copy))?;
         add(format!("notices/customer-{}.md", folder_of(customer)), body);
     }

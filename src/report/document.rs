@@ -158,7 +158,11 @@ pub(super) fn summary(report: &Report) -> Vec<String> {
         ),
     });
     if sums.reads > 0 {
-        said.push(format!("Message logs were also read on the screen, {}.", counted(sums.reads, "time")));
+        said.push(format!(
+            "Message logs were also read on the screen, {}; of {} nothing else left.",
+            counted(sums.reads, "time"),
+            counted(sums.only_read, "customer")
+        ));
     }
     said.push(match (case.contained, ends(report).count()) {
         (Some(at), _) => format!("It was contained at {}: what was ended stayed ended.", clock(at)),
@@ -183,6 +187,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Contained", case.contained.map_or_else(|| "not yet".into(), clock)),
         ("Records that left", sums.in_words()),
         ("Customers", grouped(sums.customers)),
+        ("Only read on the screen", counted(sums.only_read, "more customer")),
     ];
     facts.extend(sums.days.map(|(a, b)| ("Days of the data", format!("{} to {}", day(a), day(b)))));
     let letterhead = &report.letterhead;

@@ -79,6 +79,8 @@ pub struct Sums {
     pub customers: u64,
     /// Pages of logs that were read on the screen.
     pub reads: u64,
+    /// Customers whose logs were read on the screen, and of whom nothing was exported.
+    pub only_read: u64,
     /// First and last day of the data that left.
     pub days: Option<(i32, i32)>,
 }
@@ -95,6 +97,7 @@ impl Sums {
             sums.unknown += total.unknown;
             sums.customers += u64::from(total.exports > 0);
             sums.reads += total.reads;
+            sums.only_read += u64::from(total.exports == 0 && total.reads > 0);
             sums.days = match (sums.days, total.days) {
                 (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
                 (one, other) => one.or(other),

@@ -88,6 +88,8 @@ facts! {
     exports,
     /// Customers whose records left.
     customers,
+    /// How often logs were read on the screen, and of how many customers nothing else left.
+    read,
     /// Different numbers, where the copy was made (`--resolved`).
     people,
     /// A table of the exports.
@@ -155,7 +157,8 @@ pub fn facts(report: &Report, customer: Option<&str>, copy: Option<&Manifest>) -
         asked: Some(counted(sums.asked, "record")),
         exports: Some(counted(sums.exports, "export")),
         customers: Some(grouped(sums.customers)),
-        people: copy.map(|copy| people(copy, customer)),
+        read: Some(read(&sums, customer)),
+        people: copy.and_then(|copy| people(copy, customer)),
         export_table: some(export_table.trim_end().to_owned()),
         customer_table: some(customers(report)),
         resolved: Some(copy.and_then(|copy| resolved(copy, customer)).unwrap_or_default()).filter(|t| !t.is_empty()),
@@ -185,11 +188,27 @@ fn held(letterhead: &Letterhead, kinds: &BTreeSet<&str>) -> String {
     known.map(|(kind, fields)| format!("{} ({})", text(fields), text(kind))).collect::<Vec<_>>().join("; ")
 }
 
-fn people(copy: &Manifest, customer: Option<&str>) -> String {
+fn read(sums: &Sums, customer: Option<&str>) -> String {
+    match (sums.reads, customer) {
+        (0, _) => "no logs were read on the screen".into(),
+        (n, Some(_)) => format!("logs were read on the screen, {}", counted(n, "time")),
+        (n, None) => format!(
+            "logs were read on the screen, {}; of {} nothing else left",
+            counted(n, "time"),
+            counted(sums.only_read, "customer")
+        ),
+    }
+}
+
+/// How many different numbers; nothing where a message log has none.
+fn people(copy: &Manifest, customer: Option<&str>) -> Option<String> {
+    if copy.inputs.values().any(|input| input.without_number) {
+        return None;
+    }
     let of = copy.customers.iter().filter(|(name, _)| customer.is_none_or(|c| c == name.as_str()));
     let numbers: u64 = of.map(|(_, c)| c.numbers).sum();
     let summed = if customer.is_none() && copy.customers.len() > 1 { " (summed over customers)" } else { "" };
-    format!("{}{summed}", counted(numbers, "different number"))
+    Some(format!("{}{summed}", counted(numbers, "different number")))
 }
 
 fn resolved(copy: &Manifest, customer: Option<&str>) -> Option<String> {
@@ -202,19 +221,19 @@ fn resolved(copy: &Manifest, customer: Option<&str>) -> Option<String> {
 }
 
 fn customers(report: &Report) -> String {
-    let rows: Vec<[String; 3]> = report
+    let rows: Vec<[String; 4]> = report
         .case
         .totals
         .iter()
-        .filter(|(_, total)| total.exports > 0)
+        .filter(|(_, total)| total.exports > 0 || total.reads > 0)
         .map(|(name, total)| {
             let sums = Sums::of([(name, total)]);
             let name = if name.is_empty() { "(not named)".into() } else { Shown(name).to_string() };
-            [name, grouped(total.exports), sums.in_words()]
+            [name, grouped(total.exports), sums.in_words(), grouped(total.reads)]
         })
         .collect();
     let mut out = String::new();
-    table(&mut out, &["Customer", "Exports", "Records"], rows.iter().map(|r| r.as_slice()));
+    table(&mut out, &["Customer", "Exports", "Records", "Read on screen"], rows.iter().map(|r| r.as_slice()));
     out.trim_end().to_owned()
 }
 
@@ -262,17 +281,24 @@ fn told(report: &Report) -> String {
 }
 
 fn basis(sums: &Sums, copy: Option<&Manifest>) -> String {
-    let counted = match (sums.estimated, sums.unknown) {
+    let how = match (sums.estimated, sums.unknown) {
         (false, 0) => "Records are counted by the audit trail of the portal and the log of downloads.",
         (true, _) => "Where no trail counts records, they are reckoned from the bytes sent, and marked \"about\".",
         (false, _) => "Records are those that the trails count; of some exports none does.",
     };
     let copy = match copy {
-        Some(_) => " Numbers are counted in our own message logs, by the queries of the exports.",
-        None => "",
+        Some(copy) if copy.not_answerable.is_empty() => {
+            " Numbers are counted in our own message logs, by the queries of the exports.".to_owned()
+        }
+        Some(copy) => format!(
+            " Numbers are counted in our own message logs, by the queries of the exports; {} name no customer or no days, and could not be \
+             looked up.",
+            counted(copy.not_answerable.len() as u64, "export")
+        ),
+        None => String::new(),
     };
     format!(
-        "{counted}{copy} The recorded events, with the digests of the lines they were read from, are kept under the reference above."
+        "{how}{copy} The recorded events, with the digests of the lines they were read from, are kept under the reference above."
     )
 }
 

@@ -332,7 +332,10 @@ impl<'a> Copies<'a> {
     }
 }
 
-/// A file's or folder's name for what may be any text.
+/// The longest name of a folder, in bytes: file systems take 255.
+const FOLDER_BYTES: usize = 200;
+
+/// A file's or folder's name for what may be any text: two texts, two names.
 pub fn folder_of(text: &str) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.".contains(b);
     let mut name = String::new();
@@ -342,7 +345,17 @@ pub fn folder_of(text: &str) -> String {
             false => name.push_str(&format!("%{byte:02X}")),
         }
     }
-    crate::model::cut(if name.is_empty() { "%" } else { &name }, 200).to_owned()
+    if name.is_empty() {
+        return "%".to_owned();
+    }
+    match name.len() > FOLDER_BYTES {
+        // two that begin alike are two
+        true => {
+            let whole = crate::model::Digest::of(text.as_bytes()).to_string();
+            format!("{}-{}", crate::model::cut(&name, FOLDER_BYTES - 33), &whole[..32])
+        }
+        false => name,
+    }
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ResolveError> {
@@ -377,4 +390,20 @@ fn day_of(ms: i64, zone: &TimeZone) -> Option<i32> {
     }
     let offset = zone.to_offset(jiff::Timestamp::from_millisecond(ms).ok()?);
     i32::try_from((ms + i64::from(offset.seconds()) * 1000).div_euclid(Millis::DAY.0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_names_are_two_folders_however_long_they_are() {
+        let long = "Общество с ограниченной ответственностью ".repeat(3);
+        let names: Vec<String> =
+            ["", ".", "..", "a/b", "AC1", &format!("{long}1"), &format!("{long}2")].map(folder_of).to_vec();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        for name in names {
+            assert!(name.len() <= FOLDER_BYTES && !name.contains('/') && !name.starts_with('.'), "{name}");
+        }
+    }
 }

@@ -155,7 +155,7 @@ pub struct RunnerSettings {
 impl RunnerSettings {
     /// The outlets that leave this machine, by the names of their tables.
     pub fn outlets(&self) -> BTreeMap<String, Target> {
-        let mut all = Target::all(&self.syslog, &BTreeMap::new(), &self.webhook);
+        let mut all = Target::all(&self.syslog, &BTreeMap::new(), &BTreeMap::new(), &self.webhook);
         all.retain(|_, target| target.leaves());
         all
     }

@@ -5,26 +5,29 @@
 //! | ---------------- | --------------- | ---------- | --------------------------------------------------------- |
 //! | `[syslog.NAME]`  | [`local`]       | the daemon | RFC 5424 messages ([`syslog`]) to a socket of this machine |
 //! | `[syslog.NAME]`  | `relay`         | the runner | the same over UDP, TCP and TLS                            |
-//! | `[ocsf.NAME]`    | [`ocsf_file`]   | the daemon | OCSF objects, one a line of a file                        |
+//! | `[ocsf.NAME]`    | [`line_file`]   | the daemon | OCSF objects, one a line of a file                        |
+//! | `[checkpoints.NAME]` | [`line_file`] | the daemon | signed heads of the evidence tree, one a line of a file      |
 //! | `[webhook.NAME]` | [`webhook`]     | the runner | HTTP requests whose bodies name fields of a [`notice`]     |
 //!
 //! To add one: a file here, a variant of [`Target`], and its table in the configuration.
 pub mod local;
 pub mod notice;
-pub mod ocsf_file;
+pub mod line_file;
 mod settings;
 pub mod syslog;
 pub mod webhook;
 
 pub(super) mod relay;
 
-pub use settings::{OcsfTarget, SyslogTarget, Transport};
+pub use settings::{CheckpointsTarget, OcsfTarget, SyslogTarget, Transport};
 pub use webhook::WebhookTarget;
 
 use crate::incident::clock::Reminder;
 use crate::incident::ocsf;
 use crate::ledger::message::Message as Row;
 use crate::model::{Finding, Held, Order, OrderState, Severity, WallTime};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 
 /// What is told.
@@ -47,6 +50,18 @@ pub struct Checkpoint {
     pub at: WallTime,
     /// The note. C2SP tlog-checkpoint.
     pub note: String,
+}
+
+impl Checkpoint {
+    /// When it was signed, over how many records, and the note in base64, as syslog carries it.
+    fn line(&self) -> String {
+        format!("{} size=\"{}\" note=\"{}\"", self.at, self.size(), STANDARD.encode(&self.note))
+    }
+
+    /// How many records it is over.
+    fn size(&self) -> &str {
+        self.note.lines().nth(1).unwrap_or_default()
+    }
 }
 
 impl Told {
@@ -92,6 +107,14 @@ impl Told {
         }
     }
 
+    /// As one line of a file: a signed head as `verify --against` reads it, all else as OCSF.
+    pub fn line(&self) -> String {
+        match self {
+            Told::Checkpoint(checkpoint) => checkpoint.line(),
+            other => other.ocsf().to_string(),
+        }
+    }
+
     fn is_test(&self) -> bool {
         matches!(self, Told::Finding(finding) if finding.test)
     }
@@ -104,6 +127,8 @@ pub enum Target {
     Syslog(SyslogTarget),
     /// `[ocsf.NAME]`
     Ocsf(OcsfTarget),
+    /// `[checkpoints.NAME]`
+    Checkpoints(CheckpointsTarget),
     /// `[webhook.NAME]`
     Webhook(Box<WebhookTarget>),
 }
@@ -113,19 +138,22 @@ impl Target {
     pub fn all(
         syslog: &BTreeMap<String, SyslogTarget>,
         ocsf: &BTreeMap<String, OcsfTarget>,
+        checkpoints: &BTreeMap<String, CheckpointsTarget>,
         webhook: &BTreeMap<String, WebhookTarget>,
     ) -> BTreeMap<String, Target> {
         let syslog = syslog.iter().map(|(name, t)| (format!("syslog.{name}"), Target::Syslog(t.clone())));
         let ocsf = ocsf.iter().map(|(name, t)| (format!("ocsf.{name}"), Target::Ocsf(t.clone())));
+        let checkpoints =
+            checkpoints.iter().map(|(name, t)| (format!("checkpoints.{name}"), Target::Checkpoints(t.clone())));
         let webhook = webhook.iter().map(|(name, t)| (format!("webhook.{name}"), Target::Webhook(Box::new(t.clone()))));
-        syslog.chain(ocsf).chain(webhook).collect()
+        syslog.chain(ocsf).chain(checkpoints).chain(webhook).collect()
     }
 
     /// Whether the runner sends it, because it leaves this machine.
     pub fn leaves(&self) -> bool {
         match self {
             Target::Syslog(target) => target.transport != Transport::Unix,
-            Target::Ocsf(_) => false,
+            Target::Ocsf(_) | Target::Checkpoints(_) => false,
             Target::Webhook(_) => true,
         }
     }
@@ -133,6 +161,7 @@ impl Target {
     /// Whether this is told there. A test is told everywhere; syslog and files get every order, whatever became of it.
     pub fn wants(&self, told: &Told) -> bool {
         let least = match (self, told) {
+            (Target::Checkpoints(_), told) => return matches!(told, Told::Checkpoint(_)),
             (_, Told::Checkpoint(_)) => return matches!(self, Target::Syslog(_)),
             (Target::Syslog(_) | Target::Ocsf(_), Told::Order(_)) => return true,
             (Target::Syslog(target), _) => target.severity,
@@ -147,6 +176,7 @@ impl Target {
         match self {
             Target::Syslog(target) => target.fault(),
             Target::Ocsf(target) => target.fault(),
+            Target::Checkpoints(target) => target.fault(),
             Target::Webhook(target) => target.fault(),
         }
     }
@@ -158,7 +188,7 @@ impl Target {
                 let facility = syslog::facility(&target.facility).unwrap_or(::syslog::Facility::LOG_AUTHPRIV);
                 syslog::Message::of(told).render(sender, facility, target.limit())
             }
-            Target::Ocsf(_) => told.ocsf().to_string(),
+            Target::Ocsf(_) | Target::Checkpoints(_) => told.line(),
             Target::Webhook(_) => notice::Notice::of(told).to_json(),
         }
     }

@@ -47,7 +47,7 @@ impl Relays {
             match target {
                 Target::Syslog(target) => drop(tokio::spawn(syslog(target, messages, says))),
                 Target::Webhook(target) => drop(std::thread::spawn(move || webhooks(target.compile(), messages, says))),
-                Target::Ocsf(_) => return None,
+                Target::Ocsf(_) | Target::Checkpoints(_) => return None,
             }
             Some((name, to))
         });

@@ -4,7 +4,7 @@ use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
 use crate::respond::net::trust::Trust;
 use crate::respond::secret::Source;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a syslog message travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,9 +152,28 @@ pub struct OcsfTarget {
 impl OcsfTarget {
     /// What is wrong with it, as far as can be told without looking at the disk.
     pub fn fault(&self) -> Option<String> {
-        let path = &self.path;
-        (!path.is_absolute()).then(|| format!("`path` is {}, which is not an absolute path", path.display()))
+        not_absolute(&self.path)
     }
+}
+
+/// `[checkpoints.NAME]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointsTarget {
+    /// The file's absolute path: on another machine's disk, or where something takes it there. It is made with mode 0640 where there is
+    /// none.
+    pub path: PathBuf,
+}
+
+impl CheckpointsTarget {
+    /// What is wrong with it, as far as can be told without looking at the disk.
+    pub fn fault(&self) -> Option<String> {
+        not_absolute(&self.path)
+    }
+}
+
+fn not_absolute(path: &Path) -> Option<String> {
+    (!path.is_absolute()).then(|| format!("`path` is {}, which is not an absolute path", path.display()))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Message {
 
     /// The message of a signed head of the evidence tree: where it is kept, what was recorded before can be held against it.
     fn checkpoint(checkpoint: &Checkpoint) -> Message {
-        let size = checkpoint.note.lines().nth(1).unwrap_or_default();
+        let size = checkpoint.size();
         Message {
             level: level(Severity::Informational) as u8,
             at: checkpoint.at,

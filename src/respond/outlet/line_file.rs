@@ -13,15 +13,15 @@ const LINE_BYTES: u64 = 1 << 20;
 
 /// One file.
 #[derive(Debug)]
-pub struct OcsfFile {
+pub struct LineFile {
     path: PathBuf,
     open: Option<File>,
 }
 
-impl OcsfFile {
+impl LineFile {
     /// The file at `path`. Nothing is opened yet.
-    pub fn new(path: &Path) -> OcsfFile {
-        OcsfFile { path: path.to_owned(), open: None }
+    pub fn new(path: &Path) -> LineFile {
+        LineFile { path: path.to_owned(), open: None }
     }
 
     /// Where it is.
@@ -107,7 +107,7 @@ mod tests {
         for (was, is) in [("", "{}\n"), ("{\"a\":1}\n{\"b", "{\"a\":1}\n{}\n"), ("{\"a", "{}\n"), ("{}\n", "{}\n{}\n")]
         {
             std::fs::write(&path, was).unwrap();
-            OcsfFile::new(&path).append(&lines(&["{}"])).unwrap();
+            LineFile::new(&path).append(&lines(&["{}"])).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), is, "{was:?}");
         }
     }
@@ -116,7 +116,7 @@ mod tests {
     fn it_is_rotated_in_both_ways() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ocsf.jsonl");
-        let mut file = OcsfFile::new(&path);
+        let mut file = LineFile::new(&path);
         file.append(&lines(&["1", "2"])).unwrap();
         std::fs::rename(&path, dir.path().join("ocsf.jsonl.1")).unwrap();
         file.append(&lines(&["3"])).unwrap();
@@ -130,13 +130,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_says_where() {
-        let mut file = OcsfFile::new(Path::new("/nowhere/ocsf.jsonl"));
+        let mut file = LineFile::new(Path::new("/nowhere/ocsf.jsonl"));
         assert!(file.append(&lines(&["1"])).unwrap_err().to_string().contains("/nowhere/ocsf.jsonl"));
         let dir = tempfile::tempdir().unwrap();
-        assert!(OcsfFile::new(dir.path()).append(&lines(&["1"])).is_err());
+        assert!(LineFile::new(dir.path()).append(&lines(&["1"])).is_err());
         let other = dir.path().join("notes");
         std::fs::write(&other, "first\nsecond").unwrap();
-        assert!(OcsfFile::new(&other).append(&lines(&["1"])).is_err());
+        assert!(LineFile::new(&other).append(&lines(&["1"])).is_err());
         assert_eq!(std::fs::read_to_string(&other).unwrap(), "first\nsecond");
     }
 }
