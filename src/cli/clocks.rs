@@ -8,11 +8,14 @@ use crate::control::wire::Request;
 use crate::incident::case::{Incident, IncidentState};
 use crate::incident::clock::{self, Clock, Standing};
 
-/// What the configuration says of notices.
+/// What the configuration says of notices: the one that the daemon follows, which whoever asks may not be able to read.
 ///
 /// # Errors
-/// It can't be read: clocks that are not seen must not look like clocks that do not run.
+/// The daemon is down, and the configuration can't be read: clocks that are not seen must not look like clocks that do not run.
 pub fn notices(asking: &AskArgs) -> Result<Notices, Failure> {
+    if let Ok((rows, true)) = ask(asking, &Request::Notices) {
+        return read(rows)?.pop().ok_or_else(|| Failure::new("the daemon gave no answer"));
+    }
     match Config::read(&asking.config) {
         Ok(config) => Ok(config.written.notices),
         Err(e) => Err(Failure::new(format!("clocks and notices are in the configuration, which can't be read: {e}"))),

@@ -1,6 +1,7 @@
 //! The daemon's end of the control socket.
 use super::wire::{Line, Request};
 use super::{answer, commands};
+use crate::config::notices::Notices;
 use crate::ledger::{Keys, Reader};
 use crate::model::{Input, Text, limits};
 use std::borrow::Cow;
@@ -30,6 +31,8 @@ pub trait Daemon: Send + Sync + 'static {
     fn commit(&self, input: Input<crate::pipeline::Prepared>) -> impl Future<Output = Result<(), String>> + Send;
     /// What only the running daemon knows, to be added to the status.
     fn status(&self) -> serde_json::Value;
+    /// What the configuration says of notices.
+    fn notices(&self) -> Notices;
     /// The installation's keys.
     fn keys(&self) -> &Keys;
     /// The rules that hold now.
@@ -125,6 +128,7 @@ async fn converse(stream: UnixStream, ledger: PathBuf, daemon: &impl Daemon, gue
         Ok(Request::Reveal { .. }) if !is_own(peer.uid()) => {
             vec![Line::Error("only root and the daemon's own user may have a session id opened".into())]
         }
+        Ok(Request::Notices) => vec![Line::Row(serde_json::json!(daemon.notices())), Line::End],
         Ok(request) => respond(request, &by, ledger, daemon).await,
         Err(e) => vec![Line::Error(format!("the request can't be read: {e}"))],
     };

@@ -111,6 +111,8 @@ pub enum Request {
         /// Why; not blank, and at most [`crate::model::limits::REASON_BYTES`].
         reason: String,
     },
+    /// What the configuration that the daemon follows says of notices and clocks: one row.
+    Notices,
     /// Incidents: a row each, the latest first.
     Incidents {
         /// At most so many.

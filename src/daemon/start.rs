@@ -7,6 +7,7 @@ use super::trails::{Files, Surroundings, Trails};
 use super::writer::{ToWriter, Writer, tick};
 use super::{Progress, wall_now};
 use crate::config::address::Address;
+use crate::config::notices::Notices;
 use crate::config::{Config, ConfigError};
 use crate::control::server;
 use crate::health::Health;
@@ -163,8 +164,10 @@ async fn serve(
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), outlets);
     let delivery = tokio::spawn(delivery.run(orders, events));
     let shared = Arc::new(Mutex::new(rules.clone()));
+    let notices = Arc::new(Mutex::new(config.written.notices.clone()));
     let daemon = Arc::new(Running {
         rules: shared.clone(),
+        notices: notices.clone(),
         keys: keys.clone(),
         to_writer: to_writer.clone(),
         health: health.clone(),
@@ -182,7 +185,7 @@ async fn serve(
         watch: settings.watch,
         gate: Arc::default(),
     };
-    let mut running = Following { config, keys, around, trails: None, said: Said::default(), shared };
+    let mut running = Following { config, keys, around, trails: None, said: Said::default(), shared, notices };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
@@ -235,6 +238,8 @@ struct Following {
     said: Said,
     /// The rules, for those who answer questions.
     shared: Arc<Mutex<Arc<Rules>>>,
+    /// What is said of notices, for them.
+    notices: Arc<Mutex<Notices>>,
 }
 
 impl Following {
@@ -329,6 +334,7 @@ impl Following {
         let Ok(cursors) = cursors.await else { return };
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&rules);
         self.around.rules = rules;
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.written.notices);
         self.config = config;
         self.around.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
         match self.follow(cursors) {
@@ -344,6 +350,7 @@ impl Following {
 /// What questions are answered from beside the ledger.
 struct Running {
     rules: Arc<Mutex<Arc<Rules>>>,
+    notices: Arc<Mutex<Notices>>,
     keys: Arc<Keys>,
     to_writer: SyncSender<ToWriter>,
     health: Health,
@@ -356,6 +363,10 @@ impl server::Daemon for Running {
         let (answer, committed) = oneshot::channel();
         send(&self.to_writer, ToWriter::Fact(Box::new(input), Some(answer))).await;
         committed.await.unwrap_or_else(|_| Err("the daemon is ending".into()))
+    }
+
+    fn notices(&self) -> Notices {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn keys(&self) -> &Keys {

@@ -258,7 +258,7 @@ impl Writer {
                             (outcome, false)
                         }
                         CommitError::Unknown(outcome, e) => {
-                            self.health.wrong("ledger", format!("{e}: the file is opened again"));
+                            self.health.wrong("ledger", format!("{e}: the file is opened again, and nothing goes on until it is written; make room where the disk is full"));
                             (outcome, true)
                         }
                     };
