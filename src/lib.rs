@@ -11,12 +11,12 @@
 //! policies of [`policy`] say, and may return a [`model::Finding`]. [`orders`] decides whether a finding leads to an
 //! order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
 //! `advance(state, input) -> outcome`. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
-//! SQLite transaction; nothing is done or said before it. [`incident`] is what belongs together and what left, and [`resolve`] the copy of it for whose it was. Only after the commit [`respond`] carries out what was committed: the
-//! runner starts hooks and speaks to the network, the daemon writes syslog. [`health`] lists what can be wrong with us,
-//! [`config`] is what the operator wrote, [`receive`] is the process that lays on disk what comes over sockets and from the
-//! journal, where it is followed like any trail, [`control`] answers questions over a local socket, [`report`] tells of an
-//! incident afterwards, [`daemon`] drives the loops, and
-//! [`cli`] is the command line.
+//! SQLite transaction; nothing is done or said before it. Only after the commit [`respond`] carries out what was committed: the
+//! runner starts hooks and speaks to the network, the daemon writes syslog. [`incident`] says which findings belong together and
+//! what left, [`resolve`] lays out a copy of it for whose it was, and [`report`] tells it to people who were not there.
+//! [`health`] lists what can be wrong with us, [`config`] is what the operator wrote, [`receive`] is the process that lays on disk
+//! what comes over sockets and from the journal, where it is followed like any trail, [`control`] answers questions over a local
+//! socket, [`daemon`] drives the loops, and [`cli`] is the command line.
 //!
 //! # Architecture invariants
 //!
