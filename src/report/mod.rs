@@ -1,4 +1,4 @@
-//! What is told of an incident afterwards, to people who were not there: one [`Document`] of sections, as HTML and as Markdown; drafts of
+//! What is told of an incident afterwards, to people who were not there: one document of sections, as HTML and as Markdown; drafts of
 //! notices; and the folder that holds all of it with the evidence.
 //!
 //! | file         | what it does                                                        |
