@@ -309,3 +309,52 @@ impl Groups {
         self.0[one.max(other)] = one.min(other);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::SessionRef;
+    use crate::model::order::{TargetKind, Verification};
+    use crate::model::{OrderId, OrderState};
+
+    fn order(n: u8, session: u8, result: Option<Held>) -> Order {
+        let verification = result.map(|result| Verification {
+            result,
+            until: WallTime(0),
+            seen: true,
+            refused: false,
+            unclear: false,
+            again: false,
+            confirmed: false,
+            note: None,
+        });
+        Order {
+            actor: Some("ana".into()),
+            session: Some(SessionRef { digest: [session; 16], by_server: true }),
+            state: if result.is_some() { OrderState::Done } else { OrderState::Refused },
+            changed: WallTime(i64::from(n)),
+            verification,
+            ..Order::blank(OrderId([n; 16]), "end-session", TargetKind::Session, WallTime(0))
+        }
+    }
+
+    #[test]
+    fn it_is_contained_when_everything_that_was_to_end_has_ended() {
+        let held = |n| order(n, n, Some(Held::Held));
+        assert_eq!(contained_at(&[]), None);
+        assert_eq!(contained_at(&[held(1), held(2)]), Some(WallTime(2)));
+        // one session of two may live
+        for other in [Some(Held::NotHeld), Some(Held::Watching), Some(Held::CouldNotTell), None] {
+            assert_eq!(contained_at(&[held(1), order(2, 2, other)]), None, "{other:?}");
+        }
+        // the next grade took its place
+        let next =
+            |result| Order { parent: Some(OrderId([2; 16])), target: TargetKind::User, ..order(3, 2, Some(result)) };
+        let first = order(2, 2, Some(Held::NotHeld));
+        assert_eq!(contained_at(&[held(1), first.clone(), next(Held::Held)]), Some(WallTime(3)));
+        assert_eq!(contained_at(&[held(1), first, next(Held::Watching)]), None);
+        // the same had been done just before
+        let again = Order { refusal: Some(Refusal::CoolDown), ..order(4, 1, None) };
+        assert_eq!(contained_at(&[held(1), again]), Some(WallTime(1)));
+    }
+}
