@@ -508,6 +508,8 @@ fn only_being_turned_away_says_that_a_session_is_over() {
         let id = done(&mut book, &finding(DIGEST));
         witness(&mut book, &act(Millis::MINUTE, None, 200), DIGEST);
         witness(&mut book, &act(Millis::MINUTE.times(2), None, status), DIGEST);
+        let refused = book.iter().find(|o| o.id == id).and_then(|o| o.verification.as_ref()).map(|v| v.refused);
+        assert_eq!(refused, Some(matches!(status, 401 | 403)), "{status}");
         book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
         assert_eq!(held(&book, id), Some(expected), "{status}");
     }
