@@ -1,4 +1,4 @@
-//! What people and other systems are told: findings and orders in OCSF, what a finding rests on, and what was exported and fetched.
+//! What belongs together and what left in it, who must be told by when, what a finding rests on, and all of it in OCSF.
 
 pub mod case;
 pub mod chain;

@@ -1,4 +1,4 @@
-//! `[ocsf.NAME]`: a file to which the daemon appends one OCSF object a line, for a shipper to follow.
+//! `[ocsf.NAME]` and `[checkpoints.NAME]`: a file to which the daemon appends one line for each message, for a shipper to follow.
 //!
 //! What is delivered is on disk: the file is synced before the outbox moves on. It may be rotated by renaming or by copying
 //! and cutting it: it is opened anew when the path shows another file, and always written at its end. A line that was cut
