@@ -70,6 +70,11 @@ pub enum Discontinuity {
         /// Its last known size in bytes, where it was seen to be larger.
         known_size: Option<u64>,
     },
+    /// The first stretch of a copy of a file, made before that was cut short: it begins behind what had been read of the original.
+    Copy {
+        /// The original.
+        of: FileId,
+    },
 }
 
 /// What the reader saw that a decoder must know.

@@ -224,10 +224,10 @@ pub(super) fn let_go(rules: &Rules, pressure: &Pressure, at: EventTime, observed
 /// What is said of a discontinuity: nothing where nothing was lost.
 pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<EventTime>) -> Option<Finding> {
     let (policy, title, value): (_, _, Text) = match what {
-        Discontinuity::StartedAtEnd | Discontinuity::NextFile => return None,
+        Discontinuity::StartedAtEnd | Discontinuity::NextFile | Discontinuity::Copy { .. } => return None,
         Discontinuity::Truncated => (
             "trail_truncated",
-            "A trail was cut short or rewritten under us: it is read again from its start, and what was written between our last look and the cut is lost",
+            "A trail was cut short or rewritten under us: it is read again from its start; what was written between our last look and the cut is lost, but for what a copy beside it holds",
             "unknown: at most what was written between two looks".into(),
         ),
         Discontinuity::Lost { read_to, known_size } => (

@@ -37,18 +37,42 @@ pub struct Generation {
     pub offset: u64,
     /// Its size when last looked at, in bytes as stored.
     pub size: u64,
+    /// How it began when last looked at, while nothing of it has been read.
+    head: Vec<u8>,
+    /// When it was last written, of what it was when its bytes were last found to be those that were there, in nanoseconds
+    /// since 1970.
+    pub written_ns: i64,
     /// When it was last seen to have grown.
     pub grown: Option<WallTime>,
     /// Nothing will ever be appended: an unfinished frame at its end is handed out.
     pub last: bool,
     /// What the next batch has to declare.
     pub declares: Option<Discontinuity>,
+    /// Where it had been read to when it was found cut short, and the witness there: a copy may hold what came behind.
+    /// Nothing is read while this is here.
+    pub left: Option<Left>,
     /// The bytes before `offset` that its witness is made of.
     tail: Vec<u8>,
     /// An unfinished frame at `offset` that is too long to keep.
     long: Option<Long>,
     /// Size and time of modification at which everything that can be handed on was.
     caught_up: Option<(u64, i64)>,
+}
+
+/// A place in content that is no longer where it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Bytes before this offset were handed on.
+    pub offset: u64,
+    /// SHA-256 of the bytes before it, as many as a witness covers.
+    pub witness: Digest,
+}
+
+impl Left {
+    /// Whether no other file begins with bytes of such number by chance, as a common header may.
+    pub fn is_sure(&self) -> bool {
+        self.offset >= WITNESS_BYTES as u64
+    }
 }
 
 /// How far an overlong frame was passed over.
@@ -70,9 +94,12 @@ impl Generation {
             open: Some(open),
             offset: 0,
             size: stat.size,
+            head: Vec::new(),
+            written_ns: i64::MIN,
             grown: None,
             last: false,
             declares: None,
+            left: None,
             tail: Vec::new(),
             long: None,
             caught_up: None,
@@ -104,11 +131,54 @@ impl Generation {
         this.id = cursor.file;
         this.offset = cursor.offset;
         this.tail = this.before(cursor.offset)?;
-        let whole = this.tail.len() as u64 == cursor.offset.min(WITNESS_BYTES as u64);
-        if !whole || Digest::of(&this.tail) != cursor.witness {
-            this.start_again();
+        let left = Left { offset: cursor.offset, witness: cursor.witness };
+        if !this.holds(left)? {
+            this.start_again(left);
         }
         Ok(this)
+    }
+
+    /// A file never seen that is a copy of `of`, which had been read to `left`, from there; nothing where it is no copy.
+    pub fn of_copy(
+        path: &Path,
+        of: FileId,
+        left: Left,
+        open: OpenFile,
+        stat: Stat,
+    ) -> Result<Option<Generation>, SourceError> {
+        let mut this = Generation::new(path, open, stat);
+        if !this.holds(left)? {
+            return Ok(None);
+        }
+        this.offset = left.offset;
+        this.tail = this.before(left.offset)?;
+        this.declares = Some(Discontinuity::Copy { of });
+        // nobody appends to a compressed one
+        this.last = this.is_compressed();
+        Ok(Some(this))
+    }
+
+    /// Whether the bytes before `left` are those that were there.
+    pub fn holds(&mut self, left: Left) -> Result<bool, SourceError> {
+        let before = self.before(left.offset)?;
+        let whole = before.len() as u64 == left.offset.min(WITNESS_BYTES as u64);
+        Ok(whole && Digest::of(&before) == left.witness)
+    }
+
+    /// Whether its first `size` bytes seem to be those of `other`: both ends of them are compared.
+    pub fn begins_as(&mut self, other: &mut Generation, size: u64) -> Result<bool, SourceError> {
+        for at in [size.min(WITNESS_BYTES as u64), size] {
+            let these = self.before(at)?;
+            if these.len() as u64 != at.min(WITNESS_BYTES as u64) || these != other.before(at)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How far it was read, or had been before it was found cut short.
+    pub fn read_to(&self) -> Left {
+        self.left.unwrap_or_else(|| Left { offset: self.offset, witness: Digest::of(&self.tail) })
     }
 
     /// The file of `cursor`, compressed since, from there: nothing where this is another one.
@@ -169,9 +239,10 @@ impl Generation {
             return Ok(says.then(|| self.declare(reading)));
         };
         let stat = stat.map_err(|e| self.failed(e))?;
+        self.look(&stat)?;
         self.note(&stat, reading.now);
-        if !self.is_compressed() && stat.size < self.offset {
-            self.start_again();
+        if self.left.is_some() {
+            return Ok(None);
         }
         if !matches!(self.declares, None | Some(Discontinuity::NextFile)) {
             return Ok(Some(self.declare(reading)));
@@ -197,9 +268,10 @@ impl Generation {
             let witness = self.tail.len();
             let count = self.fill(want, stat, scratch)?;
             if count < witness || scratch[..witness] != self.tail {
-                self.start_again();
-                return Ok(Some(self.declare(reading)));
+                self.start_again(self.read_to());
+                return Ok(None);
             }
+            self.written_ns = stat.modified_ns;
             let bytes = &scratch[witness..count];
             let ended = bytes.len() < want;
             refuse_utf16(&self.path, self.offset, bytes)?;
@@ -353,11 +425,36 @@ impl Generation {
         Some(self.failed(error))
     }
 
-    /// Goes back to the beginning, for the file is no longer the one that was read.
-    fn start_again(&mut self) {
-        if self.offset > 0 {
-            self.declares = Some(Discontinuity::Truncated);
+    /// Notices that it is shorter than what was read of it, or, where nothing was, that it is not what it had been.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn look(&mut self, stat: &Stat) -> Result<(), SourceError> {
+        if self.is_compressed() || self.open.is_none() {
+            return Ok(());
         }
+        let mut cut = stat.size < self.offset;
+        if self.offset == 0 {
+            let head = self.before(stat.size.min(WITNESS_BYTES as u64))?;
+            // room that its writer has made and not filled yet is nothing that was there
+            let filled = self.head.iter().position(|b| *b == 0).unwrap_or(self.head.len());
+            cut = !head.starts_with(&self.head[..filled]) || (filled > 0 && stat.size < self.size);
+            self.head = head;
+            if !cut {
+                self.written_ns = stat.modified_ns;
+            }
+        }
+        if cut {
+            self.start_again(self.read_to());
+        }
+        Ok(())
+    }
+
+    /// Goes back to the beginning, for the file is no longer the one that was read.
+    fn start_again(&mut self, left: Left) {
+        self.declares = Some(Discontinuity::Truncated);
+        self.left = Some(left);
+        self.head.clear();
         self.offset = 0;
         self.tail.clear();
         self.long = None;

@@ -1,4 +1,5 @@
 //! One trail: which generations of which files it is made of now, and whose turn it is to be read.
+mod copies;
 mod missing;
 
 use super::compressed::Compression;
@@ -8,11 +9,12 @@ use super::open::{self, OpenFile, Stat};
 use super::search::{self, Named, Names, is_file_of};
 use super::stage::{Entry, LINGER, Stage};
 use super::status::{FileState, FileStatus, Reported, state_of};
-use super::{MAX_OPEN, SourceError, Start, TrailSpec, Until};
+use super::{MAX_OPEN, SourceError, Start, TrailSpec, Until, paths};
 use crate::model::limits::BATCH_BYTES;
 use crate::model::{Batch, Discontinuity, FileId, WallTime};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How many finished generations are remembered, so that a file that is renamed back is recognised.
@@ -32,6 +34,10 @@ pub struct Follower {
     missing: Vec<Missing>,
     /// Generations that were first seen compressed: they were born when that was done, which says nothing of their order.
     packed: BTreeSet<FileId>,
+    /// The compressed files that were taken up, in which the ids of cursors are those of other files.
+    unpacked: BTreeSet<FileId>,
+    /// Short files that may be copies, and in how many looks they have been seen.
+    doubtful: BTreeMap<FileId, u32>,
     /// Names without a readable file.
     unread: BTreeMap<PathBuf, FileState>,
     directories: Vec<PathBuf>,
@@ -64,6 +70,8 @@ impl Follower {
             known: !cursors.is_empty(),
             missing: cursors.into_iter().map(missing).collect(),
             packed: BTreeSet::new(),
+            unpacked: BTreeSet::new(),
+            doubtful: BTreeMap::new(),
             spec,
             chain: Vec::new(),
             retired: VecDeque::new(),
@@ -89,6 +97,8 @@ impl Follower {
         let names = Names::of(&look.named);
         self.unread.clear();
         self.place_missing(&look.named, &mut problems);
+        self.place_copies();
+        self.doubtful.retain(|id, _| names.by_id.contains_key(id));
         for index in 0..self.chain.len() {
             self.step(index, &names, &mut problems);
         }
@@ -129,7 +139,25 @@ impl Follower {
     }
 
     fn next_of_open(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
-        let (blocked, first) = (self.blocked(), self.first_of_series());
+        // Ends: each turn has read what fewer wait for than before, or found a file cut short that was not before.
+        loop {
+            self.place_copies();
+            let (blocked, first) = (self.blocked(), self.first_of_series());
+            let batch = self.next_but(&blocked, first, now)?;
+            let cut = self.chain.iter().any(|e| e.file.left.is_some());
+            if batch.is_some() || (!cut && self.blocked().len() >= blocked.len()) {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// The next batch of those that do not wait.
+    fn next_but(
+        &mut self,
+        blocked: &BTreeSet<usize>,
+        first: usize,
+        now: WallTime,
+    ) -> Result<Option<Batch>, SourceError> {
         for _ in 0..self.chain.len() {
             let index = self.turn % self.chain.len();
             let entry = &mut self.chain[index];
@@ -225,17 +253,18 @@ impl Follower {
         self.in_a_row = 0;
     }
 
-    /// Those that wait: an earlier generation of the same name must be read to its end first. Where that was compressed while
-    /// nobody looked, all of its series wait: that it has a successor which was read would tell that it was, too.
+    /// Those that wait: an earlier generation must be read to its end first. Were they read side by side, that a successor has
+    /// been read would not tell of one that is gone by then that it had been, too.
     fn blocked(&self) -> BTreeSet<usize> {
         let blocks = |entry: &Entry| match entry.stage {
             Stage::CatchingUp => !entry.is_at_rest(),
             Stage::Draining { .. } => true,
-            Stage::Following | Stage::Lingering { .. } => false,
+            Stage::Following => entry.is_rotated() && entry.trouble.is_none() && !entry.file.is_caught_up(),
+            Stage::Lingering { .. } => false,
         };
         let waits = |first: &Entry, later: &Entry| {
             let same = first.file.path == later.file.path;
-            same || (first.file.is_compressed() && self.series(&first.file.path) == self.series(&later.file.path))
+            same || ((first.file.is_compressed() || first.is_rotated()) && first.series() == later.series())
         };
         let mut blocked = BTreeSet::new();
         for (at, first) in self.chain.iter().enumerate().filter(|(_, entry)| blocks(entry)) {
@@ -267,6 +296,7 @@ impl Follower {
             // It was renamed to another name of the trail, and nothing took its old one.
             (None, Some(name)) if !entry.file.is_compressed() => {
                 entry.file.path = (*name).into();
+                entry.began_as = unrotated(&self.spec, name);
                 Stage::Following
             }
             _ => entry.without_name(),
@@ -275,8 +305,16 @@ impl Follower {
         if entry.stage == (Stage::Lingering { quiet: LINGER }) {
             entry.file.finalise();
         }
-        let rests = entry.stage == Stage::Following
-            && open::stat(&entry.file.path).is_ok_and(|stat| entry.file.is_unchanged(&stat));
+        let mut rests = false;
+        if let (Stage::Following, Ok(stat)) = (entry.stage, open::stat(&entry.file.path)) {
+            if stat.id == entry.file.disk
+                && let Err(problem) = entry.file.look(&stat)
+            {
+                entry.trouble = Some(state_of(&problem));
+                problems.push(problem);
+            }
+            rests = entry.file.is_unchanged(&stat);
+        }
         if entry.file.open.is_some() || rests {
             return;
         }
@@ -362,6 +400,11 @@ impl Follower {
             }
             return Ok(());
         }
+        if let Some(name) = unrotated(&self.spec, &named.path)
+            && self.is_copy(&named.path, &name, stat)?
+        {
+            return Ok(());
+        }
         self.take_up_new(&named.path, stat)
     }
 
@@ -392,6 +435,9 @@ impl Follower {
         }
         let (gone, mut declares) = self.take_lost(path).unzip();
         for (renamed, found) in self.between(path, now.id, gone) {
+            if self.is_copy(&renamed, path, &found)? {
+                continue;
+            }
             let (opened, again) = self.open_file(&renamed)?;
             if again.id == found.id {
                 let mut file = Generation::new(path, opened, again);
@@ -401,6 +447,8 @@ impl Follower {
         }
         let mut file = Generation::new(path, opened, now);
         file.declares = self.next_file(&mut declares);
+        // it may have to wait for its turn, and be cut short meanwhile
+        file.look(&now)?;
         self.add(file, Stage::Following);
         Ok(())
     }
@@ -440,14 +488,22 @@ impl Follower {
         Some((lost.cursor.file, declared))
     }
 
-    fn add(&mut self, mut file: Generation, stage: Stage) {
+    fn add(&mut self, file: Generation, stage: Stage) {
+        self.insert(self.chain.len(), file, stage);
+    }
+
+    fn insert(&mut self, index: usize, mut file: Generation, stage: Stage) {
         if self.spec.until == Until::EndOfFile {
             file.finalise();
         }
         if file.is_compressed() && file.id == file.disk {
             self.packed.insert(file.id);
         }
-        self.chain.push(Entry { file, stage, trouble: None });
+        if file.is_compressed() {
+            self.unpacked.insert(file.disk);
+        }
+        let began_as = unrotated(&self.spec, &file.path);
+        self.chain.insert(index, Entry { file, stage, began_as, trouble: None });
     }
 
     /// Whether one more descriptor may be taken, after giving up idle ones; counts who must wait.
@@ -503,6 +559,21 @@ impl Follower {
     fn note_unread(&mut self, path: &Path, problem: &SourceError) {
         self.unread.insert(path.to_path_buf(), state_of(problem));
     }
+}
+
+/// The name of the trail under which files of that name begin, where a pattern names rotated files too: the one without number or date.
+fn unrotated(spec: &TrailSpec, path: &Path) -> Option<PathBuf> {
+    let named = |name: &PathBuf| {
+        let last = |pattern: &String| Path::new(pattern).file_name().map(|last| last.as_bytes().to_vec());
+        let bytes = name.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+        spec.paths.iter().filter_map(last).any(|pattern| paths::matches(&pattern, bytes))
+    };
+    search::unrotated(path).filter(named)
+}
+
+/// The name under which files of that name begin.
+fn series(spec: &TrailSpec, path: &Path) -> PathBuf {
+    unrotated(spec, path).unwrap_or_else(|| path.to_path_buf())
 }
 
 fn resume(cursor: &Cursor, path: &Path) -> Result<Generation, SourceError> {

@@ -18,14 +18,19 @@
 //! - **An unfinished line waits** in the file, not in memory. When its file is final it is handed on, marked `unterminated`.
 //! - **Nothing is read unless [`Follower::next`] is called**: a stopped consumer stops the reading, and the file is the queue.
 //!
-//! What cannot be guaranteed: lines written between the copy and the truncation of `copytruncate` are gone, and a file that
-//! was deleted or compressed while we were down is gone with its unread rest ([`Discontinuity::Lost`]).
+//! - **A copy is not read twice.** What a file had that was then cut short (`copytruncate`) is read from the copy beside it, from
+//!   where we were ([`Discontinuity::Copy`]).
+//!
+//! What cannot be guaranteed: lines written between the copy and the truncation of `copytruncate` are gone, and so is what came
+//! into a file that was empty when last seen, if it was copied and cut while we were down; a file that was deleted while we were
+//! down is gone with its unread rest ([`Discontinuity::Lost`]).
 //!
 //! The [`Watcher`] only says "look now". All of this is right without it, only later.
 //!
 //! [`Discontinuity`]: crate::model::Discontinuity
 //! [`Discontinuity::NextFile`]: crate::model::Discontinuity::NextFile
 //! [`Discontinuity::Truncated`]: crate::model::Discontinuity::Truncated
+//! [`Discontinuity::Copy`]: crate::model::Discontinuity::Copy
 //! [`Discontinuity::Lost`]: crate::model::Discontinuity::Lost
 
 pub mod compressed;

@@ -25,8 +25,8 @@ pub struct Named {
     pub found: io::Result<Stat>,
 }
 
-/// The most compressed generations that are looked through, the latest: two months of daily rotation.
-const COMPRESSED: usize = 64;
+/// The most earlier generations that are looked through, the latest: two months of daily rotation.
+const GENERATIONS: usize = 64;
 
 /// What the patterns name now.
 #[derive(Debug, Default)]
@@ -137,22 +137,35 @@ pub fn between(path: &Path, after: FileId, before: FileId) -> Vec<(PathBuf, Stat
 /// Compressed generations of `path`: files beside it whose names are its name, with a number or a date, and the ending of a
 /// compression; by time of last writing, which compression keeps, the latest first.
 pub fn compressed(path: &Path) -> Vec<(PathBuf, Stat)> {
+    generations(path, |entry, name| stem(entry).is_some_and(|stem| stem == name || is_rotated_name(stem, name)))
+}
+
+/// Earlier generations of `path`, plain and compressed, by time of last writing, the latest first.
+pub fn rotated(path: &Path) -> Vec<(PathBuf, Stat)> {
+    generations(path, |entry, name| {
+        let stem = stem(entry);
+        is_rotated_name(stem.unwrap_or(entry), name) || stem == Some(name)
+    })
+}
+
+/// The name without the ending of a compression.
+fn stem(entry: &OsStr) -> Option<&OsStr> {
+    Compression::stripped(entry.as_bytes()).map(|(stem, _)| OsStr::from_bytes(stem))
+}
+
+fn generations(path: &Path, is_ours: impl Fn(&OsStr, &OsStr) -> bool) -> Vec<(PathBuf, Stat)> {
     let (Some(name), Some(entries)) = (path.file_name(), siblings(path)) else {
         return Vec::new();
     };
-    let is_ours = |entry: &OsStr| {
-        let stem = Compression::stripped(entry.as_bytes()).map(|(stem, _)| OsStr::from_bytes(stem));
-        stem.is_some_and(|stem| stem == name || is_rotated_name(stem, name))
-    };
     let mut found: Vec<_> = entries
-        .filter(|(entry, _)| is_ours(entry))
+        .filter(|(entry, _)| is_ours(entry, name))
         .map(|(entry, _)| path.with_file_name(entry))
         .filter_map(|path| Some((stat(&path).ok()?, path)))
         .filter(|(stat, _)| stat.kind == FileType::RegularFile)
         .map(|(stat, path)| (path, stat))
         .collect();
     found.sort_by_key(|(_, stat)| std::cmp::Reverse(stat.modified_ns));
-    found.truncate(COMPRESSED);
+    found.truncate(GENERATIONS);
     found
 }
 

@@ -3,6 +3,7 @@ use super::file::Generation;
 use super::open::OpenFile;
 use super::status::FileState;
 use super::{SourceError, search};
+use std::path::{Path, PathBuf};
 
 /// How many reconciles without growth make the end of a renamed file stable.
 pub const STABLE: u32 = 2;
@@ -19,6 +20,8 @@ pub struct Entry {
     pub file: Generation,
     /// Where it stands.
     pub stage: Stage,
+    /// Under which other name files of its name begin: `log` for `log.1`, where the trail's pattern names both.
+    pub began_as: Option<PathBuf>,
     /// Why it is not read before the next reconcile.
     pub trouble: Option<FileState>,
 }
@@ -45,6 +48,16 @@ pub enum Stage {
 }
 
 impl Entry {
+    /// Whether a rotation gave it its name: another file has been written to since.
+    pub fn is_rotated(&self) -> bool {
+        self.began_as.is_some()
+    }
+
+    /// The name under which files of its name begin.
+    pub fn series(&self) -> &Path {
+        self.began_as.as_deref().unwrap_or(&self.file.path)
+    }
+
     /// Whether all that is in it now has been handed on.
     pub fn is_at_rest(&self) -> bool {
         let unchanged = match &self.file.open {

@@ -6,10 +6,39 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
+/// Makes two tests of each case: looked at when the kernel hints that something changed, and without it.
+macro_rules! with_and_without_hints {
+    ($($case:ident),* $(,)?) => { $(
+        mod $case {
+            use super::Hints;
+
+            #[test]
+            fn with_hints() {
+                super::$case(Hints::On);
+            }
+
+            #[test]
+            fn without_hints() {
+                super::$case(Hints::Off);
+            }
+        }
+    )* };
+}
+
 mod encoding;
 mod filesystem;
 mod model;
 mod rotation;
+
+/// Whether the kernel is asked to say when something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hints {
+    On,
+    Off,
+}
+
+/// How long a look waits for a hint. What the test did just before it has caused one by then, and if not, it looks all the same.
+const HINT: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// A scratch directory, a follower of files in it, and what it has handed on so far.
 struct Trail {
@@ -22,15 +51,16 @@ struct Trail {
     declared: Vec<Discontinuity>,
     problems: Vec<String>,
     clock: i64,
+    watcher: Option<(Watcher, std::sync::mpsc::Receiver<()>)>,
 }
 
 impl Trail {
     /// Follows `names` from the beginning, as lines.
-    fn new(names: &[&str]) -> Trail {
-        Trail::with(names, |_| ())
+    fn new(hints: Hints, names: &[&str]) -> Trail {
+        Trail::with(hints, names, |_| ())
     }
 
-    fn with(names: &[&str], change: impl FnOnce(&mut TrailSpec)) -> Trail {
+    fn with(hints: Hints, names: &[&str], change: impl FnOnce(&mut TrailSpec)) -> Trail {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &&str| dir.path().join(name).to_str().unwrap().to_string();
         let mut spec = TrailSpec {
@@ -51,6 +81,13 @@ impl Trail {
             declared: Vec::new(),
             problems: Vec::new(),
             clock: 0,
+            watcher: (hints == Hints::On).then(|| {
+                let (hint, hints) = std::sync::mpsc::channel();
+                let hint = move || {
+                    let _ = hint.send(());
+                };
+                (Watcher::new(hint), hints)
+            }),
         }
     }
 
@@ -67,7 +104,12 @@ impl Trail {
     /// Renames, and waits until the file system's clock has moved on: generations born within one of its ticks have no order.
     fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
-        let scratch = tempfile::tempdir_in(self.dir.path()).unwrap();
+        self.tick();
+    }
+
+    /// Waits until the file system's clock has moved on.
+    fn tick(&self) {
+        let scratch = tempfile::tempdir().unwrap();
         let born = |name: &str| {
             let path = scratch.path().join(name);
             fs::write(&path, "").unwrap();
@@ -97,10 +139,17 @@ impl Trail {
         self.follower = Follower::open(self.spec.clone(), cursors);
     }
 
-    /// One reconcile, and everything that can be read after it.
+    /// One reconcile, on a hint if there is one, and everything that can be read after it.
     fn look(&mut self) {
+        if let Some((_, hints)) = &self.watcher {
+            let _ = hints.recv_timeout(HINT);
+            while hints.try_recv().is_ok() {}
+        }
         let problems = self.follower.reconcile();
         self.problems.extend(problems.iter().map(|p| p.to_string()));
+        if let Some((watcher, _)) = &mut self.watcher {
+            watcher.watch(&self.follower.directories());
+        }
         self.read();
     }
 
@@ -111,7 +160,8 @@ impl Trail {
     }
 
     fn next(&mut self) -> Option<Batch> {
-        self.clock += 1;
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+        self.clock = i64::try_from(now.as_millis()).unwrap();
         match self.follower.next(WallTime(self.clock)) {
             Ok(batch) => batch,
             Err(problem) => {

@@ -1,16 +1,14 @@
 //! The files of cursors that no name leads to: renamed, or renamed and compressed, while nobody looked.
-use super::{Follower, Missing, resume};
+use super::{Follower, Missing, resume, series};
 use crate::model::limits::WITNESS_BYTES;
 use crate::model::{Discontinuity, FileId};
 use crate::source::SourceError;
 use crate::source::cursor::Cursor;
 use crate::source::file::Generation;
 use crate::source::open::{OpenFile, Stat};
-use crate::source::paths;
 use crate::source::search::{self, Named, is_file_of};
 use crate::source::stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A generation that was found, when it was last written, and where it lies.
@@ -54,7 +52,8 @@ impl Follower {
         let look = |lost: &Missing| !self.looked || taken(&lost.cursor);
         let looked_for: BTreeSet<FileId> = self.missing.iter().filter(|m| look(m)).map(|m| m.cursor.file).collect();
         self.place_compressed(&mut placed, &looked_for);
-        placed.sort_by_key(|placed| match placed.file.is_compressed() {
+        // what was cut short holds what was written since, and its copy was born after it
+        placed.sort_by_key(|placed| match placed.file.is_compressed() || placed.file.left.is_some() {
             true => placed.written_ns,
             false => placed.file.id.born_ns,
         });
@@ -107,7 +106,7 @@ impl Follower {
         }
         let lost = self.missing.iter().map(|lost| lost.cursor.path.as_path());
         let known = lost.chain(placed.iter().map(|p| &*p.file.path));
-        let paths: BTreeSet<PathBuf> = known.flat_map(|path| [path.to_path_buf(), self.series(path)]).collect();
+        let paths: BTreeSet<PathBuf> = known.flat_map(|path| [path.to_path_buf(), series(&self.spec, path)]).collect();
         let mut there: Vec<_> = paths.iter().flat_map(|path| search::compressed(path)).collect();
         there.sort_by_key(|(path, stat)| (std::cmp::Reverse(stat.modified_ns), path.clone()));
         there.dedup_by(|a, b| a.0 == b.0);
@@ -120,11 +119,11 @@ impl Follower {
         let mut newest: BTreeMap<PathBuf, (i64, bool)> = BTreeMap::new();
         for p in placed.iter() {
             let this = (p.written_ns, p.file.is_compressed());
-            let known = newest.entry(self.series(&p.file.path)).or_insert(this);
+            let known = newest.entry(series(&self.spec, &p.file.path)).or_insert(this);
             *known = (*known).max(this);
         }
         for (path, (written_ns, is_compressed)) in newest {
-            if !is_compressed || self.chain.iter().any(|e| self.series(&e.file.path) == path) {
+            if !is_compressed || self.chain.iter().any(|e| e.series() == path) {
                 continue;
             }
             for (at, stat) in search::compressed(&path) {
@@ -138,16 +137,6 @@ impl Follower {
                 placed.push(Placed { file, written_ns: stat.modified_ns, stage: Stage::CatchingUp });
             }
         }
-    }
-
-    /// The name under which files of that name begin: of a pattern that names rotated files too, the one without number or date.
-    pub(super) fn series(&self, path: &Path) -> PathBuf {
-        let named = |name: &Path| {
-            let last = |pattern: &String| Path::new(pattern).file_name().map(|last| last.as_bytes().to_vec());
-            let bytes = name.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-            self.spec.paths.iter().filter_map(last).any(|pattern| paths::matches(&pattern, bytes))
-        };
-        search::unrotated(path).filter(|name| named(name)).unwrap_or_else(|| path.to_path_buf())
     }
 
     /// A missing generation that a later one of the same name followed had been read to its end by then.

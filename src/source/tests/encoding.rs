@@ -1,9 +1,20 @@
 //! The cases E of the fault catalogue that concern cutting bytes into frames, by their numbers.
 use super::*;
 
-#[test]
-fn e36_an_unfinished_line_is_held_and_comes_once() {
-    let mut trail = Trail::new(&["log"]);
+with_and_without_hints! {
+    e36_an_unfinished_line_is_held_and_comes_once,
+    e37_an_unfinished_line_of_a_rotated_file_comes_when_it_is_final,
+    e38_a_line_of_ten_mebibytes_is_clipped_and_its_neighbours_are_whole,
+    e39_a_gibibyte_without_a_newline_needs_little_memory,
+    e40_only_a_newline_ends_a_line,
+    e41_a_byte_order_mark_is_skipped_in_every_generation,
+    e42_utf_16_is_refused_with_what_to_do,
+    e47_documents_over_several_lines_and_several_on_one_line,
+    a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped,
+}
+
+fn e36_an_unfinished_line_is_held_and_comes_once(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", "line 0\nli");
     trail.look();
     assert_eq!(trail.lines, lines(0..1));
@@ -15,9 +26,8 @@ fn e36_an_unfinished_line_is_held_and_comes_once() {
     assert_eq!(trail.lines, lines(0..2));
 }
 
-#[test]
-fn e37_an_unfinished_line_of_a_rotated_file_comes_when_it_is_final() {
-    let mut trail = Trail::new(&["log"]);
+fn e37_an_unfinished_line_of_a_rotated_file_comes_when_it_is_final(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", "line 0\nline 1");
     trail.look();
     trail.rename("log", "log.1");
@@ -30,9 +40,8 @@ fn e37_an_unfinished_line_of_a_rotated_file_comes_when_it_is_final() {
     assert_eq!(trail.follower.status().len(), 1, "the old file is let go");
 }
 
-#[test]
-fn e38_a_line_of_ten_mebibytes_is_clipped_and_its_neighbours_are_whole() {
-    let mut trail = Trail::new(&["log"]);
+fn e38_a_line_of_ten_mebibytes_is_clipped_and_its_neighbours_are_whole(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     let long = "x".repeat(10 << 20);
     trail.append("log", format!("line 0\n{long}"));
     trail.look();
@@ -50,9 +59,8 @@ fn e38_a_line_of_ten_mebibytes_is_clipped_and_its_neighbours_are_whole() {
     assert_eq!(trail.declared, [], "the witness behind a clipped line holds");
 }
 
-#[test]
-fn e39_a_gibibyte_without_a_newline_needs_little_memory() {
-    let mut trail = Trail::new(&["log"]);
+fn e39_a_gibibyte_without_a_newline_needs_little_memory(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", "begin");
     let file = OpenOptions::new().write(true).open(trail.path("log"));
     file.unwrap().set_len(1 << 30).unwrap();
@@ -65,17 +73,15 @@ fn e39_a_gibibyte_without_a_newline_needs_little_memory() {
     assert!(trail.follower.scratch_bytes() < 16 << 20);
 }
 
-#[test]
-fn e40_only_a_newline_ends_a_line() {
-    let mut trail = Trail::new(&["log"]);
+fn e40_only_a_newline_ends_a_line(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", "a\r\nb\rc\n\u{2028}\x0b\x0c\n\n\r\n");
     trail.look();
     assert_eq!(trail.lines, ["a", "b\rc", "\u{2028}\x0b\x0c"]);
 }
 
-#[test]
-fn e41_a_byte_order_mark_is_skipped_in_every_generation() {
-    let mut trail = Trail::new(&["log"]);
+fn e41_a_byte_order_mark_is_skipped_in_every_generation(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", "\u{feff}line 0\n");
     trail.look();
     trail.rename("log", "log.1");
@@ -84,9 +90,8 @@ fn e41_a_byte_order_mark_is_skipped_in_every_generation() {
     assert_eq!(trail.lines, lines(0..2));
 }
 
-#[test]
-fn e42_utf_16_is_refused_with_what_to_do() {
-    let mut trail = Trail::new(&["log"]);
+fn e42_utf_16_is_refused_with_what_to_do(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", b"\xff\xfel\0i\0n\0e\0\n\0");
     trail.look();
     trail.look();
@@ -96,9 +101,8 @@ fn e42_utf_16_is_refused_with_what_to_do() {
     assert!(matches!(trail.state("log"), FileState::Refused(_)));
 }
 
-#[test]
-fn e47_documents_over_several_lines_and_several_on_one_line() {
-    let mut trail = Trail::with(&["log"], |spec| spec.framing = Framing::JsonDocuments);
+fn e47_documents_over_several_lines_and_several_on_one_line(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| spec.framing = Framing::JsonDocuments);
     trail.append("log", "{\"a\": \"}{\\\"\",\n \"b\": [1, {}]\n}{\"c\":1} [2,\n3]\n");
     trail.append("log", "garbage {\n{\"broken\": \"\n{\"d\":1}\n{\"e\": {\"f\":");
     trail.look();
@@ -116,9 +120,8 @@ fn e47_documents_over_several_lines_and_several_on_one_line() {
     assert_eq!(trail.lines[6], "{\"e\": {\"f\":1}}");
 }
 
-#[test]
-fn a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped() {
-    let mut trail = Trail::with(&["log"], |spec| spec.framing = Framing::JsonDocuments);
+fn a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| spec.framing = Framing::JsonDocuments);
     let document = |size: usize| format!("[\n\"{}\"]\n", "x".repeat(size));
     trail.append("log", document(9 << 20));
     trail.append("log", document(DOCUMENT_BYTES));

@@ -1,9 +1,32 @@
 //! The cases F of the fault catalogue, by their numbers, and what else concerns names, watching and replay.
 use super::*;
 
-#[test]
-fn f01_a_file_that_is_missing_at_first_is_read_from_its_first_byte() {
-    let mut trail = Trail::with(&["log"], |spec| spec.start = Start::End);
+with_and_without_hints! {
+    f01_a_file_that_is_missing_at_first_is_read_from_its_first_byte,
+    f02_a_directory_that_goes_and_comes_again_loses_no_line,
+    f04_a_link_that_is_pointed_elsewhere_is_drained_first,
+    f05_dangling_and_circular_links_are_said_and_passed_over,
+    f06_what_is_no_regular_file_is_refused_without_waiting,
+    f07_a_file_with_two_names_is_read_once,
+    f08_more_files_than_are_followed_are_said_and_descriptors_stay_few,
+    f15_nul_runs_are_no_lines_and_hide_none,
+    f15_room_that_a_writer_fills_later_is_not_passed_over,
+    f19_offsets_beyond_four_gibibytes_are_exact,
+    f20_names_of_any_bytes_are_followed_and_shown_escaped,
+    a_trail_never_seen_begins_at_its_end_where_that_is_asked_for,
+    a_replay_reads_compressed_files_of_several_members_to_their_last_byte,
+    a_damaged_compressed_file_gives_what_is_whole_and_says_so,
+    a_compressed_file_is_not_followed,
+    finishing_hands_out_the_unfinished_line,
+    the_witness_is_that_of_the_bytes_before_the_cursor_wherever_a_batch_is_cut,
+    f03_a_file_that_may_not_be_read_is_said_once_and_read_later,
+    nothing_is_read_before_it_is_asked_for,
+    more_files_than_descriptors_are_all_replayed_with_one_look,
+    more_files_than_descriptors_all_begin_at_their_end,
+}
+
+fn f01_a_file_that_is_missing_at_first_is_read_from_its_first_byte(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| spec.start = Start::End);
     trail.look();
     assert_eq!(trail.state("log"), FileState::Absent);
     trail.append("log", text(0..3));
@@ -12,9 +35,8 @@ fn f01_a_file_that_is_missing_at_first_is_read_from_its_first_byte() {
     assert_eq!(trail.state("log"), FileState::Following);
 }
 
-#[test]
-fn f02_a_directory_that_goes_and_comes_again_loses_no_line() {
-    let mut trail = Trail::new(&["dir/log"]);
+fn f02_a_directory_that_goes_and_comes_again_loses_no_line(hints: Hints) {
+    let mut trail = Trail::new(hints, &["dir/log"]);
     trail.look();
     fs::create_dir(trail.path("dir")).unwrap();
     trail.append("dir/log", text(0..2));
@@ -27,9 +49,8 @@ fn f02_a_directory_that_goes_and_comes_again_loses_no_line() {
     assert_eq!(trail.lines, lines(0..4));
 }
 
-#[test]
-fn f04_a_link_that_is_pointed_elsewhere_is_drained_first() {
-    let mut trail = Trail::new(&["log"]);
+fn f04_a_link_that_is_pointed_elsewhere_is_drained_first(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("a", text(0..2));
     std::os::unix::fs::symlink("a", trail.path("log")).unwrap();
     trail.look();
@@ -42,9 +63,8 @@ fn f04_a_link_that_is_pointed_elsewhere_is_drained_first() {
     assert_eq!(trail.declared, [Discontinuity::NextFile]);
 }
 
-#[test]
-fn f05_dangling_and_circular_links_are_said_and_passed_over() {
-    let mut trail = Trail::new(&["loop", "dangling", "log"]);
+fn f05_dangling_and_circular_links_are_said_and_passed_over(hints: Hints) {
+    let mut trail = Trail::new(hints, &["loop", "dangling", "log"]);
     std::os::unix::fs::symlink("loop", trail.path("loop")).unwrap();
     std::os::unix::fs::symlink("nothing", trail.path("dangling")).unwrap();
     trail.append("log", text(0..1));
@@ -56,9 +76,8 @@ fn f05_dangling_and_circular_links_are_said_and_passed_over() {
     assert_eq!(trail.problems.len(), 1, "said once: {:?}", trail.problems);
 }
 
-#[test]
-fn f06_what_is_no_regular_file_is_refused_without_waiting() {
-    let mut trail = Trail::new(&["pipe", "dir", "socket"]);
+fn f06_what_is_no_regular_file_is_refused_without_waiting(hints: Hints) {
+    let mut trail = Trail::new(hints, &["pipe", "dir", "socket"]);
     let pipe = trail.path("pipe");
     let fifo = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, 0o600.into(), 0).unwrap();
@@ -71,9 +90,8 @@ fn f06_what_is_no_regular_file_is_refused_without_waiting() {
     assert!(trail.problems[0].contains("a trail must be a regular file"));
 }
 
-#[test]
-fn f07_a_file_with_two_names_is_read_once() {
-    let mut trail = Trail::new(&["a", "b", "*"]);
+fn f07_a_file_with_two_names_is_read_once(hints: Hints) {
+    let mut trail = Trail::new(hints, &["a", "b", "*"]);
     trail.append("a", text(0..2));
     fs::hard_link(trail.path("a"), trail.path("b")).unwrap();
     trail.settle();
@@ -82,9 +100,8 @@ fn f07_a_file_with_two_names_is_read_once() {
     assert_eq!(trail.lines, lines(0..3));
 }
 
-#[test]
-fn f08_more_files_than_are_followed_are_said_and_descriptors_stay_few() {
-    let mut trail = Trail::new(&["*.log"]);
+fn f08_more_files_than_are_followed_are_said_and_descriptors_stay_few(hints: Hints) {
+    let mut trail = Trail::new(hints, &["*.log"]);
     for n in 0..MAX_FILES as u32 + 3 {
         fs::write(trail.path(&format!("{n}.log")), text(n..n + 1)).unwrap();
     }
@@ -100,9 +117,8 @@ fn f08_more_files_than_are_followed_are_said_and_descriptors_stay_few() {
     assert_eq!(trail.lines.last().unwrap(), "later");
 }
 
-#[test]
-fn f15_nul_runs_are_no_lines_and_hide_none() {
-    let mut trail = Trail::new(&["log"]);
+fn f15_nul_runs_are_no_lines_and_hide_none(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", b"line 0\n\0\0\0\0line 1\n");
     trail.append("log", vec![0; 300]);
     trail.look();
@@ -113,9 +129,8 @@ fn f15_nul_runs_are_no_lines_and_hide_none() {
     assert_eq!(trail.cursors.values().next().unwrap().offset, size);
 }
 
-#[test]
-fn f15_room_that_a_writer_fills_later_is_not_passed_over() {
-    let mut trail = Trail::new(&["log"]);
+fn f15_room_that_a_writer_fills_later_is_not_passed_over(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", text(0..1));
     trail.append("log", vec![0; 7]);
     trail.look();
@@ -130,9 +145,8 @@ fn f15_room_that_a_writer_fills_later_is_not_passed_over() {
     assert_eq!(trail.lines, lines(0..2));
 }
 
-#[test]
-fn f19_offsets_beyond_four_gibibytes_are_exact() {
-    let mut trail = Trail::with(&["log"], |spec| spec.start = Start::End);
+fn f19_offsets_beyond_four_gibibytes_are_exact(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| spec.start = Start::End);
     let file = fs::File::create(trail.path("log")).unwrap();
     file.set_len(5 << 30).unwrap();
     trail.append("log", "\n");
@@ -147,10 +161,9 @@ fn f19_offsets_beyond_four_gibibytes_are_exact() {
     assert_eq!(cursor.offset, (5 << 30) + 15);
 }
 
-#[test]
-fn f20_names_of_any_bytes_are_followed_and_shown_escaped() {
+fn f20_names_of_any_bytes_are_followed_and_shown_escaped(hints: Hints) {
     use std::os::unix::ffi::OsStrExt;
-    let mut trail = Trail::new(&["*"]);
+    let mut trail = Trail::new(hints, &["*"]);
     let name = std::ffi::OsStr::from_bytes(b"a\n\x1b[2J\xff.log");
     fs::create_dir(trail.dir.path().join(name)).unwrap();
     trail.look();
@@ -161,9 +174,8 @@ fn f20_names_of_any_bytes_are_followed_and_shown_escaped() {
     assert_eq!(trail.lines, lines(0..1));
 }
 
-#[test]
-fn a_trail_never_seen_begins_at_its_end_where_that_is_asked_for() {
-    let mut trail = Trail::with(&["*.log"], |spec| spec.start = Start::End);
+fn a_trail_never_seen_begins_at_its_end_where_that_is_asked_for(hints: Hints) {
+    let mut trail = Trail::with(hints, &["*.log"], |spec| spec.start = Start::End);
     trail.append("a.log", "old\nbegun");
     trail.look();
     assert_eq!(trail.declared, [Discontinuity::StartedAtEnd]);
@@ -174,9 +186,8 @@ fn a_trail_never_seen_begins_at_its_end_where_that_is_asked_for() {
     assert_eq!(trail.lines, ["begun before", "line 0", "line 1"]);
 }
 
-#[test]
-fn a_replay_reads_compressed_files_of_several_members_to_their_last_byte() {
-    let mut trail = Trail::with(&["log*"], |spec| spec.until = Until::EndOfFile);
+fn a_replay_reads_compressed_files_of_several_members_to_their_last_byte(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log*"], |spec| spec.until = Until::EndOfFile);
     let member = |text: &str| gzip(text.as_bytes());
     let many = text(0..400_000);
     fs::write(trail.path("log.1.gz"), [member(&many), member("line 4")].concat()).unwrap();
@@ -191,9 +202,8 @@ fn a_replay_reads_compressed_files_of_several_members_to_their_last_byte() {
     assert_eq!(status.consumed, status.size);
 }
 
-#[test]
-fn a_damaged_compressed_file_gives_what_is_whole_and_says_so() {
-    let mut trail = Trail::with(&["log.gz"], |spec| spec.until = Until::EndOfFile);
+fn a_damaged_compressed_file_gives_what_is_whole_and_says_so(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log.gz"], |spec| spec.until = Until::EndOfFile);
     let mut bytes = gzip(text(0..1000).as_bytes());
     bytes.truncate(bytes.len() - 9);
     fs::write(trail.path("log.gz"), bytes).unwrap();
@@ -202,17 +212,15 @@ fn a_damaged_compressed_file_gives_what_is_whole_and_says_so() {
     assert_eq!(trail.problems.len(), 1, "{:?}", trail.problems);
 }
 
-#[test]
-fn a_compressed_file_is_not_followed() {
-    let mut trail = Trail::new(&["log*"]);
+fn a_compressed_file_is_not_followed(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log*"]);
     fs::write(trail.path("log.1.gz"), "x").unwrap();
     trail.look();
     assert!(matches!(trail.state("log.1.gz"), FileState::Refused(_)));
 }
 
-#[test]
-fn finishing_hands_out_the_unfinished_line() {
-    let mut trail = Trail::new(&["log"]);
+fn finishing_hands_out_the_unfinished_line(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", "line 0\nline 1");
     trail.look();
     trail.finish();
@@ -220,9 +228,8 @@ fn finishing_hands_out_the_unfinished_line() {
     assert!(trail.flags[1].unterminated);
 }
 
-#[test]
-fn the_witness_is_that_of_the_bytes_before_the_cursor_wherever_a_batch_is_cut() {
-    let mut trail = Trail::new(&["log"]);
+fn the_witness_is_that_of_the_bytes_before_the_cursor_wherever_a_batch_is_cut(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", format!("\n\n{}\n", text(0..50)));
     trail.look();
     trail.append("log", format!("\n\0{}\n\n", text(50..100)));
@@ -248,14 +255,13 @@ fn the_witness_is_that_of_the_bytes_before_the_cursor_wherever_a_batch_is_cut() 
     }
 }
 
-#[test]
-fn f03_a_file_that_may_not_be_read_is_said_once_and_read_later() {
+fn f03_a_file_that_may_not_be_read_is_said_once_and_read_later(hints: Hints) {
     use std::os::unix::fs::PermissionsExt;
     if rustix::process::geteuid().is_root() {
         println!("skipped: root may read everything");
         return;
     }
-    let mut trail = Trail::new(&["log"]);
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", text(0..2));
     let mode = |mode| fs::Permissions::from_mode(mode);
     fs::set_permissions(trail.path("log"), mode(0o000)).unwrap();
@@ -267,9 +273,8 @@ fn f03_a_file_that_may_not_be_read_is_said_once_and_read_later() {
     assert_eq!(trail.lines, lines(0..2));
 }
 
-#[test]
-fn nothing_is_read_before_it_is_asked_for() {
-    let mut trail = Trail::new(&["log"]);
+fn nothing_is_read_before_it_is_asked_for(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
     trail.append("log", text(0..3));
     trail.follower.reconcile();
     assert_eq!(trail.follower.status()[0].offset, 0);
@@ -280,7 +285,7 @@ fn nothing_is_read_before_it_is_asked_for() {
 fn a_change_in_a_watched_directory_is_hinted_even_after_it_was_made_anew() {
     use std::sync::mpsc;
     use std::time::Duration;
-    let mut trail = Trail::new(&["dir/log"]);
+    let mut trail = Trail::new(Hints::Off, &["dir/log"]);
     let (send, hints) = mpsc::channel();
     let mut watcher = Watcher::new(move || {
         let _ = send.send(());
@@ -301,9 +306,8 @@ fn a_change_in_a_watched_directory_is_hinted_even_after_it_was_made_anew() {
     }
 }
 
-#[test]
-fn more_files_than_descriptors_are_all_replayed_with_one_look() {
-    let mut trail = Trail::with(&["*.log"], |spec| spec.until = Until::EndOfFile);
+fn more_files_than_descriptors_are_all_replayed_with_one_look(hints: Hints) {
+    let mut trail = Trail::with(hints, &["*.log"], |spec| spec.until = Until::EndOfFile);
     let count = 2 * MAX_OPEN + 50;
     for n in 0..count {
         trail.append(&format!("{n}.log"), format!("line {n}"));
@@ -313,9 +317,8 @@ fn more_files_than_descriptors_are_all_replayed_with_one_look() {
     assert!(trail.follower.open_files() <= MAX_OPEN);
 }
 
-#[test]
-fn more_files_than_descriptors_all_begin_at_their_end() {
-    let mut trail = Trail::with(&["*.log"], |spec| spec.start = Start::End);
+fn more_files_than_descriptors_all_begin_at_their_end(hints: Hints) {
+    let mut trail = Trail::with(hints, &["*.log"], |spec| spec.start = Start::End);
     let count = MAX_OPEN + 50;
     let name = |n: usize| format!("{n}.log");
     (0..count).for_each(|n| trail.append(&name(n), "old\n"));
