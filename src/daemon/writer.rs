@@ -250,6 +250,9 @@ impl Writer {
                 Ok(receipt) => break receipt,
                 Err(error) => {
                     let (outcome, unknown) = match *error {
+                        // no later try mends it
+                        CommitError::Before(_, e @ Error::Foreign { .. })
+                        | CommitError::Unknown(_, e @ Error::Foreign { .. }) => return Err(e),
                         CommitError::Before(outcome, e) => {
                             self.health.wrong(
                                 "ledger",

@@ -48,6 +48,9 @@ impl Ledger {
     /// See [`CommitError`].
     pub fn commit(&mut self, mut outcome: Outcome) -> Result<Receipt, Box<CommitError>> {
         outcome.seal();
+        if let Err(error) = self.still_there() {
+            return Err(Box::new(CommitError::Before(Box::new(outcome), error)));
+        }
         let path = self.path();
         match self.write(&outcome) {
             Ok(()) => {}
@@ -65,7 +68,7 @@ impl Ledger {
         Ok(self.receipt(outcome))
     }
 
-    /// After an error at COMMIT: reopens the file, and gives the receipt where the outcome is on disk, or the outcome to be tried again.
+    /// After an error at COMMIT: reopens the file, writes to disk what may not have got there, and gives the receipt where the outcome is on disk, or the outcome to be tried again.
     ///
     /// # Errors
     /// The file can't be opened again; the outcome is given back.
@@ -73,7 +76,8 @@ impl Ledger {
         let last = outcome.changes().inputs.last().map_or(0, |i| i.sequence);
         // what was only written before the failed COMMIT may not be there
         self.sealed.clear();
-        match self.reopen().and_then(|()| self.last_sequence()) {
+        let opened = self.still_there().and_then(|()| self.reopen()).and_then(|()| self.write_anew());
+        match opened.and_then(|()| self.last_sequence()) {
             Ok(on_disk) if on_disk >= last => Ok(self.receipt(outcome)),
             Ok(_) => self.commit(outcome),
             Err(error) => Err(Box::new(CommitError::Unknown(Box::new(outcome), error))),

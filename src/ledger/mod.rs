@@ -43,6 +43,9 @@ const APPLICATION_ID: i32 = 0x5452_4950;
 /// The schema's version. A newer one is refused.
 const VERSION: i32 = 4;
 
+/// To how many bytes the WAL is cut back once it is empty.
+const WAL_BYTES: i64 = 64 << 20;
+
 /// What went wrong with the ledger.
 #[derive(Debug)]
 pub enum Error {
@@ -105,6 +108,8 @@ pub enum Durability {
 pub struct Ledger {
     directory: PathBuf,
     connection: Option<Connection>,
+    /// Device and inode of the file that is open.
+    file: (u64, u64),
     durability: Durability,
     keys: Arc<Keys>,
     /// Until when the sessions that were sealed lately stay sealed.
@@ -129,6 +134,7 @@ impl Ledger {
         let mut ledger = Ledger {
             directory: directory.to_owned(),
             connection: None,
+            file: (0, 0),
             durability,
             keys,
             sealed: HashMap::new(),
@@ -186,13 +192,46 @@ impl Ledger {
         connection.pragma_update(None, "journal_mode", "wal").map_err(sql("setting WAL mode"))?;
         let synchronous = if self.durability == Durability::Full { "full" } else { "off" };
         connection.pragma_update(None, "synchronous", synchronous).map_err(sql("setting synchronous"))?;
+        // after a long reader has let it grow, it is cut back
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(sql("setting the WAL's size"))?;
         connection.set_prepared_statement_cache_capacity(64);
         migrate(&connection, &path)?;
         self.check_key(&connection, &path)?;
         self.tail =
             connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
         self.connection = Some(connection);
+        self.file = file_at(&path)?;
         self.count_seen()
+    }
+
+    /// Makes what is committed last though a write of it to the disk may have failed: the kernel says so once, and takes the pages for
+    /// written afterwards. They are written anew from the WAL, into the file itself.
+    ///
+    /// # Errors
+    /// They can't be written, or somebody reads and keeps the WAL from being emptied: to be tried again.
+    fn write_anew(&self) -> Result<(), Error> {
+        let run = |c: &Connection| c.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get::<_, bool>(0));
+        match run(self.connection()?) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Error::Sql {
+                operation: "writing anew what may not be on disk (somebody reads)",
+                path: self.path(),
+                source: rusqlite::Error::InvalidQuery,
+            }),
+            Err(source) => Err(sql_error("writing anew what may not be on disk", &self.path())(source)),
+        }
+    }
+
+    /// Whether the file is still the one that is open: what is written into one that was deleted or replaced is lost.
+    fn still_there(&self) -> Result<(), Error> {
+        match file_at(&self.path()) {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(foreign(
+                &self.path(),
+                "was deleted or replaced while it was open, and nothing more is written to it: find out by whom;                  `tripline verify` says what is missing"
+                    .into(),
+            )),
+        }
     }
 
     /// The ledger belongs to the keys that it was begun with: with others no sealed session could be opened.
@@ -474,7 +513,7 @@ fn place(r: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
 }
 
 fn lock(directory: &Path) -> Result<std::fs::File, Error> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { operation, path, source }
@@ -484,7 +523,17 @@ fn lock(directory: &Path) -> Result<std::fs::File, Error> {
         .mode(0o700)
         .create(directory)
         .map_err(io("making the state directory", directory))?;
-    let mode = std::fs::metadata(directory).map_err(io("looking at", directory))?.permissions().mode();
+    let found = std::fs::metadata(directory).map_err(io("looking at", directory))?;
+    let (owner, we) = (found.uid(), rustix::process::geteuid().as_raw());
+    if owner != we {
+        return Err(foreign(
+            directory,
+            format!(
+                "belongs to the user of id {owner}, and this is the one of id {we}: run it as that user, or give it away (chown)"
+            ),
+        ));
+    }
+    let mode = found.permissions().mode();
     if mode & 0o077 != 0 {
         // what it holds is about people: nobody else reads it
         std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
@@ -524,6 +573,31 @@ fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     open().map_err(sql_error("opening", path))
 }
 
+/// Device and inode of the file.
+fn file_at(path: &Path) -> Result<(u64, u64), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::symlink_metadata(path);
+    let found = found.map_err(|source| Error::Io { operation: "looking at", path: path.to_owned(), source })?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Keeps the file as it is, beside it, before its schema is changed.
+fn keep(connection: &Connection, path: &Path, version: i32) -> Result<(), Error> {
+    let kept = path.with_extension(format!("schema-{version}.sqlite"));
+    // what an attempt that failed has left
+    match std::fs::remove_file(&kept) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::Io { operation: "taking away", path: kept, source });
+        }
+        _ => {}
+    }
+    let run = || -> rusqlite::Result<()> {
+        let mut to = Connection::open(&kept)?;
+        rusqlite::backup::Backup::new(connection, &mut to)?.run_to_completion(4096, std::time::Duration::ZERO, None)
+    };
+    run().map_err(sql_error("keeping a copy before the schema changes", &kept))
+}
+
 fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
     let sql = |operation| sql_error(operation, path);
     let pragma = |name: &str| {
@@ -531,6 +605,10 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
     };
     let steps =
         [(1, include_str!("schema-2.sql")), (2, include_str!("schema-3.sql")), (3, include_str!("schema-4.sql"))];
+    let before = pragma("user_version")?;
+    if pragma("application_id")? == APPLICATION_ID && (1..VERSION).contains(&before) {
+        keep(connection, path, before)?;
+    }
     for (from, step) in steps {
         if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, from) {
             connection.execute_batch(step).map_err(sql("bringing the schema up to date"))?;
