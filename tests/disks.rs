@@ -67,6 +67,51 @@ fn feed(site: &Site, world: &World, from: usize, to: usize) {
 }
 
 #[test]
+fn f13_a_file_system_that_goes_and_comes_again_or_must_not_be_written_loses_no_line() {
+    for watching in [&[][..], &["--no-watch"]] {
+        let site = Site::bare("", "");
+        let Some(disk) = Mounted::new("ext4", &site.path("logs")) else { return };
+        let log = site.path("logs/portal.jsonl");
+        let portal = site.path(PORTAL);
+        site.configure(&site.configuration().replace(portal.to_str().unwrap(), log.to_str().unwrap()));
+        std::fs::write(site.path(DOWNLOADS), "").unwrap();
+        let write = |from: usize| {
+            let lines: String = (from..from + 5)
+                .map(|n| format!("{{\"ts\":\"2026-09-01T00:00:00.000Z\",\"id\":\"e{n}\",\"event\":\"page.view\"}}\n"))
+                .collect();
+            site.append_to("logs/portal.jsonl").write_all(lines.as_bytes()).unwrap();
+        };
+        let lines = |count: u64| {
+            until(&format!("{count} lines"), || (site.status()["trails"]["portal"]["lines"] == count).then_some(()));
+        };
+        let mount = |arguments: &[&str]| {
+            assert!(Command::new("mount").args(arguments).arg(&disk.0).status().unwrap().success())
+        };
+        write(0);
+        let daemon = site.start(watching);
+        lines(5);
+        // it may still be read where it must not be written
+        mount(&["-o", "remount,ro"]);
+        std::thread::sleep(std::time::Duration::from_millis(1_200));
+        mount(&["-o", "remount,rw"]);
+        write(5);
+        lines(10);
+        // gone under us, and back
+        assert!(Command::new("umount").arg("-l").arg(&disk.0).status().unwrap().success());
+        std::thread::sleep(std::time::Duration::from_millis(2_500));
+        mount(&["-o", "loop", disk.0.with_extension("img").to_str().unwrap()]);
+        write(10);
+        lines(15);
+        std::fs::rename(&log, site.path("logs/portal.jsonl.1")).unwrap();
+        write(15);
+        lines(20);
+        daemon.stop();
+        let trail = site.json(&["status", "--socket", "/nowhere"]).remove(0)["trails"]["portal"].clone();
+        assert_eq!((trail["lines"].as_u64(), trail["gaps"].as_u64()), (Some(20), Some(0)), "{trail}");
+    }
+}
+
+#[test]
 fn f17_s72_a_disk_that_is_full_stops_everything_until_there_is_room_and_nothing_is_lost() {
     let Some(world) = World::make(5) else { return };
     let undisturbed = Site::following(&world, "");

@@ -155,7 +155,7 @@ fn run(directory: &Path, policies: &str, lines: &[String], [piece, inputs, resta
 }
 
 #[test]
-fn a_flood_of_strangers_flushes_nobody_who_is_known() {
+fn v64_a_flood_of_strangers_flushes_nobody_who_is_known() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let lines = trail();
     let (one, other) = std::thread::scope(|scope| {

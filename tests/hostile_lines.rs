@@ -54,7 +54,7 @@ fn a_malformed_line() {
 }
 
 #[test]
-fn invalid_utf_8() {
+fn e43_invalid_utf_8() {
     let mut bytes = good(100);
     let at = bytes.windows(3).position(|w| w == b"ana").unwrap();
     bytes[at] = 0xff;
@@ -67,7 +67,7 @@ fn invalid_utf_8() {
 }
 
 #[test]
-fn a_lone_surrogate() {
+fn e44_a_lone_surrogate() {
     let text = String::from_utf8(good(100)).unwrap().replace("ana", "an\\ud800a");
     let (portal, findings) = after(format!("{text}\n").as_bytes(), 1);
     let rejects: u64 = portal["rejects"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
@@ -76,7 +76,7 @@ fn a_lone_surrogate() {
 }
 
 #[test]
-fn ten_mebibytes_in_one_line() {
+fn e38_ten_mebibytes_in_one_line() {
     let mut bytes = good(100);
     bytes.pop();
     bytes.extend(b",\"more\":\"");
@@ -89,7 +89,7 @@ fn ten_mebibytes_in_one_line() {
 }
 
 #[test]
-fn a_field_of_meaning_twice() {
+fn e45_a_field_of_meaning_twice() {
     let actor =
         |name| format!("\"actor\":{{\"id\":\"{name}\",\"name\":\"{name}\",\"type\":\"user\",\"role\":\"support\"}}");
     let at = jiff::Timestamp::now().to_string();
@@ -102,7 +102,7 @@ fn a_field_of_meaning_twice() {
 }
 
 #[test]
-fn stamps_from_the_future_and_from_the_beginning() {
+fn t54_t55_stamps_from_the_future_and_from_the_beginning() {
     let actor = "\"actor\":{\"id\":\"u1\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}";
     let mut bytes = line("2096-01-01T00:00:00Z", 100, actor);
     bytes.push(b'\n');
@@ -118,7 +118,7 @@ fn stamps_from_the_future_and_from_the_beginning() {
 }
 
 #[test]
-fn nuls_around_a_line_and_carriage_returns() {
+fn e40_f15_nuls_around_a_line_and_carriage_returns() {
     let bytes = [&[0; 512][..], &good(100), b"\r\n", &good(101), b"\r\n"].concat();
     let (portal, findings) = after(&bytes, 2);
     assert_eq!(portal["events"], 62, "{portal}");
@@ -126,7 +126,7 @@ fn nuls_around_a_line_and_carriage_returns() {
 }
 
 #[test]
-fn a_byte_order_mark_at_the_beginning_is_no_line() {
+fn e41_a_byte_order_mark_at_the_beginning_is_no_line() {
     let site = Site::bare("", "");
     let mut file = site.append_to(PORTAL);
     site.append_to(support::DOWNLOADS);
@@ -139,7 +139,7 @@ fn a_byte_order_mark_at_the_beginning_is_no_line() {
 }
 
 #[test]
-fn a_trail_of_which_much_is_unreadable_is_said_about_the_trail_and_nobody_else() {
+fn e49_a_trail_of_which_much_is_unreadable_is_said_about_the_trail_and_nobody_else() {
     let (portal, findings) = after(&b"nonsense\n".repeat(40), 40);
     assert_eq!(portal["events"], 60, "{portal}");
     assert_eq!(findings.len(), 1, "{findings:?}");

@@ -46,7 +46,7 @@ fn settled(site: &Site) -> Vec<Value> {
 }
 
 #[test]
-fn killed_again_and_again_it_ends_as_if_it_had_not_been() {
+fn v70_killed_again_and_again_it_ends_as_if_it_had_not_been() {
     let Some(world) = World::make(5) else {
         return;
     };

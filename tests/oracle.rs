@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn what_comes_late_or_twice_or_from_the_future_counts_where_it_should(
+    fn t55_t56_what_comes_late_or_twice_or_from_the_future_counts_where_it_should(
         policies in written::policies(written::kind()),
         arrivals in prop_oneof![written::arrivals(written::acts(40), true), written::arrivals(written::acts_of_days(40), true)],
         pieces in written::pieces(),
@@ -263,7 +263,7 @@ proptest! {
     }
 
     #[test]
-    fn how_the_lines_are_cut_and_when_it_is_started_again_changes_nothing(
+    fn t61_how_the_lines_are_cut_and_when_it_is_started_again_changes_nothing(
         policies in written::policies(written::kind()),
         arrivals in prop_oneof![written::arrivals(written::acts(40), true), written::arrivals(written::acts_of_days(40), true)],
         pieces in written::pieces(),

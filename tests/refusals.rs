@@ -33,14 +33,14 @@ fn with(site: &Site, more: &str, at: &str) -> String {
 }
 
 #[test]
-fn an_unknown_key() {
+fn c100_an_unknown_key() {
     let site = site();
     let place = with(&site, "[enrich]\ndatabses = []\n", "databses");
     refused(&site, &[&place, "databses", "databases"]);
 }
 
 #[test]
-fn what_is_no_toml() {
+fn c100_what_is_no_toml() {
     let site = site();
     let place = with(&site, "[enrich\n", "[enrich");
     refused(&site, &[&place]);
@@ -83,6 +83,27 @@ fn a_bad_policy_and_a_bad_profile() {
 }
 
 #[test]
+fn c103_two_policies_of_one_name_and_thresholds_that_nothing_meets() {
+    let site = site();
+    let folder = site.path("policies/detections");
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = "title: x\nname: mine\nlevel: low\nlogsource: { product: tripline }\n\
+        detection:\n  sel: { status: success }\n  condition: sel\n";
+    std::fs::write(folder.join("one.yml"), policy).unwrap();
+    std::fs::write(folder.join("two.yml"), policy).unwrap();
+    let policies = site.path("policies");
+    site.configure(&format!("policies_dir = '{}'\n{}", policies.display(), site.configuration()));
+    refused(&site, &["two.yml:1", "is also the name or id of the policy at one.yml:1"]);
+    let contradiction = "title: y\nname: counted\nlevel: low\ncorrelation:\n  type: event_count\n  rules: [ mine ]\n  \
+        group-by: [ actor.user.name ]\n  timespan: 1h\n  condition: { gte: 5, lt: 3 }\n";
+    std::fs::write(folder.join("two.yml"), contradiction).unwrap();
+    // it can be used, and whoever checks it is told
+    let out = site.say(&["check"]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out));
+    assert!(text(&out).contains("asks for at least 5 and less than 3"), "{}", text(&out));
+}
+
+#[test]
 fn a_directory_of_policies_that_would_be_left_out_in_silence() {
     let site = site();
     let dir = site.path("policies");
@@ -114,7 +135,7 @@ fn a_configuration_that_may_not_be_read() {
 }
 
 #[test]
-fn a_configuration_that_everybody_may_write() {
+fn c104_a_configuration_that_everybody_may_write() {
     let site = site();
     std::fs::set_permissions(site.config(), PermissionsExt::from_mode(0o666)).unwrap();
     refused(&site, &["tripline.toml", "chmod"]);
@@ -131,7 +152,7 @@ fn two_trails_of_one_name_and_a_profile_that_is_not_there() {
 }
 
 #[test]
-fn a_broken_file_at_sighup_changes_nothing_and_is_said_until_it_is_mended() {
+fn c100_a_broken_file_at_sighup_changes_nothing_and_is_said_until_it_is_mended() {
     let site = site();
     let good = site.configuration();
     let daemon = site.start(&[]);
@@ -157,7 +178,7 @@ fn asked_by_place(site: &Site) -> std::process::Output {
 }
 
 #[test]
-fn a_second_daemon_on_the_same_state() {
+fn s81_a_second_daemon_on_the_same_state() {
     let site = site();
     let daemon = site.start(&[]);
     let out = site.say(&["run"]);
@@ -188,7 +209,7 @@ fn a_state_directory_that_can_not_be_written() {
 }
 
 #[test]
-fn a_ledger_of_a_newer_version_and_one_that_is_none() {
+fn s79_a_ledger_of_a_newer_version_and_one_that_is_none() {
     let site = site();
     site.start(&[]).stop();
     let path = site.path("state/ledger.sqlite");

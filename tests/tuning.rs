@@ -74,7 +74,7 @@ fn nothing_written_changes_nothing() {
 }
 
 #[test]
-fn a_threshold_is_set_and_nothing_is_forgotten() {
+fn c102_a_threshold_is_set_and_nothing_is_forgotten() {
     let (plain, set) = (self::set(COUNT), with(COUNT, "[t]\ncondition = { gte = 3 }\nlevel = 'critical'"));
     let (before, after) = (plain.get("t").unwrap(), set.get("t").unwrap());
     assert_eq!(after.tuned, ["level critical in place of high", "condition gte 3 in place of 10"]);

@@ -20,7 +20,8 @@ pub use start::{RunError, Settings, keys, run};
 use crate::model::WallTime;
 use crate::pipeline::CursorRow;
 use crate::source::Cursor;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// The clock of this machine.
 pub fn wall_now() -> WallTime {
@@ -39,24 +40,36 @@ fn cursor(row: CursorRow) -> Cursor {
 }
 
 /// Signs of life of the writer, for the watchdog and for `tripline status`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
-    beat: AtomicI64,
+    began: Instant,
+    /// Milliseconds after `began`: a clock that is set, or a machine that slept, is no writer that is stuck.
+    beat: AtomicU64,
     committed: AtomicI64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress { began: Instant::now(), beat: AtomicU64::new(0), committed: AtomicI64::new(0) }
+    }
 }
 
 impl Progress {
     fn beat(&self) {
-        self.beat.store(wall_now().0, Ordering::Relaxed);
+        self.beat.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn committed(&self) {
         self.committed.store(wall_now().0, Ordering::Relaxed);
     }
 
-    /// When the writer last went round its loop.
-    pub fn last_beat(&self) -> WallTime {
-        WallTime(self.beat.load(Ordering::Relaxed))
+    /// For how long the writer has not gone round its loop.
+    pub fn since_beat(&self) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(self.beat.load(Ordering::Relaxed)))
     }
 
     /// When it last committed, 0 for never.

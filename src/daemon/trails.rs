@@ -52,11 +52,14 @@ impl Trails {
     pub fn start(specs: Vec<TrailSpec>, cursors: Vec<Cursor>, around: &Surroundings) -> std::io::Result<Trails> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
+        let most_open = descriptors() / specs.len().max(1);
         for spec in specs {
             let own = cursors.iter().filter(|c| c.source == spec.name).cloned().collect();
             let (around, stop) = (around.clone(), stop.clone());
             let name = format!("trail {}", spec.name);
-            threads.push(std::thread::Builder::new().name(name).spawn(move || follow(spec, own, &around, &stop))?);
+            threads.push(
+                std::thread::Builder::new().name(name).spawn(move || follow(spec, own, most_open, &around, &stop))?,
+            );
         }
         Ok(Trails { stop, threads })
     }
@@ -78,13 +81,20 @@ impl Trails {
     }
 }
 
-fn follow(spec: TrailSpec, cursors: Vec<Cursor>, around: &Surroundings, stop: &AtomicBool) {
+/// How many descriptors trails may hold together: half of what we may have, for the ledger and those who ask need some too.
+fn descriptors() -> usize {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    most.and_then(|most| usize::try_from(most / 2).ok()).unwrap_or(usize::MAX)
+}
+
+fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surroundings, stop: &AtomicBool) {
     let name = spec.name.clone();
     let what = format!("trail {name}");
     let (series, mut spool) = (spec.is_series(), Spent::default());
     let me = std::thread::current();
     let mut watcher = if around.watch { Watcher::new(move || me.unpark()) } else { Watcher::disabled() };
     let mut follower = Follower::open(spec, cursors);
+    follower.keep_open(most_open);
     let mut scratch = Scratch::new(around.seed);
     while !stop.load(Ordering::Acquire) {
         for problem in follower.reconcile() {

@@ -52,6 +52,8 @@ pub struct Follower {
     forgettable: Vec<FileId>,
     /// How many files wait for a descriptor.
     waiting: usize,
+    /// The most descriptors that it keeps open.
+    most_open: usize,
     /// Problems found by a reconcile that nobody asked for.
     unsaid: Vec<SourceError>,
 }
@@ -84,8 +86,14 @@ impl Follower {
             reported: Reported::default(),
             forgettable: Vec::new(),
             waiting: 0,
+            most_open: MAX_OPEN,
             unsaid: Vec::new(),
         }
+    }
+
+    /// Keeps at most so many descriptors open, or [`MAX_OPEN`] where that is less; two are needed to get on.
+    pub fn keep_open(&mut self, most: usize) {
+        self.most_open = most.clamp(2, MAX_OPEN);
     }
 
     /// Looks at names, identities and sizes, and takes up what is new. To be called about once a second, and on a hint.
@@ -110,7 +118,7 @@ impl Follower {
             }
         }
         self.hurry();
-        self.close_idle(MAX_OPEN);
+        self.close_idle(self.most_open);
         self.directories = self.watchable(look.directories);
         self.looked = true;
         let mut new = std::mem::take(&mut self.unsaid);
@@ -509,10 +517,10 @@ impl Follower {
     /// Whether one more descriptor may be taken, after giving up idle ones; counts who must wait.
     fn has_room(&mut self) -> bool {
         let count = |chain: &[Entry]| chain.iter().filter(|e| e.file.open.is_some()).count();
-        if count(&self.chain) >= MAX_OPEN {
-            self.close_idle(MAX_OPEN / 2);
+        if count(&self.chain) >= self.most_open {
+            self.close_idle(self.most_open / 2);
         }
-        let room = count(&self.chain) < MAX_OPEN;
+        let room = count(&self.chain) < self.most_open;
         self.waiting += usize::from(!room);
         room
     }
