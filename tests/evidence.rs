@@ -123,7 +123,7 @@ fn every_byte_of_every_record_is_covered() {
 }
 
 #[test]
-fn each_kind_of_tampering_is_called_by_its_name() {
+fn x108_each_kind_of_tampering_is_called_by_its_name() {
     let first = |found: &Verified| found.faults.first().cloned();
     let edited = after(execute("UPDATE findings SET body = replace(body, 'ana', 'eve') WHERE actor = 'ana'"));
     assert!(matches!(first(&edited), Some(Fault::Edited { kind, .. }) if kind == "finding"), "{edited:?}");

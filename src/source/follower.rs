@@ -270,10 +270,7 @@ impl Follower {
             Stage::Following => entry.is_rotated() && entry.trouble.is_none() && !entry.file.is_caught_up(),
             Stage::Lingering { .. } => false,
         };
-        let waits = |first: &Entry, later: &Entry| {
-            let same = first.file.path == later.file.path;
-            same || ((first.file.is_compressed() || first.is_rotated()) && first.series() == later.series())
-        };
+        let waits = |first: &Entry, later: &Entry| first.series() == later.series();
         let mut blocked = BTreeSet::new();
         for (at, first) in self.chain.iter().enumerate().filter(|(_, entry)| blocks(entry)) {
             let later = self.chain.iter().enumerate().skip(at + 1);
