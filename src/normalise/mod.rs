@@ -91,8 +91,19 @@ impl Normaliser {
     pub fn new(added: &[(String, String)], raw_fields: &[String]) -> Result<Normaliser, Vec<ProfileError>> {
         let shipped = PROFILES.iter().map(|(file, text)| (*file, *text));
         let added = added.iter().map(|(file, text)| (file.as_str(), text.as_str()));
+        Normaliser::only(shipped.chain(added), raw_fields)
+    }
+
+    /// The same without the shipped profiles.
+    ///
+    /// # Errors
+    /// Every mistake of every profile, each with its line.
+    pub fn only<'t>(
+        texts: impl Iterator<Item = (&'t str, &'t str)>,
+        raw_fields: &[String],
+    ) -> Result<Normaliser, Vec<ProfileError>> {
         let (mut profiles, mut errors) = (Vec::<Profile>::new(), Vec::new());
-        for (file, text) in shipped.chain(added) {
+        for (file, text) in texts {
             match compiled::compile(file, text, raw_fields) {
                 Ok(profile) => match profiles.iter_mut().find(|p| p.name == profile.name) {
                     Some(earlier) => *earlier = profile,

@@ -142,8 +142,7 @@ pub fn from_files(units: Vec<String>, files: &[PathBuf], spool: &std::path::Path
     let mut lines = std::io::BufReader::new(child.stdout.take().ok_or_else(|| std::io::Error::other("no output"))?);
     let (mut line, mut bytes, mut count) = (Vec::new(), Vec::new(), 0);
     while std::io::Read::take(&mut lines, ENTRY_BYTES).read_until(b'\n', &mut line)? > 0 {
-        if let Some(taken) = entry(&line) {
-            taken.write(&mut bytes);
+        if record(&line, &mut bytes) {
             out.write_all(&bytes)?;
             count += 1;
         }
@@ -182,6 +181,11 @@ impl Arguments<'_> {
         }
         list
     }
+}
+
+/// Appends the record of a spool file that an entry, as `--output=json` prints it, becomes; whether it is one.
+pub fn record(line: &[u8], out: &mut Vec<u8>) -> bool {
+    entry(line).map(|taken| taken.write(out)).is_some()
 }
 
 fn entry(line: &[u8]) -> Option<Taken> {

@@ -17,7 +17,7 @@
 pub mod journal;
 mod sockets;
 mod spool;
-mod stream;
+pub mod stream;
 
 use crate::config::address::Address;
 use crate::config::{Config, ConfigError, spool_dir};

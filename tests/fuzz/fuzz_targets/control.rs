@@ -1,0 +1,3 @@
+//! Fuzzes `control` of `targets.rs`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tripline_fuzz::control(data));

@@ -1,0 +1,3 @@
+//! Fuzzes `order_journal` of `targets.rs`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tripline_fuzz::order_journal(data));
