@@ -160,6 +160,14 @@ impl Cutter<'_> {
     /// Takes one record of a spool file; what is none is taken as lines, which decoding rejects. `None`: go on.
     fn spooled(&mut self) -> Option<Open> {
         let rest = &self.bytes[self.at..];
+        // What a power loss left is passed as in lines, also where all of the line behind it is there already: it must not
+        // depend on how the bytes arrive whether a header stands at the beginning of a line.
+        let nuls = leading_nuls(rest);
+        let rest = match nuls < rest.len() {
+            true => &rest[nuls..],
+            false => rest,
+        };
+        self.at = self.bytes.len() - rest.len();
         let Some(newline) = rest.iter().take(HEADER_BYTES).position(|b| *b == b'\n') else {
             return self.line();
         };

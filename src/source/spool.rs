@@ -45,7 +45,9 @@ impl<'a> Header<'a> {
     pub fn before(data: &'a [u8], start: usize) -> Option<Header<'a>> {
         let line = data.get(..start)?.strip_suffix(b"\n")?;
         let begin = memchr::memrchr(b'\n', line).map_or(0, |newline| newline + 1);
-        Header::read(&line[begin..])
+        // the framing passes what a power loss left before it
+        let nuls = line[begin..].iter().take_while(|b| **b == 0).count();
+        Header::read(&line[begin + nuls..])
     }
 
     /// Appends the record of `payload` to `out`. Where `sender` or `mark` could end the header early, they are cut there.
