@@ -58,9 +58,13 @@ impl<R: AsyncRead + Unpin> Messages<R> {
                     return Ok(Some((message, flags)));
                 }
                 Next::Unfinished if self.ended => {
-                    let message = trimmed(bytes).to_vec();
+                    let message = trimmed(bytes);
+                    // With the length before it, what is left may be longer than a message: the spool's reader takes a record
+                    // beyond that for lines, among which the sender could have written headers of other senders.
+                    flags =
+                        FrameFlags { clipped: message.len() > FRAME_BYTES, unterminated: self.kind == Kind::Syslog };
+                    let message = message[..message.len().min(FRAME_BYTES)].to_vec();
                     self.done = self.bytes.len();
-                    flags.unterminated = self.kind == Kind::Syslog;
                     return Ok((!message.is_empty()).then_some((message, flags)));
                 }
                 Next::Unfinished => self.more().await?,
