@@ -199,6 +199,12 @@ impl<'t> Walk<'t> {
                 self.split.extend(here.each.map(|each| (each, start)));
                 self.skip()?;
             }
+            // An object in place of the list, of which its keys are asked for under their own names, too.
+            Some(b'{') if here.wants_elements() && !here.keys.is_empty() => {
+                self.element(here, 0, depth)?;
+                self.at = start;
+                self.object(here, depth)?;
+            }
             Some(_) if here.wants_elements() => self.element(here, 0, depth)?,
             Some(b'{') => self.object(here, depth)?,
             Some(b'"') => return self.string_into(here.cell),
@@ -322,7 +328,7 @@ impl<'t> Walk<'t> {
         self.skip()
     }
 
-    /// The case that the element's `key` names.
+    /// The case that the element's `key` names. A second such key is no silent choice between two cases: it is said.
     fn look_up(&mut self, wanted: &str, cases: &[(Box<str>, usize)]) -> Result<Option<usize>, Reject> {
         if self.peek() != Some(b'{') {
             return Ok(None);
@@ -332,19 +338,30 @@ impl<'t> Walk<'t> {
         if self.peek() == Some(b'}') {
             return Ok(None);
         }
+        let (mut met, mut found) = (false, None);
         loop {
             // Ends: every turn reads a key, or fails.
-            let key = self.key()?;
-            if self.key_text(key) == wanted && self.peek() == Some(b'"') {
-                let value = self.string()?;
-                let text = self.key_text(value);
-                return Ok(cases.iter().find(|(case, _)| **case == *text).map(|(_, node)| *node));
-            }
-            self.skip()?;
-            if self.after_item(b'}')? {
-                return Ok(None);
+            match self.look_at_member(wanted, &mut met, &mut found) {
+                Ok(false) => {}
+                // Of an element that breaks off what it is called is known: whoever reads it next meets its end.
+                Err(reject) if found.is_none() => return Err(reject),
+                Ok(true) | Err(_) => break,
             }
         }
+        Ok(found.and_then(|name| cases.iter().find(|(case, _)| **case == *self.key_text(name)).map(|(_, node)| *node)))
+    }
+
+    /// One member of an element that is looked up: true behind the last one.
+    fn look_at_member(&mut self, wanted: &str, met: &mut bool, found: &mut Option<Span>) -> Result<bool, Reject> {
+        let key = self.key()?;
+        let is_it = self.key_text(key) == wanted;
+        self.ambiguous |= is_it && *met;
+        *met |= is_it;
+        match is_it && found.is_none() && self.peek() == Some(b'"') {
+            true => *found = Some(self.string()?),
+            false => self.skip()?,
+        }
+        self.after_item(b'}')
     }
 
     /// Where the elements of the array begin, as far as it can be read.
