@@ -40,7 +40,8 @@ fn priority(line: &str) -> Option<&str> {
 
 fn rfc5424(rest: &str) -> Option<(Envelope<'_>, &str)> {
     let mut words = rest.splitn(6, ' ');
-    let mut word = || words.next().map(|word| (word != "-").then_some(word));
+    // an empty name, of a sender that has two spaces, is none
+    let mut word = || words.next().map(|word| (!matches!(word, "" | "-")).then_some(word));
     let envelope = Envelope { timestamp: word()?, host: word()?, app: word()? };
     let (_, _) = (word()?, word()?);
     let data = structured_data(words.next()?)?;
@@ -78,7 +79,7 @@ fn rfc3164(rest: &str) -> Option<(Envelope<'_>, &str)> {
     if let Some(app) = tag(first) {
         return Some((Envelope { timestamp, host: None, app: Some(app) }, after));
     }
-    let host = Some(first);
+    let host = Some(first).filter(|name| !name.is_empty());
     let tagged = |(word, message)| Some((tag(word).or_else(|| bare_tag(word))?, message));
     Some(match after.split_once(' ').and_then(tagged) {
         Some((app, message)) => (Envelope { timestamp, host, app: Some(app) }, message),
@@ -89,7 +90,9 @@ fn rfc3164(rest: &str) -> Option<(Envelope<'_>, &str)> {
 /// How long the time at the beginning is.
 fn stamp(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
+    // a character may lie across the end of what has the marks of a time: that is none, and nothing may be cut there
     let civil = bytes.len() > 15
+        && text.is_char_boundary(15)
         && bytes[..3].iter().all(u8::is_ascii_alphabetic)
         && (bytes[3], bytes[6], bytes[9], bytes[12]) == (b' ', b' ', b':', b':');
     if civil {
@@ -154,6 +157,8 @@ mod tests {
                 all("2026-04-01T09:12:44.031+02:00", Some("gw1"), Some("portal")),
                 "{\"a\":1}",
             ),
+            ("Apr 11 09:12:44  portal: a", all("Apr 11 09:12:44", None, Some("portal")), "a"),
+            ("Apr  1 09:12:4é gw1 portal: a", Envelope::default(), "Apr  1 09:12:4é gw1 portal: a"),
             ("{\"ts\":\"2026\"}", Envelope::default(), "{\"ts\":\"2026\"}"),
             (
                 "192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] \"GET / HTTP/1.1\" 200 1",
