@@ -183,9 +183,11 @@ fn decimal(text: &str, places: usize) -> Option<i64> {
 
 fn month_first(text: &str, zone: &TimeZone) -> Option<i64> {
     let mut parts = text.split_ascii_whitespace();
-    let mut date = parts.next()?.split('/').map(|n| n.parse::<i64>().ok());
+    // no number of a date has more than 16 bits: what follows reckons with them, and a negative hour would be a time
+    let number = |n: &str| n.parse::<u16>().ok().map(i64::from);
+    let mut date = parts.next()?.split('/').map(number);
     let (month, day, year) = (date.next()??, date.next()??, date.next()??);
-    let mut time = parts.next()?.split(':').map(|n| n.parse::<i64>().ok());
+    let mut time = parts.next()?.split(':').map(number);
     let (mut h, m, s) = (time.next()??, time.next()??, time.next().flatten().unwrap_or(0));
     match parts.next() {
         Some("AM") if h == 12 => h = 0,
@@ -268,6 +270,9 @@ mod tests {
         assert_eq!(read(Notation::EpochSeconds, "1582044883250000"), None, "microseconds are not taken for seconds");
         assert_eq!(read(Notation::GregorianSeconds, "63667032239").as_deref(), Some("2017-07-11T22:43:59.000Z"));
         assert_eq!(read(Notation::MonthFirst, "7/11/2017 12:43:59 AM").as_deref(), Some("2017-07-11T00:43:59.000Z"));
+        for text in ["7/11/2017 -5:43:59", "7/11/2017 153722867280912931:0:0", "7/11/99999 1:2:3"] {
+            assert_eq!(read(Notation::MonthFirst, text), None, "{text}");
+        }
         for text in ["", "x", "10/Foo/2000:13:55:36 -0700", "-5"] {
             assert_eq!(read(Notation::Clf, text), None);
             assert_eq!(read(Notation::EpochSeconds, text), None);
