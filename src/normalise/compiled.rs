@@ -256,7 +256,8 @@ fn zone(text: Option<&str>) -> Result<TimeZone, String> {
         _ => return Err(wrong()),
     };
     let (h, m) = rest.split_once(':').ok_or_else(wrong)?;
-    let (h, m): (i32, i32) = (h.parse().map_err(|_| wrong())?, m.parse().map_err(|_| wrong())?);
-    let offset = jiff::tz::Offset::from_seconds(sign * (h * 3600 + m * 60)).map_err(|_| wrong())?;
+    // of 8 bits, for more are no hours, and could not be reckoned with
+    let number = |text: &str| text.parse::<u8>().map(i32::from).map_err(|_| wrong());
+    let offset = jiff::tz::Offset::from_seconds(sign * (number(h)? * 3600 + number(m)? * 60)).map_err(|_| wrong())?;
     Ok(TimeZone::fixed(offset))
 }
