@@ -49,8 +49,8 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
         ));
     }
     serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| {
-        let line = error.location().map_or(0, |at| line_number(at.line()));
-        Fault::at(line, format!("not readable as YAML: {}", one_line(&error)))
+        let line = error.location().map(|at| line_number(at.line())).or_else(|| stated_line(&error));
+        Fault::at(line.unwrap_or(0), format!("not readable as YAML: {}", one_line(&error)))
     })
 }
 
@@ -69,11 +69,19 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
+/// What stands before the line of an error, in the crate's words and in ours.
+const AT_LINE: &str = " at line ";
+
+/// The line in the message itself: of an error of ours the crate knows no place.
+fn stated_line(error: &serde_saphyr::Error) -> Option<u32> {
+    error.without_snippet().to_string().rsplit_once(AT_LINE)?.1.parse().ok()
+}
+
 fn one_line(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let line = text.lines().next().unwrap_or_default();
     // The place stands before the message already, and the crate's options are nothing to an operator.
-    let line = line.split(" at line ").next().unwrap_or_default();
+    let line = line.split(AT_LINE).next().unwrap_or_default();
     let line = line.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
     line.chars().take(300).filter(|c| !c.is_control()).collect()
 }
@@ -147,9 +155,10 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
         let mut map = Vec::new();
         while let Some(key) = access.next_key::<Node>()? {
-            let text = key
-                .scalar_text()
-                .ok_or_else(|| de::Error::custom("the key of a map must be a word, not a list or a map"))?;
+            let text = key.scalar_text().ok_or_else(|| {
+                let what = "the key of a map must be a word, not a list or a map";
+                de::Error::custom(format!("{what}{AT_LINE}{}", key.line))
+            })?;
             map.push((Word { line: key.line, text }, access.next_value()?));
         }
         Ok(Kind::Map(map))
@@ -319,6 +328,8 @@ mod tests {
             ("a: [1, 2\nb: 3\n", 2),
             ("a: 1\n\tb: 2\n", 2),
             ("a: 1\nb: 99999999999999999999\n", 2),
+            ("a: 1\nb:\n  [x, y]: 3\n", 3),
+            ("a: 1\n?\n  b: 1\n: 2\n", 3),
         ] {
             let fault = documents(text).unwrap_err();
             assert!(fault.line.abs_diff(line) <= 1, "{text:?}: {fault:?}");
