@@ -404,8 +404,8 @@ fn lines(trail: &str, bytes: &[u8]) -> Batch {
 /// lies in its stretch. Input: a byte for the framing, a byte for how it grows, then the file.
 pub fn framing(data: &[u8]) {
     let [which, seed, bytes @ ..] = data else { return };
-    let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool][*which as usize % 3];
-    let bytes = inflated(bytes);
+    let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool][*which as usize % 128 % 3];
+    let bytes = inflated(*which, bytes);
     let whole = followed(framing, &bytes, &mut std::iter::once(bytes.len()));
     assert_eq!(whole, followed(framing, &bytes, &mut steps(*seed, &bytes)), "it matters how the file grows");
 }
@@ -452,7 +452,7 @@ fn followed(
 pub fn stream(data: &[u8]) {
     let [which, seed, bytes @ ..] = data else { return };
     let kind = [stream::Kind::Syslog, stream::Kind::Lines][*which as usize % 2];
-    let bytes = inflated(bytes);
+    let bytes = inflated(*which, bytes);
     let whole = messages(kind, &bytes, &mut std::iter::once(bytes.len()));
     assert_eq!(whole, messages(kind, &bytes, &mut steps(*seed, &bytes)), "it matters how the stream arrives");
     assert!(whole.iter().all(|(message, _)| !message.is_empty() && message.len() <= FRAME_BYTES));
@@ -725,11 +725,11 @@ fn halves(data: &[u8]) -> (&[u8], &[u8]) {
     (&data[..newline], &data[(newline + 1).min(data.len())..])
 }
 
-/// The bytes, with more than a frame in place of the first 0xfe, or one byte less than a frame in place of the first 0xfd (no UTF-8
-/// has either): limits are far beyond what a fuzzer writes.
-fn inflated(bytes: &[u8]) -> Vec<u8> {
+/// The bytes; where the highest bit of `which` is set, with more than a frame in place of the first 0xfe, or one byte less than a
+/// frame in place of the first 0xfd (no UTF-8 has either): limits are far beyond what a fuzzer writes.
+fn inflated(which: u8, bytes: &[u8]) -> Vec<u8> {
     let long = |byte: u8| if byte == 0xfe { FRAME_BYTES + (1 << 17) } else { FRAME_BYTES - 1 };
-    match bytes.iter().position(|b| matches!(b, 0xfd | 0xfe)) {
+    match bytes.iter().position(|b| which >= 128 && matches!(b, 0xfd | 0xfe)) {
         Some(at) => [&bytes[..at], &vec![b'x'; long(bytes[at])], &bytes[at + 1..]].concat(),
         None => bytes.to_vec(),
     }
