@@ -66,6 +66,26 @@ fn targets_folders_and_binaries_agree() {
     }
 }
 
+/// Names and versions of a lock file's packages.
+fn locked(path: &str) -> BTreeSet<(String, String)> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a lock file");
+    let lock: toml::Table = text.parse().expect("TOML");
+    let text = |package: &toml::Value, key: &str| package[key].as_str().expect("a text").to_owned();
+    let packages = lock["package"].as_array().expect("a list").iter();
+    packages.map(|package| (text(package, "name"), text(package, "version"))).collect()
+}
+
+#[test]
+fn what_is_fuzzed_is_what_is_built() {
+    let ours = locked("Cargo.lock");
+    let names: BTreeSet<&String> = ours.iter().map(|(name, _)| name).collect();
+    let other: Vec<_> = locked("tests/fuzz/Cargo.lock")
+        .into_iter()
+        .filter(|package| names.contains(&package.0) && !ours.contains(package))
+        .collect();
+    assert!(other.is_empty(), "copy Cargo.lock to tests/fuzz and build a target: {other:?}");
+}
+
 #[test]
 fn corpora_are_small() {
     for (name, _) in TARGETS {

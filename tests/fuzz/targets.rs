@@ -407,7 +407,7 @@ pub fn framing(data: &[u8]) {
     let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool][*which as usize % 128 % 3];
     let bytes = inflated(*which, bytes);
     let whole = followed(framing, &bytes, &mut std::iter::once(bytes.len()));
-    assert_eq!(whole, followed(framing, &bytes, &mut steps(*seed, &bytes)), "it matters how the file grows");
+    assert_eq!(whole, followed(framing, &bytes, &mut steps(*seed, &bytes, 12)), "it matters how the file grows");
 }
 
 /// Bytes, places and flags of the frames of a file that grows by those steps.
@@ -454,7 +454,7 @@ pub fn stream(data: &[u8]) {
     let kind = [stream::Kind::Syslog, stream::Kind::Lines][*which as usize % 2];
     let bytes = inflated(*which, bytes);
     let whole = messages(kind, &bytes, &mut std::iter::once(bytes.len()));
-    assert_eq!(whole, messages(kind, &bytes, &mut steps(*seed, &bytes)), "it matters how the stream arrives");
+    assert_eq!(whole, messages(kind, &bytes, &mut steps(*seed, &bytes, 64)), "it matters how the stream arrives");
     assert!(whole.iter().all(|(message, _)| !message.is_empty() && message.len() <= FRAME_BYTES));
     if kind == stream::Kind::Lines && bytes.len() <= FRAME_BYTES {
         let lines: Vec<&[u8]> =
@@ -676,7 +676,7 @@ pub fn runner_wire(data: &[u8]) {
         T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
     {
         let whole = frames::<T>(bytes, &mut std::iter::once(bytes.len()));
-        assert_eq!(whole, frames::<T>(bytes, &mut steps(seed, bytes)), "it matters how the frames arrive");
+        assert_eq!(whole, frames::<T>(bytes, &mut steps(seed, bytes, 64)), "it matters how the frames arrive");
         for message in whole.0 {
             let Ok(frame) = wire::frame(&message) else { continue };
             assert_eq!(frames::<T>(&frame, &mut std::iter::once(frame.len())), (vec![message], None));
@@ -735,9 +735,9 @@ fn inflated(which: u8, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Lengths of pieces, of at least one byte, some dozens of them at most for all of `bytes`.
-fn steps(seed: u8, bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let least = bytes.len() / 64;
+/// Lengths of pieces, of at least one byte, at most so many of them for all of `bytes`.
+fn steps(seed: u8, bytes: &[u8], most: usize) -> impl Iterator<Item = usize> {
+    let least = bytes.len() / most;
     let mut state = u32::from(seed);
     std::iter::repeat_with(move || {
         // the constants of Numerical Recipes' linear congruential generator
