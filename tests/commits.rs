@@ -436,6 +436,32 @@ fn s71_a_backup_that_locks_the_ledger_for_long_costs_only_delay() {
 }
 
 #[test]
+fn s76_after_a_damaged_ledger_was_moved_aside_the_same_is_found_again() {
+    let site = site();
+    let daemon = site.start(&[]);
+    (0..3).for_each(|part| feed(&site, part));
+    site.caught_up();
+    daemon.stop();
+    let found = site.findings("state");
+    let file = site.path("state/ledger.sqlite");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // the root page of the first table
+    bytes[4096..4104].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    let out = site.say(&["run"]);
+    assert_eq!(out.status.code(), Some(78), "{}", text(&out));
+    assert!(text(&out).contains("move it aside"), "{}", text(&out));
+    for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
+        let _ = std::fs::rename(site.path("state").join(name), site.path(name));
+    }
+    let daemon = site.start(&[]);
+    site.caught_up();
+    daemon.stop();
+    assert_eq!(site.findings("state"), found, "the ids are those of before");
+    assert!(!found.is_empty());
+}
+
+#[test]
 fn s77_a_ledger_that_is_replaced_or_deleted_while_it_is_open_is_not_written_to() {
     for how in ["deleted", "replaced"] {
         let site = site();

@@ -195,7 +195,8 @@ impl Stream {
                 Ok(0) => self.ended = true,
                 Ok(count) => self.kept.extend_from_slice(&chunk[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What came before the damage is whole and is handed on first.
+                // What was decoded before the damage is handed on first. A gzip reader drops what it decoded in the call that meets
+                // the damage: at most a chunk, and the damage is said.
                 Err(error) => {
                     self.ended = true;
                     self.broken = Some(error);
