@@ -104,6 +104,7 @@ impl From<crate::daemon::RunError> for Failure {
             RunError::Config(e) => e.into(),
             RunError::Ledger(e) => e.into(),
             RunError::Io(said) => Failure { exit: Exit::Configuration, said },
+            RunError::Defect(said) => Failure { exit: Exit::Failed, said },
         }
     }
 }

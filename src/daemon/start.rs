@@ -44,6 +44,8 @@ pub enum RunError {
     Ledger(Error),
     /// Something of the operating system can't be had.
     Io(String),
+    /// A thread died.
+    Defect(String),
 }
 
 impl std::fmt::Display for RunError {
@@ -51,7 +53,7 @@ impl std::fmt::Display for RunError {
         match self {
             RunError::Config(e) => e.fmt(f),
             RunError::Ledger(e) => e.fmt(f),
-            RunError::Io(e) => f.write_str(e),
+            RunError::Io(e) | RunError::Defect(e) => f.write_str(e),
         }
     }
 }
@@ -202,7 +204,7 @@ async fn serve(
     let _ = std::fs::remove_file(&socket);
     match written {
         Ok(Ok(ended)) => ended.map_err(RunError::from).and(outcome),
-        _ => Err(RunError::Io("the writer died: this is a defect; what it said is in the log".into())),
+        _ => Err(RunError::Defect("the writer died: this is a defect; what it said is in the log".into())),
     }
 }
 

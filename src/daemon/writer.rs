@@ -245,7 +245,9 @@ impl Writer {
             return Ok(outcome);
         }
         let mut attempt = self.ledger.commit(outcome);
+        let mut tried = 0;
         let receipt = loop {
+            tried += 1;
             match attempt {
                 Ok(receipt) => break receipt,
                 Err(error) => {
@@ -267,7 +269,9 @@ impl Writer {
                     };
                     self.progress.beat();
                     std::thread::sleep(RETRY);
-                    attempt = if unknown { self.ledger.settle(*outcome) } else { self.ledger.commit(*outcome) };
+                    // a connection that met an error may never get on again, such as one that could not give up a lock
+                    let anew = unknown || tried > 1;
+                    attempt = if anew { self.ledger.settle(*outcome) } else { self.ledger.commit(*outcome) };
                 }
             }
         };

@@ -9,6 +9,7 @@ mod block;
 mod commit;
 pub mod dump;
 pub mod evidence;
+mod file;
 mod head;
 pub mod history;
 pub mod read;
@@ -26,9 +27,9 @@ use crate::model::{EventTime, FileId, Millis, Mute, Order, SourceName, WallTime,
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
+use file::{file_at, lock, migrate, open_file};
 pub use read::Reader;
-use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 pub use seal::Keys;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -195,7 +196,7 @@ impl Ledger {
         // after a long reader has let it grow, it is cut back
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(sql("setting the WAL's size"))?;
         connection.set_prepared_statement_cache_capacity(64);
-        migrate(&connection, &path)?;
+        migrate(&connection, &path, self.file == (0, 0))?;
         self.check_key(&connection, &path)?;
         self.tail =
             connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
@@ -226,9 +227,13 @@ impl Ledger {
     fn still_there(&self) -> Result<(), Error> {
         match file_at(&self.path()) {
             Ok(file) if file == self.file => Ok(()),
+            // that it can't be looked at may pass
+            Err(Error::Io { operation, path, source }) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::Io { operation, path, source })
+            }
             _ => Err(foreign(
                 &self.path(),
-                "was deleted or replaced while it was open, and nothing more is written to it: find out by whom;                  `tripline verify` says what is missing"
+                "was deleted or replaced while it was open, and nothing more is written to it: find out by whom; `tripline verify` says what is missing"
                     .into(),
             )),
         }
@@ -363,7 +368,7 @@ impl Ledger {
     /// # Errors
     /// The file can't be read.
     pub fn cursors(&self) -> Result<Vec<CursorRow>, Error> {
-        let sql = "SELECT source, path, device, inode, born, \"offset\", witness, size FROM cursors ORDER BY source, sequence DESC, inode";
+        let sql = "SELECT source, path, device, inode, born, \"offset\", witness, size FROM cursors ORDER BY source, sequence DESC, born DESC, inode";
         self.rows("reading cursors", sql, |r| {
             Ok(CursorRow {
                 source: SourceName(r.get::<_, String>(0)?.into()),
@@ -510,137 +515,6 @@ fn place(r: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
     // of what a newer version may have written, nobody here knows more than that it is somebody's
     let standing = Standing::ALL.get(r.get::<_, usize>(2)?).copied().unwrap_or_default();
     Ok(Place { standing, segment: r.get(3)?, born: EventTime(r.get(4)?), expires: EventTime(r.get(1)?) })
-}
-
-fn lock(directory: &Path) -> Result<std::fs::File, Error> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-    let io = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { operation, path, source }
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(io("making the state directory", directory))?;
-    let found = std::fs::metadata(directory).map_err(io("looking at", directory))?;
-    let (owner, we) = (found.uid(), rustix::process::geteuid().as_raw());
-    if owner != we {
-        return Err(foreign(
-            directory,
-            format!(
-                "belongs to the user of id {owner}, and this is the one of id {we}: run it as that user, or give it away (chown)"
-            ),
-        ));
-    }
-    let mode = found.permissions().mode();
-    if mode & 0o077 != 0 {
-        // what it holds is about people: nobody else reads it
-        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
-            .map_err(io("taking from others the right to read", directory))?;
-    }
-    let path = directory.join("lock");
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io("opening the lock", &path))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
-        Err(e) => Err(io("locking", &path)(e.into())),
-    }
-}
-
-fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
-    if std::fs::symlink_metadata(path).is_ok_and(|m| !m.is_file()) {
-        return Err(foreign(path, "is not a regular file: tripline follows no link to its ledger".into()));
-    }
-    let open = || -> rusqlite::Result<Connection> {
-        let c = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        c.busy_timeout(std::time::Duration::from_secs(5))?;
-        c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        c.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        c.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        c.set_limit(Limit::SQLITE_LIMIT_LENGTH, 64 << 20)?;
-        c.pragma_update(None, "cell_size_check", true)?;
-        c.pragma_update(None, "mmap_size", 0)?;
-        c.pragma_update(None, "cache_size", -32_768)?;
-        Ok(c)
-    };
-    open().map_err(sql_error("opening", path))
-}
-
-/// Device and inode of the file.
-fn file_at(path: &Path) -> Result<(u64, u64), Error> {
-    use std::os::unix::fs::MetadataExt;
-    let found = std::fs::symlink_metadata(path);
-    let found = found.map_err(|source| Error::Io { operation: "looking at", path: path.to_owned(), source })?;
-    Ok((found.dev(), found.ino()))
-}
-
-/// Keeps the file as it is, beside it, before its schema is changed.
-fn keep(connection: &Connection, path: &Path, version: i32) -> Result<(), Error> {
-    let kept = path.with_extension(format!("schema-{version}.sqlite"));
-    // what an attempt that failed has left
-    match std::fs::remove_file(&kept) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::Io { operation: "taking away", path: kept, source });
-        }
-        _ => {}
-    }
-    let run = || -> rusqlite::Result<()> {
-        let mut to = Connection::open(&kept)?;
-        rusqlite::backup::Backup::new(connection, &mut to)?.run_to_completion(4096, std::time::Duration::ZERO, None)
-    };
-    run().map_err(sql_error("keeping a copy before the schema changes", &kept))
-}
-
-fn migrate(connection: &Connection, path: &Path) -> Result<(), Error> {
-    let sql = |operation| sql_error(operation, path);
-    let pragma = |name: &str| {
-        connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"))
-    };
-    let steps =
-        [(1, include_str!("schema-2.sql")), (2, include_str!("schema-3.sql")), (3, include_str!("schema-4.sql"))];
-    let before = pragma("user_version")?;
-    if pragma("application_id")? == APPLICATION_ID && (1..VERSION).contains(&before) {
-        keep(connection, path, before)?;
-    }
-    for (from, step) in steps {
-        if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, from) {
-            connection.execute_batch(step).map_err(sql("bringing the schema up to date"))?;
-        }
-    }
-    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    match (application, version) {
-        (APPLICATION_ID, VERSION) => {
-            let check: String =
-                connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(sql("checking"))?;
-            if check == "ok" {
-                Ok(())
-            } else {
-                Err(foreign(
-                    path,
-                    format!("is damaged ({check}): move it aside and start again; the trails are read anew"),
-                ))
-            }
-        }
-        (0, 0) => {
-            let make = format!(
-                "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;",
-                include_str!("schema.sql")
-            );
-            connection.execute_batch(&make).map_err(sql("making the schema"))
-        }
-        (APPLICATION_ID, newer) if newer > VERSION => Err(foreign(
-            path,
-            format!("was written by a newer tripline (schema {newer}, this one knows {VERSION}): install that one"),
-        )),
-        _ => Err(foreign(path, "is not a tripline ledger: name another state directory".into())),
-    }
 }
 
 fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Error + use<> {

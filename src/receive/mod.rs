@@ -31,8 +31,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
-/// How many records of a trail may be on their way to its spool.
-const QUEUE: usize = 1024;
+/// How many records of a trail may be on their way to its spool, of a mebibyte each at most.
+const QUEUE: usize = 128;
 /// The most bytes that wait for the daemon, for each trail, unless the configuration says otherwise.
 const SPOOL_BYTES: u64 = 1 << 30;
 

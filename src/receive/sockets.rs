@@ -162,7 +162,12 @@ async fn tcp(listener: tokio::net::TcpListener, routes: Routes) -> std::io::Resu
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return Ok(()) };
+        say_when_full(&room, &routes.from);
         let (stream, from) = next(|| listener.accept(), &routes.from).await;
+        // one whose sender is gone without a word gives its place up after some hours
+        if let Err(e) = rustix::net::sockopt::set_socket_keepalive(&stream, true) {
+            tracing::info!("{}: {e}", routes.from);
+        }
         let routes = routes.clone();
         tokio::spawn(async move {
             let sender = format!("tcp:{}", from.ip().to_canonical());
@@ -176,6 +181,7 @@ async fn unix_stream(listener: tokio::net::UnixListener, routes: Routes) -> std:
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return Ok(()) };
+        say_when_full(&room, &routes.from);
         let (stream, _) = next(|| listener.accept(), &routes.from).await;
         let routes = routes.clone();
         tokio::spawn(async move {
@@ -183,6 +189,12 @@ async fn unix_stream(listener: tokio::net::UnixListener, routes: Routes) -> std:
             connection(stream, Kind::Lines, sender, routes).await;
             drop(place);
         });
+    }
+}
+
+fn say_when_full(room: &Semaphore, from: &Address) {
+    if room.available_permits() == 0 {
+        tracing::warn!("{from}: {CONNECTIONS} connections, the most there may be: further senders wait until one ends");
     }
 }
 

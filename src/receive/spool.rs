@@ -4,7 +4,7 @@ use crate::source::spool::whole;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -45,7 +45,7 @@ impl Spool {
         let last = segments(dir)?.last().map(|(number, _)| *number);
         let (number, file, size) = match last {
             Some(number) => {
-                let mut file = OpenOptions::new().read(true).append(true).open(segment(dir, number))?;
+                let mut file = OpenOptions::new().read(true).write(true).open(segment(dir, number))?;
                 let mut bytes = Vec::new();
                 file.read_to_end(&mut bytes)?;
                 let (size, found) = whole(&bytes);
@@ -95,7 +95,8 @@ impl Spool {
     fn append(&mut self, bytes: &[u8], what: &str) {
         loop {
             let kept = self.make_room().and_then(|()| {
-                self.file.write_all(bytes)?;
+                // where a try before this one wrote some of it, the same is written over it: the daemon may have read that
+                self.file.write_all_at(bytes, self.size)?;
                 self.file.sync_data()
             });
             match kept {
@@ -107,8 +108,6 @@ impl Spool {
                     return;
                 }
                 Err(e) => {
-                    // half a record must not stay before the next one
-                    let _ = self.file.set_len(self.size);
                     if self.said.is_none_or(|at| at.elapsed() > SAY_EVERY) {
                         self.said = Some(Instant::now());
                         tracing::warn!("{what}: {e}: senders wait until it can be written");
@@ -153,8 +152,7 @@ impl Spool {
 
 fn create(dir: &Path, number: u64) -> std::io::Result<File> {
     // a full disk may have left it empty when it was tried the last time
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(segment(dir, number))?;
-    file.set_len(0)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(segment(dir, number))?;
     // that its name is durable, too
     File::open(dir)?.sync_all()?;
     Ok(file)

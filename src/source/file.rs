@@ -121,6 +121,7 @@ impl Generation {
         this.offset = stat.size - unfinished as u64;
         this.tail = this.before(this.offset)?;
         this.declares = Some(Discontinuity::StartedAtEnd);
+        this.written_ns = stat.modified_ns;
         this.caught_up = Some((stat.size, stat.modified_ns));
         Ok(this)
     }
@@ -153,8 +154,8 @@ impl Generation {
         this.offset = left.offset;
         this.tail = this.before(left.offset)?;
         this.declares = Some(Discontinuity::Copy { of });
-        // nobody appends to a compressed one
-        this.last = this.is_compressed();
+        // it was complete when the original was cut short
+        this.last = true;
         Ok(Some(this))
     }
 
@@ -446,6 +447,7 @@ impl Generation {
         }
         if cut {
             self.start_again(self.read_to());
+            self.size = stat.size;
         }
         Ok(())
     }

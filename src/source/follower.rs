@@ -32,6 +32,8 @@ pub struct Follower {
     retired: VecDeque<Cursor>,
     /// Cursors whose files have not been found.
     missing: Vec<Missing>,
+    /// In which order the cursors were moved before we began; others have been since.
+    moved: BTreeMap<FileId, usize>,
     /// Generations that were first seen compressed: they were born when that was done, which says nothing of their order.
     packed: BTreeSet<FileId>,
     /// The compressed files that were taken up, in which the ids of cursors are those of other files.
@@ -65,11 +67,13 @@ struct Missing {
 }
 
 impl Follower {
-    /// A trail, to go on from its committed cursors. Nothing is looked at before the first [`Follower::reconcile`].
+    /// A trail, to go on from its committed cursors, the one last moved first. Nothing is looked at before the first
+    /// [`Follower::reconcile`].
     pub fn open(spec: TrailSpec, cursors: Vec<Cursor>) -> Follower {
         let missing = |cursor| Missing { cursor, known_size: None };
         Follower {
             known: !cursors.is_empty(),
+            moved: cursors.iter().rev().enumerate().map(|(n, c)| (c.file, n)).collect(),
             missing: cursors.into_iter().map(missing).collect(),
             packed: BTreeSet::new(),
             unpacked: BTreeSet::new(),
@@ -147,16 +151,18 @@ impl Follower {
     }
 
     fn next_of_open(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
-        // Ends: each turn has read what fewer wait for than before, or found a file cut short that was not before.
-        loop {
+        // A turn more where one has read what others wait for, or has found a file cut short; somebody may cut them without end.
+        let most = self.chain.len() + 2;
+        for turn in 1.. {
             self.place_copies();
             let (blocked, first) = (self.blocked(), self.first_of_series());
             let batch = self.next_but(&blocked, first, now)?;
             let cut = self.chain.iter().any(|e| e.file.left.is_some());
-            if batch.is_some() || (!cut && self.blocked().len() >= blocked.len()) {
+            if batch.is_some() || turn >= most || (!cut && self.blocked().len() >= blocked.len()) {
                 return Ok(batch);
             }
         }
+        Ok(None)
     }
 
     /// The next batch of those that do not wait.
@@ -438,22 +444,31 @@ impl Follower {
             self.add(file, Stage::Following);
             return Ok(());
         }
-        let (gone, mut declares) = self.take_lost(path).unzip();
-        for (renamed, found) in self.between(path, now.id, gone) {
-            if self.is_copy(&renamed, path, &found)? {
-                continue;
-            }
-            let (opened, again) = self.open_file(&renamed)?;
-            if again.id == found.id {
-                let mut file = Generation::new(path, opened, again);
-                file.declares = self.next_file(&mut declares);
-                self.add(file, Stage::CatchingUp);
-            }
-        }
         let mut file = Generation::new(path, opened, now);
-        file.declares = self.next_file(&mut declares);
         // it may have to wait for its turn, and be cut short meanwhile
         file.look(&now)?;
+        let lost = self.lost_before(path);
+        let gone = lost.map(|index| self.missing[index].cursor.file);
+        let mut between = Vec::new();
+        let mut unreadable = None;
+        for (renamed, found) in self.between(path, now.id, gone) {
+            match self.open_file(&renamed) {
+                Ok((opened, again)) if again.id == found.id => between.push((opened, again)),
+                Ok(_) => {}
+                Err(problem) => {
+                    unreadable = Some(Discontinuity::Lost { read_to: 0, known_size: Some(found.size) });
+                    self.unsaid.push(problem);
+                }
+            }
+        }
+        // nothing fails from here on
+        let mut declares = lost.map(|index| self.take_lost(index)).or(unreadable);
+        for (opened, stat) in between {
+            let mut file = Generation::new(path, opened, stat);
+            file.declares = self.next_file(&mut declares);
+            self.add(file, Stage::CatchingUp);
+        }
+        file.declares = self.next_file(&mut declares);
         self.add(file, Stage::Following);
         Ok(())
     }
@@ -477,20 +492,6 @@ impl Follower {
         let mut found = search::between(path, newest, before);
         found.retain(|(_, stat)| !known.contains_key(&stat.id));
         found
-    }
-
-    /// The cursor whose file is gone and whose place the new file at `path` takes.
-    fn take_lost(&mut self, path: &Path) -> Option<(FileId, Discontinuity)> {
-        let literal = |cursor: &Cursor| self.spec.paths.iter().any(|p| Path::new(p) == cursor.path);
-        let beside = |cursor: &Cursor| !literal(cursor) && cursor.path.parent() == path.parent();
-        let candidates = self.missing.iter().enumerate();
-        let (index, _) = candidates
-            .filter(|(_, lost)| lost.cursor.path == path || beside(&lost.cursor))
-            .max_by_key(|(_, lost)| (lost.cursor.path == path, lost.cursor.file.born_ns))?;
-        let lost = self.missing.remove(index);
-        self.forgettable.push(lost.cursor.file);
-        let declared = Discontinuity::Lost { read_to: lost.cursor.offset, known_size: lost.known_size };
-        Some((lost.cursor.file, declared))
     }
 
     fn add(&mut self, file: Generation, stage: Stage) {

@@ -46,6 +46,8 @@ struct Trail {
     spec: TrailSpec,
     follower: Follower,
     cursors: BTreeMap<FileId, Cursor>,
+    /// Their files, the one moved last at the end.
+    moved: Vec<FileId>,
     lines: Vec<String>,
     flags: Vec<crate::model::FrameFlags>,
     declared: Vec<Discontinuity>,
@@ -76,6 +78,7 @@ impl Trail {
             dir,
             spec,
             cursors: BTreeMap::new(),
+            moved: Vec::new(),
             lines: Vec::new(),
             flags: Vec::new(),
             declared: Vec::new(),
@@ -135,7 +138,7 @@ impl Trail {
 
     /// A new process, with what was committed.
     fn restart(&mut self) {
-        let cursors = self.cursors.values().cloned().collect();
+        let cursors = self.moved.iter().rev().filter_map(|id| self.cursors.get(id)).cloned().collect();
         self.follower = Follower::open(self.spec.clone(), cursors);
     }
 
@@ -207,6 +210,8 @@ impl Trail {
             self.flags.push(frame.flags);
         }
         self.declared.extend(batch.discontinuity.clone());
+        self.moved.retain(|id| *id != batch.stretch.file);
+        self.moved.push(batch.stretch.file);
         self.cursors.insert(batch.stretch.file, Cursor::after(&batch));
     }
 

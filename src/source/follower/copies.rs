@@ -2,11 +2,14 @@
 //! what was read is not read again.
 use super::Follower;
 use crate::model::{Discontinuity, FileId};
+use crate::source::compressed::Compression;
 use crate::source::file::{Generation, Left};
 use crate::source::open::{OpenFile, Stat};
 use crate::source::stage::{Entry, PATIENCE, Stage};
 use crate::source::{SourceError, Until, search};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 impl Follower {
@@ -24,55 +27,63 @@ impl Follower {
             if let Some(Ok(stat)) = file.open.as_ref().map(OpenFile::stat) {
                 let _ = file.look(&stat);
             }
-            for (file, stage) in copies.into_iter().rev() {
-                self.insert(index, file, stage);
+            for mut file in copies.into_iter().rev() {
+                if !self.has_room() {
+                    // it is opened again when there is
+                    file.close();
+                }
+                self.insert(index, file, Stage::CatchingUp);
             }
         }
     }
 
-    /// The copy of the file at `index` that holds what came behind `left`, and the copies made after it, oldest first.
-    fn copies(&mut self, index: usize, left: Left) -> Vec<(Generation, Stage)> {
+    /// The copy of the file at `index` that holds what came behind `left`, and the copies made after it, oldest first. Nobody appends
+    /// to them.
+    fn copies(&mut self, index: usize, left: Left) -> Vec<Generation> {
         let (path, id) = (self.chain[index].file.path.clone(), self.chain[index].file.id);
         let known = self.known_files();
-        let there = search::rotated(&path);
+        let mut there = search::rotated(&path);
+        there.retain(|(at, _)| !is_being_compressed(at));
         // What can't be read is passed over: that the file was cut short is declared.
         let original = &mut self.chain[index].file;
         let copy = |(at, stat): &(PathBuf, Stat)| {
-            if !left.is_sure() && (stat.modified_ns < original.written_ns || is_of_present(original, at, stat)) {
+            // a copy is made after what it holds was written, and before the cut
+            let early = stat.modified_ns < original.written_ns;
+            if early || (!left.is_sure() && is_of_present(original, at, stat)) {
                 return None;
             }
             let (open, now) = OpenFile::open(at).ok()?;
             let copy = Generation::of_copy(&path, id, left, open, now).ok()??;
-            Some((copy, stat.modified_ns))
+            Some((copy, *stat))
         };
         let found = there.iter().filter_map(copy);
         let (read, mut new): (Vec<_>, Vec<_>) = found.partition(|(copy, _)| known.contains(&copy.disk));
-        // Few bytes, such as a header, may begin other files too. While we look, a copy is none that was written before the
-        // original was; afterwards it is none of several.
+        // Few bytes, such as a header, may begin other files too. While we look, the times tell; afterwards it is none of several.
         let sure = left.is_sure() || self.looked || read.len() + new.len() == 1;
         let mut copies = Vec::new();
-        let written_ns = match read.first() {
-            Some((_, written_ns)) if left.is_sure() || new.is_empty() => *written_ns,
+        let (base, is_compressed) = match read.first() {
+            Some((copy, stat)) if left.is_sure() || new.is_empty() => (*stat, copy.is_compressed()),
             _ if new.is_empty() || !sure => return copies,
             _ => {
                 let oldest = if left.is_sure() { 0 } else { new.len() - 1 };
-                let (first, written_ns) = new.swap_remove(oldest);
-                copies.push((first, Stage::CatchingUp));
-                written_ns
+                let (first, stat) = new.swap_remove(oldest);
+                let is_compressed = first.is_compressed();
+                copies.push(first);
+                (stat, is_compressed)
             }
         };
-        let later = there.into_iter().rev().filter(|(_, s)| s.modified_ns > written_ns && !known.contains(&s.id));
-        for (at, stat) in later {
-            if is_of_present(&mut self.chain[index].file, &at, &stat) {
+        for (at, stat) in there.into_iter().rev() {
+            // one that is compressed was born when that was done
+            let born = is_compressed || Compression::of(&at).is_some() || stat.id.born_ns >= base.id.born_ns;
+            let later = stat.modified_ns > base.modified_ns && born && !known.contains(&stat.id);
+            if !later || is_of_present(&mut self.chain[index].file, &at, &stat) {
                 continue;
             }
             let Ok((open, now)) = OpenFile::open(&at) else { continue };
             let mut file = Generation::new(&path, open, now);
             file.declares = Some(Discontinuity::NextFile);
-            if file.is_compressed() {
-                file.finalise();
-            }
-            copies.push((file, Stage::CatchingUp));
+            file.finalise();
+            copies.push(file);
         }
         copies
     }
@@ -102,6 +113,8 @@ impl Follower {
             let read = original.read_to();
             let like = match () {
                 () if file.begins_as(original, now.size)? => Some(Left { offset: now.size, ..read }),
+                // of one that is whole, a copy is a beginning
+                () if original.left.is_none() && original.holds(read)? => None,
                 // in this order: it may have been completed, and the original cut short, between the two
                 () if read.offset > 0 && file.holds(read)? => Some(read),
                 () => None,
@@ -124,6 +137,12 @@ impl Follower {
         let lost = self.missing.iter().map(|m| m.cursor.file).chain(self.unpacked.iter().copied());
         reading.chain(self.retired.iter().map(|c| c.file)).chain(lost).collect()
     }
+}
+
+/// Whether what lies at `path` is compressed from a file that is still there, and may be unfinished.
+fn is_being_compressed(path: &Path) -> bool {
+    let plain = Compression::stripped(path.as_os_str().as_bytes());
+    plain.is_some_and(|(stem, _)| Path::new(OsStr::from_bytes(stem)).exists())
 }
 
 /// Whether what lies at `path` is a copy, perhaps in the making, of what is in the original now.

@@ -72,7 +72,7 @@ impl Follower {
             let cursor = &lost.cursor;
             // one that a later generation followed had been read to its end by then
             let later = |p: &Placed| {
-                !p.file.is_compressed() && *p.file.path == *cursor.path && p.file.id.born_ns > cursor.file.born_ns
+                !p.file.is_compressed() && *p.file.path == *cursor.path && self.follows(p.file.id, cursor.file)
             };
             let found = match looked_for.contains(&cursor.file) && !placed.iter().any(later) {
                 true => {
@@ -139,21 +139,40 @@ impl Follower {
         }
     }
 
+    /// Which missing file's place the new one at `path` takes.
+    pub(super) fn lost_before(&self, path: &Path) -> Option<usize> {
+        let literal = |cursor: &Cursor| self.spec.paths.iter().any(|p| Path::new(p) == cursor.path);
+        let beside = |cursor: &Cursor| !literal(cursor) && cursor.path.parent() == path.parent();
+        let candidates = self.missing.iter().enumerate();
+        let of_it = candidates.filter(|(_, lost)| lost.cursor.path == path || beside(&lost.cursor));
+        of_it.max_by_key(|(_, lost)| (lost.cursor.path == path, lost.cursor.file.born_ns)).map(|(index, _)| index)
+    }
+
+    /// Gives up a missing file, and says what is declared of it.
+    pub(super) fn take_lost(&mut self, index: usize) -> Discontinuity {
+        let lost = self.missing.remove(index);
+        self.forgettable.push(lost.cursor.file);
+        Discontinuity::Lost { read_to: lost.cursor.offset, known_size: lost.known_size }
+    }
+
     /// A missing generation that a later one of the same name followed had been read to its end by then.
     fn drop_superseded(&mut self) {
-        let born_later =
-            |lost: &Missing, path: &Path, id: FileId| lost.cursor.path == path && id.born_ns > lost.cursor.file.born_ns;
-        let (gone, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut self.missing).into_iter().partition(|lost| {
-            let reading = self.chain.iter();
-            let done = self.retired.iter();
-            reading
-                .map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()))
-                .chain(done.map(|c| (c.path.as_path(), c.file, false)))
-                .any(|(path, id, new)| !new && !self.packed.contains(&id) && born_later(lost, path, id))
-        });
-        self.missing = missing;
-        let gone = gone.into_iter().map(|lost| lost.cursor.file);
+        let gone = |lost: &Missing| {
+            let reading = self.chain.iter().map(|e| (&*e.file.path, e.file.id, e.file.declares.is_some()));
+            let done = self.retired.iter().map(|c| (c.path.as_path(), c.file, false));
+            reading.chain(done).any(|(path, id, new)| {
+                !new && !self.packed.contains(&id) && path == lost.cursor.path && self.follows(id, lost.cursor.file)
+            })
+        };
+        let gone: BTreeSet<FileId> = self.missing.iter().filter(|lost| gone(lost)).map(|m| m.cursor.file).collect();
+        self.missing.retain(|lost| !gone.contains(&lost.cursor.file));
         self.forgettable.extend(gone);
+    }
+
+    /// Whether `later` was born and read after `earlier`. A copy is born after its original, and read before what came then.
+    fn follows(&self, later: FileId, earlier: FileId) -> bool {
+        let moved = |id: FileId| self.moved.get(&id).copied().unwrap_or(usize::MAX);
+        later.born_ns > earlier.born_ns && moved(later) > moved(earlier)
     }
 }
 

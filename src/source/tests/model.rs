@@ -234,7 +234,7 @@ impl Writer {
             for ending in ["", ".gz", ".zst"] {
                 let name = |n: u32| format!("log.{n}{ending}");
                 if trail.path(&name(n)).exists() {
-                    trail.rename(&name(n), &name(n + 1));
+                    fs::rename(trail.path(&name(n)), trail.path(&name(n + 1))).unwrap();
                 }
             }
         }

@@ -2,6 +2,10 @@
 use super::*;
 
 with_and_without_hints! {
+    r23_generations_that_begin_with_the_same_header_are_all_read,
+    r25_what_a_file_had_that_was_deleted_after_its_copy_was_read_is_said_to_be_lost,
+    r26_a_copy_is_not_read_from_a_compressed_file_in_the_making,
+    r26_a_file_of_before_is_no_copy_though_it_begins_with_the_same_header,
     r21_rename_and_create,
     r22_rename_and_create_while_down,
     r23_several_rotations_while_down_are_read_oldest_first,
@@ -274,6 +278,85 @@ fn r26_a_file_that_begins_like_another_is_no_copy_of_it(hints: Hints) {
     assert_eq!(trail.lines.last().unwrap(), "another");
 }
 
+/// A header of so many bytes, as some programs begin each of their files.
+fn header(length: usize) -> String {
+    format!("#{}\n", "h".repeat(length - 2))
+}
+
+fn r23_generations_that_begin_with_the_same_header_are_all_read(hints: Hints) {
+    for (length, down) in [(30, false), (30, true), (300, false), (300, true)] {
+        let mut trail = Trail::new(hints, &["log"]);
+        let header = header(length);
+        trail.append("log", &header);
+        trail.look();
+        trail.rename("log", "log.2");
+        trail.append("log", format!("{header}{}", text(0..50)));
+        trail.rename("log", "log.1");
+        trail.append("log", format!("{header}{}", text(50..55)));
+        if down {
+            trail.restart();
+        }
+        trail.settle_for_good();
+        trail.lines.retain(|line| line.starts_with("line"));
+        assert_eq!(trail.lines, lines(0..55), "{length} bytes, down: {down}");
+    }
+}
+
+fn r26_a_copy_is_not_read_from_a_compressed_file_in_the_making(hints: Hints) {
+    for (part, down) in [(1, false), (50, false), (97, false), (50, true), (97, true)] {
+        let mut trail = Trail::new(hints, &["log"]);
+        trail.append("log", text(0..400));
+        trail.look();
+        trail.append("log", text(400..410));
+        fs::copy(trail.path("log"), trail.path("log.1")).unwrap();
+        trail.tick();
+        let whole = gzip(&fs::read(trail.path("log.1")).unwrap());
+        fs::write(trail.path("log.1.gz"), &whole[..whole.len() * part / 100]).unwrap();
+        fs::write(trail.path("log"), text(410..420)).unwrap();
+        if down {
+            trail.restart();
+        }
+        trail.look();
+        fs::write(trail.path("log.1.gz"), &whole).unwrap();
+        fs::remove_file(trail.path("log.1")).unwrap();
+        trail.settle();
+        assert_eq!(trail.lines, lines(0..420), "{part} %, down: {down}");
+    }
+}
+
+fn r26_a_file_of_before_is_no_copy_though_it_begins_with_the_same_header(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| spec.start = Start::End);
+    let header = header(300);
+    trail.append("log", format!("{header}{}", text(0..50)));
+    trail.rename("log", "log.1");
+    trail.append("log", &header);
+    trail.look();
+    fs::write(trail.path("log"), "").unwrap();
+    trail.look();
+    trail.append("log", format!("{header}{}", text(50..55)));
+    trail.settle();
+    trail.lines.retain(|line| line.starts_with("line"));
+    assert_eq!(trail.lines, lines(50..55));
+}
+
+fn r25_what_a_file_had_that_was_deleted_after_its_copy_was_read_is_said_to_be_lost(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log"]);
+    trail.append("log", text(0..300));
+    trail.look();
+    trail.append("log", text(300..310));
+    fs::copy(trail.path("log"), trail.path("log.1")).unwrap();
+    fs::write(trail.path("log"), text(310..320)).unwrap();
+    trail.settle_for_good();
+    assert_eq!(trail.lines, lines(0..320));
+    trail.append("log", text(320..420));
+    fs::remove_file(trail.path("log")).unwrap();
+    trail.append("log", text(420..430));
+    trail.restart();
+    trail.settle();
+    assert_eq!(trail.lines, [lines(0..320), lines(420..430)].concat());
+    assert!(matches!(trail.declared.last(), Some(Discontinuity::Lost { .. })), "{:?}", trail.declared);
+}
+
 fn r27_copytruncate_that_grew_past_the_cursor_is_seen_by_its_witness(hints: Hints) {
     for down in [false, true] {
         let mut trail = Trail::new(hints, &["log"]);
@@ -422,6 +505,7 @@ fn r28_a_device_number_that_changes_with_a_restart_of_the_machine_makes_no_other
     trail.look();
     let (_, mut cursor) = trail.cursors.pop_first().unwrap();
     cursor.file.device += 1;
+    trail.moved = vec![cursor.file];
     trail.cursors.insert(cursor.file, cursor);
     trail.restart();
     trail.append("log", text(3..4));
