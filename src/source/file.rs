@@ -69,7 +69,7 @@ pub struct Left {
 }
 
 impl Left {
-    /// Whether no other file begins with bytes of such number by chance, as a common header may.
+    /// Whether it has a whole witness: fewer bytes, such as a common header, begin other files too.
     pub fn is_sure(&self) -> bool {
         self.offset >= WITNESS_BYTES as u64
     }

@@ -18,8 +18,9 @@
 //! - **An unfinished line waits** in the file, not in memory. When its file is final it is handed on, marked `unterminated`.
 //! - **Nothing is read unless [`Follower::next`] is called**: a stopped consumer stops the reading, and the file is the queue.
 //!
-//! - **A copy is not read twice.** What a file had that was then cut short (`copytruncate`) is read from the copy beside it, from
-//!   where we were ([`Discontinuity::Copy`]).
+//! - **What was copied and cut is read once.** What a file had that was then cut short (`copytruncate`) is read from the copy beside it,
+//!   from where we were ([`Discontinuity::Copy`]). A copy that lies there while its original is whole is not read; one whose original has gone
+//!   by other ways, or that could not be read in time, is a file like any other.
 //!
 //! What cannot be guaranteed: lines written between the copy and the truncation of `copytruncate` are gone, and so is what came
 //! into a file that was empty when last seen, if it was copied and cut while we were down; a file that was deleted while we were
