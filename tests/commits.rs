@@ -4,14 +4,13 @@
 //! strace makes the n-th call on the ledger's files fail, or kills the daemon there. Here some n of each; TRIPLINE_FAULTS=200 tries
 //! all up to that one (tests/sweep commits).
 mod support;
-use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{DOWNLOADS, Dice, PORTAL, Site, difference, text, tripline, until};
+use support::{Dice, PORTAL, Site, Tracer, difference, text, tripline, until};
 use tripline::config::{self, Tables, Texts};
 use tripline::ledger::{Durability, Error, Keys, Ledger, Reader};
 use tripline::model::{Input, Severity, SourceName, WallTime};
@@ -293,20 +292,6 @@ fn tries(some: usize) -> usize {
     std::env::var("TRIPLINE_FAULTS").map_or(some, |n| n.parse::<usize>().unwrap() * 10)
 }
 
-const POLICY: &str = "title: Any large export\nname: any_export\nlevel: high\nlogsource: { product: ocsf }\n\
-    detection:\n  sel: { activity_name: export_requested }\n  condition: sel\n\
-    tripline:\n  response: [ { action: end-session, target: session } ]\n";
-
-fn site() -> Site {
-    let site = Site::bare("", "");
-    std::fs::create_dir_all(site.path("policies/detections")).unwrap();
-    std::fs::write(site.path("policies/detections/any-export.yml"), POLICY).unwrap();
-    let policies = site.path("policies");
-    site.configure(&format!("policies_dir = '{}'\n{}", policies.display(), site.configuration()));
-    [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
-    site
-}
-
 /// Appends the lines of one of three parts.
 fn feed(site: &Site, part: usize) {
     let lines: String = (part * 20..part * 20 + 20).map(line).collect();
@@ -314,29 +299,19 @@ fn feed(site: &Site, part: usize) {
 }
 
 /// strace on `process`, which does `inject` at calls on the ledger's files.
-fn tracer(site: &Site, process: u32, call: &str, inject: &str) -> Child {
-    let log = site.path("attached.log");
-    let file = std::fs::File::create(&log).unwrap();
-    let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-p", &process.to_string()]);
-    for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
-        command.arg("-P").arg(site.path("state").join(name));
-    }
-    let tracer = command
-        .args(["-e", &format!("trace={call},pwrite64"), "-e", &format!("inject={call}:{inject}"), "-o"])
-        .arg(site.path("strace.log"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(file)
-        .spawn()
-        .unwrap();
-    until("strace to have it", || std::fs::read_to_string(&log).unwrap().contains("attached").then_some(()));
-    tracer
+fn tracer(site: &Site, process: u32, call: &str, inject: &str) -> Tracer {
+    let state = site.path("state");
+    let files = ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"].map(|name| state.join(name));
+    let (trace, inject) = (format!("trace={call},pwrite64"), format!("inject={call}:{inject}"));
+    let log = site.path("strace.log");
+    let mut arguments = vec!["-y", "-e", &trace, "-e", &inject, "-o", log.to_str().unwrap()];
+    files.iter().for_each(|file| arguments.extend(["-P", file.to_str().unwrap()]));
+    Tracer::attach(site, process, &arguments)
 }
 
 /// What a run that nobody disturbs ends with.
 fn expected() -> Vec<String> {
-    let site = site();
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     for part in 0..3 {
         feed(&site, part);
@@ -349,11 +324,11 @@ fn expected() -> Vec<String> {
 /// Whether the fault happened at all.
 fn survives(expected: &[String], call: &str, inject: &str) -> bool {
     let what = format!("{call} {inject}");
-    let site = site();
+    let site = Site::finding_exports("");
     let mut daemon = site.start(&[]);
     feed(&site, 0);
     site.caught_up();
-    let mut tracing = tracer(&site, daemon.id(), call, inject);
+    let tracing = tracer(&site, daemon.id(), call, inject);
     feed(&site, 1);
     let size = std::fs::metadata(site.path(PORTAL)).unwrap().len();
     let covered = || site.ask("{\"ask\":\"status\"}")?["trails"]["portal"]["bytes"].as_u64();
@@ -372,10 +347,7 @@ fn survives(expected: &[String], call: &str, inject: &str) -> bool {
             "{what}: nothing is written anew: {after}"
         );
     }
-    // SIGTERM lets go of the daemon
-    let tracer = rustix::process::Pid::from_child(&tracing);
-    rustix::process::kill_process(tracer, Signal::TERM).unwrap();
-    let _ = tracing.wait();
+    tracing.end();
     if daemon.has_ended() {
         // as systemd would
         daemon = site.start(&[]);
@@ -431,7 +403,7 @@ fn s74_killed_at_any_call_of_a_commit_it_goes_on_from_what_was_committed() {
 
 #[test]
 fn s71_a_backup_that_locks_the_ledger_for_long_costs_only_delay() {
-    let site = site();
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     feed(&site, 0);
     site.caught_up();
@@ -452,7 +424,7 @@ fn s71_a_backup_that_locks_the_ledger_for_long_costs_only_delay() {
 
 #[test]
 fn s76_after_a_damaged_ledger_was_moved_aside_the_same_is_found_again() {
-    let site = site();
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     (0..3).for_each(|part| feed(&site, part));
     site.caught_up();
@@ -479,7 +451,7 @@ fn s76_after_a_damaged_ledger_was_moved_aside_the_same_is_found_again() {
 #[test]
 fn s77_a_ledger_that_is_replaced_or_deleted_while_it_is_open_is_not_written_to() {
     for how in ["deleted", "replaced"] {
-        let site = site();
+        let site = Site::finding_exports("");
         let mut daemon = site.start(&[]);
         feed(&site, 0);
         site.caught_up();
@@ -502,7 +474,7 @@ fn s77_a_ledger_that_is_replaced_or_deleted_while_it_is_open_is_not_written_to()
 
 #[test]
 fn s78_a_long_reader_lets_the_wal_grow_and_holds_up_nothing() {
-    let site = site();
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     feed(&site, 0);
     site.caught_up();
@@ -529,7 +501,7 @@ fn s78_a_long_reader_lets_the_wal_grow_and_holds_up_nothing() {
 
 #[test]
 fn s82_the_sqlite_of_debian_reading_beside_the_daemon_harms_nothing() {
-    let site = site();
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     feed(&site, 0);
     site.caught_up();

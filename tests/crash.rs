@@ -7,13 +7,8 @@ mod support;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{DOWNLOADS, Daemon, PORTAL, Site, until};
-
-const POLICY: &str = "title: Any export\nname: any_export\nlevel: high\nlogsource: { product: ocsf }\n\
-    detection:\n  sel: { activity_name: export_requested }\n  condition: sel\n\
-    tripline:\n  response: [ { action: end-session, target: session } ]\n";
+use support::{Daemon, PORTAL, Site, Tracer, until};
 
 /// Whatever leaves a trace outside the process, or asks the kernel for something that does.
 const CALLS: &str = "write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync,clone,clone3,vfork,fork,execve,execveat,renameat,rename,ftruncate";
@@ -25,18 +20,15 @@ enum Victim {
 }
 
 fn site() -> Site {
-    let site = Site::bare("", "");
-    std::fs::create_dir_all(site.path("policies/detections")).unwrap();
-    std::fs::write(site.path("policies/detections/any-export.yml"), POLICY).unwrap();
+    let site = Site::finding_exports("");
     site.hook("end-session", "cat > /dev/null; printf 'told\\n' >> $DIR/journal");
     std::fs::write(site.path("staff.csv"), "actor,role\nana,noc\nbob,admin\n").unwrap();
     let dir = site.dir.path().display().to_string();
     site.configure(&format!(
-        "policies_dir = '{dir}/policies'\n{}[response]\nmode = 'enforce'\nwatch_seconds = 1\n[enrich]\ndirectory = '{dir}/staff.csv'\n\
+        "{}[response]\nmode = 'enforce'\nwatch_seconds = 1\n[enrich]\ndirectory = '{dir}/staff.csv'\n\
          [actions.end-session]\ncommand = ['{dir}/end-session']\n[runner]\nsocket = '{dir}/runner.sock'\nstate_dir = '{dir}/keys'\n",
         site.configuration()
     ));
-    [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
     site
 }
 
@@ -59,20 +51,9 @@ fn export() -> String {
 }
 
 /// Lets strace kill `process` on the way into its `n`-th call of [`CALLS`] from now on.
-fn deadly(site: &Site, process: u32, n: usize) -> Child {
-    let log = site.path("strace.log");
-    let file = std::fs::File::create(&log).unwrap();
-    let tracer = Command::new("strace")
-        .args(["-f", "-p", &process.to_string(), "-e", &format!("trace={CALLS}"), "-e"])
-        .arg(format!("inject={CALLS}:signal=SIGKILL:when={n}"))
-        .args(["-o", "/dev/null"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(file)
-        .spawn()
-        .unwrap();
-    until("strace to have it", || std::fs::read_to_string(&log).unwrap().contains("attached").then_some(()));
-    tracer
+fn deadly(site: &Site, process: u32, n: usize) -> Tracer {
+    let (trace, inject) = (format!("trace={CALLS}"), format!("inject={CALLS}:signal=SIGKILL:when={n}"));
+    Tracer::attach(site, process, &["-e", &trace, "-e", &inject, "-o", "/dev/null"])
 }
 
 /// The order, once it has been decided and it has been looked whether it held.
@@ -93,7 +74,7 @@ fn dies(victim: Victim, n: usize) -> bool {
         (!status.contains("no order is carried out")).then_some(())
     });
     let process = if victim == Victim::Daemon { daemon.id() } else { runner_.id() };
-    let mut tracer = deadly(&site, process, n);
+    let tracer = deadly(&site, process, n);
     site.append_to(PORTAL).write_all(export().as_bytes()).unwrap();
     let end = Instant::now() + Duration::from_secs(15);
     let died = loop {
@@ -109,8 +90,7 @@ fn dies(victim: Victim, n: usize) -> bool {
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    let _ = tracer.kill();
-    let _ = tracer.wait();
+    drop(tracer);
     match (died, victim) {
         (true, Victim::Daemon) => daemon = site.start(&[]),
         (true, Victim::Runner) => runner_ = runner(&site),

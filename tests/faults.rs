@@ -4,27 +4,12 @@ mod support;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{DOWNLOADS, Daemon, PORTAL, Site, difference, sorted, text, until};
+use support::{ANY_EXPORT, DOWNLOADS, Daemon, PORTAL, Site, Tracer, difference, sorted, text, until};
 
 /// With hints from the kernel, and without.
 const WATCHING: [&[&str]; 2] = [&[], &["--no-watch"]];
-
-const POLICY: &str = "title: Any export\nname: any_export\nlevel: high\nlogsource: { product: ocsf }\n\
-    detection:\n  sel: { activity_name: export_requested }\n  condition: sel\n\
-    tripline:\n  response: [ { action: end-session, target: session } ]\n";
-
-/// A site whose policy finds every export.
-fn site(more: &str) -> Site {
-    let site = Site::bare("", more);
-    std::fs::create_dir_all(site.path("policies/detections")).unwrap();
-    std::fs::write(site.path("policies/detections/any-export.yml"), POLICY).unwrap();
-    let policies = site.path("policies");
-    site.configure(&format!("policies_dir = '{}'\n{}", policies.display(), site.configuration()));
-    [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
-    site
-}
 
 /// One line of the portal at a time in milliseconds since 1970.
 fn line(at: i64, n: usize, event: &str, who: &str) -> String {
@@ -82,33 +67,6 @@ fn start_under(site: &Site, inject: &str) -> Daemon {
     site.start_with(command)
 }
 
-/// strace on a running daemon, which does `inject` to calls on one file until it is told to end.
-struct Tracer(Child);
-
-impl Tracer {
-    fn new(site: &Site, daemon: &Daemon, file: &str, inject: &str) -> Tracer {
-        let log = site.path("attached.log");
-        let out = std::fs::File::create(&log).unwrap();
-        let call = inject.split(':').next().unwrap();
-        let tracer = Command::new("strace")
-            .args(["-f", "-p", &daemon.id().to_string(), "-o", "/dev/null", "-P"])
-            .arg(site.path(file))
-            .args(["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(out)
-            .spawn()
-            .unwrap();
-        until("strace to have it", || std::fs::read_to_string(&log).unwrap().contains("attached").then_some(()));
-        Tracer(tracer)
-    }
-
-    fn end(mut self) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), Signal::TERM).unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 // ---- files ----
 
 #[test]
@@ -120,7 +78,7 @@ fn f03_a_file_that_may_not_be_read_is_said_once_and_read_when_it_may() {
         return;
     }
     for watching in WATCHING {
-        let site = site("");
+        let site = Site::finding_exports("");
         let program = site.path("tripline");
         std::fs::copy(env!("CARGO_BIN_EXE_tripline"), &program).unwrap();
         write(&site, &views(0, 5));
@@ -178,7 +136,7 @@ fn f09_where_descriptors_are_few_idle_files_give_theirs_up_and_all_are_read() {
 #[test]
 fn f10_f12_where_the_kernel_gives_no_hints_lines_are_found_by_looking() {
     for inject in ["inotify_init1:error=EMFILE", "inotify_add_watch:error=ENOSPC"] {
-        let site = site("");
+        let site = Site::finding_exports("");
         let daemon = start_under(&site, inject);
         let why = until("it to be said", || Some(site.status()["health"]["watching portal"].as_str()?.to_owned()));
         assert!(why.contains("every second instead"), "{inject}: {why}");
@@ -200,7 +158,7 @@ fn f11_more_changes_than_the_kernel_can_tell_of_lose_no_line() {
         println!("skipped: the queue holds {most} events here");
         return;
     }
-    let site = site("");
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     write(&site, &views(0, 3));
     events(&site, 3);
@@ -224,11 +182,13 @@ fn f11_more_changes_than_the_kernel_can_tell_of_lose_no_line() {
 #[test]
 fn f14_a_read_that_fails_in_the_middle_skips_nothing() {
     for watching in WATCHING {
-        let site = site("");
+        let site = Site::finding_exports("");
         let daemon = site.start(watching);
         write(&site, &views(0, 100));
         events(&site, 100);
-        let tracer = Tracer::new(&site, &daemon, PORTAL, "pread64:error=EIO");
+        let trail = site.path(PORTAL);
+        let inject = ["-o", "/dev/null", "-e", "trace=pread64", "-e", "inject=pread64:error=EIO", "-P"];
+        let tracer = Tracer::attach(&site, daemon.id(), &[&inject[..], &[trail.to_str().unwrap()]].concat());
         write(&site, &views(100, 200));
         let wrong = until("it to be said", || Some(site.status()["health"]["trail portal"].as_str()?.to_owned()));
         assert!(wrong.contains("nothing is skipped"), "{wrong}");
@@ -244,7 +204,7 @@ fn f14_a_read_that_fails_in_the_middle_skips_nothing() {
 #[test]
 fn f16_lines_written_through_a_mapping_are_found() {
     for watching in WATCHING {
-        let site = site("");
+        let site = Site::finding_exports("");
         let daemon = site.start(watching);
         // a program that maps room ahead of its lines, and cuts the rest off at its end
         let program = "import mmap, os, sys, time\n\
@@ -270,7 +230,7 @@ fn f16_lines_written_through_a_mapping_are_found() {
 
 #[test]
 fn e43_e51_names_are_their_bytes_and_are_shown_escaped() {
-    let site = site("");
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     // Latin and Cyrillic, composed and decomposed, a direction override, a zero width, and bytes that are no UTF-8
     let names = ["ana", "\u{430}na", "\u{e9}va", "e\u{301}va", "a\u{202e}na", "a\u{200b}na"];
@@ -300,7 +260,7 @@ fn e50_csv_whose_columns_move() {}
 
 #[test]
 fn t56_an_event_a_day_late_counts_in_its_own_time_and_beyond_the_bound_it_is_said() {
-    let site = site("");
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     let day = 86_400_000;
     write(&site, &line(LONG_AGO, 1, "page.view", "ana"));
@@ -343,12 +303,12 @@ impl Clock {
 #[test]
 fn t58_a_clock_that_is_set_back_and_far_forward_changes_nothing_that_is_found() {
     let parts = [exports(0, 20), exports(20, 40), exports(40, 60), exports(60, 80)];
-    let undisturbed = site("");
+    let undisturbed = Site::finding_exports("");
     let daemon = undisturbed.start(&[]);
     parts.iter().for_each(|part| write(&undisturbed, part));
     undisturbed.caught_up();
     daemon.stop();
-    let clock = Clock(site(""));
+    let clock = Clock(Site::finding_exports(""));
     let Some(daemon) = clock.start() else { return };
     for (part, offset) in parts.iter().zip(["+0", "-1h", "+365d", "+0"]) {
         clock.set(offset);
@@ -364,7 +324,7 @@ fn t58_a_clock_that_is_set_back_and_far_forward_changes_nothing_that_is_found() 
 
 #[test]
 fn t59_a_machine_that_slept_reads_what_came_in_its_order_and_is_not_taken_for_stuck() {
-    let clock = Clock(site(""));
+    let clock = Clock(Site::finding_exports(""));
     let Some(daemon) = clock.start() else { return };
     write(&clock.0, &exports(0, 5));
     clock.0.caught_up();
@@ -383,7 +343,7 @@ fn t59_a_machine_that_slept_reads_what_came_in_its_order_and_is_not_taken_for_st
 #[test]
 fn t60_a_trail_that_is_silent_or_five_minutes_behind_holds_up_no_other() {
     for watching in WATCHING {
-        let site = site("");
+        let site = Site::finding_exports("");
         let daemon = site.start(watching);
         // nothing comes from downloads
         write(&site, &exports(0, 10));
@@ -412,14 +372,14 @@ fn t60_a_trail_that_is_silent_or_five_minutes_behind_holds_up_no_other() {
 #[test]
 fn t61_events_of_one_moment_have_the_same_ids_whenever_they_are_read() {
     let lines: Vec<String> = (0..60).map(|n| export(LONG_AGO, n)).collect();
-    let live = site("");
+    let live = Site::finding_exports("");
     let daemon = live.start(&[]);
     for piece in lines.chunks(7) {
         write(&live, &piece.concat());
         live.caught_up();
     }
     daemon.stop();
-    let at_once = site("");
+    let at_once = Site::finding_exports("");
     write(&at_once, &lines.concat());
     let daemon = at_once.start(&["--no-watch"]);
     at_once.caught_up();
@@ -430,7 +390,7 @@ fn t61_events_of_one_moment_have_the_same_ids_whenever_they_are_read() {
 
 #[test]
 fn t62_a_year_of_old_lines_fires_no_hook_and_takes_bounded_memory() {
-    let site = site("[response]\nmode = 'enforce'\nlimit = 1000\nlimit_share = 1.0\n");
+    let site = Site::finding_exports("[response]\nmode = 'enforce'\nlimit = 1000\nlimit_share = 1.0\n");
     let hook = site.hook("end-session", "cat > /dev/null; echo told >> $DIR/journal");
     site.configure(&format!("{}[actions.end-session]\ncommand = ['{}']\n", site.configuration(), hook.display()));
     let year = 365 * 86_400_000_i64;
@@ -464,7 +424,7 @@ fn resident(daemon: &Daemon) -> u64 {
 #[test]
 fn v63_v65_a_burst_of_one_person_is_read_to_its_end_in_bounded_memory_and_state() {
     const MANY: usize = 20_000;
-    let site = site("");
+    let site = Site::finding_exports("");
     let daemon = site.start(&[]);
     let burst: String = (0..MANY).map(|n| line(LONG_AGO + n as i64 * 60, n, "log.export.requested", "ana")).collect();
     write(&site, &burst);
@@ -482,10 +442,10 @@ fn v63_v65_a_burst_of_one_person_is_read_to_its_end_in_bounded_memory_and_state(
 
 #[test]
 fn v66_a_policy_that_fires_always_says_so_once() {
-    let site = site("");
+    let site = Site::finding_exports("");
     // one that asks for an order is heard beyond the limit
-    let only_told = POLICY.split("tripline:").next().unwrap();
-    std::fs::write(site.path("policies/detections/any-export.yml"), only_told).unwrap();
+    let only_told = ANY_EXPORT.split("tripline:").next().unwrap();
+    site.policy("any-export", only_told);
     let daemon = site.start(&[]);
     let within_an_hour: String = (0..1_000).map(|n| export(LONG_AGO + n as i64 * 60, n)).collect();
     write(&site, &within_an_hour);
@@ -503,7 +463,7 @@ fn v68_v69_a_receiver_that_is_away_gets_everything_in_order_and_lists_are_bounde
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     drop(socket);
-    let site = site(&format!("[syslog.away]\ntransport = 'tcp'\naddress = '{address}'\n"));
+    let site = Site::finding_exports(&format!("[syslog.away]\ntransport = 'tcp'\naddress = '{address}'\n"));
     let daemon = site.start(&[]);
     // under the limit of an hour each, for eight hours
     let lines: String = (0..1_200).map(|n| export(LONG_AGO + n as i64 * 24_000, n)).collect();
@@ -576,7 +536,7 @@ fn v67_a_carrier_that_gives_everybody_a_new_address_is_no_thousand_alarms() {
 
 #[test]
 fn c101_rules_that_are_too_large_too_many_or_too_dear_are_refused_or_cost_little() {
-    let site = site("");
+    let site = Site::finding_exports("");
     let huge = site.path("policies/detections/huge.yml");
     let file = std::fs::File::create(&huge).unwrap();
     file.set_len(100 << 20).unwrap();
@@ -585,13 +545,13 @@ fn c101_rules_that_are_too_large_too_many_or_too_dear_are_refused_or_cost_little
     assert!(text(&out).contains("huge.yml"), "{:.300}", text(&out));
     std::fs::remove_file(&huge).unwrap();
     // a pattern that costs a backtracking engine for ever
-    let dear = POLICY
+    let dear = ANY_EXPORT
         .replace("any_export", "dear")
         .replace("{ activity_name: export_requested }", "{ actor.user.name|re: '^(a+)+$' }");
-    std::fs::write(site.path("policies/detections/dear.yml"), dear).unwrap();
+    site.policy("dear", &dear);
     for n in 0..2_000 {
-        let one = POLICY.replace("any_export", &format!("rule_{n}")).replace("Any export", &format!("Rule {n}"));
-        std::fs::write(site.path(&format!("policies/detections/rule-{n}.yml")), one).unwrap();
+        let one = ANY_EXPORT.replace("any_export", &format!("rule_{n}")).replace("Any export", &format!("Rule {n}"));
+        site.policy(&format!("rule-{n}"), &one);
     }
     let out = site.say(&["check"]);
     // 1: none of them has tests

@@ -6,18 +6,14 @@ use serde_json::Value;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use support::{DOWNLOADS, PORTAL, Site, text, tripline, until};
-
-const POLICY: &str = "title: Any export\nname: any_export\nlevel: high\nlogsource: { product: ocsf }\n\
-    detection:\n  sel: { activity_name: export_requested }\n  condition: sel\n\
-    tripline:\n  response: [ { action: end-session, target: session } ]\n";
+use support::{ANY_EXPORT, DOWNLOADS, PORTAL, Site, text, tripline, until};
 
 /// What `[response]` and `[actions]` say, with `$DIR` for the site's folder.
 fn site(more: &str) -> Site {
     let site = Site::bare("", "");
     let detections = site.path("policies/detections");
     std::fs::create_dir_all(&detections).unwrap();
-    std::fs::write(detections.join("any-export.yml"), POLICY).unwrap();
+    std::fs::write(detections.join("any-export.yml"), ANY_EXPORT).unwrap();
     for name in ["end-session", "end-all", "lock", "unlock"] {
         site.hook(name, "d=$(cat); printf '%s\\n' \"$d\" >> $DIR/journal");
     }

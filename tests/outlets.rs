@@ -9,19 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
-use support::{DOWNLOADS, Daemon, PORTAL, Site, until};
+use support::{ANY_EXPORT, DOWNLOADS, Daemon, PORTAL, Site, until};
 
 /// Every export is a finding; all of them ask for an order, so that none is held back by the limit of messages an hour.
-const POLICY: &str = "title: Any export\nname: any_export\nlevel: high\nlogsource: { product: ocsf }\n\
-    detection:\n  sel: { activity_name: export_requested }\n  condition: sel\n\
-    tripline:\n  response: [ { action: end-session, target: session } ]\n";
-
 /// A site that only observes, with these outlets.
 fn site(outlets: &str) -> Site {
     let site = Site::bare("", "");
     let dir = site.dir.path().to_str().unwrap().to_owned();
     std::fs::create_dir_all(site.path("policies/detections")).unwrap();
-    std::fs::write(site.path("policies/detections/any-export.yml"), POLICY).unwrap();
+    std::fs::write(site.path("policies/detections/any-export.yml"), ANY_EXPORT).unwrap();
     site.configure(&format!("policies_dir = '{dir}/policies'\n{}{outlets}", site.configuration()));
     [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
     site

@@ -52,6 +52,11 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// A policy that finds every export, and asks for its session's end.
+pub const ANY_EXPORT: &str = "title: Any export\nname: any_export\nlevel: high\nlogsource: { product: ocsf }\n\
+    detection:\n  sel: { activity_name: export_requested }\n  condition: sel\n\
+    tripline:\n  response: [ { action: end-session, target: session } ]\n";
+
 pub const PORTAL: &str = "portal-audit.jsonl";
 pub const DOWNLOADS: &str = "download-access.log";
 
@@ -172,6 +177,23 @@ impl Site {
              [[trail]]\nname = 'downloads'\npaths = ['{d}/{DOWNLOADS}']\nprofile = 'download-log'\n{more}"
         ));
         site
+    }
+
+    /// A site with both trails, empty, and [`ANY_EXPORT`] beside the shipped policies.
+    pub fn finding_exports(more: &str) -> Site {
+        let site = Site::bare("", more);
+        site.policy("any-export", ANY_EXPORT);
+        let policies = site.path("policies");
+        site.configure(&format!("policies_dir = '{}'\n{}", policies.display(), site.configuration()));
+        [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
+        site
+    }
+
+    /// Writes a policy into the folder `policies`, which the configuration has to name.
+    pub fn policy(&self, name: &str, text: &str) {
+        let folder = self.path("policies/detections");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name).with_extension("yml"), text).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -403,6 +425,37 @@ impl Drop for Daemon {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+/// strace on a running process, until it is told to end or the test ends.
+pub struct Tracer(Child);
+
+impl Tracer {
+    /// Attaches to `process` with these arguments, and waits until it has it.
+    pub fn attach(site: &Site, process: u32, arguments: &[&str]) -> Tracer {
+        let log = site.path("attached.log");
+        let out = std::fs::File::create(&log).unwrap();
+        let mut command = Command::new("strace");
+        command.args(["-f", "-p", &process.to_string()]).args(arguments);
+        let tracer = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(out).spawn().unwrap();
+        until("strace to have it", || std::fs::read_to_string(&log).unwrap().contains("attached").then_some(()));
+        Tracer(tracer)
+    }
+
+    /// Lets go of the process, which goes on.
+    pub fn end(mut self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), rustix::process::Signal::TERM)
+            .unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        // one that has ended is nobody's any more
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
