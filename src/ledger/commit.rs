@@ -68,7 +68,8 @@ impl Ledger {
         Ok(self.receipt(outcome))
     }
 
-    /// After an error at COMMIT: reopens the file, writes to disk what may not have got there, and gives the receipt where the outcome is on disk, or the outcome to be tried again.
+    /// After an error at COMMIT, or one that the connection does not get over: reopens the file, writes to disk what may not have got
+    /// there, and gives the receipt where the outcome is on disk; where it is not, it is committed now.
     ///
     /// # Errors
     /// The file can't be opened again; the outcome is given back.

@@ -4,6 +4,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::path::Path;
 
+/// Makes the directory where it is missing, and takes it for this process alone, as long as the file is open.
 pub(super) fn lock(directory: &Path) -> Result<std::fs::File, Error> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
     let io = |operation, path: &Path| {
@@ -46,6 +47,7 @@ pub(super) fn lock(directory: &Path) -> Result<std::fs::File, Error> {
     }
 }
 
+/// A connection with everything switched off that a damaged or hostile file could use.
 pub(super) fn open_file(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     if std::fs::symlink_metadata(path).is_ok_and(|m| !m.is_file()) {
         return Err(foreign(path, "is not a regular file: tripline follows no link to its ledger".into()));
@@ -90,7 +92,7 @@ fn keep(connection: &Connection, path: &Path, version: i32) -> Result<(), Error>
     run().map_err(sql_error("keeping a copy before the schema changes", &kept))
 }
 
-/// Brings the schema up to date, and checks the file where it is opened for the first time: of a large one that takes long.
+/// Makes the schema, or brings it up to date. With `check` all pages are looked at, which takes long where they are many.
 pub(super) fn migrate(connection: &Connection, path: &Path, check: bool) -> Result<(), Error> {
     let sql = |operation| sql_error(operation, path);
     let pragma = |name: &str| {

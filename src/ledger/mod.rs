@@ -109,8 +109,8 @@ pub enum Durability {
 pub struct Ledger {
     directory: PathBuf,
     connection: Option<Connection>,
-    /// Device and inode of the file that is open.
-    file: (u64, u64),
+    /// Device and inode of the file, once it has been opened.
+    file: Option<(u64, u64)>,
     durability: Durability,
     keys: Arc<Keys>,
     /// Until when the sessions that were sealed lately stay sealed.
@@ -135,7 +135,7 @@ impl Ledger {
         let mut ledger = Ledger {
             directory: directory.to_owned(),
             connection: None,
-            file: (0, 0),
+            file: None,
             durability,
             keys,
             sealed: HashMap::new(),
@@ -196,12 +196,12 @@ impl Ledger {
         // after a long reader has let it grow, it is cut back
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(sql("setting the WAL's size"))?;
         connection.set_prepared_statement_cache_capacity(64);
-        migrate(&connection, &path, self.file == (0, 0))?;
+        migrate(&connection, &path, self.file.is_none())?;
         self.check_key(&connection, &path)?;
         self.tail =
             connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
         self.connection = Some(connection);
-        self.file = file_at(&path)?;
+        self.file = Some(file_at(&path)?);
         self.count_seen()
     }
 
@@ -226,7 +226,7 @@ impl Ledger {
     /// Whether the file is still the one that is open: what is written into one that was deleted or replaced is lost.
     fn still_there(&self) -> Result<(), Error> {
         match file_at(&self.path()) {
-            Ok(file) if file == self.file => Ok(()),
+            Ok(file) if Some(file) == self.file => Ok(()),
             // that it can't be looked at may pass
             Err(Error::Io { operation, path, source }) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::Io { operation, path, source })

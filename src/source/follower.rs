@@ -152,13 +152,12 @@ impl Follower {
 
     fn next_of_open(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
         // A turn more where one has read what others wait for, or has found a file cut short; somebody may cut them without end.
-        let most = self.chain.len() + 2;
-        for turn in 1.. {
+        for _ in 0..self.chain.len() + 2 {
             self.place_copies();
             let (blocked, first) = (self.blocked(), self.first_of_series());
             let batch = self.next_but(&blocked, first, now)?;
             let cut = self.chain.iter().any(|e| e.file.left.is_some());
-            if batch.is_some() || turn >= most || (!cut && self.blocked().len() >= blocked.len()) {
+            if batch.is_some() || (!cut && self.blocked().len() >= blocked.len()) {
                 return Ok(batch);
             }
         }

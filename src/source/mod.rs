@@ -15,12 +15,11 @@
 //!   [`Discontinuity::Truncated`].
 //! - **Order.** A file renamed away is read to its end before the one that took its name: until two reconciles find no growth.
 //!   Afterwards it is kept open for some time, for a writer that has not reopened its file yet.
-//! - **An unfinished line waits** in the file, not in memory. When its file is final it is handed on, marked `unterminated`.
-//! - **Nothing is read unless [`Follower::next`] is called**: a stopped consumer stops the reading, and the file is the queue.
-//!
 //! - **What was copied and cut is read once.** What a file had that was then cut short (`copytruncate`) is read from the copy beside it,
 //!   from where we were ([`Discontinuity::Copy`]). A copy that lies there while its original is whole is not read; one whose original has gone
 //!   by other ways, or that could not be read in time, is a file like any other.
+//! - **An unfinished line waits** in the file, not in memory. When its file is final it is handed on, marked `unterminated`.
+//! - **Nothing is read unless [`Follower::next`] is called**: a stopped consumer stops the reading, and the file is the queue.
 //!
 //! What cannot be guaranteed: lines written between the copy and the truncation of `copytruncate` are gone, and so is what came
 //! into a file that was empty when last seen, if it was copied and cut while we were down; a file that was deleted while we were
