@@ -328,6 +328,9 @@ fn survives(expected: &[String], call: &str, inject: &str) -> bool {
     let mut daemon = site.start(&[]);
     feed(&site, 0);
     site.caught_up();
+    // while somebody else has it open, closing it writes nothing back by itself
+    let beside = rusqlite::Connection::open(site.path("state/ledger.sqlite")).unwrap();
+    let _: u64 = beside.query_row("SELECT count(*) FROM inputs", [], |r| r.get(0)).unwrap();
     let tracing = tracer(&site, daemon.id(), call, inject);
     feed(&site, 1);
     let size = std::fs::metadata(site.path(PORTAL)).unwrap().len();

@@ -323,7 +323,7 @@ fn t58_a_clock_that_is_set_back_and_far_forward_changes_nothing_that_is_found() 
 }
 
 #[test]
-fn t59_a_machine_that_slept_reads_what_came_in_its_order_and_is_not_taken_for_stuck() {
+fn t59_a_machine_that_slept_reads_everything_that_came_meanwhile() {
     let clock = Clock(Site::finding_exports(""));
     let Some(daemon) = clock.start() else { return };
     write(&clock.0, &exports(0, 5));

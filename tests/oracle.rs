@@ -111,6 +111,17 @@ fn two_policies_that_learn_the_same_learn_each_for_itself() {
     assert_eq!(fired(&over(&[new(0), new(2)]), &acts), [0, 1, 2].into(), "nor does it because of another");
 }
 
+#[test]
+fn two_policies_of_one_way_find_each_for_itself() {
+    let travel = |speed_kmh| {
+        let travel = ours::Travel { speed_kmh, distance_km: 10, days: 0, observations: 0, crowd: None };
+        (Kind::Travel(travel), &[1][..], &[Name::User][..], 86_400)
+    };
+    let mut acts = acts([(1, 1), (2, 1)]);
+    (acts[0].place, acts[1].place) = (Some(0), Some(5));
+    assert_eq!(fired(&over(&[travel(900), travel(900), travel(2000)]), &acts), [0, 1, 2, 3, 4].into());
+}
+
 /// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
 /// `a_late_act_does_not_stand_for_the_one_at_which_it_holds`.
 fn takes_up_entities(policies: &[Policy], number: usize) -> bool {

@@ -174,7 +174,7 @@ impl Engine {
             state.upset(*slot);
             state.wrote(*slot, expires);
         }
-        calm.limit((!seen.changed).then_some(until));
+        calm.limit((!seen.changed && seen.leap.is_none()).then_some(until));
         seen.leap.map(|_| time)
     }
 

@@ -46,6 +46,9 @@ pub struct Places {
     /// Pairs of places, the lesser digest first.
     ways: Vec<(u64, u64)>,
     fired: Fired,
+    /// What the event that came last showed: several policies may learn from this slice, and each shows it the event.
+    #[serde(skip)]
+    shown: Option<(EventId, Option<Leap>)>,
 }
 
 /// A use of a network at a place.
@@ -88,6 +91,16 @@ pub struct Seen {
 impl Places {
     /// Takes up a sight. Stays further apart than `timespan` are not compared.
     pub fn observe(&mut self, sight: Sight, timespan: Millis, terms: &Travel) -> Seen {
+        if let Some((_, leap)) = self.shown.as_ref().filter(|(event, _)| *event == sight.event) {
+            return Seen { leap: leap.clone(), changed: false };
+        }
+        let event = sight.event;
+        let seen = self.take_up(sight, timespan, terms);
+        self.shown = Some((event, seen.leap.clone()));
+        seen
+    }
+
+    fn take_up(&mut self, sight: Sight, timespan: Millis, terms: &Travel) -> Seen {
         let since = self.since.map_or(sight.time, |since| since.min(sight.time));
         let counted = self.observations < terms.learning.observations;
         let changed = self.since != Some(since) || counted;
@@ -217,7 +230,8 @@ mod tests {
 
     fn at(hours: i64, network: u64, spot: Spot, place: &str) -> Sight {
         let time = EventTime(0).plus(Millis::HOUR.times(hours));
-        Sight { network, spot, place: place.into(), time, event: EventId([network as u8; 16]) }
+        let event = EventId(((hours as u128) << 64 | u128::from(network)).to_be_bytes());
+        Sight { network, spot, place: place.into(), time, event }
     }
 
     fn learned() -> Places {

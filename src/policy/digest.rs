@@ -3,7 +3,7 @@
 //! They are made from the meaning of the file's text, not from how it is laid out: the order of keys, comments and quotes
 //! around words make no difference. Titles, descriptions, levels, tags, responses and tests are in neither.
 use super::correlation::{Correlation, CorrelationKind, Range};
-use super::extension::{Amount, Learning};
+use super::extension::{Amount, Crowd, Learning, Travel};
 use super::field::FieldRef;
 use super::yaml::{Kind, Node};
 use crate::model::{Digest, HashParts, Millis};
@@ -56,7 +56,11 @@ pub(super) fn accumulation(correlation: &Correlation, rules: &[Digest], raw: &[S
             parts = learning(parts, new.learning);
             ("new_value", new.fields.clone())
         }
-        CorrelationKind::Travel(_) => ("travel", vec![]),
+        CorrelationKind::Travel(travel) => {
+            // which ways are known depends on which of them were told of
+            parts = terms(parts, travel);
+            ("travel", vec![])
+        }
         CorrelationKind::Concurrent(concurrent) => ("concurrent", concurrent.fields.clone()),
         CorrelationKind::Baseline(baseline) => {
             parts = parts.number(baseline.history.0).number(baseline.peers.len() as i64);
@@ -95,14 +99,9 @@ pub(super) fn decision(
         Some(CorrelationKind::Temporal { range: Some(r), .. }) => range(parts, r),
         Some(CorrelationKind::Temporal { range: None, .. }) => parts,
         Some(CorrelationKind::NewValue(new)) => {
-            let parts = learning(parts, new.learning).number(new.new_for.0);
-            new.crowd.iter().fold(parts, |parts, c| parts.number(c.entities.into()).number(c.within.0))
+            crowd(learning(parts, new.learning).number(new.new_for.0), new.crowd.as_ref())
         }
-        Some(CorrelationKind::Travel(travel)) => {
-            let parts = learning(parts, travel.learning).number(travel.speed_kmh.into());
-            let parts = parts.number(travel.distance_km.into());
-            travel.crowd.iter().fold(parts, |parts, c| parts.number(c.entities.into()).number(c.within.0))
-        }
+        Some(CorrelationKind::Travel(travel)) => terms(parts, travel),
         Some(CorrelationKind::Concurrent(concurrent)) => range(parts, &concurrent.range),
         Some(CorrelationKind::Baseline(b)) => {
             range(learning(parts, b.learning).number(b.percentile.into()).number(b.floor), &b.range)
@@ -122,6 +121,15 @@ fn range(parts: HashParts, range: &Range) -> HashParts {
         .bounds
         .iter()
         .fold(parts, |parts, (comparison, bound)| parts.number(*comparison as i64).part(&bound.to_le_bytes()))
+}
+
+fn terms(parts: HashParts, travel: &Travel) -> HashParts {
+    let parts = learning(parts, travel.learning).number(travel.speed_kmh.into());
+    crowd(parts.number(travel.distance_km.into()), travel.crowd.as_ref())
+}
+
+fn crowd(parts: HashParts, crowd: Option<&Crowd>) -> HashParts {
+    crowd.iter().fold(parts, |parts, c| parts.number(c.entities.into()).number(c.within.0))
 }
 
 fn learning(parts: HashParts, learning: Learning) -> HashParts {

@@ -178,7 +178,7 @@ impl Travel {
             let answer = self.answer(own, here, span, &shared);
             held.extend(Held::of(entity, here.act, here.time, &[answer]));
             let plain = answer == Some(false) && shared(here) == Some(false) && !own.stays(here, span);
-            own.take_up(*here, span, plain);
+            own.take_up(*here, span, plain, &shared);
         }
         held
     }
@@ -259,7 +259,7 @@ impl Ways {
     }
 
     /// `plain`: surely somebody comes to it, it is used by nobody else, and no leap was told of.
-    fn take_up(&mut self, here: Use, span: i64, plain: bool) {
+    fn take_up(&mut self, here: Use, span: i64, plain: bool, shared: &dyn Fn(&Use) -> Option<bool>) {
         let before = self.uses.iter().max_by_key(|u| (u.time, u.act)).copied();
         // of two places a moment apart it is open which was the last
         let alone = |before: &Use| self.uses.iter().all(|u| u.place == before.place || u.time < before.time - MOMENT);
@@ -267,6 +267,8 @@ impl Ways {
         self.maybe.extend(self.uses.iter().map(|u| way(u, &here)));
         if let Some(before) = before
             && plain
+            // from a place that is nobody's no way is learned
+            && shared(&before) == Some(false)
             && here.time >= before.time
             && here.time - before.time < span - MOMENT
         {

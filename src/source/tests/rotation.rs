@@ -23,6 +23,7 @@ with_and_without_hints! {
     r29_a_file_renamed_back_and_forth_is_one_file,
     r30_rotations_faster_than_we_look_lose_nothing,
     r31_short_files_and_files_with_equal_beginnings_are_all_read,
+    r31_a_file_with_the_same_long_header_as_another_is_read_at_once,
     r32_a_writer_that_stays_with_the_renamed_file_is_heard,
     r33_a_file_replaced_by_an_editor_is_a_new_one,
     r34_a_restored_older_version_is_read_from_its_beginning,
@@ -426,6 +427,17 @@ fn r31_short_files_and_files_with_equal_beginnings_are_all_read(hints: Hints) {
     }
     trail.look();
     assert_eq!(trail.lines, ["x", "x", "x"]);
+}
+
+fn r31_a_file_with_the_same_long_header_as_another_is_read_at_once(hints: Hints) {
+    let mut trail = Trail::new(hints, &["log*"]);
+    let header = header(300);
+    trail.append("log", &header);
+    trail.look();
+    trail.append("log.2", format!("{header}{}", text(0..5)));
+    trail.look();
+    trail.lines.retain(|line| line.starts_with("line"));
+    assert_eq!(trail.lines, lines(0..5));
 }
 
 fn r32_a_writer_that_stays_with_the_renamed_file_is_heard(hints: Hints) {
