@@ -1,9 +1,8 @@
 //! Questions over the control socket, what they look like, and what arrives at a syslog socket.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site, World, text, until};
 use serde_json::Value;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
-use support::{DOWNLOADS, PORTAL, Site, World, text, until};
 
 /// A site whose daemon has read a world to its end.
 fn answered(world: &World) -> (Site, support::Daemon) {

@@ -1,8 +1,7 @@
 //! What people ask about findings, people and origins, and the verdicts that they give, over a week that ends in a theft.
-mod support;
+use crate::support::{self, PORTAL, Site, text};
 use serde_json::Value;
 use std::io::Write;
-use support::{PORTAL, Site, text};
 
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";

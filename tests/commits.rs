@@ -3,14 +3,13 @@
 //!
 //! strace makes the n-th call on the ledger's files fail, or kills the daemon there. Here some n of each; TRIPLINE_FAULTS=200 tries
 //! all up to that one (tests/sweep commits).
-mod support;
+use crate::support::{Dice, PORTAL, Site, Tracer, difference, text, tripline, until};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{Dice, PORTAL, Site, Tracer, difference, text, tripline, until};
 use tripline::config::{self, Tables, Texts};
 use tripline::ledger::{Durability, Error, Keys, Ledger, Reader};
 use tripline::model::{Input, Severity, SourceName, WallTime};

@@ -56,7 +56,7 @@ fn after_it_neither_exec_nor_the_network_and_everything_else_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let report = dir.path().join("report");
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "confined_process", "--ignored"])
+        .args(["--exact", "confine::confined_process", "--ignored"])
         .env("TRIPLINE_TEST_CONFINED", &report)
         .status()
         .unwrap();

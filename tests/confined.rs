@@ -1,9 +1,8 @@
 //! The running daemon: what it has given up, and what it tells systemd.
-mod support;
+use crate::support::{DOWNLOADS, PORTAL, Site, World, children, text, until};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::{DOWNLOADS, PORTAL, Site, World, children, text, until};
 
 fn can_be_had(program: &str) -> bool {
     let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();

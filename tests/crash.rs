@@ -3,12 +3,11 @@
 //!
 //! strace kills the process on the way into its n-th write, sync, fork or exec since the line that leads to the order was
 //! written. Here some n of each; TRIPLINE_CRASHES=400 tries all up to that one (tests/sweep crashes).
-mod support;
+use crate::support::{Daemon, PORTAL, Site, Tracer, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use support::{Daemon, PORTAL, Site, Tracer, until};
 
 /// Whatever leaves a trace outside the process, or asks the kernel for something that does.
 const CALLS: &str = "write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync,clone,clone3,vfork,fork,execve,execveat,renameat,rename,ftruncate";

@@ -1,10 +1,9 @@
 //! What comes about comes about from the past alone: a trail that ends earlier gives the same findings up to its end.
-mod support;
+use crate::support::{DOWNLOADS, PORTAL, Site, World, shared, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use support::{DOWNLOADS, PORTAL, Site, World, shared, text};
 
 /// The findings of a replay: their times by id.
 fn found(world: &Path) -> BTreeMap<String, i64> {

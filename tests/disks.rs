@@ -1,9 +1,8 @@
 //! Real file systems that are full or must not be written: a tmpfs with a limit, and ext4 on a loop device. Needs root and mounts.
-mod support;
+use crate::support::{DOWNLOADS, PORTAL, Site, World, difference, text, until};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{DOWNLOADS, PORTAL, Site, World, difference, text, until};
 
 /// A mounted file system, taken away at the end.
 struct Mounted(PathBuf);

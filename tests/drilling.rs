@@ -1,9 +1,8 @@
 //! Drills: attacks made in one's own trails are found or missed as the policies say, and nothing of it stays.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site, text};
 use serde_json::Value;
 use std::io::Write;
 use std::process::Command;
-use support::{DOWNLOADS, PORTAL, Site, text};
 
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";

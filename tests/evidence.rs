@@ -1,11 +1,10 @@
 //! Whatever is changed in what was recorded is seen, and said for what it is.
-mod servers;
-mod support;
+use crate::servers;
+use crate::support::{self, DOWNLOADS, PORTAL, Site};
 use rusqlite::Connection;
 use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
-use support::{DOWNLOADS, PORTAL, Site};
 use tripline::ledger::note::{Checkpoint, notes_in};
 use tripline::ledger::verify::{Fault, Verified};
 use tripline::ledger::{FILE, Keys, Reader};

@@ -1,12 +1,11 @@
 //! Cases of the fault catalogue that need a whole daemon, by their numbers: what files, file systems, clocks and masses of lines do
 //! to it. Each is tried with hints from the kernel and without, where hints could matter.
-mod support;
+use crate::support::{self, ANY_EXPORT, DOWNLOADS, Daemon, PORTAL, Site, Tracer, difference, sorted, text, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{ANY_EXPORT, DOWNLOADS, Daemon, PORTAL, Site, Tracer, difference, sorted, text, until};
 
 /// With hints from the kernel, and without.
 const WATCHING: [&[&str]; 2] = [&[], &["--no-watch"]];
@@ -80,7 +79,7 @@ fn f03_a_file_that_may_not_be_read_is_said_once_and_read_when_it_may() {
     for watching in WATCHING {
         let site = Site::finding_exports("");
         let program = site.path("tripline");
-        std::fs::copy(env!("CARGO_BIN_EXE_tripline"), &program).unwrap();
+        support::install(env!("CARGO_BIN_EXE_tripline").as_ref(), &program);
         write(&site, &views(0, 5));
         let mode = |mode| std::fs::set_permissions(site.path(PORTAL), PermissionsExt::from_mode(mode)).unwrap();
         mode(0o600);

@@ -1,11 +1,10 @@
 //! Trails that somebody else writes into: ten thousand lines crafted to have every administrator thrown out end with the
 //! breaker open, the protected untouched and one page; and no name, address or user agent chooses what is done.
-mod support;
+use crate::support::{DOWNLOADS, PORTAL, Site, until};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
-use support::{DOWNLOADS, PORTAL, Site, until};
 
 /// How many lines are forged.
 const LINES: usize = 10_000;

@@ -1,9 +1,7 @@
 //! The hook document and its published schema say the same, and what is tried by hand is what the runner would do.
-mod servers;
-mod stand;
+use crate::servers::{Web, answer, secret, status};
+use crate::stand::{self, Stand, document};
 use serde_json::{Value, json};
-use servers::{Web, answer, secret, status};
-use stand::{Stand, document};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,12 +9,6 @@ use std::time::Duration;
 use tripline::model::{Severity, TargetKind};
 use tripline::respond::document::schema;
 use tripline::respond::{ActionSpec, Ending, HookDocument, carry_out, carry_out_by_runner, rehearse};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 fn full() -> HookDocument {
     let mut full = *document("end", 7);

@@ -1,16 +1,9 @@
 //! The runner as a process of its own: faults H83 to H89, H94 and H95, and its protocol.
-mod stand;
-use stand::{Stand, document, id, until};
+use crate::stand::{Stand, document, id, until};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use tripline::model::TargetKind;
 use tripline::respond::{Ending, Reply, Request};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 #[test]
 fn an_order_is_carried_out_once_however_often_it_is_handed_over() {

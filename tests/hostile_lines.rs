@@ -1,8 +1,7 @@
 //! Lines that nobody meant well: each is counted where people look, and nothing around it is lost.
-mod support;
+use crate::support::{self, PORTAL, Site};
 use serde_json::Value;
 use std::io::Write;
-use support::{PORTAL, Site};
 
 /// A good line. Times are of these days, for a stamp of a far day would be judged by its age.
 fn good(n: u32) -> Vec<u8> {

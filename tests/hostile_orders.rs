@@ -1,10 +1,8 @@
 //! Whatever bytes a trail held: the target of an action, its arguments and its structure are the operator's. Faults H94, I6.
-mod servers;
-mod stand;
+use crate::servers::{Asked, Web, secret, status};
+use crate::stand::{Stand, document};
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
-use servers::{Asked, Web, secret, status};
-use stand::{Stand, document};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,7 @@
 //! What belongs together, what left in it, and what people do about it.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site, World};
 use serde_json::Value;
 use std::process::Command;
-use support::{DOWNLOADS, PORTAL, Site, World};
 
 #[test]
 fn what_left_is_what_the_labels_say() {

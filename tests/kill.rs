@@ -1,10 +1,9 @@
 //! A daemon that is killed again and again ends up with the ledger of one that was left alone, and no order is carried
 //! out twice. `TRIPLINE_KILLS=200` for the long sweep.
-mod support;
+use crate::support::{DOWNLOADS, Dice, PORTAL, Site, World, Writer, children, difference, until};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use support::{DOWNLOADS, Dice, PORTAL, Site, World, Writer, children, difference, until};
 
 /// Everything is enforced, and the hook writes down what it is told.
 fn site(world: &World) -> Site {

@@ -1,8 +1,7 @@
 //! Learning from old logs: what is learned finds the theft of the next day, and learning itself tells and orders nothing.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site, text};
 use serde_json::Value;
 use std::io::Write;
-use support::{DOWNLOADS, PORTAL, Site, text};
 
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";

@@ -1,6 +1,5 @@
 //! What a daemon finds while the trails are being written is what a replay finds in them afterwards.
-mod support;
-use support::{DOWNLOADS, PORTAL, Site, World, Writer, difference};
+use crate::support::{self, DOWNLOADS, PORTAL, Site, World, Writer, difference};
 
 /// Writes the world in pieces under the eyes of a daemon, each trail at its own pace, and compares everything.
 fn live_equals_replay(seed: u64, names: &[&'static str], most: usize, arguments: &[&str]) {

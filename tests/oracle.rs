@@ -1,13 +1,9 @@
 //! The engine finds what a slow and obvious reading of the policies finds, and what is monotone finds it in every order.
 //!
 //! `PROPTEST_CASES=20000` for the long run.
-#[path = "oracle/engine.rs"]
 mod engine;
-#[path = "oracle/ours.rs"]
 mod ours;
-#[path = "oracle/reference.rs"]
 mod reference;
-#[path = "oracle/written.rs"]
 mod written;
 use engine::{Pieces, compiled};
 use proptest::prelude::*;

@@ -1,12 +1,11 @@
 //! Orders from the finding to the proof, with the real daemon, runner and hooks: every grade, every way in which people and
 //! clocks decide, and what is left after a crash. Every export in the portal's trail asks for the end of its session.
-mod support;
+use crate::support::{ANY_EXPORT, DOWNLOADS, PORTAL, Site, text, tripline, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use support::{ANY_EXPORT, DOWNLOADS, PORTAL, Site, text, tripline, until};
 
 /// What `[response]` and `[actions]` say, with `$DIR` for the site's folder.
 fn site(more: &str) -> Site {

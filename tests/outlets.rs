@@ -1,15 +1,13 @@
 //! What happened reaches whoever is told: real syslog receivers over each transport, restarted, stalled and killed while the
 //! daemon sends; a file of OCSF objects; webhooks that are signed, refuse, and ask to be left alone.
-mod records;
-mod servers;
-mod support;
-use servers::receivers::{Product, Receiver};
-use servers::{Asked, Web};
+use crate::records;
+use crate::servers::receivers::{Product, Receiver};
+use crate::servers::{self, Asked, Web};
+use crate::support::{ANY_EXPORT, DOWNLOADS, Daemon, PORTAL, Site, until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
-use support::{ANY_EXPORT, DOWNLOADS, Daemon, PORTAL, Site, until};
 
 /// Every export is a finding; all of them ask for an order, so that none is held back by the limit of messages an hour.
 /// A site that only observes, with these outlets.

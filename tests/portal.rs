@@ -3,12 +3,11 @@
 //! the shipped policies, and ends the session through a shipped recipe while he pulls customer after customer.
 //!
 //! No database knows where a loopback address is, so that the list of hosting networks says what it would: his is one.
-mod servers;
-mod support;
+use crate::servers::stores::{self, Running};
+use crate::servers::{free_port, program, run, secret};
+use crate::support::{self, DOWNLOADS, Daemon, PORTAL, Site, text, until};
 use rustix::net::{AddressFamily, SocketType};
 use serde_json::Value;
-use servers::stores::{self, Running};
-use servers::{free_port, program, run, secret};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -18,7 +17,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{DOWNLOADS, Daemon, PORTAL, Site, text, until};
 
 /// The staff with their roles, each at home on an address of the office.
 const STAFF: [(&str, &str); 4] = [("ana", "support"), ("ben", "support"), ("cem", "noc"), ("dora", "admin")];

@@ -1,6 +1,6 @@
 //! What the README says is tried: its configuration, its commands, its policy, its keys, its exit codes.
+use crate::support;
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -45,8 +45,7 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
         std::fs::write(&path, text).expect("a scratch folder can be written");
         path.display().to_string()
     };
-    let hook = write("end-session", "#!/bin/sh\nexit 0\n");
-    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let hook = support::hook(scratch, "end-session", "exit 0").display().to_string();
     let policies = scratch.join("policies");
     std::fs::create_dir(&policies).expect("a scratch folder can be written");
     let geo = root().join("../shared/world/geo.mmdb");

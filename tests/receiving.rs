@@ -1,14 +1,13 @@
 //! Trails that come over sockets, pipes and from the journal, from the programs that really send them.
-mod servers;
-mod support;
 
+use crate::servers;
+use crate::support::{self, Site, until};
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::{Site, until};
 
 /// An act of the portal, as it writes it.
 fn act(n: u64) -> String {

@@ -1,9 +1,7 @@
 //! The shipped recipes: each can be used, says what it was proven against, asks for what its product documents, and has a
 //! drop-in that opens what it needs.
-mod servers;
-mod stand;
-use servers::{Web, answer, secret, status};
-use stand::{Stand, document};
+use crate::servers::{self, Web, answer, secret, status};
+use crate::stand::{Stand, document};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,6 @@
 //! What can't be used is refused: which file, which line, what to do, and with which exit code.
-mod support;
+use crate::support::{DOWNLOADS, PORTAL, Site, text, tripline, until};
 use std::os::unix::fs::PermissionsExt;
-use support::{DOWNLOADS, PORTAL, Site, text, tripline, until};
 
 fn site() -> Site {
     let site = Site::bare("", "");

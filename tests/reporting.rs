@@ -1,9 +1,8 @@
 //! What people who were not there are told: clocks, notices, the report, and the folder that somebody without tripline can read.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site, text, until};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use support::{DOWNLOADS, PORTAL, Site, text, until};
 
 const NOTICES: &str = r#"
 [notices]

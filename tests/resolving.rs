@@ -1,12 +1,11 @@
 //! The customer's copy holds exactly the records that the exposed exports would have returned.
-mod support;
+use crate::support::{self, DOWNLOADS, Dice, PORTAL, Site, World};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
-use support::{DOWNLOADS, Dice, PORTAL, Site, World};
 
 /// One row of a message log, as this test makes it.
 struct Message {

@@ -1,9 +1,8 @@
 //! What was kept long enough goes, nothing else goes with it, and what is left can still be verified.
-mod support;
+use crate::support::{Site, until};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
-use support::{Site, until};
 use tripline::config::{self, Tables, Texts};
 use tripline::ledger::retention::Retention;
 use tripline::ledger::verify::{Fault, Verified};

@@ -1,15 +1,7 @@
 //! A hook with `reads` or `writes` touches nothing else of the file system, where the kernel has Landlock.
-mod servers;
-mod stand;
-use servers::secret;
-use stand::{Stand, document, until};
+use crate::servers::secret;
+use crate::stand::{Stand, document, until};
 use tripline::respond::{Ending, RunnerSettings};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 /// Why the tests below say nothing here, if they do not.
 fn lacking() -> Option<String> {

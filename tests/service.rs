@@ -1,17 +1,11 @@
 //! The runner as systemd starts it, and the daemon's end of its socket: with stand-ins for systemd's sockets.
-mod stand;
-use stand::{Daemon, PATIENCE, Stand, document, id, runner_command, until};
+use crate::stand::{Daemon, PATIENCE, Stand, document, id, runner_command, until};
+use crate::support;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::process::{Child, Command, Stdio};
 use tokio::sync::mpsc::Receiver;
 use tripline::respond::{Ending, NotTaken, Reply, Request, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 struct Ends(Child);
 
@@ -114,11 +108,11 @@ fn a_runner_told_to_end_lets_its_hooks_finish_and_starts_no_more() {
 #[test]
 fn what_the_file_says_at_a_hangup_holds_and_a_broken_file_keeps_the_old() {
     let stand = Stand::new();
-    let script = stand.hook("end", "exit 0", "");
+    stand.hook("end", "exit 0", "");
     let mut daemon = stand.start();
     let pid = rustix::process::Pid::from_child(daemon.runner.as_ref().unwrap());
     let hang_up = || rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
-    std::fs::write(&script, "#!/bin/sh\nexit 3\n").unwrap();
+    support::hook(stand.dir.path(), "end", "exit 3");
     assert_eq!(daemon.run("end", 1).0, Ending::Refused, "changed");
     stand.hook("other", "exit 4", "");
     hang_up();

@@ -1,8 +1,7 @@
 //! What an operator sets without editing shipped files: `[policy.NAME]` and `[[silence]]`, as the program says and does it.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site, World, Writer, text, until};
 use serde_json::Value;
 use std::io::Write;
-use support::{DOWNLOADS, PORTAL, Site, World, Writer, text, until};
 
 /// A line of the portal: an export of so many records at that minute.
 fn export(minute: u32, who: &str, session: &str, ip: &str, customer: &str) -> String {

@@ -1,9 +1,8 @@
 //! The control socket, against clients that mean no good.
-mod support;
+use crate::support::{self, DOWNLOADS, PORTAL, Site};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use support::{DOWNLOADS, PORTAL, Site};
 
 fn site() -> Site {
     let site = Site::bare("", "");

@@ -1,21 +1,13 @@
 //! Actions on session stores, against the real servers: Redis, PostgreSQL and PHP, with sessions that Django and PHP made.
-mod servers;
-mod stand;
-use servers::stores::{self, Running};
-use servers::{program, run, secret};
-use stand::{Daemon, Stand, document};
+use crate::servers::stores::{self, Running};
+use crate::servers::{self, program, run, secret};
+use crate::stand::{self, Daemon, Stand, document};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tripline::model::Purpose;
 use tripline::respond::{Ending, HookDocument, Reply, Request};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 fn send(daemon: &mut Daemon, document: Box<HookDocument>) -> (Ending, String) {
     daemon.say(&Request::Run { retry: false, document });

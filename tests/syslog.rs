@@ -1,9 +1,7 @@
 //! Syslog as a receiver sees it: faults O96 to O99, with a strict parser of RFC 5424.
-mod records;
-mod stand;
+use crate::records::parse;
+use crate::stand::{Daemon, PATIENCE, Stand, until};
 use proptest::prelude::*;
-use records::parse;
-use stand::{Daemon, PATIENCE, Stand, until};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -19,12 +17,6 @@ use tripline::respond::outlet::local::{BUDGET, LocalError, LocalSyslog};
 use tripline::respond::outlet::syslog::{Message, SHORTEST_LIMIT, Sender};
 use tripline::respond::wire::Outcome;
 use tripline::respond::{Reply, Request};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 fn finding() -> Finding {
     Finding {

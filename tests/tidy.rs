@@ -415,6 +415,17 @@ fn every_file_says_its_one_job() {
 }
 
 #[test]
+fn every_file_of_tests_is_run() {
+    let listed = read(&root().join("tests/all.rs"));
+    let named = listed.lines().filter_map(|l| l.strip_prefix("mod ")?.strip_suffix(';'));
+    let (mut named, mut there): (BTreeSet<_>, BTreeSet<_>) = (named.map(str::to_owned).collect(), BTreeSet::new());
+    there.extend(file_names("tests").iter().filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())));
+    named.retain(|name| root().join(format!("tests/{name}.rs")).is_file());
+    there.remove("all");
+    assert_eq!(named, there);
+}
+
+#[test]
 fn files_have_one_subject_and_functions_fit_a_screen() {
     let files = rust_files("src").into_iter().filter(|(path, _)| !is_test(path));
     hold(files.map(|(path, text)| (format!("src/{path}"), too_long(&text))));

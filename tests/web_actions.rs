@@ -1,21 +1,13 @@
 //! Actions that speak HTTP, against servers on loopback: `kind = "http"` and `kind = "set"`. Fault H90, and that no secret leaks.
-mod servers;
-mod stand;
+use crate::servers::{self, CUT, HANG, Web, answer, run, secret, status, there_is};
+use crate::stand::{Daemon, Stand, document};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use servers::{CUT, HANG, Web, answer, run, secret, status, there_is};
-use stand::{Daemon, Stand, document};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline::model::Purpose;
 use tripline::respond::{Ending, HookDocument, Reply, Request};
-
-#[test]
-#[ignore = "the runner's process, which the other tests start"]
-fn runner_process() {
-    stand::be_the_runner();
-}
 
 /// A runner with one action, `end`.
 fn one(web: &Web, path: &str, more: &str) -> (Stand, Daemon) {

@@ -1,5 +1,4 @@
 //! Syslog records as RFC 5424 has them, read strictly.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 /// A record as RFC 5424, 6 defines it.
 #[derive(Debug)]

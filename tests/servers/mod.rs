@@ -1,5 +1,4 @@
 //! Servers on loopback for tests of actions: a web server that answers as it is told and remembers what it was asked.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;

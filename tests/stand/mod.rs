@@ -1,12 +1,10 @@
 //! Stands a real runner process up for a test, and speaks to it as the daemon would.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+use crate::support;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tripline::model::{FindingId, OrderId, Severity, TargetKind};
 use tripline::respond::runner::{self, Meeting};
@@ -16,12 +14,9 @@ use tripline::respond::{Ending, HookDocument, HookFinding, HookTarget, Reply, Re
 /// Nothing in these tests takes so long unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// While one thread writes an executable, no other may fork: the child would hold it open for writing, and it could not
-/// be executed (ETXTBSY).
-static WRITING: Mutex<()> = Mutex::new(());
-
-/// Body of the ignored test that is the runner's process: `runner_process` of each test binary.
-pub fn be_the_runner() {
+#[test]
+#[ignore = "the runner's process, which the other tests start"]
+fn runner_process() {
     let Some(dir) = std::env::var_os("TRIPLINE_TEST_RUNNER").map(PathBuf::from) else {
         return;
     };
@@ -42,7 +37,7 @@ pub fn be_the_runner() {
 pub fn runner_command(dir: &Path, meeting: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "runner_process", "--ignored", "--nocapture"])
+        .args(["--exact", "stand::runner_process", "--ignored", "--nocapture"])
         .env("TRIPLINE_TEST_RUNNER", dir)
         .env("TRIPLINE_TEST_MEETING", meeting)
         .stdout(Stdio::null());
@@ -67,12 +62,7 @@ impl Stand {
 
     /// Adds `[actions.NAME]` with a hook that is this shell script; `$DIR` in it is the stand's folder.
     pub fn hook(&self, name: &str, script: &str, more: &str) -> PathBuf {
-        let path = self.path(name);
-        let dir = self.dir.path().to_str().unwrap();
-        let text = format!("#!/bin/sh\n{}\n", script.replace("$DIR", dir));
-        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = support::hook(self.dir.path(), name, script);
         self.action(name, &[path.to_str().unwrap()], more);
         path
     }
@@ -88,7 +78,6 @@ impl Stand {
     }
 
     pub fn start(&self) -> Daemon {
-        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let (ours, theirs) = UnixStream::pair().unwrap();
         let runner = runner_command(self.dir.path(), "stdin").stdin(OwnedFd::from(theirs)).spawn().unwrap();
         Daemon::greet(ours, Some(runner))

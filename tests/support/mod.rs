@@ -1,9 +1,7 @@
 //! A site for a test: a made world, a configuration that follows it, and the real program as daemon and as command.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -22,6 +20,23 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < end, "waited in vain for: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Makes a hook in that folder that is this shell script. `$DIR` in it is the folder.
+pub fn hook(dir: &Path, name: &str, script: &str) -> PathBuf {
+    let path = dir.join(name);
+    let text = format!("#!/bin/sh\n{}\n", script.replace("$DIR", dir.to_str().unwrap()));
+    let written = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(written.path(), text).unwrap();
+    install(written.path(), &path);
+    path
+}
+
+/// Copies a program. Another process does it: what this one has open for writing a child that begins at that moment has
+/// open too, and nobody can execute it (ETXTBSY).
+pub fn install(from: &Path, to: &Path) {
+    let status = Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap();
+    assert!(status.success(), "{}", to.display());
 }
 
 /// Numbers by chance that are the same for the same seed (xorshift64*).
@@ -219,11 +234,7 @@ impl Site {
 
     /// Makes a hook that is this shell script. `$DIR` in it is the site's folder.
     pub fn hook(&self, name: &str, script: &str) -> PathBuf {
-        let path = self.path(name);
-        let dir = self.dir.path().to_str().unwrap();
-        std::fs::write(&path, format!("#!/bin/sh\n{}\n", script.replace("$DIR", dir))).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        hook(self.dir.path(), name, script)
     }
 
     /// The command, not started yet: `arguments` and this site's configuration.
