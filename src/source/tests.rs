@@ -213,6 +213,7 @@ impl Trail {
         self.moved.retain(|id| *id != batch.stretch.file);
         self.moved.push(batch.stretch.file);
         self.cursors.insert(batch.stretch.file, Cursor::after(&batch));
+        self.forget();
     }
 
     fn forget(&mut self) {

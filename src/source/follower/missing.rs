@@ -70,11 +70,12 @@ impl Follower {
         let mut taken: BTreeSet<FileId> = placed.iter().map(|p| p.file.disk).collect();
         for lost in std::mem::take(&mut self.missing) {
             let cursor = &lost.cursor;
+            let of_name = || placed.iter().filter(|p| *p.file.path == *cursor.path);
             // one that a later generation followed had been read to its end by then
-            let later = |p: &Placed| {
-                !p.file.is_compressed() && *p.file.path == *cursor.path && self.follows(p.file.id, cursor.file)
-            };
-            let found = match looked_for.contains(&cursor.file) && !placed.iter().any(later) {
+            let later = |p: &Placed| !p.file.is_compressed() && self.follows(p.file.id, cursor.file);
+            // but a copy is known for one, so that it is not read anew for the file that was cut short
+            let matters = !of_name().any(later) || of_name().any(|p| p.file.left.is_some());
+            let found = match looked_for.contains(&cursor.file) && matters {
                 true => {
                     let others = there
                         .iter()

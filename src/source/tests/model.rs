@@ -403,3 +403,16 @@ fn what_a_file_got_before_two_rotations_in_one_look_comes_before_its_successors(
     );
     assert_eq!(trail.lines, lines(0..writer.number));
 }
+
+#[test]
+fn a_copy_that_was_read_is_known_compressed_until_its_originals_cut_is_committed() {
+    use Action::{Away, Look, Remove};
+    let away = |writes: &[usize]| Away { writes: writes.to_vec(), plain: 1, how: 0 };
+    let (trail, writer) = live(
+        &[away(&[1]), Look(2), away(&[1, 1]), Look(2), Remove { delete: false, down: true }],
+        "log",
+        Way::CopyTruncate,
+        Hints::Off,
+    );
+    assert_eq!(accounted(&trail, &writer), Ok(()));
+}
