@@ -6,6 +6,7 @@
 //! action delete the session from a redis-server on loopback, where the bench asks for it as a portal does at each request.
 //! Both on an idle machine, and while [`BUSY`] lines a second of other people's acts are appended to the same file. That the
 //! daemon kept up is said by its own lag at the end.
+#[allow(dead_code, reason = "it is for the tests, of which this needs a part")]
 #[path = "../tests/servers/mod.rs"]
 mod servers;
 

@@ -1,7 +1,7 @@
 //! Trails that come over sockets, pipes and from the journal, from the programs that really send them.
 
 use crate::servers;
-use crate::support::{self, Site, until};
+use crate::support::{self, Ends, Site, until};
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -220,7 +220,7 @@ fn what_is_piped_in_is_followed_and_a_second_pipe_waits_for_its_turn() {
 #[test]
 fn while_the_daemon_is_down_the_spool_fills_to_its_limit_and_senders_wait() {
     let site = site("'lines:$DIR/portal.sock'", "[receiver]\nunit = true\nspool_bytes = 4194304\n");
-    let mut receiver = site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap();
+    let receiver = receiver(&site);
     let mut to = until("the socket", || UnixStream::connect(site.path("portal.sock")).ok());
     to.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
     // more than fits; what is not taken is written later, from where it stopped
@@ -243,8 +243,7 @@ fn while_the_daemon_is_down_the_spool_fills_to_its_limit_and_senders_wait() {
     // what was processed takes no more room
     until("the spool to shrink", || (waiting() < 4 << 20).then_some(()));
     daemon.stop();
-    receiver.kill().unwrap();
-    receiver.wait().unwrap();
+    drop(receiver);
 }
 
 #[test]
@@ -316,16 +315,54 @@ fn the_journal_is_read_to_the_last_entry_and_none_twice_however_often_the_receiv
     let site = site("'journal:portal.service'", &more);
     let daemon = site.start(&[]);
     for round in 1..=6 {
-        let mut receiver = site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap();
+        let receiver = receiver(&site);
         journal(dir.path(), round * 200..(round + 1) * 200);
         // anywhere in its work
         std::thread::sleep(Duration::from_millis(40 * round));
-        receiver.kill().unwrap();
-        receiver.wait().unwrap();
+        drop(receiver);
     }
-    let mut receiver = site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap();
+    let receiver = receiver(&site);
     all_there(&site, 1400);
-    receiver.kill().unwrap();
-    receiver.wait().unwrap();
+    assert_eq!(gaps(&site), 0);
+    drop(receiver);
     daemon.stop();
+}
+
+#[test]
+fn a_journal_that_was_vacuumed_beyond_what_was_read_is_a_gap() {
+    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
+        println!("skipped: systemd-journal-remote is not there");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    journal(dir.path(), 0..50);
+    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
+    let site = site("'journal:portal.service'", &more);
+    let daemon = site.start(&[]);
+    let receive = |count| {
+        let receiver = receiver(&site);
+        all_there(&site, count);
+        drop(receiver);
+    };
+    receive(50);
+    journal(dir.path(), 50..60);
+    std::fs::remove_file(dir.path().join("remote.journal")).unwrap();
+    journal(dir.path(), 60..90);
+    receive(80);
+    assert_eq!(gaps(&site), 1);
+    // and from there on nothing is lost
+    journal(dir.path(), 90..100);
+    receive(90);
+    assert_eq!(gaps(&site), 1);
+    daemon.stop();
+}
+
+/// `tripline receive`, which is killed with this.
+fn receiver(site: &Site) -> Ends {
+    Ends(site.command(&["receive"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+fn gaps(site: &Site) -> usize {
+    let found = site.json(&["findings", "list"]);
+    found.iter().filter(|finding| finding["finding"]["policy"] == "trail_gap").count()
 }

@@ -1,20 +1,11 @@
 //! The runner as systemd starts it, and the daemon's end of its socket: with stand-ins for systemd's sockets.
 use crate::stand::{Daemon, PATIENCE, Stand, document, id, runner_command, until};
-use crate::support;
+use crate::support::{self, Ends};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::process::{Child, Command, Stdio};
 use tokio::sync::mpsc::Receiver;
 use tripline::respond::{Ending, NotTaken, Reply, Request, RunnerClient, RunnerEvent, RunnerLink, RunnerProcess};
-
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn heard(socket: &UnixDatagram) -> String {
     let mut buffer = [0; 1000];

@@ -84,6 +84,8 @@ pub struct FrameFlags {
     pub clipped: bool,
     /// The file ended without a newline and is final: the writer died in the middle.
     pub unterminated: bool,
+    /// Where it was taken from no longer held what came before it, and that had not been read.
+    pub after_loss: bool,
 }
 
 /// One line, or one JSON document, of a batch. Offsets are into [`Batch::data`].

@@ -136,7 +136,7 @@ fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
     let profile = normaliser.profile("tripline-portal").unwrap();
     let line = &EXPORT.as_bytes()[..EXPORT.len() - 20];
     for (clipped, events) in [(true, 1), (false, 0)] {
-        let batch = batch(&[line], FrameFlags { clipped, unterminated: false });
+        let batch = batch(&[line], FrameFlags { clipped, ..FrameFlags::default() });
         let mut out = Vec::new();
         let result = normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out);
         assert_eq!((out.len(), result.is_ok()), (events, clipped));

@@ -1,6 +1,7 @@
 //! Findings: from a policy's firing, and the few that tripline makes about itself and its trails.
 use super::Rules;
 use super::numbers::Oddity;
+use super::prepare::Line;
 use crate::detect::Firing;
 use crate::detect::share::{Pressure, Standing};
 use crate::model::finding::{Ask, Witness};
@@ -141,7 +142,7 @@ pub const OWN: &[&str] = &[
     "findings_capped",
     "state_pressure",
     "trail_truncated",
-    "trail_gap",
+    GAP,
     "trail_unreadable",
     BACKWARDS,
     RECORDS_MISSING,
@@ -231,7 +232,7 @@ pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<
             "unknown: at most what was written between two looks".into(),
         ),
         Discontinuity::Lost { read_to, known_size } => (
-            "trail_gap",
+            GAP,
             "A file of a trail is gone with an unread rest",
             match known_size {
                 Some(size) => format!("bytes {read_to} to {size}").into(),
@@ -252,6 +253,22 @@ pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<
     Some(finding)
 }
 
+/// Where a line was taken from, what came before it was gone. `newest` is the trail's time until then.
+pub(super) fn after_loss(source: &SourceName, line: &Line, newest: Option<EventTime>) -> Finding {
+    let event = line.events.as_ref().ok().and_then(|events| events.first());
+    let time = if event.is_some() { line.time } else { newest.unwrap_or(line.time) };
+    let observed = event.map_or(WallTime(time.0), |ready| ready.event.observed);
+    let id = HashParts::new(GAP).part(source.as_str().as_bytes()).part(&line.digest).number(time.0).finish();
+    let title = "The journal no longer holds the entry that was read last, nor what came right after it";
+    let mut finding = own(id.short(), GAP, title, Severity::Medium, time, observed, format!("trail={source}").into());
+    finding.subject.trail = Some(source.clone());
+    let since = newest.map_or("the beginning".into(), |newest| newest.to_string());
+    let value = format!("at most what was written from {since} to {time}").into();
+    finding.measures.push(Measure { what: "not read".into(), value, against: "nothing".into() });
+    finding
+}
+
+const GAP: &str = "trail_gap";
 const BACKWARDS: &str = "trail_backwards";
 const RECORDS_MISSING: &str = "trail_records_missing";
 const NUMBERED_ANEW: &str = "trail_numbered_anew";

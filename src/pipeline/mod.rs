@@ -401,6 +401,12 @@ impl Outcome {
 
     fn line(&mut self, source: &SourceName, line: Line, meeting: &mut Meeting<'_>) {
         let trail = self.core.trail(source);
+        if line.flags.after_loss {
+            trail.touch().gaps += 1;
+            let finding = findings::after_loss(source, &line, trail.row.newest);
+            self.found(finding);
+        }
+        let trail = self.core.trail(source);
         if line.flags.clipped {
             trail.touch().clipped += 1;
         }

@@ -22,7 +22,7 @@ const ENTRY_BYTES: u64 = 8 * FRAME_BYTES as u64;
 pub(super) struct Journal {
     /// Units, or matches of fields; an entry that fits one of them is taken.
     pub units: Vec<String>,
-    /// The cursor behind which it goes on.
+    /// The cursor of the last entry that was taken: it goes on behind that.
     pub mark: Option<String>,
     /// Where it begins without one.
     pub start: Start,
@@ -93,7 +93,8 @@ impl Journal {
         let which = Arguments { units: &self.units, directory: self.directory.as_deref(), files: &[] };
         command.args(which.list());
         match (&self.mark, self.start) {
-            (Some(cursor), _) => command.arg(format!("--after-cursor={cursor}")).arg("--no-tail"),
+            // from the last entry on, so that it shows whether that is still there
+            (Some(cursor), _) => command.arg(format!("--cursor={cursor}")).arg("--no-tail"),
             (None, Start::Beginning) => command.arg("--no-tail"),
             (None, Start::End) => command.arg("--lines=0"),
         };
@@ -101,22 +102,28 @@ impl Journal {
         command.spawn().map_err(super::io(format!("starting {PROGRAM}, which reads the journal")))
     }
 
-    /// Hands on what it prints. `true` at its end, `false` where the spool takes no more.
+    /// Hands on what it prints behind the last entry; the first one is marked where that is gone, for files of the journal are
+    /// deleted whole. `true` at its end, `false` where the spool takes no more.
     async fn entries(&mut self, child: &mut Child) -> std::io::Result<bool> {
         let Some(out) = child.stdout.take() else { return Ok(true) };
         let mut lines = BufReader::with_capacity(64 << 10, out);
         let mut line = Vec::new();
+        let mut last = self.mark.clone();
         loop {
             line.clear();
             let length = (&mut lines).take(ENTRY_BYTES).read_until(b'\n', &mut line).await?;
             if length == 0 {
                 return Ok(true);
             }
-            let Some(taken) = entry(&line) else {
+            let Some(mut taken) = entry(&line) else {
                 // its messages are bounded by journald: what is longer is no entry of this version
                 tracing::warn!("journalctl printed {length} bytes that are no entry: they are left out");
                 continue;
             };
+            match last.take() {
+                last @ Some(_) if last == taken.mark => continue,
+                last => taken.flags.after_loss = last.is_some(),
+            }
             self.mark.clone_from(&taken.mark);
             if self.to.send(taken).await.is_err() {
                 return Ok(false);
@@ -198,7 +205,7 @@ fn entry(line: &[u8]) -> Option<Taken> {
     Some(Taken {
         received: WallTime(micros / 1000),
         sender: format!("journal:{}", String::from_utf8_lossy(&unit)).into(),
-        flags: FrameFlags { clipped, unterminated: false },
+        flags: FrameFlags { clipped, ..FrameFlags::default() },
         payload,
         mark: Some(entry.cursor.into_owned()),
     })

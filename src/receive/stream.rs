@@ -61,8 +61,8 @@ impl<R: AsyncRead + Unpin> Messages<R> {
                     let message = trimmed(bytes);
                     // With the length before it, what is left may be longer than a message: the spool's reader takes a record
                     // beyond that for lines, among which the sender could have written headers of other senders.
-                    flags =
-                        FrameFlags { clipped: message.len() > FRAME_BYTES, unterminated: self.kind == Kind::Syslog };
+                    flags.clipped = message.len() > FRAME_BYTES;
+                    flags.unterminated = self.kind == Kind::Syslog;
                     let message = message[..message.len().min(FRAME_BYTES)].to_vec();
                     self.done = self.bytes.len();
                     return Ok((!message.is_empty()).then_some((message, flags)));

@@ -370,7 +370,7 @@ impl Generation {
                 end: data.len() as u32,
                 from: self.offset,
                 to: long.at,
-                flags: FrameFlags { clipped: true, unterminated },
+                flags: FrameFlags { clipped: true, unterminated, after_loss: false },
             });
         }
         self.tail = long.tail;

@@ -210,7 +210,7 @@ impl Cutter<'_> {
             end: if clipped { start + FRAME_BYTES } else { end } as u32,
             from: self.from + start as u64,
             to: self.from + to as u64,
-            flags: FrameFlags { clipped, unterminated },
+            flags: FrameFlags { clipped, unterminated, after_loss: false },
         });
     }
 }

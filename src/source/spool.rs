@@ -6,8 +6,8 @@
 //! ```
 //!
 //! RECEIVED is in milliseconds since 1970, SENDER says who handed the record over (`udp:192.0.2.1`, `unix:uid=33`,
-//! `journal:portal.service`), FLAGS is `-`, or `c` for a clipped record and `u` for one whose sender went away in its middle,
-//! LENGTH is that of the payload in bytes, and MARK is where its sender is to be asked to go on. The payload is what was sent,
+//! `journal:portal.service`), FLAGS is `-`, or `c` for a clipped record, `u` for one whose sender went away in its middle and `l`
+//! for one before which some were lost, LENGTH is that of the payload in bytes, and MARK is where its sender is to be asked to go on. The payload is what was sent,
 //! byte for byte, so that its digest and the id that follows from it are those of the line.
 use crate::model::{FrameFlags, WallTime};
 
@@ -36,7 +36,11 @@ impl<'a> Header<'a> {
         let received = WallTime(words.next()?.parse().ok()?);
         let sender = words.next()?;
         let flags = words.next()?;
-        let flags = FrameFlags { clipped: flags.contains('c'), unterminated: flags.contains('u') };
+        let flags = FrameFlags {
+            clipped: flags.contains('c'),
+            unterminated: flags.contains('u'),
+            after_loss: flags.contains('l'),
+        };
         let length = words.next()?.parse().ok()?;
         Some(Header { received, sender, flags, length, mark: words.next() })
     }
@@ -57,11 +61,11 @@ impl<'a> Header<'a> {
             let end = text.floor_char_boundary(end.min(HEADER_BYTES / 3));
             &text[..end]
         };
-        let flags = match (self.flags.clipped, self.flags.unterminated) {
-            (false, false) => "-",
-            (true, false) => "c",
-            (false, true) => "u",
-            (true, true) => "cu",
+        let FrameFlags { clipped, unterminated, after_loss } = self.flags;
+        let set = [(clipped, 'c'), (unterminated, 'u'), (after_loss, 'l')].into_iter().filter(|(set, _)| *set);
+        let flags = match set.map(|(_, letter)| letter).collect::<String>() {
+            none if none.is_empty() => "-".into(),
+            some => some,
         };
         let sender = match word(self.sender) {
             "" => "unknown",
@@ -99,10 +103,10 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8),
-            sender in ".{0,40}", mark in prop::option::of(".{0,40}"), torn in 0..100usize,
+            sender in ".{0,40}", mark in prop::option::of(".{0,40}"), after_loss: bool, torn in 0..100usize,
         ) {
             let mut spool = Vec::new();
-            let flags = FrameFlags::default();
+            let flags = FrameFlags { after_loss, ..FrameFlags::default() };
             for payload in &payloads {
                 let header = Header { received: WallTime(7), sender: &sender, flags, length: 0, mark: mark.as_deref() };
                 header.write(payload, &mut spool);
@@ -119,6 +123,7 @@ mod tests {
             for frame in &framed.frames {
                 let header = Header::before(&spool, frame.start as usize).unwrap();
                 prop_assert_eq!(header.length, (frame.end - frame.start) as usize);
+                prop_assert_eq!((header.flags, frame.flags), (flags, flags));
             }
             // a record that was torn by a power loss is none
             let torn = &spool[..spool.len() - torn.min(payloads.last().unwrap().len() + 2)];

@@ -283,7 +283,7 @@ pub fn normalise(data: &[u8]) {
         true => bytes.iter().position(|b| *b == b'\n').map_or(0, |newline| newline + 1),
         false => 0,
     };
-    let flags = FrameFlags { clipped: flags & 1 == 1, unterminated: flags & 2 == 2 };
+    let flags = FrameFlags { clipped: flags & 1 == 1, unterminated: flags & 2 == 2, after_loss: flags & 4 == 4 };
     let batch = batch(bytes, start, flags);
     let frame = batch.frames[0];
     let mut scratch = tripline::normalise::Scratch::default();

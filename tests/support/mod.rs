@@ -39,6 +39,16 @@ pub fn install(from: &Path, to: &Path) {
     assert!(status.success(), "{}", to.display());
 }
 
+/// A process that is ended with this, be it in the middle of a test that fails.
+pub struct Ends(pub Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Numbers by chance that are the same for the same seed (xorshift64*).
 pub struct Dice(u64);
 
