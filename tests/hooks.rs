@@ -42,7 +42,7 @@ fn an_order_is_carried_out_once_however_often_it_is_handed_over() {
 #[test]
 fn h83_a_runner_killed_while_the_hook_runs_reports_unknown_and_never_runs_it_again() {
     let stand = Stand::new();
-    stand.hook("end", "echo x >> $DIR/ran; while [ ! -e $DIR/go ]; do sleep 0.01; done", "");
+    stand.hook("end", "echo x >> $DIR/ran; while [ -d $DIR ] && [ ! -e $DIR/go ]; do sleep 0.01; done", "");
     let mut daemon = stand.start();
     daemon.say(&Request::Run { retry: false, document: document("end", 1) });
     until("the hook runs", || stand.ran() == 1);
@@ -337,7 +337,7 @@ fn a_request_that_cannot_be_understood_ends_the_connection_and_says_why() {
 #[test]
 fn more_orders_than_may_wait_are_told_so_and_nothing_is_lost() {
     let stand = Stand::new();
-    stand.hook("end", "echo x >> $DIR/ran; while [ ! -e $DIR/go ]; do sleep 0.02; done", "");
+    stand.hook("end", "echo x >> $DIR/ran; while [ -d $DIR ] && [ ! -e $DIR/go ]; do sleep 0.02; done", "");
     let mut daemon = stand.start();
     for order in 0..80 {
         daemon.say(&Request::Run { retry: false, document: document("end", order) });

@@ -65,7 +65,7 @@ fn the_runner_itself_and_other_hooks_stay_free() {
     let marks = stand.path("changed");
     stand.hook(
         "confined",
-        "cat > /dev/null; while [ ! -e $DIR/changed/go ]; do sleep 0.01; done",
+        "cat > /dev/null; while [ -d $DIR ] && [ ! -e $DIR/changed/go ]; do sleep 0.01; done",
         &format!("writes = [{marks:?}]"),
     );
     stand.hook("free", "cat > /dev/null; echo ran >> $DIR/ran", "");
