@@ -268,16 +268,20 @@ fn a_hostile_connection_harms_no_other() {
 
 /// Appends entries of `portal.service` to a journal that systemd's own program writes.
 fn journal(dir: &Path, acts: std::ops::Range<u64>) {
+    journal_of("portal.service", dir, acts.map(|n| (n, act(n))));
+}
+
+/// Appends numbered entries of a unit.
+fn journal_of(unit: &str, dir: &Path, messages: impl Iterator<Item = (u64, String)>) {
     let program = "/lib/systemd/systemd-journal-remote";
     let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap();
-    let entries: String = acts
-        .map(|n| {
+    let entries: String = messages
+        .map(|(n, message)| {
             format!(
                 "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={}\n_BOOT_ID=7b1ac8a0a3e54cb9a6a2d2a2b9f3c001\n\
-                 _SYSTEMD_UNIT=portal.service\nPRIORITY=6\nMESSAGE={}\n\n",
+                 _SYSTEMD_UNIT={unit}\nPRIORITY=6\nMESSAGE={message}\n\n",
                 now + n,
                 n + 1,
-                act(n)
             )
         })
         .collect();
@@ -347,13 +351,42 @@ fn a_journal_that_was_vacuumed_beyond_what_was_read_is_a_gap() {
     receive(50);
     journal(dir.path(), 50..60);
     std::fs::remove_file(dir.path().join("remote.journal")).unwrap();
-    journal(dir.path(), 60..90);
+    // what comes first then says nothing, and hides nothing
+    journal_of("portal.service", dir.path(), [(60, String::new())].into_iter());
+    journal(dir.path(), 61..91);
     receive(80);
     assert_eq!(gaps(&site), 1);
     // and from there on nothing is lost
-    journal(dir.path(), 90..100);
+    journal(dir.path(), 91..101);
     receive(90);
     assert_eq!(gaps(&site), 1);
+    daemon.stop();
+}
+
+#[test]
+fn a_unit_that_is_no_longer_followed_leaves_no_gap_in_the_journal() {
+    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
+        println!("skipped: systemd-journal-remote is not there");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
+    let both = "'journal:portal.service', 'journal:old.service'";
+    let site = site(both, &more);
+    let daemon = site.start(&[]);
+    journal(dir.path(), 0..20);
+    journal_of("old.service", dir.path(), (20..30).map(|n| (n, act(n))));
+    let receiving = receiver(&site);
+    all_there(&site, 30);
+    drop(receiving);
+    let config = site.configuration();
+    assert!(config.contains(both));
+    std::fs::write(site.config(), config.replace(both, "'journal:portal.service'")).unwrap();
+    journal(dir.path(), 30..40);
+    let receiving = receiver(&site);
+    all_there(&site, 40);
+    assert_eq!(gaps(&site), 0);
+    drop(receiving);
     daemon.stop();
 }
 

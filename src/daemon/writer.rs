@@ -252,9 +252,7 @@ impl Writer {
                 Ok(receipt) => break receipt,
                 Err(error) => {
                     let (outcome, unknown) = match *error {
-                        // no later try mends it
-                        CommitError::Before(_, e @ Error::Foreign { .. })
-                        | CommitError::Unknown(_, e @ Error::Foreign { .. }) => return Err(e),
+                        CommitError::Before(_, e) | CommitError::Unknown(_, e) if e.is_final() => return Err(e),
                         CommitError::Before(outcome, e) => {
                             self.health.wrong(
                                 "ledger",

@@ -46,9 +46,9 @@ pub struct Places {
     /// Pairs of places, the lesser digest first.
     ways: Vec<(u64, u64)>,
     fired: Fired,
-    /// What the event that came last showed: several policies may learn from this slice, and each shows it the event.
+    /// What the sight that came last showed: several policies may learn from this slice, and each shows it the event.
     #[serde(skip)]
-    shown: Option<(EventId, Option<Leap>)>,
+    shown: Option<((EventId, EventTime), Option<Leap>)>,
 }
 
 /// A use of a network at a place.
@@ -91,12 +91,12 @@ pub struct Seen {
 impl Places {
     /// Takes up a sight. Stays further apart than `timespan` are not compared.
     pub fn observe(&mut self, sight: Sight, timespan: Millis, terms: &Travel) -> Seen {
-        if let Some((_, leap)) = self.shown.as_ref().filter(|(event, _)| *event == sight.event) {
+        let this = (sight.event, sight.time);
+        if let Some((_, leap)) = self.shown.as_ref().filter(|(shown, _)| *shown == this) {
             return Seen { leap: leap.clone(), changed: false };
         }
-        let event = sight.event;
         let seen = self.take_up(sight, timespan, terms);
-        self.shown = Some((event, seen.leap.clone()));
+        self.shown = Some((this, seen.leap.clone()));
         seen
     }
 

@@ -79,6 +79,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether no later try of this process mends it: the file is not ours to write any more, or SQLite's own book of locks, which all
+    /// connections of the process share, holds one that nobody can give up.
+    pub fn is_final(&self) -> bool {
+        use rusqlite::ErrorCode::FileLockingProtocolFailed;
+        match self {
+            Error::Foreign { .. } => true,
+            Error::Sql { source, .. } => source.sqlite_error_code() == Some(FileLockingProtocolFailed),
+            Error::Io { .. } | Error::Locked(_) => false,
+        }
+    }
+}
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

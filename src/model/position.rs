@@ -84,7 +84,7 @@ pub struct FrameFlags {
     pub clipped: bool,
     /// The file ended without a newline and is final: the writer died in the middle.
     pub unterminated: bool,
-    /// Where it was taken from no longer held what came before it, and that had not been read.
+    /// Where it was taken from may no longer have held what came before it, and that had not been read.
     pub after_loss: bool,
 }
 

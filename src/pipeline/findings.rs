@@ -11,6 +11,7 @@ use crate::model::{
     Severity, SourceName, Subject, Text, WallTime,
 };
 use crate::orders;
+use crate::source::spool::Header;
 use std::sync::Arc;
 
 /// The finding of a policy that fired at `event`.
@@ -253,17 +254,18 @@ pub(super) fn discontinuity(batch: &Batch, what: &Discontinuity, newest: Option<
     Some(finding)
 }
 
-/// Where a line was taken from, what came before it was gone. `newest` is the trail's time until then.
+/// Where a line was taken from, what came before it may be gone. `newest` is the trail's time until then. When it was received is no
+/// word of whoever wrote it, and is the same however lines are batched.
 pub(super) fn after_loss(source: &SourceName, line: &Line, newest: Option<EventTime>) -> Finding {
-    let event = line.events.as_ref().ok().and_then(|events| events.first());
-    let time = if event.is_some() { line.time } else { newest.unwrap_or(line.time) };
-    let observed = event.map_or(WallTime(time.0), |ready| ready.event.observed);
-    let id = HashParts::new(GAP).part(source.as_str().as_bytes()).part(&line.digest).number(time.0).finish();
-    let title = "The journal no longer holds the entry that was read last, nor what came right after it";
-    let mut finding = own(id.short(), GAP, title, Severity::Medium, time, observed, format!("trail={source}").into());
+    let header = Header::before(&line.data, line.range.start as usize);
+    let received = header.map_or(WallTime(newest.unwrap_or_default().0), |header| header.received);
+    let id = HashParts::new(GAP).part(source.as_str().as_bytes()).part(&line.digest).number(received.0).finish();
+    let title = "The journal no longer holds the entry that was read last: what came right after it may be lost";
+    let (time, entity) = (EventTime(received.0), format!("trail={source}").into());
+    let mut finding = own(id.short(), GAP, title, Severity::Medium, time, received, entity);
     finding.subject.trail = Some(source.clone());
     let since = newest.map_or("the beginning".into(), |newest| newest.to_string());
-    let value = format!("at most what was written from {since} to {time}").into();
+    let value = format!("at most what was written from {since} to {received}").into();
     finding.measures.push(Measure { what: "not read".into(), value, against: "nothing".into() });
     finding
 }

@@ -400,8 +400,8 @@ impl Outcome {
     }
 
     fn line(&mut self, source: &SourceName, line: Line, meeting: &mut Meeting<'_>) {
-        let trail = self.core.trail(source);
         if line.flags.after_loss {
+            let trail = self.core.trail(source);
             trail.touch().gaps += 1;
             let finding = findings::after_loss(source, &line, trail.row.newest);
             self.found(finding);

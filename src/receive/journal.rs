@@ -15,6 +15,8 @@ use tokio::sync::mpsc::Sender;
 const PROGRAM: &str = "/usr/bin/journalctl";
 /// How long to wait before it is started again after it ended.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After it had to wait for so long it is started again: files that came and went meanwhile it would not see, nor miss.
+const STALE: Duration = Duration::from_secs(60);
 /// The longest entry, in bytes of its JSON: the longest message, each of its bytes as a number.
 const ENTRY_BYTES: u64 = 8 * FRAME_BYTES as u64;
 
@@ -88,27 +90,46 @@ impl Journal {
     }
 
     fn start(&self) -> Result<Child, ReceiveError> {
-        let mut command = Command::new(PROGRAM);
-        command.args(["--follow", "--output=json", "--all", "--no-pager", "--quiet"]);
-        let which = Arguments { units: &self.units, directory: self.directory.as_deref(), files: &[] };
-        command.args(which.list());
+        let mut command = self.command(&self.units);
+        command.arg("--follow");
         match (&self.mark, self.start) {
             // from the last entry on, so that it shows whether that is still there
             (Some(cursor), _) => command.arg(format!("--cursor={cursor}")).arg("--no-tail"),
             (None, Start::Beginning) => command.arg("--no-tail"),
             (None, Start::End) => command.arg("--lines=0"),
         };
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        command.spawn().map_err(super::io(format!("starting {PROGRAM}, which reads the journal")))
+        command.stderr(Stdio::piped());
+        spawn(command).map_err(super::io(format!("starting {PROGRAM}, which reads the journal")))
     }
 
-    /// Hands on what it prints behind the last entry; the first one is marked where that is gone, for files of the journal are
-    /// deleted whole. `true` at its end, `false` where the spool takes no more.
+    fn command(&self, units: &[String]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--output=json", "--all", "--no-pager", "--quiet"]);
+        command.args(Arguments { units, directory: self.directory.as_deref(), files: &[] }.list());
+        command
+    }
+
+    /// Whether the journal still holds that entry, of whatever unit: another one may be followed since.
+    async fn holds(&self, cursor: &str) -> std::io::Result<bool> {
+        let mut command = self.command(&[]);
+        command.arg(format!("--cursor={cursor}")).arg("--no-tail").stderr(Stdio::null());
+        let mut child = spawn(command)?;
+        let mut line = Vec::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out.take(ENTRY_BYTES)).read_until(b'\n', &mut line).await?;
+        }
+        let _ = child.kill().await;
+        Ok(entry(&line).and_then(|taken| taken.mark).is_some_and(|mark| is_same(&mark, cursor)))
+    }
+
+    /// Hands on what it prints behind the last entry. What then comes first is marked where that entry is gone, for files of the journal
+    /// are deleted whole. `true` at its end, `false` where the spool takes no more.
     async fn entries(&mut self, child: &mut Child) -> std::io::Result<bool> {
         let Some(out) = child.stdout.take() else { return Ok(true) };
         let mut lines = BufReader::with_capacity(64 << 10, out);
         let mut line = Vec::new();
-        let mut last = self.mark.clone();
+        let last = self.mark.clone();
+        let mut is_first = last.is_some();
         loop {
             line.clear();
             let length = (&mut lines).take(ENTRY_BYTES).read_until(b'\n', &mut line).await?;
@@ -120,16 +141,35 @@ impl Journal {
                 tracing::warn!("journalctl printed {length} bytes that are no entry: they are left out");
                 continue;
             };
-            match last.take() {
-                last @ Some(_) if last == taken.mark => continue,
-                last => taken.flags.after_loss = last.is_some(),
+            let is_last = last.as_deref().zip(taken.mark.as_deref()).is_some_and(|(last, this)| is_same(last, this));
+            if is_last || taken.payload.is_empty() {
+                is_first &= !is_last;
+                continue;
+            }
+            if let Some(last) = last.as_deref().filter(|_| std::mem::take(&mut is_first)) {
+                taken.flags.after_loss = !self.holds(last).await?;
             }
             self.mark.clone_from(&taken.mark);
+            let begun = tokio::time::Instant::now();
             if self.to.send(taken).await.is_err() {
                 return Ok(false);
             }
+            if begun.elapsed() > STALE {
+                return Ok(true);
+            }
         }
     }
+}
+
+fn spawn(mut command: Command) -> std::io::Result<Child> {
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()
+}
+
+/// Whether two cursors are of one entry. Copied from memory to disk it has another place in another file; the boot, the times and the
+/// hash of what it says stay.
+fn is_same(one: &str, other: &str) -> bool {
+    let stays = |cursor: &'_ str| cursor.find(";b=").map_or(0, |at| at);
+    one[stays(one)..] == other[stays(other)..]
 }
 
 /// Lays what a trail takes from these journal files into a new spool file, for a replay. Returns how many entries.

@@ -9,7 +9,7 @@
 //! - **Nothing is taken in that cannot be kept**: where the disk or the trail's share of it is full, sockets are not read, and
 //!   senders wait (TCP, unix sockets, pipes, the journal). Over UDP nobody can wait; what the kernel drops is gone.
 //! - **From the journal nothing is lost and nothing comes twice**: each record has the journal's cursor beside it, in the same
-//!   write; after a crash the journal is asked to go on behind the last whole one.
+//!   write; after a crash the journal is asked to go on from the last whole one, and where it no longer holds that, this is declared.
 //! - **Records are written whole or not at all**: a torn one at the end, after a power loss, is cut off before anything follows.
 //! - Every 200 ms at the latest what was written is made durable. Neither TCP nor a pipe has a word by which a sender could learn
 //!   that; what a sender had handed to the kernel when the machine died is lost with it.

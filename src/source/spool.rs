@@ -6,9 +6,9 @@
 //! ```
 //!
 //! RECEIVED is in milliseconds since 1970, SENDER says who handed the record over (`udp:192.0.2.1`, `unix:uid=33`,
-//! `journal:portal.service`), FLAGS is `-`, or `c` for a clipped record, `u` for one whose sender went away in its middle and `l`
-//! for one before which some were lost, LENGTH is that of the payload in bytes, and MARK is where its sender is to be asked to go on. The payload is what was sent,
-//! byte for byte, so that its digest and the id that follows from it are those of the line.
+//! `journal:portal.service`), FLAGS is `-`, or `c` for a clipped record, `u` for one whose sender went away in its middle and `l` for
+//! one before which some may be lost, LENGTH is that of the payload in bytes, and MARK is where its sender is to be asked to go on. The
+//! payload is what was sent, byte for byte, so that its digest and the id that follows from it are those of the line.
 use crate::model::{FrameFlags, WallTime};
 
 /// The longest header, in bytes.

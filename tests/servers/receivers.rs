@@ -1,6 +1,5 @@
 //! Real syslog receivers, rsyslogd and syslog-ng, each in a scratch folder and listening in every way that we send: what
 //! came by each way stands in a file of its own, one record a line.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 use super::{certificates, free_port, program};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! The real servers that sessions are kept in, each in a scratch folder, on a port of its own, and ended with its test.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 use super::{free_port, program, run};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;

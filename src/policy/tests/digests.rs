@@ -44,6 +44,29 @@ fn digests_tell_what_is_accumulated_from_what_is_decided() {
 }
 
 #[test]
+fn what_is_known_of_ways_depends_on_the_terms_of_travel() {
+    let text = COUNT.replace(
+        "type: event_count",
+        "type: travel\n  speed-kmh: 900\n  distance-km: 500\n  learning: {days: 7, observations: 3}",
+    );
+    let text = text
+        .lines()
+        .filter(|line| !line.contains("condition: {gte"))
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
+    let (accumulation, decision) = digests(&text);
+    for other in [
+        ("900", "800"),
+        ("500", "400"),
+        ("days: 7", "days: 8"),
+        ("learning:", "crowd: {entities: 3, within: 1d}\n  learning:"),
+    ] {
+        let (a, d) = digests(&text.replace(other.0, other.1));
+        assert!(a != accumulation && d != decision, "{other:?}");
+    }
+}
+
+#[test]
 fn two_policies_that_look_for_the_same_decide_apart() {
     let text = format!("{COUNT}---\n{}", COUNT.split("---\n").nth(1).unwrap().replace("name: t", "name: u"));
     let set = set(&text);
