@@ -118,6 +118,13 @@ fn two_policies_of_one_way_find_each_for_itself() {
     assert_eq!(fired(&over(&[travel(900), travel(900), travel(2000)]), &acts), [0, 1, 2, 3, 4].into());
 }
 
+#[test]
+fn two_policies_of_one_silence_count_each_for_itself() {
+    let absence = || (Kind::Absence(vec![Bound("lte", 1)]), &[0, 1][..], &[Name::User][..], 30);
+    let policies = over(&[absence(), absence()]);
+    assert_eq!(fired(&policies, &acts([(1, 1), (40, 3)])), [0, 1, 2, 3].into());
+}
+
 /// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
 /// `a_late_act_does_not_stand_for_the_one_at_which_it_holds`.
 fn takes_up_entities(policies: &[Policy], number: usize) -> bool {

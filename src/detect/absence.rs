@@ -37,13 +37,21 @@ impl Silence {
     /// seen at all and has not been for the timespan.
     pub fn went_on(&mut self, event: EventId, at: EventTime, rule: u16, timespan: Millis) -> Option<(Millis, u64)> {
         let last = self.last.filter(|last| at > *last)?;
-        self.others += 1;
-        if self.witnesses.len() >= limits::EVIDENCE_PER_FINDING {
-            self.witnesses.remove(0);
-        }
-        self.witnesses.push((event, at, rule));
+        let this = (event, at, rule);
+        // several policies may share this slice, and each shows it the event: it is one of as many as there were then
+        let since = match self.witnesses.iter().rev().position(|witness| *witness == this) {
+            Some(since) => since as u64,
+            None => {
+                self.others += 1;
+                if self.witnesses.len() >= limits::EVIDENCE_PER_FINDING {
+                    self.witnesses.remove(0);
+                }
+                self.witnesses.push(this);
+                0
+            }
+        };
         let silent = Millis(at.0 - last.0);
-        (silent >= timespan).then_some((silent, self.others))
+        (silent >= timespan).then_some((silent, self.others - since))
     }
 
     /// When the expected was seen last.
@@ -80,6 +88,11 @@ mod tests {
         assert!(!silence.came(EventTime(1), span));
         assert_eq!(silence.went_on(id, EventTime(59_999), 1, span), None);
         assert_eq!(silence.went_on(id, EventTime(60_000), 1, span), Some((span, 2)));
+        assert_eq!(silence.went_on(id, EventTime(60_000), 2, span), Some((span, 3)));
+        for (rule, others) in [(1, 2), (2, 3)] {
+            let shown = silence.went_on(id, EventTime(60_000), rule, span);
+            assert_eq!(shown, Some((span, others)), "shown again by another policy");
+        }
         assert!(silence.came(EventTime(61_000), span));
         assert_eq!(silence.went_on(id, EventTime(62_000), 1, span), None);
     }
