@@ -547,3 +547,22 @@ fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Erro
 fn foreign(path: &Path, why: String) -> Error {
     Error::Foreign { path: path.to_owned(), why }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn the_daemon_ends_where_no_later_try_mends_it_and_waits_where_one_may() {
+        let said = |code| {
+            sql_error("writing", Path::new("ledger"))(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+        };
+        for end in [ffi::SQLITE_PROTOCOL, ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
+            assert!(said(end).is_final(), "{end}");
+        }
+        for wait in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_BUSY, ffi::SQLITE_READONLY] {
+            assert!(!said(wait).is_final(), "{wait}");
+        }
+    }
+}

@@ -168,7 +168,7 @@ fn spawn(mut command: Command) -> std::io::Result<Child> {
 /// Whether two cursors are of one entry. Copied from memory to disk it has another place in another file; the boot, the times and the
 /// hash of what it says stay.
 fn is_same(one: &str, other: &str) -> bool {
-    let stays = |cursor: &'_ str| cursor.find(";b=").map_or(0, |at| at);
+    let stays = |cursor: &str| cursor.find(";b=").unwrap_or(0);
     one[stays(one)..] == other[stays(other)..]
 }
 
@@ -285,5 +285,13 @@ mod tests {
             assert_eq!(taken.mark.as_deref(), Some("s=1;i=2"));
         }
         assert!(entry(b"Hint: you are not in the right group").is_none());
+    }
+
+    #[test]
+    fn an_entry_is_the_same_wherever_it_lies() {
+        let entry = "s=0a;i=4f;b=7b;m=1c;t=66;x=ac";
+        assert!(is_same(entry, "s=0b;i=1;b=7b;m=1c;t=66;x=ac"), "copied to disk");
+        assert!(!is_same(entry, "s=0a;i=4f;b=7b;m=1c;t=66;x=ad"), "of the same moment, and says something else");
+        assert!(!is_same(entry, "s=0a;i=4f;b=7c;m=1c;t=66;x=ac") && !is_same("s=0a;i=4f", "s=0a;i=50"));
     }
 }
