@@ -266,6 +266,9 @@ fn a_hostile_connection_harms_no_other() {
     daemon.stop();
 }
 
+/// Makes journals, as systemd does.
+const JOURNALS: &str = "/lib/systemd/systemd-journal-remote";
+
 /// Appends entries of `portal.service` to a journal that systemd's own program writes.
 fn journal(dir: &Path, acts: std::ops::Range<u64>) {
     journal_of("portal.service", dir, acts.map(|n| (n, act(n))));
@@ -273,7 +276,6 @@ fn journal(dir: &Path, acts: std::ops::Range<u64>) {
 
 /// Appends numbered entries of a unit.
 fn journal_of(unit: &str, dir: &Path, messages: impl Iterator<Item = (u64, String)>) {
-    let program = "/lib/systemd/systemd-journal-remote";
     let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap();
     let entries: String = messages
         .map(|(n, message)| {
@@ -288,14 +290,13 @@ fn journal_of(unit: &str, dir: &Path, messages: impl Iterator<Item = (u64, Strin
     let export = dir.join("export");
     std::fs::write(&export, entries).unwrap();
     let output = format!("--output={}/remote.journal", dir.display());
-    servers::run(Command::new(program).arg(output).arg(&export));
+    servers::run(Command::new(JOURNALS).arg(output).arg(&export));
     std::fs::remove_file(export).unwrap();
 }
 
 #[test]
 fn a_journal_file_is_replayed() {
-    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
-        println!("skipped: systemd-journal-remote is not there");
+    if !can_make_journals() {
         return;
     }
     let site = site("'journal:portal.service'", "");
@@ -309,14 +310,8 @@ fn a_journal_file_is_replayed() {
 
 #[test]
 fn the_journal_is_read_to_the_last_entry_and_none_twice_however_often_the_receiver_dies() {
-    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
-        println!("skipped: systemd-journal-remote is not there");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
+    let Some((dir, site)) = with_a_journal("'journal:portal.service'") else { return };
     journal(dir.path(), 0..200);
-    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
-    let site = site("'journal:portal.service'", &more);
     let daemon = site.start(&[]);
     for round in 1..=6 {
         let receiver = receiver(&site);
@@ -334,14 +329,8 @@ fn the_journal_is_read_to_the_last_entry_and_none_twice_however_often_the_receiv
 
 #[test]
 fn a_journal_that_was_vacuumed_beyond_what_was_read_is_a_gap() {
-    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
-        println!("skipped: systemd-journal-remote is not there");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
+    let Some((dir, site)) = with_a_journal("'journal:portal.service'") else { return };
     journal(dir.path(), 0..50);
-    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
-    let site = site("'journal:portal.service'", &more);
     let daemon = site.start(&[]);
     let receive = |count| {
         let receiver = receiver(&site);
@@ -365,14 +354,8 @@ fn a_journal_that_was_vacuumed_beyond_what_was_read_is_a_gap() {
 
 #[test]
 fn a_unit_that_is_no_longer_followed_leaves_no_gap_in_the_journal() {
-    if !Path::new("/lib/systemd/systemd-journal-remote").exists() {
-        println!("skipped: systemd-journal-remote is not there");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
     let both = "'journal:portal.service', 'journal:old.service'";
-    let site = site(both, &more);
+    let Some((dir, site)) = with_a_journal(both) else { return };
     let daemon = site.start(&[]);
     journal(dir.path(), 0..20);
     journal_of("old.service", dir.path(), (20..30).map(|n| (n, act(n))));
@@ -388,6 +371,22 @@ fn a_unit_that_is_no_longer_followed_leaves_no_gap_in_the_journal() {
     assert_eq!(gaps(&site), 0);
     drop(receiving);
     daemon.stop();
+}
+
+fn can_make_journals() -> bool {
+    let can = Path::new(JOURNALS).exists();
+    if !can {
+        println!("skipped: systemd-journal-remote is not there");
+    }
+    can
+}
+
+/// A folder for a journal, and a site that receives `what` from it, by a receiver of its own.
+fn with_a_journal(what: &str) -> Option<(tempfile::TempDir, Site)> {
+    let dir = can_make_journals().then(|| tempfile::tempdir().unwrap())?;
+    let more = format!("[receiver]\nunit = true\njournal_directory = '{}'\n", dir.path().display());
+    let site = site(what, &more);
+    Some((dir, site))
 }
 
 /// `tripline receive`, which is killed with this.
