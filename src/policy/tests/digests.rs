@@ -45,15 +45,8 @@ fn digests_tell_what_is_accumulated_from_what_is_decided() {
 
 #[test]
 fn what_is_known_of_ways_depends_on_the_terms_of_travel() {
-    let text = COUNT.replace(
-        "type: event_count",
-        "type: travel\n  speed-kmh: 900\n  distance-km: 500\n  learning: {days: 7, observations: 3}",
-    );
-    let text = text
-        .lines()
-        .filter(|line| !line.contains("condition: {gte"))
-        .map(|line| format!("{line}\n"))
-        .collect::<String>();
+    let terms = "speed-kmh: 900\n  distance-km: 500\n  learning: {days: 7, observations: 3}";
+    let text = COUNT.replace("event_count", "travel").replace("condition: {gte: 10}", terms);
     let (accumulation, decision) = digests(&text);
     for other in [
         ("900", "800"),
