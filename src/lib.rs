@@ -14,6 +14,7 @@
 //! SQLite transaction; nothing is done or said before it. Only after the commit [`respond`] carries out what was committed: the
 //! runner starts hooks and speaks to the network, the daemon writes syslog. [`incident`] says which findings belong together and
 //! what left, [`resolve`] lays out a copy of it for whose it was, and [`report`] tells it to people who were not there.
+//! A state directory belongs to one process, by its [`lock`].
 //! [`health`] lists what can be wrong with us, [`config`] is what the operator wrote, [`receive`] is the process that lays on disk
 //! what comes over sockets and from the journal, where it is followed like any trail, [`control`] answers questions over a local
 //! socket, [`daemon`] drives the loops, and [`cli`] is the command line.
@@ -41,6 +42,8 @@ pub mod enrich;
 pub mod detect;
 pub mod orders;
 pub mod pipeline;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: waits for a file that another has")]
+pub mod lock;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

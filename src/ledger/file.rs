@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Makes the directory where it is missing, and takes it for this process alone, as long as the file is open.
 pub(super) fn lock(directory: &Path) -> Result<std::fs::File, Error> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     let io = |operation, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { operation, path, source }
@@ -33,18 +33,7 @@ pub(super) fn lock(directory: &Path) -> Result<std::fs::File, Error> {
             .map_err(io("taking from others the right to read", directory))?;
     }
     let path = directory.join("lock");
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io("opening the lock", &path))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(directory.to_owned())),
-        Err(e) => Err(io("locking", &path)(e.into())),
-    }
+    crate::lock::take(&path).map_err(io("locking", &path))?.ok_or_else(|| Error::Locked(directory.to_owned()))
 }
 
 /// A connection with everything switched off that a damaged or hostile file could use.

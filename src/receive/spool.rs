@@ -1,7 +1,6 @@
 //! Appends records to the spool files of one trail.
 use super::Taken;
 use crate::source::spool::whole;
-use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -37,10 +36,7 @@ impl Spool {
     /// Opens the spool, and cuts off a torn record at its end. `None`: another receiver has it.
     pub fn open(dir: &Path, limit: u64) -> std::io::Result<Option<Spool>> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Ok(None);
-        }
+        let Some(lock) = crate::lock::take(&dir.join("lock"))? else { return Ok(None) };
         let mut mark = None;
         let last = segments(dir)?.last().map(|(number, _)| *number);
         let (number, file, size) = match last {

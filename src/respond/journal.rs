@@ -14,7 +14,7 @@
 //! the middle that cannot be read is damage of another kind, and the runner refuses to guess which key it held.
 use super::wire::{Ending, hex_id};
 use crate::model::{Millis, OrderId, WallTime};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,10 +30,6 @@ pub const COMPACT_BYTES: u64 = 16 << 20;
 pub const MOST_KEYS: usize = 100_000;
 /// The longest note that is kept with an outcome, in bytes.
 pub const NOTE_BYTES: usize = 2048;
-
-/// How often the lock is tried, and the pause in between.
-const LOCK_TRIES: u32 = 50;
-const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +128,9 @@ pub struct Journal {
 impl Journal {
     /// Opens or makes the journal in `directory`, which must exist, and forgets what is older than [`KEPT`] at `now`.
     pub fn open(directory: &Path, now: WallTime) -> Result<Journal, JournalError> {
-        let lock = lock(&directory.join("journal.lock"))?;
+        let path = directory.join("journal.lock");
+        let taken = crate::lock::take(&path).map_err(failed("lock", &path))?;
+        let lock = taken.ok_or(JournalError::Taken { path })?;
         let path = directory.join("journal.jsonl");
         let mut file = open(&path, OFlags::RDWR | OFlags::CREATE)?;
         let mut text = Vec::new();
@@ -270,20 +268,6 @@ fn open(path: &Path, flags: OFlags) -> Result<File, JournalError> {
     rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))
         .map(File::from)
         .map_err(|e| failed("open", path)(e.into()))
-}
-
-/// A runner that was killed while it started a hook leaves a child that holds the lock until its exec closes it: an
-/// instant, for which it is worth waiting. Ends after [`LOCK_TRIES`].
-fn lock(path: &Path) -> Result<File, JournalError> {
-    let file = open(path, OFlags::RDWR | OFlags::CREATE)?;
-    for _ in 0..LOCK_TRIES {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
-            Err(e) => return Err(failed("lock", path)(e.into())),
-        }
-    }
-    Err(JournalError::Taken { path: path.into() })
 }
 
 fn sync_directory(directory: &Path) -> Result<(), JournalError> {
