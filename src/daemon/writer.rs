@@ -4,7 +4,7 @@
 //! goes on: the same outcome is tried again until it is written, and the trails wait in their files.
 use crate::health::Health;
 use crate::incident::clock::Reminder;
-use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, message::Message};
+use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, outbox};
 use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::respond::HookDocument;
@@ -24,7 +24,7 @@ pub enum ToWriter {
     /// The runner is there: tell the delivery every order that it should know of.
     Resume,
     /// What has an outlet not been given yet?
-    Undelivered(String, oneshot::Sender<Vec<Message>>),
+    Undelivered(String, oneshot::Sender<Vec<outbox::Message>>),
     /// An outlet took messages up to a number, or could not, and why.
     Delivered(String, Option<u64>, Option<String>),
     /// A clock nears its end: tell it, unless it was told.
@@ -50,6 +50,8 @@ pub enum ToDelivery {
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the head of the evidence tree is signed and told.
 const SIGN: Duration = Duration::from_secs(60);
+/// So many messages that wait are worth a word: four fifths of those that may.
+const MANY_WAITING: u64 = outbox::MOST / 5 * 4;
 /// How often what is past its time is dropped.
 const PRUNE: Duration = Duration::from_secs(300);
 /// Lines in one input, at most: more wait in the channel, and the trails wait with them.
@@ -314,9 +316,17 @@ impl Writer {
         }
         if self.pruned.elapsed() >= PRUNE {
             self.pruned = Instant::now();
-            if let Err(e) = self.ledger.prune(super::wall_now(), receipt.core.horizon()) {
+            match self.ledger.prune(super::wall_now(), receipt.core.horizon()) {
+                Ok(waiting) if waiting >= MANY_WAITING => self.health.wrong(
+                    "messages that wait",
+                    format!(
+                        "there are {waiting}: see which outlet is away; from {} on the oldest are left out and say so",
+                        outbox::MOST
+                    ),
+                ),
+                Ok(_) => self.health.well("messages that wait"),
                 // what is past its time lies there a little longer
-                tracing::warn!("{e}");
+                Err(e) => tracing::warn!("{e}"),
             }
             match self.ledger.overdue(super::wall_now()) {
                 Ok(overdue) => {

@@ -4,6 +4,7 @@
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
 use super::case::{Incident, IncidentState};
 use super::clock::Reminder;
+use crate::ledger::outbox::Omitted;
 use crate::ledger::read::FindingRow;
 use crate::model::{Finding, FindingVerdict, Held, Order, OrderState, Purpose, Severity, WallTime};
 use crate::pipeline::EventRow;
@@ -217,6 +218,26 @@ pub fn reminder(at: WallTime, reminder: &Reminder) -> Value {
         "metadata": metadata(&clock.incident.to_string(), at),
         "finding_info_list": [{"uid": clock.incident.to_string(), "title": clock.what}],
         "unmapped": { "clock": clock.name, "standing": reminder.standing.name(), "due": clock.due, "to": clock.to.name() },
+    }))
+}
+
+/// Messages that were left out: of no class, for it is about us.
+pub fn omitted(at: WallTime, omitted: &Omitted) -> Value {
+    strip(json!({
+        "class_uid": 0,
+        "class_name": "Base Event",
+        "category_uid": 0,
+        "activity_id": 99,
+        "activity_name": "Omit",
+        "type_uid": 99,
+        "time": at.0,
+        "severity_id": Severity::High.ocsf(),
+        "severity": severity_name(Severity::High),
+        "message": omitted.text(),
+        "metadata": metadata(&format!("omitted-{}", omitted.last), at),
+        "start_time": omitted.since,
+        "end_time": omitted.until,
+        "unmapped": { "findings": omitted.findings, "orders": omitted.orders, "others": omitted.others },
     }))
 }
 

@@ -15,8 +15,8 @@ pub mod history;
 pub mod read;
 mod reminder;
 pub mod retention;
-pub mod message;
 pub mod note;
+pub mod outbox;
 pub mod seal;
 pub mod sizes;
 pub mod verify;
@@ -29,7 +29,7 @@ use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
 use file::{file_at, lock, migrate, open_file};
 pub use read::Reader;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 pub use seal::Keys;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -171,26 +171,6 @@ impl Ledger {
     /// How long a session lives at most: so long after its last sight its id stays sealed.
     pub fn set_session_life(&mut self, life: Millis) {
         self.session_life = life;
-    }
-
-    /// Which outlets there are from now on: of others nothing is remembered.
-    ///
-    /// # Errors
-    /// The file can't be written.
-    pub fn set_outlets<'a>(&self, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
-        let names: Vec<&String> = names.collect();
-        let run = |c: &Connection| -> rusqlite::Result<()> {
-            let known: Vec<String> =
-                c.prepare("SELECT name FROM outlets")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
-            for gone in known.iter().filter(|name| !names.contains(name)) {
-                c.execute("DELETE FROM outlets WHERE name = ?", [gone])?;
-            }
-            for name in names {
-                c.execute("INSERT OR IGNORE INTO outlets VALUES (?, 0, NULL)", [name])?;
-            }
-            Ok(())
-        };
-        run(self.connection()?).map_err(sql_error("writing the outlets", &self.path()))
     }
 
     /// The keys of this installation.
@@ -457,21 +437,20 @@ impl Ledger {
     }
 
     /// Drops what is past its time: state that expired before `horizon`, sealed sessions, delivered messages. Never changes a
-    /// result: the core takes such state for gone already.
+    /// result: the core takes such state for gone already. Says how many messages wait.
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn prune(&mut self, now: WallTime, horizon: EventTime) -> Result<(), Error> {
+    pub fn prune(&mut self, now: WallTime, horizon: EventTime) -> Result<u64, Error> {
         let path = self.path();
         let run = |c: &Connection| -> rusqlite::Result<()> {
             c.execute("DELETE FROM sessions WHERE expires < ?", [now.0])?;
             c.execute("DELETE FROM state WHERE expires < ?", [horizon.0])?;
-            c.execute("DELETE FROM outbox WHERE sequence <= coalesce((SELECT min(delivered) FROM outlets), (SELECT max(sequence) FROM outbox))", [])?;
             Ok(())
         };
         run(self.connection()?).map_err(sql_error("pruning", &path))?;
         self.sealed.retain(|_, until| *until >= now);
-        Ok(())
+        self.prune_outbox(outbox::MOST)
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, Error> {
@@ -479,35 +458,6 @@ impl Ledger {
             .query_row("SELECT value FROM meta WHERE key = ?", [key], |r| r.get(0))
             .optional()
             .map_err(sql_error("reading a setting", &self.path()))
-    }
-
-    /// The messages that an outlet has not been given, oldest first, at most `most`.
-    ///
-    /// # Errors
-    /// The file can't be read or written.
-    pub fn undelivered(&self, outlet: &str, most: usize) -> Result<Vec<message::Message>, Error> {
-        let run = |c: &Connection| -> rusqlite::Result<Vec<message::Message>> {
-            c.prepare_cached(
-                "SELECT sequence, made, kind, body FROM outbox WHERE sequence > coalesce((SELECT delivered FROM outlets WHERE name = ?), 0) ORDER BY sequence LIMIT ?",
-            )?
-            .query_map(params![outlet, most as i64], |r| {
-                Ok(message::Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
-            })?
-            .collect()
-        };
-        run(self.connection()?).map_err(sql_error("reading the outbox", &self.path()))
-    }
-
-    /// An outlet took every message up to `sequence`, or could not, and why.
-    ///
-    /// # Errors
-    /// The file can't be written.
-    pub fn delivered(&self, outlet: &str, sequence: Option<u64>, error: Option<&str>) -> Result<(), Error> {
-        let sql = "INSERT INTO outlets VALUES (?1, coalesce(?2, 0), ?3) ON CONFLICT DO UPDATE SET delivered = coalesce(?2, delivered), error = ?3";
-        self.connection()?
-            .execute(sql, params![outlet, sequence, error])
-            .map_err(sql_error("writing the outbox", &self.path()))?;
-        Ok(())
     }
 }
 

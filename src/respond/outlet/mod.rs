@@ -24,7 +24,7 @@ pub use webhook::WebhookTarget;
 
 use crate::incident::clock::Reminder;
 use crate::incident::ocsf;
-use crate::ledger::message::Message as Row;
+use crate::ledger::outbox::{Message as Row, Omitted};
 use crate::model::{Finding, Held, Order, OrderState, Severity, WallTime};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -41,6 +41,8 @@ pub enum Told {
     Checkpoint(Checkpoint),
     /// A clock that nears its end, or has passed it.
     Reminder(WallTime, Box<Reminder>),
+    /// What was left out, for this receiver was away too long.
+    Omitted(WallTime, Omitted),
 }
 
 /// A signed head of the evidence tree.
@@ -73,6 +75,7 @@ impl Told {
         match row.kind.as_str() {
             "finding" => serde_json::from_str(&row.body).map(Told::Finding),
             "reminder" => serde_json::from_str(&row.body).map(|reminder| Told::Reminder(row.made, reminder)),
+            "omitted" => serde_json::from_str(&row.body).map(|omitted| Told::Omitted(row.made, omitted)),
             "checkpoint" => Ok(Told::Checkpoint(Checkpoint { at: row.made, note: row.body.clone() })),
             _ => serde_json::from_str(&row.body).map(Told::Order),
         }
@@ -87,6 +90,7 @@ impl Told {
             }
             Told::Checkpoint(_) => Severity::Informational,
             Told::Reminder(_, reminder) => reminder.severity(),
+            Told::Omitted(..) => Severity::High,
             Told::Order(order) => match order.state {
                 OrderState::Failed | OrderState::Unknown | OrderState::Waiting | OrderState::Held => Severity::High,
                 OrderState::Done => Severity::Medium,
@@ -102,6 +106,7 @@ impl Told {
             Told::Finding(finding) => ocsf::told(finding),
             Told::Order(order) => ocsf::order(order),
             Told::Reminder(at, reminder) => ocsf::reminder(*at, reminder),
+            Told::Omitted(at, omitted) => ocsf::omitted(*at, omitted),
             // no class of OCSF is about it: only syslog is told
             Told::Checkpoint(_) => serde_json::Value::Null,
         }
@@ -168,7 +173,7 @@ impl Target {
             (Target::Ocsf(target), _) => target.severity,
             (Target::Webhook(target), _) => target.severity,
         };
-        told.severity() >= least || told.is_test()
+        told.severity() >= least || told.is_test() || matches!(told, Told::Omitted(..))
     }
 
     /// What is wrong with it, as far as can be told without looking at the disk.
@@ -191,5 +196,32 @@ impl Target {
             Target::Ocsf(_) | Target::Checkpoints(_) => told.line(),
             Target::Webhook(_) => notice::Notice::of(told).to_json(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_is_told_by_every_outlet_but_the_one_of_heads() {
+        let body = r#"{"last":19,"findings":17,"orders":2,"others":3,"since":981,"until":997}"#.to_owned();
+        let told = Told::read(&Row { sequence: 19, made: WallTime(5), kind: "omitted".into(), body }).unwrap();
+        let syslog: SyslogTarget = toml::from_str("severity = 'critical'").unwrap();
+        let sender = syslog::Sender::new("portal", 7);
+        let targets = [
+            (Target::Syslog(syslog), "OMITTED [tripline@32473 id=\"19\" severity=\"high\" findings=\"17\""),
+            (Target::Ocsf(toml::from_str("path = '/x'\nseverity = 'critical'").unwrap()), "\"class_uid\":0,"),
+            (
+                Target::Webhook(toml::from_str("url = 'https://x.example'\nseverity = 'critical'").unwrap()),
+                "\"kind\":\"omitted\"",
+            ),
+        ];
+        for (target, shows) in targets {
+            assert!(target.wants(&told));
+            let message = target.message(&told, &sender);
+            assert!(message.contains(shows) && message.contains("tripline findings list --since"), "{message}");
+        }
+        assert!(!Target::Checkpoints(toml::from_str("path = '/x'").unwrap()).wants(&told));
     }
 }

@@ -5,6 +5,7 @@
 //! message say something else, call everybody, or show a link.
 use super::{Told, syslog};
 use crate::incident::clock::Reminder;
+use crate::ledger::outbox::Omitted;
 use crate::model::{EventTime, Finding, Order, Severity, Shown, cut, id::hex};
 use crate::respond::escape;
 use crate::respond::secret::Secret;
@@ -133,6 +134,7 @@ impl Notice {
             Told::Order(order) => of_order(order),
             Told::Checkpoint(_) => Texts::default(),
             Told::Reminder(_, reminder) => of_reminder(reminder),
+            Told::Omitted(_, omitted) => of_omitted(omitted),
         };
         let severity = told.severity();
         let fields = Texts { severity: Some(severity.name().into()), level: Some(level(severity).into()), ..fields };
@@ -228,6 +230,17 @@ fn of_reminder(reminder: &Reminder) -> Texts {
         policy: Some(clock.name.to_string()),
         time: some(clock.due.as_ref()),
         state: Some(reminder.standing.name().into()),
+        ..Texts::default()
+    }
+}
+
+fn of_omitted(omitted: &Omitted) -> Texts {
+    Texts {
+        kind: Some("omitted".into()),
+        id: Some(omitted.last.to_string()),
+        text: Some(omitted.text()),
+        title: Some("messages were left out".into()),
+        time: some(omitted.since.as_ref()),
         ..Texts::default()
     }
 }

@@ -6,6 +6,7 @@
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
 use super::{Checkpoint, Told};
 use crate::incident::clock::Reminder;
+use crate::ledger::outbox::Omitted;
 use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -99,6 +100,7 @@ impl Message {
             Told::Order(order) => Message::order(order, Severity::High),
             Told::Checkpoint(checkpoint) => Message::checkpoint(checkpoint),
             Told::Reminder(at, reminder) => Message::reminder(*at, reminder),
+            Told::Omitted(at, omitted) => Message::omitted(*at, omitted),
         }
     }
 
@@ -131,6 +133,24 @@ impl Message {
             required: vec![("id", clock.incident.to_string()), ("severity", reminder.severity().name().into())],
             optional: params.0,
             text: reminder.text(),
+        }
+    }
+
+    /// The message of what was left out.
+    fn omitted(at: WallTime, omitted: &Omitted) -> Message {
+        let mut params = Params::default();
+        params.add("findings", omitted.findings);
+        params.add("orders", omitted.orders);
+        params.add("others", omitted.others);
+        params.add_some("since", omitted.since);
+        params.add_some("until", omitted.until);
+        Message {
+            level: level(Severity::High) as u8,
+            at,
+            kind: "OMITTED",
+            required: vec![("id", omitted.last.to_string()), ("severity", Severity::High.name().into())],
+            optional: params.0,
+            text: omitted.text(),
         }
     }
 
