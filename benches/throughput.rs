@@ -127,7 +127,9 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
         let copy = tempfile::NamedTempFile::new().expect("a scratch file");
         copy.as_file().write_all(text.as_bytes()).expect("written");
         let config = Config::read(copy.path()).expect("a good configuration");
-        return (config.rules(keys.secrets()).expect("good rules"), config.trails(Until::EndOfFile));
+        let rules = config.rules(keys.secrets()).expect("good rules");
+        let trails = config.trails(Until::EndOfFile, &rules);
+        return (rules, trails);
     }
     let name = SourceName("portal".into());
     let paths = vec![world.join("portal-audit.jsonl").to_string_lossy().into_owned()];
@@ -136,6 +138,7 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
         paths,
         start: Start::Beginning,
         framing: Framing::Lines,
+        columns: None,
         until: Until::EndOfFile,
     };
     let profiles = [config::TrailProfile::plain(name, "tripline-portal")];

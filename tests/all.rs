@@ -7,6 +7,7 @@ mod confine;
 mod confined;
 mod corpora;
 mod crash;
+mod csv_trails;
 mod cut;
 mod demo;
 mod disks;

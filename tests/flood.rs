@@ -105,6 +105,7 @@ fn batch(lines: &[String], from: u64) -> Batch {
         stretch: Stretch { file: FileId { device: 1, inode: 1, born_ns: 1 }, from, to },
         discontinuity: None,
         observed: WallTime(BEGINNING + 10 * DAY),
+        header: None,
         witness: Digest::of(&data),
         data: data.into(),
         frames,

@@ -198,6 +198,7 @@ fn batch(lines: &[&[u8]]) -> Batch {
         size: data.len() as u64,
         data: data.into(),
         frames,
+        header: None,
         witness: Digest([0; 32]),
     }
 }

@@ -63,7 +63,7 @@ pub fn run(args: &LearnArgs) -> Result<Exit, Failure> {
 
 /// The files as what they are read: one each.
 fn specs(args: &LearnArgs, config: &Config, rules: &Rules) -> Result<Vec<TrailSpec>, Failure> {
-    let trails = config.trails(Until::EndOfFile);
+    let trails = config.trails(Until::EndOfFile, rules);
     args.files
         .iter()
         .map(|file| {

@@ -122,7 +122,11 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         Place::ThrowAway(_) => (Durability::None, Arc::new(Keys::throw_away().map_err(Failure::new)?)),
     };
     let (rules, trails) = match &config {
-        Some(config) => (config.rules(keys.secrets())?, config.trails(Until::EndOfFile)),
+        Some(config) => {
+            let rules = config.rules(keys.secrets())?;
+            let trails = config.trails(Until::EndOfFile, &rules);
+            (rules, trails)
+        }
         None => recognised(&args.files, &keys, args.format)?,
     };
     let rules = Arc::new(rules);
@@ -231,8 +235,20 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
                 found.share * 100.0
             );
         }
-        let framing = if found.documents { Framing::JsonDocuments } else { Framing::Lines };
-        trails.push(TrailSpec { name: name.clone(), paths, start: Start::Beginning, framing, until: Until::EndOfFile });
+        let columns = normaliser.columns(found.profile);
+        let framing = match &columns {
+            Some(_) => Framing::CSV,
+            None if found.documents => Framing::JsonDocuments,
+            None => Framing::Lines,
+        };
+        trails.push(TrailSpec {
+            name: name.clone(),
+            paths,
+            start: Start::Beginning,
+            framing,
+            columns,
+            until: Until::EndOfFile,
+        });
         profiles.push(TrailProfile::plain(name, profile));
     }
     if trails.is_empty() {

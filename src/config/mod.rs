@@ -155,13 +155,12 @@ impl Config {
         (!faults.is_empty()).then_some(faults)
     }
 
-    /// What the source is told about each trail.
-    pub fn trails(&self, until: Until) -> Vec<TrailSpec> {
-        self.written
-            .trail
-            .iter()
-            .map(|t| TrailSpec {
-                name: SourceName(t.name.as_str().into()),
+    /// What the source is told about each trail; `rules` are those that the same file asks for.
+    pub fn trails(&self, until: Until, rules: &Rules) -> Vec<TrailSpec> {
+        let spec = |t: &written::Trail| {
+            let name = SourceName(t.name.as_str().into());
+            let columns = rules.trails.get(&name).and_then(|profile| rules.normaliser.columns(*profile));
+            TrailSpec {
                 paths: self.paths(t),
                 start: match t.start {
                     written::Start::Beginning => Start::Beginning,
@@ -170,11 +169,16 @@ impl Config {
                 until,
                 framing: match t.framing {
                     _ if !t.receive.is_empty() => Framing::Spool,
+                    written::Framing::Lines if columns.is_some() => Framing::CSV,
                     written::Framing::Lines => Framing::Lines,
                     written::Framing::JsonDocuments => Framing::JsonDocuments,
                 },
-            })
-            .collect()
+                // what comes wrapped has the header that its profile states
+                columns: columns.filter(|_| t.wrapping() == Wrapping::default()),
+                name,
+            }
+        };
+        self.written.trail.iter().map(spec).collect()
     }
 
     fn paths(&self, trail: &written::Trail) -> Vec<String> {
@@ -443,6 +447,12 @@ pub fn rules(
                 continue;
             }
         };
+        let columns = normaliser.columns(found);
+        if *wrapping != Wrapping::default() && columns.is_some_and(|columns| columns.stated.is_none()) {
+            faults.push(format!(
+                "trail {source}: what is received, or lies in an envelope, has no header of CSV: let the profile {profile:?} state it (`header`)"
+            ));
+        }
         trails.insert(source.clone(), found);
     }
     let enricher = Enricher::new(tables.databases, tables.networks)

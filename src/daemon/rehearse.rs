@@ -101,6 +101,7 @@ fn last_time(rules: &Rules, spec: &TrailSpec, path: &Path, now: WallTime) -> Opt
         observed: now,
         data: data.into(),
         frames,
+        header: None,
         witness: Digest::of(b""),
         size,
     };

@@ -300,6 +300,7 @@ mod tests {
             observed: WallTime(0),
             data: data.clone(),
             frames: (0..times.len()).map(frame).collect(),
+            header: None,
             witness: Digest::of(&data),
             size: data.len() as u64,
         };

@@ -247,8 +247,9 @@ struct Following {
 impl Following {
     fn follow(&mut self, cursors: Vec<Cursor>) -> std::io::Result<()> {
         self.said.say(self.around.rules.silences.iter(), wall_now());
-        self.around.gate = Arc::new(Gate::new(self.config.trails(Until::Forever).into_iter().map(|t| t.name)));
-        self.trails = Some(Trails::start(self.config.trails(Until::Forever), cursors, &self.around)?);
+        let trails = self.config.trails(Until::Forever, &self.around.rules);
+        self.around.gate = Arc::new(Gate::new(trails.iter().map(|t| t.name.clone())));
+        self.trails = Some(Trails::start(trails, cursors, &self.around)?);
         Ok(())
     }
 

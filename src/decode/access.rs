@@ -94,6 +94,7 @@ impl Plan for Access {
     fn decode(
         &self,
         text: &str,
+        _: Option<&str>,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),

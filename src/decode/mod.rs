@@ -6,6 +6,7 @@
 //! be parsed must not be cheaper for an attacker than input that can.
 
 pub mod access;
+pub mod csv;
 pub mod json;
 mod json_path;
 mod json_text;
@@ -13,7 +14,7 @@ pub mod keycloak;
 pub mod syslog;
 
 /// The formats. To add one: a file beside this one, and a line here.
-pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT, keycloak::FORMAT];
+pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT, csv::FORMAT, keycloak::FORMAT];
 
 /// A way to write records as text.
 pub struct Format {
@@ -45,22 +46,30 @@ pub struct Wish {
     pub split: Option<String>,
     /// Keys of wrappers that hold the record proper.
     pub inside: Vec<String>,
+    /// The header that holds where a file states none.
+    pub header: Option<String>,
 }
 
 /// The compiled wish: reads one frame.
 pub trait Plan: Send + Sync {
-    /// Finds the records of `text` and hands each to `each`, in order. `clipped`: the text is only the beginning of a
-    /// frame, and what can be read of it is still a record.
+    /// Finds the records of `text` and hands each to `each`, in order. `header` is the one that stands before it in its file, for a
+    /// format with headers. `clipped`: the text is only the beginning of a frame, and what can be read of it is still a record.
     ///
     /// # Errors
     /// Where nothing more can be read; records handed on before stay true.
     fn decode(
         &self,
         text: &str,
+        header: Option<&str>,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject>;
+
+    /// The frame as people read it, where its text does not say what it holds: an object of JSON.
+    fn shown(&self, _text: &str, _header: Option<&str>) -> Option<String> {
+        None
+    }
 }
 
 /// Why a frame, or the rest of it, is no record.
@@ -186,6 +195,11 @@ impl Cells {
         self.cells.clear();
         self.cells.resize(fields, Cell::default());
         self.arena.clear();
+    }
+
+    /// Whether something was put into a cell.
+    fn is_set(&self, field: usize) -> bool {
+        self.cells.get(field).is_some_and(|cell| cell.kind != Kind::Absent)
     }
 
     /// Sets a cell that is still empty; the first value wins.

@@ -122,6 +122,8 @@ pub struct Batch {
     pub data: Arc<[u8]>,
     /// The frames, in file order; every byte of the stretch is in one, or in a newline, or in the rest of a clipped one.
     pub frames: Vec<Frame>,
+    /// The header that stands before them in their file, where files of this trail have one: it names the columns of CSV.
+    pub header: Option<Arc<str>>,
     /// SHA-256 of the last [`super::limits::WITNESS_BYTES`] (or fewer) bytes of the file before `stretch.to`.
     pub witness: Digest,
     /// Size of the file when it was read, in bytes: `size - stretch.to` is the lag.
@@ -148,6 +150,7 @@ impl Batch {
             discontinuity: None,
             data: self.data.clone(),
             frames,
+            header: self.header.clone(),
             ..self
         };
         self.stretch.to = at;

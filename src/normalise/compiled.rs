@@ -6,6 +6,7 @@ use super::stamp::Notation;
 use super::written::{self, OneOrMore};
 use crate::decode::{Format, Plan, Wish};
 use crate::model::{Activity, Field, Outcome, Vouched};
+use crate::source::csv::Columns;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub(super) struct Profile {
     pub log_sources: Vec<crate::policy::LogSource>,
     pub format: &'static Format,
     pub plan: Box<dyn Plan>,
+    /// By which headers are known, where its format has any.
+    pub columns: Option<Arc<Columns>>,
     pub zone: TimeZone,
     pub id: Vec<Getter>,
     pub vouched: Vouched,
@@ -137,14 +140,25 @@ impl Compiler {
         let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set)).collect::<Result<_, _>>()?;
         let secret_keys = secret_keys(&written);
         let wanted = raw_fields.iter().map(|name| self.names.cell(name)).collect();
-        let wish =
-            Wish { fields: self.names.0, records: written.records, split: written.split, inside: written.inside };
+        let is_csv = format.name == crate::decode::csv::FORMAT.name;
+        if written.header.is_some() && !is_csv {
+            return Err(("header".to_owned(), format!("`header` is for the format csv, not for {}", format.name)));
+        }
+        let columns = is_csv.then(|| Columns::new(self.names.0.iter().cloned(), written.header.clone()).into());
+        let wish = Wish {
+            fields: self.names.0,
+            records: written.records,
+            split: written.split,
+            inside: written.inside,
+            header: written.header,
+        };
         Ok(Profile {
             plan: about("", (format.plan)(&wish))?,
             name: written.name.into(),
             title: written.title,
             log_sources: written.log_sources,
             format,
+            columns,
             zone,
             id,
             vouched: written.session_vouched_by.unwrap_or(Vouched::Client),

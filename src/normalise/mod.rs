@@ -20,6 +20,7 @@ use crate::model::{
     Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
     Outcome, Text,
 };
+use crate::source::csv::Columns;
 use crate::source::spool;
 use compiled::{Part, Profile};
 use getter::Taken;
@@ -202,7 +203,13 @@ impl Normaliser {
         wanted.iter().copied().filter(|field| !provides.contains(field)).collect()
     }
 
-    /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
+    /// By which the headers in files of this profile are known, where its format has any.
+    pub fn columns(&self, profile: ProfileRef) -> Option<Arc<Columns>> {
+        self.profiles[profile.0].written.columns.clone()
+    }
+
+    /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]) but where it
+    /// would not say what it holds without its header, and an id
     /// made of content does not tell equal lines apart yet (`evidence.own_id` says so).
     ///
     /// # Errors
@@ -226,9 +233,14 @@ impl Normaliser {
         let at = Place { batch, frame, digest: Digest::of(bytes).short(), unwrapped: &unwrapped };
         let first = out.len();
         let clipped = frame.flags.clipped || frame.flags.unterminated;
-        let result = profile.plan.decode(text, clipped, &mut scratch.cells, &mut |record| {
+        let header = batch.header.as_deref();
+        let result = profile.plan.decode(text, header, clipped, &mut scratch.cells, &mut |record| {
             out.push(profile.event(record, &at, zone));
         });
+        if let Some(shown) = profile.plan.shown(text, header) {
+            let redacted = self.redactor.redact(&shown, &profile.secret_keys);
+            out[first..].iter_mut().for_each(|event| event.evidence.redacted = redacted.as_str().into());
+        }
         if result.is_err() {
             // What follows a complete record on its line is not a record of this trail's writer.
             out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);

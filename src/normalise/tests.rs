@@ -22,6 +22,7 @@ fn batch(lines: &[&[u8]], flags: FrameFlags) -> Batch {
         observed: WallTime(1_800_000_000_000),
         data: data.into(),
         frames,
+        header: None,
         witness: Digest([0; 32]),
         size: to,
     }

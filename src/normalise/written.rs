@@ -30,6 +30,9 @@ pub(super) struct Profile {
     /// Keys of wrappers that hold the record proper.
     #[serde(default)]
     pub inside: Vec<String>,
+    /// `csv`: the header that holds for files without one.
+    #[serde(default)]
+    pub header: Option<String>,
     /// The product's own id of the act; without one, the content is the identity.
     #[serde(default)]
     pub id: OneOrMore,

@@ -150,16 +150,17 @@ impl Rules {
     /// a client may have filled with anything.
     fn keep_line(&self, event: &mut Event, line: &[u8]) {
         let Some(profile) = self.trails.get(&event.evidence.source) else { return };
-        if !event.evidence.redacted.is_empty() {
-            return;
-        }
         let session = event.session.as_ref().map(|s| s.id.clone()).filter(|id| id.len() >= SECRET_BYTES);
-        let clean = |text: &[u8]| {
-            let kept = self.normaliser.redact(*profile, text);
-            // wherever else the line repeats it
-            session.as_ref().map_or_else(|| kept.clone(), |id| kept.replace(id.as_str(), "[cut]"))
+        // wherever else the line repeats it
+        let cut_session = |kept: String| match &session {
+            Some(id) => kept.replace(id.as_str(), "[cut]"),
+            None => kept,
         };
-        event.evidence.redacted = clean(line).into();
+        let clean = |text: &[u8]| cut_session(self.normaliser.redact(*profile, text));
+        event.evidence.redacted = match event.evidence.redacted.is_empty() {
+            true => clean(line).into(),
+            false => cut_session(event.evidence.redacted.to_string()).into(),
+        };
         for text in [&mut event.origin.user_agent, &mut event.reason, &mut event.target].into_iter().flatten() {
             let kept = clean(text.as_bytes());
             if kept != text.as_str() {

@@ -92,6 +92,7 @@ impl Rules {
             observed: last.observed,
             data: Arc::from([]),
             frames: Vec::new(),
+            header: None,
             witness: Digest::of(b""),
             size: last.evidence.to,
         };

@@ -1,5 +1,8 @@
 //! One generation of a trail's file: reads on from where it stands, and notices when the bytes behind it are no longer those it read.
+mod header;
+
 use super::SourceError;
+use super::csv::Columns;
 use super::cursor::Cursor;
 use super::frame::{self, DOCUMENT_BYTES, Framed, Framing, Open, Skip};
 use super::open::{OpenFile, Stat};
@@ -18,6 +21,8 @@ pub struct Reading<'a> {
     pub source: &'a SourceName,
     /// How they are cut.
     pub framing: Framing,
+    /// By which its headers are known, where it has any.
+    pub columns: Option<&'a Columns>,
     /// The clock.
     pub now: WallTime,
 }
@@ -53,6 +58,8 @@ pub struct Generation {
     pub left: Option<Left>,
     /// The bytes before `offset` that its witness is made of.
     tail: Vec<u8>,
+    /// The header that holds for what lies at `offset`; not looked for yet where something lies before that.
+    header: Option<Option<Arc<str>>>,
     /// An unfinished frame at `offset` that is too long to keep.
     long: Option<Long>,
     /// Size and time of modification at which everything that can be handed on was.
@@ -101,6 +108,7 @@ impl Generation {
             declares: None,
             left: None,
             tail: Vec::new(),
+            header: None,
             long: None,
             caught_up: None,
         }
@@ -263,6 +271,10 @@ impl Generation {
         stat: &Stat,
         scratch: &mut Vec<u8>,
     ) -> Result<Option<Batch>, SourceError> {
+        if let Some(columns) = reading.columns {
+            self.look_for_header(reading, columns)?;
+        }
+        let framing = self.framing(reading.framing);
         let mut want = BATCH_BYTES;
         // Ends: `want` doubles up to DOCUMENT_BYTES, where an unfinished frame is `Long`.
         loop {
@@ -276,8 +288,11 @@ impl Generation {
             let bytes = &scratch[witness..count];
             let ended = bytes.len() < want;
             refuse_utf16(&self.path, self.offset, bytes)?;
-            let Framed { frames, covered, open } =
-                frame::frames(reading.framing, bytes, self.offset, self.last && ended);
+            let framed = frame::frames(framing, bytes, self.offset, self.last && ended);
+            let Framed { frames, covered, open } = match reading.columns {
+                Some(columns) => self.up_to_header(columns, bytes, framed),
+                None => framed,
+            };
             let all = open == Open::Held || (open == Open::Nothing && covered == bytes.len());
             if ended && all {
                 self.caught_up = Some((stat.size, stat.modified_ns));
@@ -410,6 +425,7 @@ impl Generation {
             observed: reading.now,
             data,
             frames,
+            header: self.header.clone().flatten(),
             witness: Digest::of(&self.tail),
             size: self.size.max(to),
         }
@@ -459,6 +475,7 @@ impl Generation {
         self.head.clear();
         self.offset = 0;
         self.tail.clear();
+        self.header = None;
         self.long = None;
         self.caught_up = None;
     }

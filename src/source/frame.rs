@@ -3,6 +3,7 @@
 //! A call sees the bytes from the cursor on and says how many of them are covered. What is not covered is an unfinished
 //! frame: it is read again with the next call, so that a cursor never stands inside a frame, and how the bytes arrived
 //! cannot matter. An unfinished frame beyond its limit is passed over by a [`Skip`], which needs no memory.
+use super::csv::End;
 use super::json::DocumentScan;
 use super::spool::{HEADER_BYTES, Header};
 use crate::model::limits::{BATCH_BYTES, BATCH_FRAMES, FRAME_BYTES};
@@ -21,6 +22,13 @@ pub enum Framing {
     JsonDocuments,
     /// The payload of a record of a spool file ([`super::spool`]).
     Spool,
+    /// A record of CSV with this delimiter: a line, and the next ones where quotes go over its end ([`super::csv`]).
+    Csv(u8),
+}
+
+impl Framing {
+    /// CSV before its header has shown the delimiter.
+    pub const CSV: Framing = Framing::Csv(b',');
 }
 
 /// The frames of some bytes. `start` and `end` count from the first of these bytes.
@@ -62,6 +70,7 @@ pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
             Framing::Lines => cutter.line(),
             Framing::JsonDocuments => cutter.document(),
             Framing::Spool => cutter.spooled(),
+            Framing::Csv(delimiter) => cutter.csv(delimiter),
         };
         if let Some(open) = step {
             break open;
@@ -154,6 +163,20 @@ impl Cutter<'_> {
             }
             None if self.bytes.len() - self.at >= DOCUMENT_BYTES => Some(Open::Long(Skip::Document(scan))),
             None => Some(Open::Held),
+        }
+    }
+
+    /// Takes one record of CSV. `None`: go on.
+    fn csv(&mut self, delimiter: u8) -> Option<Open> {
+        // a record does not begin with what a power loss left
+        let nuls = leading_nuls(&self.bytes[self.at..]);
+        match super::csv::end(&self.bytes[self.at + nuls..], delimiter, self.last) {
+            End::At(length) => {
+                let end = self.at + nuls + length;
+                self.push(self.at, end, end + 1, false);
+                None
+            }
+            End::Unknown => Some(self.unfinished_line()),
         }
     }
 

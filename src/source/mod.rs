@@ -34,6 +34,7 @@
 //! [`Discontinuity::Lost`]: crate::model::Discontinuity::Lost
 
 pub mod compressed;
+pub mod csv;
 mod cursor;
 mod file;
 mod follower;
@@ -59,6 +60,7 @@ pub use watch::Watcher;
 use crate::model::SourceName;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The most files of one trail that are followed at a time; the most recently written ones are taken.
 pub const MAX_FILES: usize = 4096;
@@ -76,6 +78,8 @@ pub struct TrailSpec {
     pub start: Start,
     /// What a frame is.
     pub framing: Framing,
+    /// By which the headers in its files are known, where they have any.
+    pub columns: Option<Arc<csv::Columns>>,
     /// Whether the files are still being written.
     pub until: Until,
 }

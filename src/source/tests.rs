@@ -70,6 +70,7 @@ impl Trail {
             paths: names.iter().map(path).collect(),
             start: Start::Beginning,
             framing: Framing::Lines,
+            columns: None,
             until: Until::Forever,
         };
         change(&mut spec);

@@ -37,6 +37,7 @@ targets! {
     compressed
     config
     control
+    csv
     escape
     framing
     journal
@@ -92,7 +93,7 @@ pub fn json_like_serde(data: &[u8]) {
     let names: Vec<String> = LIKE_SERDE.iter().map(|(name, _)| (*name).to_owned()).collect();
     let plan = (decode::json::FORMAT.plan)(&Wish { fields: names, ..Wish::default() }).expect("these are names");
     let mut seen = 0;
-    let result = plan.decode(&text, false, &mut Cells::default(), &mut |record| {
+    let result = plan.decode(&text, None, false, &mut Cells::default(), &mut |record| {
         let document = documents.get(seen).expect("no more records than there are documents");
         seen += 1;
         for (n, (name, steps)) in LIKE_SERDE.iter().enumerate().filter(|_| !record.ambiguous) {
@@ -207,7 +208,7 @@ fn decoded(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> Option<(
     let mut cells = Cells::default();
     let mut read = || {
         let mut out = Records::new();
-        let result = plan.decode(&text, clipped, &mut cells, &mut |record| {
+        let result = plan.decode(&text, None, clipped, &mut cells, &mut |record| {
             let values = (0..wish.fields.len()).map(|n| format!("{:?}", record.get(n))).collect();
             out.push((values, record.index, record.ambiguous, record.partial));
         });
@@ -218,6 +219,35 @@ fn decoded(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> Option<(
     assert!(first.0.iter().enumerate().all(|(n, (_, index, ..))| *index as usize == n));
     assert!(first.0.len() <= text.len());
     Some(first)
+}
+
+/// Any record under any header: no panic, twice the same, and never more than one record. A record that is no header shows every
+/// field, and whatever was written as CSV comes out as it went in. Input: a line that is the header, then the record.
+pub fn csv(data: &[u8]) {
+    let (header, record) = halves(data);
+    let (header, record) = (frame_text(header), frame_text(record));
+    let delimiter = source::csv::delimiter(&header);
+    let names: Vec<String> = source::csv::Fields::of(&header, delimiter).map(|name| name.into_owned()).collect();
+    let plan = (decode::csv::FORMAT.plan)(&Wish { fields: names.clone(), ..Wish::default() }).expect("these are names");
+    let mut cells = Cells::default();
+    let mut read = || {
+        let mut out = Vec::new();
+        let result = plan.decode(&record, Some(&header), false, &mut cells, &mut |record| {
+            out.push((0..names.len()).map(|n| record.get(n).text().map(str::to_owned)).collect::<Vec<_>>());
+        });
+        (out, result)
+    };
+    let first = read();
+    assert_eq!(first, read(), "the room that was used before makes a difference");
+    assert!(first.0.len() <= 1);
+    let shown = plan.shown(&record, Some(&header)).expect("there is a header");
+    assert!(serde_json::from_str::<serde_json::Value>(&shown).is_ok_and(|v| v.is_object()), "{shown}");
+    let fields: Vec<String> = record.split('\t').map(str::to_owned).collect();
+    let quoted: Vec<String> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+    let line = quoted.join(",");
+    let mut back = source::csv::Fields::of(&line, b',');
+    assert!(back.by_ref().eq(fields.iter().map(String::as_str)) && !back.broken, "{line}");
+    assert_eq!(source::csv::end(format!("{line}\n").as_bytes(), b',', true), source::csv::End::At(line.len()));
 }
 
 /// Any line has a message, which is its end, and what is around it is taken from what stands before that.
@@ -341,6 +371,7 @@ fn batch(bytes: &[u8], start: usize, flags: FrameFlags) -> Batch {
         observed: NOW,
         data: bytes.into(),
         frames: vec![Frame { start: start as u32, end: bytes.len() as u32, from, to, flags }],
+        header: None,
         witness: Digest::of(b""),
         size: to,
     }
@@ -349,17 +380,19 @@ fn batch(bytes: &[u8], start: usize, flags: FrameFlags) -> Batch {
 /// 2025-11-24.
 const NOW: WallTime = WallTime(1_764_000_000_000);
 
+/// What is shipped, with a trail of each of these profiles.
+static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
+    let trail = |profile: &&str| TrailProfile::plain(SourceName((*profile).into()), *profile);
+    let trails: Vec<_> = TRAILS.iter().map(trail).collect();
+    let secrets = Secrets::new(&[7; 32]);
+    let rules =
+        config::rules(&Texts::shipped(), Tables::default(), &trails, Default::default(), Severity::Low, secrets);
+    Arc::new(rules.expect("what is shipped is right"))
+});
+
 /// The lines of a trail lead to the same findings and orders whether they come as one batch or as two, whatever the maps' seed.
 /// Input: a byte for the trail, a byte for where the batch is cut, then the lines.
 pub fn pipeline(data: &[u8]) {
-    static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
-        let trail = |profile: &&str| TrailProfile::plain(SourceName((*profile).into()), *profile);
-        let trails: Vec<_> = TRAILS.iter().map(trail).collect();
-        let secrets = Secrets::new(&[7; 32]);
-        let rules =
-            config::rules(&Texts::shipped(), Tables::default(), &trails, Default::default(), Severity::Low, secrets);
-        Arc::new(rules.expect("what is shipped is right"))
-    });
     let [which, cut, bytes @ ..] = data else { return };
     let batch = lines(TRAILS[*which as usize % TRAILS.len()], bytes);
     let cut = *cut as usize % (batch.frames.len() + 1);
@@ -400,28 +433,32 @@ fn lines(trail: &str, bytes: &[u8]) -> Batch {
 
 // ---- bytes into frames ----
 
-/// However a file grows, its frames are those of the whole file: the same bytes, places and flags; stretches touch, and a frame
+/// However a file grows, its frames are those of the whole file: the same bytes, places, flags and headers; stretches touch, and a frame
 /// lies in its stretch. Input: a byte for the framing, a byte for how it grows, then the file.
 pub fn framing(data: &[u8]) {
     let [which, seed, bytes @ ..] = data else { return };
-    let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool][*which as usize % 128 % 3];
+    let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool, Framing::CSV][*which as usize % 128 % 4];
     let bytes = inflated(*which, bytes);
     let whole = followed(framing, &bytes, &mut std::iter::once(bytes.len()));
     assert_eq!(whole, followed(framing, &bytes, &mut steps(*seed, &bytes, 12)), "it matters how the file grows");
 }
 
-/// Bytes, places and flags of the frames of a file that grows by those steps.
+type Followed = (Vec<u8>, u64, u64, FrameFlags, Option<Arc<str>>);
+
+/// Bytes, places, flags and headers of the frames of a file that grows by those steps.
 fn followed(
     framing: Framing,
     bytes: &[u8],
     steps: &mut dyn Iterator<Item = usize>,
-) -> Vec<(Vec<u8>, u64, u64, FrameFlags)> {
+) -> Vec<Followed> {
     let place = Place::new();
     let path = place.0.join("log");
     let mut file = std::fs::File::create(&path).expect("a scratch file");
     let paths = vec![source::literal(&path)];
     let name = SourceName("portal".into());
-    let spec = TrailSpec { name, paths, start: Start::Beginning, framing, until: Until::Forever };
+    let columns = source::csv::Columns::new(["time", "actor", "a"].map(str::to_owned), None);
+    let columns = (framing == Framing::CSV).then(|| columns.into());
+    let spec = TrailSpec { name, paths, start: Start::Beginning, framing, columns, until: Until::Forever };
     let mut follower = Follower::open(spec, Vec::new());
     let (mut frames, mut at, mut written) = (Vec::new(), 0, 0);
     let mut take = |batch: Option<Batch>| {
@@ -430,7 +467,7 @@ fn followed(
         at = batch.stretch.to;
         for frame in &batch.frames {
             assert!(batch.stretch.from <= frame.from && frame.from < frame.to && frame.to <= at);
-            frames.push((batch.bytes(frame).to_vec(), frame.from, frame.to, frame.flags));
+            frames.push((batch.bytes(frame).to_vec(), frame.from, frame.to, frame.flags, batch.header.clone()));
         }
         true
     };
@@ -596,7 +633,7 @@ pub fn config(data: &[u8]) {
     std::fs::write(&path, data).expect("room on the disk");
     match config::Config::read(&path) {
         Ok(config) => {
-            assert_eq!(config.trails(Until::Forever).len(), config.written.trail.len());
+            assert_eq!(config.trails(Until::Forever, &RULES).len(), config.written.trail.len());
             config.written.outlets();
         }
         Err(config::ConfigError(faults)) => {

@@ -88,7 +88,7 @@ pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     let learning = Arc::new(config.rules(keys.secrets())?.learning());
     let mut ledger = Ledger::open(place.path(), Durability::None, keys)?;
     let now = crate::daemon::wall_now();
-    let recent = recent(&rules, config.trails(Until::EndOfFile), args.days, now)?;
+    let recent = recent(&rules, config.trails(Until::EndOfFile, &rules), args.days, now)?;
     let left_out = recent.left_out;
     let bar = super::replay::progress(&recent.trails);
     let mut seen = Seen::default();

@@ -10,6 +10,8 @@ with_and_without_hints! {
     e41_a_byte_order_mark_is_skipped_in_every_generation,
     e42_utf_16_is_refused_with_what_to_do,
     e47_documents_over_several_lines_and_several_on_one_line,
+    e50_a_header_holds_for_the_records_behind_it_and_is_found_again,
+    e50_quotes_go_over_lines_as_far_as_they_may,
     a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped,
 }
 
@@ -130,4 +132,81 @@ fn a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped(hints:
     let sizes: Vec<usize> = trail.lines.iter().map(String::len).collect();
     assert_eq!(sizes, [(9 << 20) + 5, FRAME_BYTES, 2]);
     assert!(trail.flags[1].clipped);
+}
+
+fn csv_trail(hints: Hints) -> Trail {
+    let columns = csv::Columns::new(["time", "actor", "ip"].map(str::to_owned), None);
+    Trail::with(hints, &["log"], |spec| (spec.framing, spec.columns) = (Framing::CSV, Some(columns.into())))
+}
+
+/// Looks, and gives every record with the header that it came under.
+fn headed(trail: &mut Trail) -> Vec<(String, String)> {
+    trail.follower.reconcile();
+    let mut out = Vec::new();
+    while let Some(batch) = trail.next() {
+        let header = batch.header.as_deref().unwrap_or("-").to_owned();
+        let record = |frame| String::from_utf8(batch.bytes(frame).to_vec()).unwrap();
+        out.extend(batch.frames.iter().map(|frame| (header.clone(), record(frame))));
+        trail.commit(batch);
+    }
+    out
+}
+
+fn under(header: &str, records: &[&str]) -> Vec<(String, String)> {
+    records.iter().map(|record| (header.to_owned(), (*record).to_owned())).collect()
+}
+
+fn e50_a_header_holds_for_the_records_behind_it_and_is_found_again(hints: Hints) {
+    let mut trail = csv_trail(hints);
+    let first = "time,actor,ip,ua";
+    trail.append("log", format!("\u{feff}{first}\r\n1,ana,x,\"a\nactor;time;ip\nb\"\r\n{first}\r\n2,ben,"));
+    let quoted = "1,ana,x,\"a\nactor;time;ip\nb\"";
+    assert_eq!(headed(&mut trail), under(first, &[quoted]), "what stands in quotes is no header");
+    trail.append("log", "x,\n");
+    assert_eq!(headed(&mut trail), under(first, &["2,ben,x,"]));
+    // written to by another version, with other columns and another delimiter
+    let second = "actor;ip;\"time\"";
+    trail.append("log", format!("3,cho,x,\n{second}\n\"dan;,\ne\";x;4\n"));
+    assert_eq!(headed(&mut trail), [under(first, &["3,cho,x,"]), under(second, &["\"dan;,\ne\";x;4"])].concat());
+    // who begins anew in the middle finds it in the file
+    trail.restart();
+    trail.append("log", "eve;x;5\n");
+    assert_eq!(headed(&mut trail), under(second, &["eve;x;5"]));
+    // and who begins at the end, and another file has its own
+    trail.spec.start = Start::End;
+    trail.cursors.clear();
+    trail.restart();
+    assert_eq!(headed(&mut trail), []);
+    trail.append("log", "fay;x;6\n");
+    assert_eq!(headed(&mut trail), under(second, &["fay;x;6"]));
+    trail.rename("log", "log.1");
+    trail.append("log", "7,gus,x\n");
+    let rest: Vec<_> = (0..40).flat_map(|_| headed(&mut trail)).collect();
+    assert_eq!(rest, under("-", &["7,gus,x"]), "nothing is guessed of a file that states nothing");
+    // a file that was cut begins anew
+    std::fs::write(trail.path("log"), format!("{first}\n8,hal,x,y\n")).unwrap();
+    let rest: Vec<_> = (0..4).flat_map(|_| headed(&mut trail)).collect();
+    assert_eq!(rest, under(first, &["8,hal,x,y"]));
+}
+
+fn e50_quotes_go_over_lines_as_far_as_they_may(hints: Hints) {
+    let mut trail = csv_trail(hints);
+    let long = format!("1,\"{}\",x", "ab\n".repeat(csv::QUOTED_BYTES / 3 - 4));
+    let torn = "2,\"never closed,x";
+    trail.append("log", format!("time,actor,ip\n{long}\n{torn}\n3,ben,x\n"));
+    trail.look();
+    assert_eq!(trail.lines, [long.as_str()], "it may be closed yet");
+    let more: Vec<String> = (4..20_000).map(|n| format!("{n},cho,x")).collect();
+    trail.append("log", format!("{}\n", more.join("\n")));
+    trail.look();
+    assert_eq!(trail.lines[1..3], [torn, "3,ben,x"], "it costs no record but itself");
+    assert_eq!(trail.lines[3..], more);
+    // and one of which the file ends in the middle
+    trail.append("log", "1,\"never\nx,y,z");
+    trail.look();
+    trail.rename("log", "log.1");
+    trail.append("log", "a,b,c\n");
+    trail.settle_for_good();
+    let tail: Vec<&str> = trail.lines.iter().rev().take(3).map(String::as_str).collect();
+    assert_eq!(tail, ["x,y,z", "1,\"never", "a,b,c"]);
 }

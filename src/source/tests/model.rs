@@ -72,6 +72,14 @@ proptest! {
     }
 
     #[test]
+    fn any_split_of_the_bytes_gives_the_same_records_of_csv(
+        bytes in soup(), pieces in prop::collection::vec(0_usize..9, 0..40),
+    ) {
+        let whole = taken(Framing::Csv(b','), &bytes, &[]);
+        prop_assert_eq!(taken(Framing::Csv(b','), &bytes, &pieces), whole);
+    }
+
+    #[test]
     fn lines_are_what_a_naive_split_gives(bytes in soup()) {
         let content = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let strip = |line: &[u8]| {
