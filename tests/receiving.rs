@@ -350,6 +350,9 @@ fn a_journal_that_was_vacuumed_beyond_what_was_read_is_a_gap() {
     receive(90);
     assert_eq!(gaps(&site), 1);
     daemon.stop();
+    // who reads what was received once more finds the same
+    site.replay("again");
+    assert_eq!(site.findings("again"), site.findings("state"));
 }
 
 #[test]

@@ -294,4 +294,66 @@ mod tests {
         assert!(!is_same(entry, "s=0a;i=4f;b=7b;m=1c;t=66;x=ad"), "of the same moment, and says something else");
         assert!(!is_same(entry, "s=0a;i=4f;b=7c;m=1c;t=66;x=ac") && !is_same("s=0a;i=4f", "s=0a;i=50"));
     }
+
+    /// A journal of ten entries, made by systemd's own program.
+    fn journal(dir: &std::path::Path) -> bool {
+        let program = "/lib/systemd/systemd-journal-remote";
+        if !std::path::Path::new(program).exists() {
+            println!("skipped: systemd-journal-remote is not there");
+            return false;
+        }
+        let entry = |n: u64| {
+            format!(
+                "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={n}\n_BOOT_ID=7b1ac8a0a3e54cb9a6a2d2a2b9f3c001\n\
+                 _SYSTEMD_UNIT=portal.service\nMESSAGE=entry {n}\n\n",
+                1_764_235_000_000_000 + n
+            )
+        };
+        let export = dir.join("export");
+        std::fs::write(&export, (1..=10).map(entry).collect::<String>()).unwrap();
+        let output = format!("--output={}/remote.journal", dir.display());
+        std::process::Command::new(program).arg(output).arg(&export).status().unwrap().success()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_long_wait_journalctl_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        if !journal(dir.path()) {
+            return;
+        }
+        let (to, mut taken) = tokio::sync::mpsc::channel(1);
+        let directory = Some(dir.path().to_owned());
+        let mut journal =
+            Journal { units: vec!["portal.service".into()], mark: None, start: Start::Beginning, directory, to };
+        let read = tokio::spawn(async move {
+            let mut child = journal.start().unwrap();
+            let ended = journal.entries(&mut child).await.unwrap();
+            (ended, journal)
+        });
+        let mut messages = Vec::new();
+        // whoever waits for the spool does so for more than a minute
+        while !read.is_finished() && messages.len() < 10 {
+            while taken.is_empty() && !read.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::advance(STALE + Duration::from_secs(1)).await;
+            messages.extend(taken.try_recv());
+        }
+        assert!(read.is_finished(), "it ends before it has given all, to be begun anew");
+        let (ended, mut journal) = read.await.unwrap();
+        messages.extend(taken.try_recv());
+        assert!(ended);
+        let again = tokio::spawn(async move {
+            let mut child = journal.start().unwrap();
+            let _ = journal.entries(&mut child).await;
+        });
+        while messages.len() < 10 {
+            messages.push(taken.recv().await.unwrap());
+        }
+        let said: Vec<_> = messages.iter().map(|m| String::from_utf8_lossy(&m.payload).into_owned()).collect();
+        let all: Vec<_> = (1..=10).map(|n| format!("entry {n}")).collect();
+        assert_eq!(said, all);
+        assert!(messages.iter().all(|m| !m.flags.after_loss));
+        again.abort();
+    }
 }

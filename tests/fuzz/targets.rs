@@ -446,11 +446,7 @@ pub fn framing(data: &[u8]) {
 type Followed = (Vec<u8>, u64, u64, FrameFlags, Option<Arc<str>>);
 
 /// Bytes, places, flags and headers of the frames of a file that grows by those steps.
-fn followed(
-    framing: Framing,
-    bytes: &[u8],
-    steps: &mut dyn Iterator<Item = usize>,
-) -> Vec<Followed> {
+fn followed(framing: Framing, bytes: &[u8], steps: &mut dyn Iterator<Item = usize>) -> Vec<Followed> {
     let place = Place::new();
     let path = place.0.join("log");
     let mut file = std::fs::File::create(&path).expect("a scratch file");
