@@ -138,7 +138,7 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
         paths,
         start: Start::Beginning,
         framing: Framing::Lines,
-        columns: None,
+        names: None,
         until: Until::EndOfFile,
     };
     let profiles = [config::TrailProfile::plain(name, "tripline-portal")];

@@ -67,7 +67,7 @@ impl Bench {
             paths: vec![self.dir.path().join("portal.jsonl").to_str().unwrap().to_owned()],
             start: Start::Beginning,
             framing: Framing::Lines,
-            columns: None,
+            names: None,
             until: Until::Forever,
         };
         let cursors = ledger.cursors().unwrap().into_iter().map(|row| Cursor {

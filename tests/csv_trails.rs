@@ -1,5 +1,5 @@
 //! Trails in CSV: a profile of the operator's own, and files whose columns move.
-use crate::support::{ANY_EXPORT, Site, text, until};
+use crate::support::{ANY_EXPORT, Site, difference, text, until};
 use std::io::Write;
 
 const PROFILE: &str = r#"
@@ -82,17 +82,26 @@ fn e50(args: &[&str]) {
     write(format!("s-dan-1234;export;192.0.2.1;dan;\"t;\n1\";{}\n", at(4)));
     let daemon = site.start(args);
     events(4);
+    // a delimiter that its writer has not quoted
+    write(format!("s-eve-1234;export;192.0.2.1;eve;t;1;{}\n", at(5)));
+    events(5);
     let state = crm(&site);
-    assert_eq!((state["lines"].as_u64(), state["ambiguous"].as_u64()), (Some(4), Some(0)), "{state}");
+    assert_eq!(state["ambiguous"].as_u64(), Some(1), "{state}");
     assert_eq!(state["rejects"].as_object().map_or(0, |r| r.len()), 0, "{state}");
     daemon.stop();
-    assert_eq!(found(&site), ["ana", "ben", "cho", "dan"]);
+    assert_eq!(found(&site), ["ana", "ben", "cho", "dan", "eve"]);
     let kept = site.dump("state").join("\n");
     let line = kept.lines().find(|line| line.contains(r#"\"Who\":\"ana\""#)).unwrap_or_else(|| panic!("{kept}"));
     assert!(
         line.contains(r#"\"Handle\":\"[cut]\""#) && !kept.contains("s-ana"),
         "a session's id is never kept: {line}"
     );
+    // and from what is recorded and the file, the same is made again
+    let (state, again) = (site.path("state"), site.path("again"));
+    let said = site.say(&["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
+    assert!(said.status.success(), "{}", text(&said));
+    let (only_first, only_again) = difference(&site.dump("state"), &site.dump("again"));
+    assert!(only_first.is_empty() && only_again.is_empty(), "{only_first:#?}\n{only_again:#?}");
 }
 
 #[test]
@@ -135,6 +144,41 @@ fn received_csv_is_read_by_the_header_that_its_profile_states_and_must() {
     until("both", || (crm(&site)["events"].as_u64()? == 2).then_some(()));
     daemon.stop();
     assert_eq!(found(&site), ["ana", "ben"]);
+}
+
+#[test]
+fn an_open_quote_takes_in_no_line_that_syslog_wrote() {
+    let stated = PROFILE.replace("format = \"csv\"", "format = \"csv\"\nheader = \"When;Who;What;Address;Browser\"");
+    let site = site(&stated, &format!("{FILES}\nenvelope = 'syslog'"));
+    let line =
+        |n, who: &str, browser: &str| format!("Sep 21 15:33:20 host crm: {};{who};export;192.0.2.1;{browser}\n", at(n));
+    let lines = line(1, "eve", "\"AAAA") + &line(2, "ben", "\"x");
+    std::fs::write(site.path("crm.csv"), lines).unwrap();
+    let daemon = site.start(&[]);
+    until("both", || (crm(&site)["events"].as_u64()? == 2).then_some(()));
+    daemon.stop();
+    assert_eq!(found(&site), ["ben", "eve"]);
+}
+
+#[test]
+fn what_cannot_be_read_as_csv_is_refused_with_what_to_do() {
+    for (profile, trail, says) in [
+        (
+            PROFILE.replace("format = \"csv\"", "format = \"csv\"\nheader = \"Wen,Ho\""),
+            FILES.to_owned(),
+            "is no header of this profile",
+        ),
+        (
+            PROFILE.replace("format = \"csv\"", "format = \"json\"\nheader = \"When,Who\""),
+            FILES.to_owned(),
+            "is for the format csv",
+        ),
+        (PROFILE.to_owned(), format!("{FILES}\nframing = 'json-documents'"), "`framing` is not for CSV"),
+    ] {
+        let said = site(&profile, &trail).say(&["check"]);
+        let said = (said.status.success(), text(&said));
+        assert!(!said.0 && said.1.contains(says), "{said:?}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn outcome(dir: &Path, ledger: &Ledger, keys: &Keys) -> Outcome {
         paths: vec![trail.to_string_lossy().into_owned()],
         start: Start::Beginning,
         framing: Framing::Lines,
-        columns: None,
+        names: None,
         until: Until::EndOfFile,
     };
     let mut follower = Follower::open(spec, Vec::new());

@@ -235,8 +235,8 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
                 found.share * 100.0
             );
         }
-        let columns = normaliser.columns(found.profile);
-        let framing = match &columns {
+        let names = normaliser.header_names(found.profile);
+        let framing = match &names {
             Some(_) => Framing::CSV,
             None if found.documents => Framing::JsonDocuments,
             None => Framing::Lines,
@@ -246,7 +246,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
             paths,
             start: Start::Beginning,
             framing,
-            columns,
+            names,
             until: Until::EndOfFile,
         });
         profiles.push(TrailProfile::plain(name, profile));

@@ -159,7 +159,9 @@ impl Config {
     pub fn trails(&self, until: Until, rules: &Rules) -> Vec<TrailSpec> {
         let spec = |t: &written::Trail| {
             let name = SourceName(t.name.as_str().into());
-            let columns = rules.trails.get(&name).and_then(|profile| rules.normaliser.columns(*profile));
+            let names = rules.trails.get(&name).and_then(|profile| rules.normaliser.header_names(*profile));
+            // what comes wrapped has the header that its profile states, and a record a line
+            let names = names.filter(|_| t.wrapping() == Wrapping::default());
             TrailSpec {
                 paths: self.paths(t),
                 start: match t.start {
@@ -169,12 +171,11 @@ impl Config {
                 until,
                 framing: match t.framing {
                     _ if !t.receive.is_empty() => Framing::Spool,
-                    written::Framing::Lines if columns.is_some() => Framing::CSV,
+                    written::Framing::Lines if names.is_some() => Framing::CSV,
                     written::Framing::Lines => Framing::Lines,
                     written::Framing::JsonDocuments => Framing::JsonDocuments,
                 },
-                // what comes wrapped has the header that its profile states
-                columns: columns.filter(|_| t.wrapping() == Wrapping::default()),
+                names,
                 name,
             }
         };
@@ -206,6 +207,15 @@ impl Config {
                     normaliser.name(found.profile).to_owned()
                 }
             };
+            let documents = trail.framing == written::Framing::JsonDocuments;
+            let is_csv = |found| normaliser.header_names(found).is_some();
+            if documents && normaliser.profile(&profile).is_some_and(is_csv) {
+                return Err(ConfigError::one(format!(
+                    "{}: trail {:?}: `framing` is not for CSV, which is cut into records by itself: leave it out",
+                    self.path.display(),
+                    trail.name
+                )));
+            }
             let name = SourceName(trail.name.as_str().into());
             let zone = trail.time_zone.clone();
             profiles.push(TrailProfile { trail: name, profile, zone, wrapping: trail.wrapping() });
@@ -447,8 +457,8 @@ pub fn rules(
                 continue;
             }
         };
-        let columns = normaliser.columns(found);
-        if *wrapping != Wrapping::default() && columns.is_some_and(|columns| columns.stated.is_none()) {
+        let names = normaliser.header_names(found);
+        if *wrapping != Wrapping::default() && names.is_some_and(|names| names.stated.is_none()) {
             faults.push(format!(
                 "trail {source}: what is received, or lies in an envelope, has no header of CSV: let the profile {profile:?} state it (`header`)"
             ));

@@ -4,8 +4,8 @@ use crate::detect::Plans;
 use crate::ledger::Ledger;
 use crate::model::{Batch, Digest, Event, EventTime, FileId, Finding, Frame, Input, Millis, Order, Stretch, WallTime};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
-use crate::source::{self, Follower, Framing, TrailSpec};
-use std::io::{Read, Seek, SeekFrom};
+use crate::source::{self, Follower, Framing, TrailSpec, csv};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub fn recent(rules: &Rules, trails: Vec<TrailSpec>, days: u32, now: WallTime) -
             return Err(ReplayError::Source(problem));
         }
         let files: Vec<PathBuf> = follower.status().into_iter().map(|f| f.path).collect();
-        if spec.framing == Framing::Lines {
+        if matches!(spec.framing, Framing::Lines | Framing::Csv(_)) {
             newest = newest.max(files.iter().filter_map(|path| last_time(rules, &spec, path, now)).max());
         }
         found.push((spec, files));
@@ -79,6 +79,12 @@ fn last_time(rules: &Rules, spec: &TrailSpec, path: &Path, now: WallTime) -> Opt
     }
     let mut file = std::fs::File::open(path).ok()?;
     let size = file.metadata().ok()?.len();
+    let header = spec.names.as_ref().and_then(|names| {
+        let mut first = String::new();
+        std::io::BufReader::new(&file).take(TAIL_BYTES).read_line(&mut first).ok()?;
+        let first = csv::unmarked(first.trim_end());
+        names.is_header(first, None).then(|| first.into())
+    });
     let from = size.saturating_sub(TAIL_BYTES);
     file.seek(SeekFrom::Start(from)).ok()?;
     let mut data = Vec::new();
@@ -101,7 +107,7 @@ fn last_time(rules: &Rules, spec: &TrailSpec, path: &Path, now: WallTime) -> Opt
         observed: now,
         data: data.into(),
         frames,
-        header: None,
+        header,
         witness: Digest::of(b""),
         size,
     };

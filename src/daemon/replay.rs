@@ -310,6 +310,7 @@ mod tests {
             digest: [0; 16],
             data: data.clone(),
             range: 0..1,
+            header: None,
             events: Err("a test"),
         };
         Prepared { batch, rules: Digest::of(b""), lines: times.iter().map(line).collect(), table: Default::default() }

@@ -94,7 +94,6 @@ impl Plan for Access {
     fn decode(
         &self,
         text: &str,
-        _: Option<&str>,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),

@@ -1,10 +1,12 @@
 //! CSV (RFC 4180) with a header, whose names are the raw fields; delimited by `,`, `;`, tab or `|`, as the header is.
 //!
-//! Names are compared without regard to case and to white space around them. Each record is read under the header that stands before
-//! it in its file, so that columns may move where a writer starts anew. A record with fewer fields lacks the last ones; one with more
-//! fields than there are names, or with torn quotes, is [`Record::ambiguous`]: somebody's delimiter may have moved its columns.
+//! HeaderNames are compared without regard to case and to white space around them. Each record is read under the header that stands before
+//! it in its file, so that columns may move where a writer starts anew. A record with fewer fields lacks the last ones. One with more
+//! fields than there are names, with torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]:
+//! somebody's delimiter or quote may have moved its columns, or taken in a neighbour.
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
-use crate::source::csv::{Columns, Fields, delimiter, plain};
+use crate::model::limits::KEPT_LINE_BYTES;
+use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -12,87 +14,132 @@ use std::collections::BTreeMap;
 pub const FORMAT: Format = Format {
     name: "csv",
     about: "CSV with a header; a profile may state one with `header`, for files without",
-    looks_like: |line| Fields::of(line, delimiter(line)).count() > 1,
+    looks_like: |line| line.contains([',', ';', '\t', '|']),
     plan: |wish| {
-        let header = wish.header.clone();
-        let mut cells = BTreeMap::<_, Vec<usize>>::new();
-        for (cell, name) in wish.fields.iter().enumerate() {
-            cells.entry(plain(name).to_ascii_lowercase()).or_default().push(cell);
-        }
-        Ok(Box::new(Csv {
-            cells,
-            fields: wish.fields.len(),
-            columns: Columns::new(wish.fields.iter().cloned(), header.clone()),
-            header,
-        }))
+        let names = HeaderNames::new(wish.fields.iter().cloned(), wish.header.clone())?;
+        let stated = names.stated.as_deref().map(|header| Rows::new(&wish.fields, header));
+        Ok(Box::new(Csv { fields: wish.fields.clone(), names, stated }))
     },
 };
 
+/// What holds where no header stands before the record.
 struct Csv {
-    /// The wanted names, and which cells each has.
-    cells: BTreeMap<String, Vec<usize>>,
-    fields: usize,
-    columns: Columns,
-    header: Option<String>,
+    fields: Vec<String>,
+    names: HeaderNames,
+    stated: Option<Rows>,
 }
 
 impl Plan for Csv {
     fn decode(
         &self,
         text: &str,
-        header: Option<&str>,
+        clipped: bool,
+        cells: &mut Cells,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(), Reject> {
+        let refuse = |reason| Err(Reject { reason, at: 0 });
+        match &self.stated {
+            None => refuse("CSV before any header that names what its profile reads"),
+            Some(rows) if unmarked(text) == rows.header => Ok(()),
+            Some(_) if self.names.is_header(unmarked(text), None) => {
+                refuse("a header that is not the one of the profile")
+            }
+            Some(rows) => rows.decode(text, clipped, cells, each),
+        }
+    }
+
+    fn under(&self, header: &str) -> Option<Box<dyn Plan>> {
+        Some(Box::new(Rows::new(&self.fields, header)))
+    }
+
+    fn shown(&self, text: &str) -> Option<String> {
+        self.stated.as_ref()?.shown(text)
+    }
+}
+
+/// Records under one header.
+struct Rows {
+    header: String,
+    delimiter: u8,
+    columns: Vec<Column>,
+    fields: usize,
+}
+
+/// A column: what it is called, and the cells that want it.
+struct Column {
+    name: String,
+    cells: Vec<usize>,
+}
+
+impl Rows {
+    fn new(fields: &[String], header: &str) -> Rows {
+        let mut wanted = BTreeMap::<_, Vec<usize>>::new();
+        for (cell, name) in fields.iter().enumerate() {
+            wanted.entry(plain(name)).or_default().push(cell);
+        }
+        // a header has one; what is none names nothing that is wanted
+        let delimiter = delimiter(header).unwrap_or(b',');
+        let column = |name: Cow<'_, str>| Column {
+            cells: wanted.get(&plain(&name)).cloned().unwrap_or_default(),
+            name: name.trim().to_owned(),
+        };
+        let columns = Fields::of(header, delimiter).map(column).collect();
+        Rows { header: header.to_owned(), delimiter, columns, fields: fields.len() }
+    }
+
+    /// Whether a line within the record has as many fields as a record has.
+    fn holds_another(&self, text: &str) -> bool {
+        text.contains('\n')
+            && text.lines().skip(1).any(|line| Fields::of(line, self.delimiter).count() == self.columns.len())
+    }
+}
+
+impl Plan for Rows {
+    fn decode(
+        &self,
+        text: &str,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject> {
         short_enough(text)?;
-        let Some(header) = header.or(self.header.as_deref()) else {
-            return Err(Reject { reason: "CSV before any header that names what its profile reads", at: 0 });
-        };
-        if text == header {
+        if unmarked(text) == self.header {
             return Ok(());
         }
-        if self.columns.is_header(text, Some(header)) {
-            return Err(Reject { reason: "a header that is not the one of the profile", at: 0 });
-        }
         cells.clear(self.fields);
-        let delimiter = delimiter(header);
-        let mut names = Fields::of(header, delimiter);
-        let mut fields = Fields::of(text, delimiter);
-        let (mut ambiguous, mut unnamed) = (false, false);
-        for field in fields.by_ref() {
-            let Some(name) = names.next() else {
-                unnamed = true;
-                continue;
-            };
-            let wanted = self.cells.get(&plain(&name).to_ascii_lowercase());
+        let mut fields = Fields::of(text, self.delimiter);
+        let mut ambiguous = false;
+        for column in &self.columns {
+            let Some(field) = fields.next() else { break };
             // an empty field is none
-            for cell in wanted.into_iter().flatten().filter(|_| !field.is_empty()) {
+            for cell in column.cells.iter().filter(|_| !field.is_empty()) {
                 ambiguous |= cells.is_set(*cell);
                 let from = cells.arena.len();
                 cells.arena.push_str(&field);
                 cells.set(*cell, Kind::Decoded, from, cells.arena.len());
             }
         }
-        // a client's text with the delimiter in it, that the writer did not quote
-        ambiguous |= unnamed || fields.broken;
+        ambiguous |= fields.next().is_some() || fields.broken || self.holds_another(text);
         each(&Record { text, arena: &cells.arena, cells: &cells.cells, index: 0, ambiguous, partial: clipped });
         Ok(())
     }
 
-    fn shown(&self, text: &str, header: Option<&str>) -> Option<String> {
-        let header = header.or(self.header.as_deref())?;
-        let delimiter = delimiter(header);
-        let mut names = Fields::of(header, delimiter);
-        let object: Vec<String> = Fields::of(text, delimiter)
-            .map(|field| {
-                let name = names.next().unwrap_or(Cow::Borrowed(""));
-                // texts have no case that cannot be written
-                let json = |text: &str| serde_json::to_string(text).unwrap_or_default();
-                format!("{}:{}", json(plain(&name)), json(&field))
-            })
-            .collect();
-        Some(format!("{{{}}}", object.join(",")))
+    fn shown(&self, text: &str) -> Option<String> {
+        // texts have no case that cannot be written
+        let json = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        let mut fields = Fields::of(text, self.delimiter);
+        // where they don't stand one under each name, nobody knows under which name a secret is
+        let whole = fields.by_ref().count() == self.columns.len() && !fields.broken && !self.holds_another(text);
+        let mut out = String::new();
+        for (column, field) in self.columns.iter().zip(Fields::of(text, self.delimiter)) {
+            if out.len() > 2 * KEPT_LINE_BYTES {
+                break;
+            }
+            let value = if whole { field } else { Cow::Borrowed("[cut]") };
+            out += if out.is_empty() { "{" } else { "," };
+            out += &format!("{}:{}", json(&column.name), json(&value));
+        }
+        Some(out + "}")
     }
 }
 
@@ -101,23 +148,21 @@ mod tests {
     use super::super::{Raw, Wish};
     use super::*;
 
-    fn read(header: Option<&str>, text: &str) -> Result<Vec<(Vec<String>, bool)>, &'static str> {
+    fn plan(stated: Option<&str>) -> Box<dyn Plan> {
         let fields = ["time", "Actor", "ua"].map(str::to_owned).to_vec();
-        let plan = (FORMAT.plan)(&Wish { fields, ..Wish::default() }).unwrap();
+        (FORMAT.plan)(&Wish { fields, header: stated.map(str::to_owned), ..Wish::default() }).unwrap()
+    }
+
+    fn read(plan: &dyn Plan, text: &str) -> Result<Vec<(String, bool)>, &'static str> {
         let mut out = Vec::new();
-        let result = plan.decode(text, header, false, &mut Cells::default(), &mut |record| {
+        let result = plan.decode(text, false, &mut Cells::default(), &mut |record| {
             let value = |n| match record.get(n) {
                 Raw::Text(text) => text.to_owned(),
                 _ => "-".to_owned(),
             };
-            out.push(((0..3).map(value).collect(), record.ambiguous));
+            out.push(((0..3).map(value).collect::<Vec<_>>().join("/"), record.ambiguous));
         });
         result.map(|()| out).map_err(|reject| reject.reason)
-    }
-
-    fn one(header: &str, text: &str) -> (String, bool) {
-        let (cells, ambiguous) = read(Some(header), text).unwrap().remove(0);
-        (cells.join("/"), ambiguous)
     }
 
     #[test]
@@ -131,23 +176,40 @@ mod tests {
             ("time,actor,ua", "1,\"ana,x", "1/ana,x/-", true),
             ("time,actor,actor,ua", "1,ana,bob,x", "1/ana/x", true),
             ("time,actor,ua", "1,,", "1/-/-", false),
+            ("time,actor,ua", "1,ana,\"x\ny\"", "1/ana/x\ny", false),
+            ("time,actor,ua", "1,eve,\"x\n2,ana,y\n3,eve,\"", "1/eve/x\n2,ana,y\n3,eve,", true),
         ] {
-            assert_eq!(one(header, text), (is.to_owned(), ambiguous), "{text}");
+            let rows = plan(None).under(header).unwrap();
+            assert_eq!(read(&*rows, text), Ok(vec![(is.to_owned(), ambiguous)]), "{text}");
         }
     }
 
     #[test]
     fn without_a_header_nothing_is_guessed_and_a_header_is_no_record() {
-        assert!(read(None, "1,ana,x").unwrap_err().contains("before any header"));
-        let header = Some("time,actor,ua");
-        assert_eq!(read(header, "time,actor,ua"), Ok(Vec::new()));
-        assert!(read(header, "ua,time,actor").unwrap_err().contains("a header that is not"));
+        assert!(read(&*plan(None), "1,ana,x").unwrap_err().contains("before any header"));
+        let stated = plan(Some("time;actor;ua"));
+        assert_eq!(read(&*stated, "1;ana;x"), Ok(vec![("1/ana/x".to_owned(), false)]));
+        for header in ["time;actor;ua", "\u{feff}time;actor;ua"] {
+            assert_eq!(read(&*stated, header), Ok(Vec::new()));
+        }
+        assert!(read(&*stated, "ua,time,actor").unwrap_err().contains("a header that is not"));
+        let under = stated.under("actor,time,ua").unwrap();
+        assert_eq!(read(&*under, "ana,1,x"), Ok(vec![("1/ana/x".to_owned(), false)]));
+        let fields = vec!["time".to_owned()];
+        assert!((FORMAT.plan)(&Wish { fields, header: Some("a,b".into()), ..Wish::default() }).is_err());
     }
 
     #[test]
-    fn a_record_is_shown_with_its_names() {
-        let plan = (FORMAT.plan)(&Wish::default()).unwrap();
-        let shown = plan.shown("1,\"a \"\"b\"\"\",c", Some("time,actor")).unwrap();
-        assert_eq!(shown, r#"{"time":"1","actor":"a \"b\"","":"c"}"#);
+    fn a_record_is_shown_with_its_names_and_without_values_where_they_may_have_moved() {
+        let rows = plan(None).under("time,actor,Handle").unwrap();
+        for (text, shown) in [
+            ("1,\"a \"\"b\"\"\",s", r#"{"time":"1","actor":"a \"b\"","Handle":"s"}"#),
+            ("1,Smith, Bob,s", r#"{"time":"[cut]","actor":"[cut]","Handle":"[cut]"}"#),
+            ("1,s", r#"{"time":"[cut]","actor":"[cut]"}"#),
+            ("1,a,\"s", r#"{"time":"[cut]","actor":"[cut]","Handle":"[cut]"}"#),
+        ] {
+            assert_eq!(rows.shown(text).unwrap(), shown, "{text}");
+        }
+        assert!(rows.shown(&"a,".repeat(1 << 20)).unwrap().len() < 4 * KEPT_LINE_BYTES);
     }
 }

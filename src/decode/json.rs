@@ -28,7 +28,6 @@ impl Plan for Json {
     fn decode(
         &self,
         text: &str,
-        _: Option<&str>,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),

@@ -30,7 +30,6 @@ impl Plan for Keycloak {
     fn decode(
         &self,
         text: &str,
-        _: Option<&str>,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),

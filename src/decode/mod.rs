@@ -52,22 +52,26 @@ pub struct Wish {
 
 /// The compiled wish: reads one frame.
 pub trait Plan: Send + Sync {
-    /// Finds the records of `text` and hands each to `each`, in order. `header` is the one that stands before it in its file, for a
-    /// format with headers. `clipped`: the text is only the beginning of a frame, and what can be read of it is still a record.
+    /// Finds the records of `text` and hands each to `each`, in order. `clipped`: the text is only the beginning of a
+    /// frame, and what can be read of it is still a record.
     ///
     /// # Errors
     /// Where nothing more can be read; records handed on before stay true.
     fn decode(
         &self,
         text: &str,
-        header: Option<&str>,
         clipped: bool,
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject>;
 
-    /// The frame as people read it, where its text does not say what it holds: an object of JSON.
-    fn shown(&self, _text: &str, _header: Option<&str>) -> Option<String> {
+    /// The same plan for what stands behind `header` in its file, where the format has headers.
+    fn under(&self, _header: &str) -> Option<Box<dyn Plan>> {
+        None
+    }
+
+    /// A frame as people read it, where its text alone does not say what it holds: an object of JSON.
+    fn shown(&self, _text: &str) -> Option<String> {
         None
     }
 }

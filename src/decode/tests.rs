@@ -11,7 +11,7 @@ fn read(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> (Vec<String
     let plan = (format.plan)(wish).unwrap();
     let text = frame_text(line);
     let mut out = Vec::new();
-    let result = plan.decode(&text, None, clipped, &mut Cells::default(), &mut |record| {
+    let result = plan.decode(&text, clipped, &mut Cells::default(), &mut |record| {
         let values: Vec<_> = (0..wish.fields.len())
             .map(|n| match record.get(n) {
                 Raw::Absent => "-".to_owned(),
@@ -237,7 +237,7 @@ proptest! {
         let plan = (json::FORMAT.plan)(&wish(&["a", "b", "a.b", "a.b.c", "c[1]", "c[1].a"])).unwrap();
         let paths: &[&[&str]] = &[&["a"], &["b"], &["a", "b"], &["a", "b", "c"], &["c", "1"], &["c", "1", "a"]];
         let mut seen = 0;
-        let result = plan.decode(&text, None, false, &mut Cells::default(), &mut |record| {
+        let result = plan.decode(&text, false, &mut Cells::default(), &mut |record| {
             seen += 1;
             for (n, path) in paths.iter().enumerate() {
                 let ours = match record.get(n) {

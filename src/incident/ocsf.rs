@@ -231,13 +231,13 @@ pub fn omitted(at: WallTime, omitted: &Omitted) -> Value {
         "activity_name": "Omit",
         "type_uid": 99,
         "time": at.0,
-        "severity_id": Severity::High.ocsf(),
-        "severity": severity_name(Severity::High),
+        "severity_id": omitted.severity().ocsf(),
+        "severity": severity_name(omitted.severity()),
         "message": omitted.text(),
         "metadata": metadata(&format!("omitted-{}", omitted.last), at),
         "start_time": omitted.since,
         "end_time": omitted.until,
-        "unmapped": { "findings": omitted.findings, "orders": omitted.orders, "others": omitted.others },
+        "unmapped": { "findings": omitted.findings, "orders": omitted.orders, "heads": omitted.heads },
     }))
 }
 

@@ -1,8 +1,9 @@
 //! What is to be told: messages wait in the outbox until every outlet has had them. For an outlet that is away for too long the
 //! oldest become one message, which says what was left out and how to ask for it.
+use super::read::MOST_ROWS;
 use super::{Error, Ledger, sql_error};
-use crate::model::{EventTime, WallTime};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use crate::model::{EventTime, Severity, WallTime};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 /// So many messages wait at most: some 150 MB.
@@ -22,44 +23,51 @@ pub struct Message {
 }
 
 /// Messages that an outlet was never given, for there were too many while it was away. They may be more than it missed: of an
-/// outlet that had some of them it is not remembered which.
+/// outlet that had some of them it is not remembered which. Reminders of clocks are not among them: they are few, and told once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Omitted {
-    /// The number of the last of them in the outbox: names this message, and any later one that holds it too.
+    /// The number of the last of them in the outbox.
     pub last: u64,
     /// Findings among them.
     pub findings: u64,
     /// Changes of orders.
     pub orders: u64,
-    /// Reminders, and signed heads, of which later ones hold for all.
-    pub others: u64,
-    /// The earliest time of these findings and orders.
+    /// Signed heads, of which each later one holds for all that is older.
+    pub heads: u64,
+    /// The earliest time of these findings.
     pub since: Option<EventTime>,
     /// The latest.
     pub until: Option<EventTime>,
 }
 
 impl Omitted {
+    /// How much it matters: heads alone are in those that follow.
+    pub fn severity(&self) -> Severity {
+        if self.findings + self.orders > 0 { Severity::High } else { Severity::Low }
+    }
+
     /// What became of them, and where they are.
     pub fn text(&self) -> String {
-        let Omitted { findings, orders, .. } = self;
-        let ask = |since: EventTime, until: EventTime| {
+        let Omitted { findings, orders, heads, .. } = self;
+        let mut text = format!(
+            "{findings} findings, {orders} changes of orders and {heads} signed heads were left out, for this receiver was away too long"
+        );
+        if let Some((since, until)) = self.since.zip(self.until) {
             let until = EventTime(until.0.saturating_add(1));
-            format!(
-                "; ask for them: tripline findings list --since {since} --until {until} --limit {}",
-                findings.max(&1)
-            )
-        };
-        let ask = self.since.zip(self.until).map(|(since, until)| ask(since, until)).unwrap_or_default();
-        format!(
-            "{findings} findings and {orders} changes of orders were left out, for this receiver was away too long{ask}"
-        )
+            text += &format!(
+                "; the newest {MOST_ROWS} findings of that time, earlier ones with an earlier --until: tripline findings list --since {since} --until {until} --limit {MOST_ROWS}"
+            );
+        }
+        if *orders > 0 {
+            text += "; orders: tripline orders list";
+        }
+        text
     }
 
     fn add(&mut self, more: Omitted) {
         self.findings += more.findings;
         self.orders += more.orders;
-        self.others += more.others;
+        self.heads += more.heads;
         self.since = [self.since, more.since].into_iter().flatten().min();
         self.until = self.until.max(more.until);
     }
@@ -134,36 +142,40 @@ impl Ledger {
     }
 }
 
-/// Makes one message of the oldest `count` and what was left out before.
+/// Makes one message of the oldest `count` that are no reminders, and of what was left out before.
 fn omit(c: &Connection, count: u64) -> rusqlite::Result<()> {
-    let last: u64 =
-        c.query_row("SELECT sequence FROM outbox ORDER BY sequence LIMIT 1 OFFSET ?", [count - 1], |r| r.get(0))?;
+    let sql = "SELECT sequence FROM outbox WHERE kind <> 'reminder' ORDER BY sequence LIMIT 1 OFFSET ?";
+    let last: Option<u64> = c.query_row(sql, [count.saturating_sub(1)], |r| r.get(0)).optional()?;
+    let Some(last) = last else { return Ok(()) };
     let mut omitted = Omitted { last, ..Omitted::default() };
     let earlier = "SELECT body FROM outbox WHERE sequence <= ? AND kind = 'omitted'";
     for body in c.prepare(earlier)?.query_map([last], |r| r.get::<_, String>(0))? {
         // one that is damaged says nothing
-        let earlier: Omitted = serde_json::from_str(&body?).unwrap_or_default();
-        omitted.add(earlier);
+        omitted.add(serde_json::from_str(&body?).unwrap_or_default());
     }
-    let times = "CASE WHEN kind IN ('finding', 'order') AND json_valid(body) THEN json_extract(body, '$.time') END";
+    let time = "CASE WHEN kind = 'finding' AND json_valid(body) THEN CAST(json_extract(body, '$.time') AS INTEGER) END";
     let kinds = format!(
-        "SELECT kind, count(*), min({times}), max({times}) FROM outbox WHERE sequence <= ? AND kind <> 'omitted' GROUP BY kind"
+        "SELECT kind, count(*), min({time}), max({time}) FROM outbox \
+         WHERE sequence <= ? AND kind NOT IN ('omitted', 'reminder') GROUP BY kind"
     );
-    let kinds = c
-        .prepare(&kinds)?
-        .query_map([last], |r| {
-            let (kind, count): (String, u64) = (r.get(0)?, r.get(1)?);
-            let of = |wanted: &str| if kind == wanted { count } else { 0 };
-            let (findings, orders) = (of("finding"), of("order"));
-            let others = count - findings - orders;
-            let (since, until) =
-                (r.get::<_, Option<i64>>(2)?.map(EventTime), r.get::<_, Option<i64>>(3)?.map(EventTime));
-            Ok(Omitted { last, findings, orders, others, since, until })
-        })?
-        .collect::<Result<Vec<_>, _>>()?;
-    kinds.into_iter().for_each(|kind| omitted.add(kind));
+    let mut kinds = c.prepare(&kinds)?;
+    let kinds = kinds.query_map([last], |r| {
+        let (kind, count): (String, u64) = (r.get(0)?, r.get(1)?);
+        let of = |wanted: &str| if kind == wanted { count } else { 0 };
+        Ok(Omitted {
+            last,
+            findings: of("finding"),
+            orders: of("order"),
+            heads: of("checkpoint"),
+            since: r.get::<_, Option<i64>>(2)?.map(EventTime),
+            until: r.get::<_, Option<i64>>(3)?.map(EventTime),
+        })
+    })?;
+    for kind in kinds {
+        omitted.add(kind?);
+    }
     let body = serde_json::to_string(&omitted).unwrap_or_default();
-    c.execute("DELETE FROM outbox WHERE sequence < ?", [last])?;
+    c.execute("DELETE FROM outbox WHERE sequence < ? AND kind <> 'reminder'", [last])?;
     c.execute("UPDATE outbox SET kind = 'omitted', body = ? WHERE sequence = ?", params![body, last])?;
     Ok(())
 }
@@ -191,9 +203,10 @@ mod tests {
     }
 
     fn omitted(ledger: &Ledger, outlet: &str) -> Omitted {
-        let first = ledger.undelivered(outlet, 1).unwrap().remove(0);
-        assert_eq!(first.kind, "omitted");
-        serde_json::from_str(&first.body).unwrap()
+        let rows = ledger.undelivered(outlet, 1000).unwrap();
+        let told: Vec<_> = rows.iter().filter(|row| row.kind == "omitted").collect();
+        assert_eq!(told.len(), 1);
+        serde_json::from_str(&told[0].body).unwrap()
     }
 
     #[test]
@@ -209,24 +222,36 @@ mod tests {
         ledger.delivered("away", Some(2), None).unwrap();
         assert_eq!(ledger.prune_outbox(20).unwrap(), 20, "what all have had is gone, and no more");
         assert_eq!(ledger.prune_outbox(10).unwrap(), 10);
-        let last =
-            |n| Omitted { last: n, since: Some(EventTime(987)), until: Some(EventTime(997)), ..Omitted::default() };
-        assert_eq!(omitted(&ledger, "away"), Omitted { findings: 11, ..last(13) });
+        let (since, until) = (Some(EventTime(987)), Some(EventTime(997)));
+        assert_eq!(omitted(&ledger, "away"), Omitted { last: 13, findings: 11, since, until, ..Omitted::default() });
         assert_eq!(waiting(&ledger, "away").len(), 10, "it, and the nine that are left");
         assert_eq!(waiting(&ledger, "near")[0], (16, "finding".into()), "who had them is told nothing");
-        // some more, and what was left out before is in it
-        for n in 0..6 {
+        // some more, and what was left out before is in it; a reminder is told once, and stays
+        tell(&ledger, "reminder", "{}");
+        for n in 0..9 {
             tell(&ledger, "finding", &format!("{{\"time\":{}}}", 3000 + n));
         }
+        tell(&ledger, "finding", "is damaged");
         assert_eq!(ledger.prune_outbox(10).unwrap(), 10);
         let all = omitted(&ledger, "away");
-        assert_eq!((all.last, all.findings, all.orders, all.others), (19, 17, 0, 0));
-        assert_eq!((all.since, all.until), (Some(EventTime(981)), Some(EventTime(997))));
-        assert!(all.text().contains("--since 1970-01-01T00:00:00.981Z --until 1970-01-01T00:00:00.998Z --limit 17"));
+        assert_eq!((all.last, all.findings, all.orders, all.heads), (25, 20, 1, 1));
+        assert_eq!((all.since, all.until), (Some(EventTime(980)), Some(EventTime(3001))));
+        assert!(all.text().contains("20 findings, 1 changes of orders and 1 signed heads were left out"));
+        assert!(all.text().contains("--since 1970-01-01T00:00:00.980Z --until 1970-01-01T00:00:03.002Z"));
         assert_eq!(omitted(&ledger, "near"), all, "who had some is told of all");
+        assert_eq!(waiting(&ledger, "away").iter().filter(|(_, kind)| kind == "reminder").count(), 1);
         // and what it names is had, it goes as any other
-        ledger.delivered("away", Some(28), None).unwrap();
-        ledger.delivered("near", Some(28), None).unwrap();
+        ledger.delivered("away", Some(33), None).unwrap();
+        ledger.delivered("near", Some(33), None).unwrap();
         assert_eq!(ledger.prune_outbox(10).unwrap(), 0);
+    }
+
+    #[test]
+    fn where_only_reminders_wait_none_goes() {
+        let state = tempfile::tempdir().unwrap();
+        let mut ledger = ledger(state.path(), &["away"]);
+        (0..20).for_each(|_| tell(&ledger, "reminder", "{}"));
+        assert_eq!(ledger.prune_outbox(10).unwrap(), 20);
+        assert!(waiting(&ledger, "away").iter().all(|(_, kind)| kind == "reminder"));
     }
 }

@@ -6,7 +6,7 @@ use super::stamp::Notation;
 use super::written::{self, OneOrMore};
 use crate::decode::{Format, Plan, Wish};
 use crate::model::{Activity, Field, Outcome, Vouched};
-use crate::source::csv::Columns;
+use crate::source::csv::HeaderNames;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Profile {
     pub format: &'static Format,
     pub plan: Box<dyn Plan>,
     /// By which headers are known, where its format has any.
-    pub columns: Option<Arc<Columns>>,
+    pub header_names: Option<Arc<HeaderNames>>,
     pub zone: TimeZone,
     pub id: Vec<Getter>,
     pub vouched: Vouched,
@@ -144,7 +144,12 @@ impl Compiler {
         if written.header.is_some() && !is_csv {
             return Err(("header".to_owned(), format!("`header` is for the format csv, not for {}", format.name)));
         }
-        let columns = is_csv.then(|| Columns::new(self.names.0.iter().cloned(), written.header.clone()).into());
+        let header_names = match is_csv {
+            true => {
+                Some(about("header", HeaderNames::new(self.names.0.iter().cloned(), written.header.clone()))?.into())
+            }
+            false => None,
+        };
         let wish = Wish {
             fields: self.names.0,
             records: written.records,
@@ -158,7 +163,7 @@ impl Compiler {
             title: written.title,
             log_sources: written.log_sources,
             format,
-            columns,
+            header_names,
             zone,
             id,
             vouched: written.session_vouched_by.unwrap_or(Vouched::Client),

@@ -14,13 +14,13 @@ mod written;
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
 
-use crate::decode::{Cells, Record, Reject, frame_text, syslog};
+use crate::decode::{Cells, Plan, Record, Reject, frame_text, syslog};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
     Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
     Outcome, Text,
 };
-use crate::source::csv::Columns;
+use crate::source::csv::HeaderNames;
 use crate::source::spool;
 use compiled::{Part, Profile};
 use getter::Taken;
@@ -81,6 +81,29 @@ pub struct Wrapping {
 #[derive(Default)]
 pub struct Scratch {
     cells: Cells,
+    headed: Headed,
+}
+
+/// The plan for the header that was met last.
+#[derive(Default)]
+struct Headed(Option<Under>);
+
+struct Under {
+    profile: Arc<Profile>,
+    header: Arc<str>,
+    plan: Box<dyn Plan>,
+}
+
+impl Headed {
+    /// The plan of `profile` for what stands behind `header`.
+    fn plan<'p>(&'p mut self, profile: &'p Arc<Profile>, header: &Arc<str>) -> &'p dyn Plan {
+        let is_it = |under: &Under| Arc::ptr_eq(&under.profile, profile) && under.header == *header;
+        if !self.0.as_ref().is_some_and(is_it) {
+            let under = |plan| Under { profile: profile.clone(), header: header.clone(), plan };
+            self.0 = profile.plan.under(header).map(under);
+        }
+        self.0.as_ref().map_or(&*profile.plan, |under| &*under.plan)
+    }
 }
 
 impl Normaliser {
@@ -204,12 +227,11 @@ impl Normaliser {
     }
 
     /// By which the headers in files of this profile are known, where its format has any.
-    pub fn columns(&self, profile: ProfileRef) -> Option<Arc<Columns>> {
-        self.profiles[profile.0].written.columns.clone()
+    pub fn header_names(&self, profile: ProfileRef) -> Option<Arc<HeaderNames>> {
+        self.profiles[profile.0].written.header_names.clone()
     }
 
-    /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]) but where it
-    /// would not say what it holds without its header, and an id
+    /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
     /// made of content does not tell equal lines apart yet (`evidence.own_id` says so).
     ///
     /// # Errors
@@ -233,14 +255,14 @@ impl Normaliser {
         let at = Place { batch, frame, digest: Digest::of(bytes).short(), unwrapped: &unwrapped };
         let first = out.len();
         let clipped = frame.flags.clipped || frame.flags.unterminated;
-        let header = batch.header.as_deref();
-        let result = profile.plan.decode(text, header, clipped, &mut scratch.cells, &mut |record| {
+        let Scratch { cells, headed } = scratch;
+        let plan = match &batch.header {
+            Some(header) => headed.plan(profile, header),
+            None => &*profile.plan,
+        };
+        let result = plan.decode(text, clipped, cells, &mut |record| {
             out.push(profile.event(record, &at, zone));
         });
-        if let Some(shown) = profile.plan.shown(text, header) {
-            let redacted = self.redactor.redact(&shown, &profile.secret_keys);
-            out[first..].iter_mut().for_each(|event| event.evidence.redacted = redacted.as_str().into());
-        }
         if result.is_err() {
             // What follows a complete record on its line is not a record of this trail's writer.
             out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);
@@ -249,9 +271,20 @@ impl Normaliser {
     }
 
     /// The line as it may be kept: secrets, phone numbers and message contents replaced by `[cut]`, at most
-    /// [`crate::model::limits::KEPT_LINE_BYTES`].
-    pub fn redact(&self, profile: ProfileRef, line: &[u8]) -> String {
-        self.redactor.redact(&frame_text(line), &self.profiles[profile.0].written.secret_keys)
+    /// [`crate::model::limits::KEPT_LINE_BYTES`]. Where it does not say without its `header` what it holds, as an object of JSON.
+    pub fn redact(&self, profile: ProfileRef, line: &[u8], header: Option<&str>) -> String {
+        let line = frame_text(line);
+        let plan = &self.profiles[profile.0].written.plan;
+        let under = header.and_then(|header| plan.under(header));
+        match under.as_ref().unwrap_or(plan).shown(&line) {
+            Some(shown) => self.redact_text(profile, &shown),
+            None => self.redact_text(profile, &line),
+        }
+    }
+
+    /// A text out of a line, as it may be kept.
+    pub fn redact_text(&self, profile: ProfileRef, text: &str) -> String {
+        self.redactor.redact(text, &self.profiles[profile.0].written.secret_keys)
     }
 }
 

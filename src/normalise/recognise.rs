@@ -57,15 +57,16 @@ impl Profile {
     fn share(&self, texts: &[&str], documents: bool) -> (f64, usize) {
         let (mut records, mut met, mut rank) = (0u32, 0u32, 0);
         let mut cells = Cells::default();
-        let first = texts.first().copied();
-        let header = first.filter(|text| self.columns.as_ref().is_some_and(|columns| columns.is_header(text, None)));
+        let is_header = |text: &&str| self.header_names.as_ref().is_some_and(|names| names.is_header(text, None));
+        let header = texts.first().copied().filter(is_header);
+        let under = header.and_then(|header| self.plan.under(header));
+        let plan = under.as_ref().unwrap_or(&self.plan);
         for text in texts.iter().filter(|text| Some(**text) != header) {
             let mut found = false;
             // A text that can't be read, or only in part, counts as one that does not fit.
             let readable = (self.format.looks_like)(text)
-                && self
-                    .plan
-                    .decode(text, header, documents, &mut cells, &mut |record| {
+                && plan
+                    .decode(text, documents, &mut cells, &mut |record| {
                         let held = self.recognise.iter().filter(|c| c.hold(record, &mut Taken::default()));
                         if let Some(most) = held.map(|c| c.len()).max() {
                             found = true;

@@ -285,6 +285,12 @@ fn pair_key(b: &[u8], equals: usize) -> Option<Bounds> {
 }
 
 fn pair_value(b: &[u8], at: usize) -> Bounds {
+    if b[at..].starts_with(b"\\\"") {
+        // within a text of JSON
+        let from = at + 2;
+        let end = b[from..].windows(2).position(|two| two == b"\\\"").map_or(b.len(), |n| from + n);
+        return (from, end.min(string_end(b, from)));
+    }
     if b.get(at) == Some(&b'"') {
         return (at + 1, string_end(b, at + 1));
     }

@@ -29,6 +29,7 @@ use crate::orders::{self, Act, Book, Clock};
 pub use findings::{LIMIT, NOT_ENDED, OWN as OWN_POLICIES};
 pub use kept::{EventRow, Kept, index_key};
 use numbers::Numbers;
+use prepare::RawLine;
 pub use prepare::{Line, Prepared, Ready, Scratch};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
@@ -418,12 +419,13 @@ impl Outcome {
             self.unreadable(source);
         }
         let bytes = &line.data[line.range.start as usize..line.range.end as usize];
+        let raw = RawLine { bytes, header: line.header.as_deref() };
         for ready in line.events.into_iter().flatten() {
-            self.event(source, ready, meeting, bytes);
+            self.event(source, ready, meeting, raw);
         }
     }
 
-    fn event(&mut self, source: &SourceName, ready: Ready, meeting: &mut Meeting<'_>, line: &[u8]) {
+    fn event(&mut self, source: &SourceName, ready: Ready, meeting: &mut Meeting<'_>, line: RawLine<'_>) {
         let Ready { mut event, touched, kept, staff } = ready;
         let trail = self.core.trail(source);
         let before = trail.row.newest.map(hour);

@@ -47,6 +47,8 @@ pub struct Line {
     pub data: Arc<[u8]>,
     /// See `data`.
     pub range: std::ops::Range<u32>,
+    /// The header that stands before it in its file.
+    pub header: Option<Arc<str>>,
     /// Its events with what they mean for the policies, or why it can't be read.
     pub events: Result<Vec<Ready>, &'static str>,
 }
@@ -73,8 +75,16 @@ fn line(batch: &Batch, frame: &Frame, events: Result<Vec<Ready>, &'static str>) 
         flags: frame.flags,
         data: batch.data.clone(),
         range: frame.start..frame.end,
+        header: batch.header.clone(),
         events,
     }
+}
+
+/// What a line says, and the header that stands before it in its file.
+#[derive(Clone, Copy)]
+pub(super) struct RawLine<'a> {
+    pub bytes: &'a [u8],
+    pub header: Option<&'a str>,
 }
 
 /// A batch, ready to be folded in.
@@ -113,8 +123,8 @@ impl Rules {
                 None => Err("no profile is set for this trail"),
             };
             let stamp = events.first().map(|e| e.time);
-            let prepared =
-                events.drain(..).map(|event| self.prepare_event(event, batch.bytes(frame), scratch)).collect();
+            let raw = RawLine { bytes: batch.bytes(frame), header: batch.header.as_deref() };
+            let prepared = events.drain(..).map(|event| self.prepare_event(event, raw, scratch)).collect();
             // a stamp from the future must not keep the other trails' lines before this one
             time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0)).or(time);
             lines.push((time, line(&batch, frame, outcome.map(|()| prepared))));
@@ -125,7 +135,7 @@ impl Rules {
         Prepared { batch, rules: self.digest, lines, table: scratch.plans.take_table().into() }
     }
 
-    fn prepare_event(&self, mut event: Box<Event>, line: &[u8], scratch: &mut Scratch) -> Ready {
+    fn prepare_event(&self, mut event: Box<Event>, line: RawLine<'_>, scratch: &mut Scratch) -> Ready {
         self.enricher.enrich(&mut event.origin, &mut scratch.enrich);
         let role = event.actor.as_ref().and_then(|actor| self.directory.get(&actor.name));
         let staff = role.is_some();
@@ -141,28 +151,25 @@ impl Rules {
     }
 
     /// Makes an event ready to be written, with what may be kept of its line.
-    pub(super) fn keep(&self, event: &mut Event, line: &[u8]) -> Kept {
+    pub(super) fn keep(&self, event: &mut Event, line: RawLine<'_>) -> Kept {
         self.keep_line(event, line);
         Kept::new(event, &self.secrets)
     }
 
     /// Puts what may be kept of its line into the event, where it is not there yet, and cuts the same out of the texts that
     /// a client may have filled with anything.
-    fn keep_line(&self, event: &mut Event, line: &[u8]) {
+    fn keep_line(&self, event: &mut Event, line: RawLine<'_>) {
         let Some(profile) = self.trails.get(&event.evidence.source) else { return };
+        if !event.evidence.redacted.is_empty() {
+            return;
+        }
         let session = event.session.as_ref().map(|s| s.id.clone()).filter(|id| id.len() >= SECRET_BYTES);
         // wherever else the line repeats it
-        let cut_session = |kept: String| match &session {
-            Some(id) => kept.replace(id.as_str(), "[cut]"),
-            None => kept,
-        };
-        let clean = |text: &[u8]| cut_session(self.normaliser.redact(*profile, text));
-        event.evidence.redacted = match event.evidence.redacted.is_empty() {
-            true => clean(line).into(),
-            false => cut_session(event.evidence.redacted.to_string()).into(),
-        };
+        let clean =
+            |kept: String| session.as_ref().map_or_else(|| kept.clone(), |id| kept.replace(id.as_str(), "[cut]"));
+        event.evidence.redacted = clean(self.normaliser.redact(*profile, line.bytes, line.header)).into();
         for text in [&mut event.origin.user_agent, &mut event.reason, &mut event.target].into_iter().flatten() {
-            let kept = clean(text.as_bytes());
+            let kept = clean(self.normaliser.redact_text(*profile, text));
             if kept != text.as_str() {
                 *text = kept.into();
             }

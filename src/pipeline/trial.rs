@@ -102,6 +102,7 @@ impl Rules {
             digest: event.evidence.digest,
             data: batch.data.clone(),
             range: 0..0,
+            header: None,
             events: Ok(vec![Ready {
                 touched: self.engine.touch(event, plans),
                 event: Box::new(event.clone()),

@@ -169,7 +169,7 @@ impl Rows {
                 *text = Default::default();
                 let frame = crate::decode::frame_text(line);
                 // a row that can't be read has no account, and is counted
-                let _ = plan.decode(&frame, None, false, cells, &mut |record| {
+                let _ = plan.decode(&frame, false, cells, &mut |record| {
                     let mut from = 0;
                     for (n, count) in counts.iter().enumerate() {
                         let mut names = from..from + count;

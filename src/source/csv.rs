@@ -4,12 +4,13 @@
 //! the records behind it, in its file.
 use memchr::memchr;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The delimiters that are known; a header shows which one is meant.
 const DELIMITERS: &[u8] = b",;\t|";
 /// A record in quotes goes over several lines at most this far, in bytes. Where its quotes are not closed by then it is taken for
 /// torn, and ends with its first line: what follows it is not lost in it.
-pub const QUOTED_BYTES: usize = 64 << 10;
+pub const QUOTED_BYTES: usize = 16 << 10;
 
 /// Where the first record of `bytes` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,55 +111,81 @@ fn unquoted(text: &str) -> Cow<'_, str> {
 }
 
 /// A header's name of a column, as it is compared.
-pub fn plain(name: &str) -> &str {
-    name.trim()
+pub fn plain(name: &str) -> String {
+    name.trim().to_ascii_lowercase()
 }
 
-/// The delimiter of a header: the one that parts it into the most fields.
-pub fn delimiter(header: &str) -> u8 {
-    // the first of those that are alike: the comma
-    let by = |d: &&u8| (Fields::of(header, **d).count(), std::cmp::Reverse(DELIMITERS.iter().position(|o| o == *d)));
-    DELIMITERS.iter().max_by_key(by).copied().unwrap_or(b',')
+/// A record without the byte order mark that stands before it where files were strung together.
+pub fn unmarked(record: &str) -> &str {
+    record.trim_start_matches('\u{feff}')
+}
+
+/// The delimiter of a header: the only one that stands in it, in quotes or not. The comma where there is none.
+pub fn delimiter(header: &str) -> Option<u8> {
+    let mut there = DELIMITERS.iter().copied().filter(|d| header.contains(char::from(*d)));
+    let found = there.next().unwrap_or(b',');
+    there.next().is_none().then_some(found)
 }
 
 /// The names of the columns that somebody reads: by them a header is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns {
+pub struct HeaderNames {
     names: Vec<String>,
     /// The header that holds where a file has stated none.
-    pub stated: Option<String>,
+    pub stated: Option<Arc<str>>,
 }
 
-impl Columns {
+impl HeaderNames {
     /// Those of `names`, and the header that holds for files without one.
-    pub fn new(names: impl IntoIterator<Item = String>, stated: Option<String>) -> Columns {
-        let mut names: Vec<String> = names.into_iter().map(|name| plain(&name).to_ascii_lowercase()).collect();
+    ///
+    /// # Errors
+    /// What is stated is no header by these names.
+    pub fn new(names: impl IntoIterator<Item = String>, stated: Option<String>) -> Result<HeaderNames, String> {
+        let mut names: Vec<String> = names.into_iter().map(|name| plain(&name)).collect();
         names.sort();
         names.dedup();
-        Columns { names, stated }
-    }
-
-    /// Whether `record` is a header, where `before` held until now: it names more than half of the columns that somebody reads and
-    /// that were there before, and at least two (one, where there is but one). Who can write into a field or two of a record makes
-    /// no header of it.
-    pub fn is_header(&self, record: &str, before: Option<&str>) -> bool {
-        let named = |header: &str| {
-            let fields = Fields::of(header, delimiter(header));
-            let known = fields.filter_map(|f| self.names.binary_search(&plain(&f).to_ascii_lowercase()).ok());
-            let mut known: Vec<usize> = known.collect();
-            known.sort_unstable();
-            known.dedup();
-            known
-        };
-        let here = named(record);
-        let before = before.or(self.stated.as_deref()).map(named);
-        let wanted = before.as_ref().map_or(self.names.len().min(2), Vec::len);
-        let found = before.as_ref().map_or(here.len(), |before| here.iter().filter(|n| before.contains(n)).count());
-        match before.is_some() {
-            true => found * 2 > wanted && found >= wanted.min(2),
-            false => wanted > 0 && found >= wanted,
+        let without = HeaderNames { names, stated: None };
+        match stated {
+            Some(stated) if !without.is_header(&stated, None) => Err(format!(
+                "{stated:?} is no header of this profile: it names two of the raw fields that the profile reads, parted by one of , ; | or tab"
+            )),
+            stated => Ok(HeaderNames { stated: stated.map(Into::into), ..without }),
         }
     }
+
+    /// Whether `record` is a header, where `before` held until now.
+    ///
+    /// It has one delimiter, no quotes but those around its fields, and no field that is a number or a time; and it names more than
+    /// half as many of the columns that somebody reads as the one before, and three (the first one two) where there are so many. Who
+    /// can write into a field of a record, or two, makes no header of it.
+    pub fn is_header(&self, record: &str, before: Option<&str>) -> bool {
+        let Some(known) = self.known(record) else { return false };
+        match before.or(self.stated.as_deref()).and_then(|before| self.known(before)) {
+            Some(had) => known * 2 > had && known >= had.min(3),
+            None => known > 0 && known >= self.names.len().min(2),
+        }
+    }
+
+    /// How many of the names are in `record`; nothing where it is not of a header's form.
+    fn known(&self, record: &str) -> Option<usize> {
+        let mut fields = Fields::of(record, delimiter(record)?);
+        let mut known = Vec::new();
+        for field in fields.by_ref() {
+            if field.contains('"') || is_value(&field) {
+                return None;
+            }
+            known.extend(self.names.binary_search(&plain(&field)));
+        }
+        known.sort_unstable();
+        known.dedup();
+        (!fields.broken).then_some(known.len())
+    }
+}
+
+/// Whether a field is a number, a time or an address, which no column is called.
+fn is_value(field: &str) -> bool {
+    let of_a_value = |c: char| c.is_ascii_digit() || " +-.:/TZ".contains(c);
+    field.contains(|c: char| c.is_ascii_digit()) && field.chars().all(of_a_value)
 }
 
 #[cfg(test)]
@@ -205,30 +232,68 @@ mod tests {
         assert_eq!(end(&long, b',', false), End::At(QUOTED_BYTES + 7));
     }
 
-    #[test]
-    fn a_header_names_what_is_read() {
-        let columns = Columns::new(["time", "actor", "ip", "action"].map(str::to_owned), None);
-        let is = |record, before| columns.is_header(record, before);
-        assert!(is("Time,Actor,ip,action,other", None) && is("\"time\";\"actor\"", None));
-        assert!(!is("2026-01-01,ana,192.0.2.1,login", None));
-        assert!(!is("2026-01-01,time,192.0.2.1,login", None), "one name may be somebody's");
-        let before = Some("time,actor,ip,action");
-        assert!(is("ip;time;actor", before), "another order and delimiter, and one column less");
-        assert!(!is("2026-01-01,actor,ip,login", before), "whoever writes half of the fields makes none");
-        let stated = Columns::new(["time", "actor"].map(str::to_owned), Some("time,actor".into()));
-        assert!(stated.is_header("actor,time", None) && !stated.is_header("1,actor", None));
-        assert!(!Columns::default().is_header("", None));
+    fn names(names: &[&str], stated: Option<&str>) -> HeaderNames {
+        HeaderNames::new(names.iter().map(|n| (*n).to_owned()), stated.map(str::to_owned)).unwrap()
     }
 
     #[test]
-    fn the_delimiter_is_the_one_that_parts_the_most() {
-        for (header, is) in [("a,b;c,d", b','), ("a;b", b';'), ("a\tb|c\td", b'\t'), ("a", b','), ("\"a,b\"|c", b'|')] {
+    fn a_header_names_what_is_read() {
+        let names = names(&["time", "actor", "ip", "action", "ua"], None);
+        let is = |record, before| names.is_header(record, before);
+        for header in ["Time,Actor,x,y", "\"time\";\"actor\"", "actor\ttime", "time,actor,2fa,"] {
+            assert!(is(header, None), "{header}");
+        }
+        let before = Some("time,actor,ip,action");
+        for header in ["ip;time;actor", "Action,Actor,UA,note", "time,actor,ip,action"] {
+            assert!(is(header, before), "another order, another delimiter, a column less or another one: {header}");
+        }
+        assert!(!is("time,actor", before), "half of them");
+    }
+
+    #[test]
+    fn who_writes_into_fields_makes_no_header() {
+        let names = names(&["time", "actor", "ip", "action", "ua"], None);
+        let before = Some("time,actor,ip,action,ua");
+        for record in [
+            "2026-03-01T00:00:01Z,actor,ip,action,ua",
+            "1772323201,actor,ip,action,ua",
+            "Mar 1 00:00,actor,192.0.2.1,login,ua",
+            "2026-03-01,eve,192.0.2.1,login,\"x;time;actor;ip;action;ua\"",
+            "\"March\",\"eve\",\"home\",\"login\",\"x;time;actor;ip;action;ua\"",
+            "March,eve,home,login,x;time;actor;ip;action;ua;y",
+            "time,actor,ip,action,\"ua",
+            "time,actor,ip,action,\"ua\"\"\"",
+        ] {
+            for before in [before, None] {
+                assert!(!names.is_header(record, before), "{record}");
+            }
+        }
+        let two = self::names(&["time", "actor"], None);
+        assert!(!two.is_header("March,actor", Some("time,actor")), "of two, both");
+        assert!(!HeaderNames::default().is_header("", None) && !HeaderNames::default().is_header("a,b", Some("a,b")));
+    }
+
+    #[test]
+    fn what_a_profile_states_is_a_header() {
+        let wanted = || ["time", "actor"].map(str::to_owned);
+        let stated = HeaderNames::new(wanted(), Some("time;actor;x".into())).unwrap();
+        assert!(stated.is_header("actor,time", None) && !stated.is_header("march,actor", None));
+        for wrong in ["time actor", "time;x", "time;actor,x", ""] {
+            assert!(HeaderNames::new(wanted(), Some(wrong.into())).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_header_has_one_delimiter() {
+        for (header, is) in
+            [("a;b", Some(b';')), ("a\tb", Some(b'\t')), ("a", Some(b',')), ("a,b;c", None), ("\"a,b\"|c", None)]
+        {
             assert_eq!(delimiter(header), is, "{header}");
         }
     }
 
     proptest! {
-        /// Whatever a writer of CSV writes is read as it was, and as the crate reads it.
+        /// Whatever the crate writes is read as it was.
         #[test]
         fn what_is_written_is_read(
             rows in prop::collection::vec(prop::collection::vec("[a\",;\n\r |é]{0,6}", 1..5), 1..5),
@@ -249,11 +314,15 @@ mod tests {
             prop_assert_eq!(&read, &rows);
         }
 
-        /// Whether its end is said does not depend on what has arrived of what follows.
+        /// Whether its end is said does not depend on what has arrived of what follows, near the bound of quotes either.
         #[test]
-        fn an_end_once_said_is_the_end(bytes in "[a\",\n]{0,40}", most in 0_usize..40) {
-            let bytes = bytes.as_bytes();
-            let some = &bytes[..most.min(bytes.len())];
+        fn an_end_once_said_is_the_end(
+            begin in "[a\",\n]{0,20}", filled in prop::option::of(QUOTED_BYTES - 40..QUOTED_BYTES),
+            rest in "[a\",\n]{0,60}", less in 0_usize..80,
+        ) {
+            let bytes = [begin.as_bytes(), &vec![b'x'; filled.unwrap_or(0)], rest.as_bytes()].concat();
+            let bytes = bytes.as_slice();
+            let some = &bytes[..bytes.len().saturating_sub(less)];
             if let End::At(n) = end(some, b',', false) {
                 prop_assert_eq!((end(bytes, b',', false), end(bytes, b',', true)), (End::At(n), End::At(n)));
             }

@@ -2,7 +2,7 @@
 mod header;
 
 use super::SourceError;
-use super::csv::Columns;
+use super::csv::HeaderNames;
 use super::cursor::Cursor;
 use super::frame::{self, DOCUMENT_BYTES, Framed, Framing, Open, Skip};
 use super::open::{OpenFile, Stat};
@@ -22,7 +22,7 @@ pub struct Reading<'a> {
     /// How they are cut.
     pub framing: Framing,
     /// By which its headers are known, where it has any.
-    pub columns: Option<&'a Columns>,
+    pub names: Option<&'a HeaderNames>,
     /// The clock.
     pub now: WallTime,
 }
@@ -58,8 +58,8 @@ pub struct Generation {
     pub left: Option<Left>,
     /// The bytes before `offset` that its witness is made of.
     tail: Vec<u8>,
-    /// The header that holds for what lies at `offset`; not looked for yet where something lies before that.
-    header: Option<Option<Arc<str>>>,
+    /// What is known of its headers, where it has any.
+    headers: header::Headers,
     /// An unfinished frame at `offset` that is too long to keep.
     long: Option<Long>,
     /// Size and time of modification at which everything that can be handed on was.
@@ -108,7 +108,7 @@ impl Generation {
             declares: None,
             left: None,
             tail: Vec::new(),
-            header: None,
+            headers: header::Headers::default(),
             long: None,
             caught_up: None,
         }
@@ -271,10 +271,13 @@ impl Generation {
         stat: &Stat,
         scratch: &mut Vec<u8>,
     ) -> Result<Option<Batch>, SourceError> {
-        if let Some(columns) = reading.columns {
-            self.look_for_header(reading, columns)?;
+        if let Some(names) = reading.names
+            && (stat.size > self.offset || self.is_compressed())
+            && !self.look_for_header(reading, names)?
+        {
+            return Ok(None);
         }
-        let framing = self.framing(reading.framing);
+        let framing = self.framing(reading);
         let mut want = BATCH_BYTES;
         // Ends: `want` doubles up to DOCUMENT_BYTES, where an unfinished frame is `Long`.
         loop {
@@ -289,8 +292,8 @@ impl Generation {
             let ended = bytes.len() < want;
             refuse_utf16(&self.path, self.offset, bytes)?;
             let framed = frame::frames(framing, bytes, self.offset, self.last && ended);
-            let Framed { frames, covered, open } = match reading.columns {
-                Some(columns) => self.up_to_header(columns, bytes, framed),
+            let Framed { frames, covered, open } = match reading.names {
+                Some(names) => self.up_to_header(names, bytes, self.offset, framed),
                 None => framed,
             };
             let all = open == Open::Held || (open == Open::Nothing && covered == bytes.len());
@@ -425,7 +428,7 @@ impl Generation {
             observed: reading.now,
             data,
             frames,
-            header: self.header.clone().flatten(),
+            header: self.headers.held.clone(),
             witness: Digest::of(&self.tail),
             size: self.size.max(to),
         }
@@ -475,7 +478,7 @@ impl Generation {
         self.head.clear();
         self.offset = 0;
         self.tail.clear();
-        self.header = None;
+        self.headers = header::Headers::default();
         self.long = None;
         self.caught_up = None;
     }

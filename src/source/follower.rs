@@ -174,12 +174,8 @@ impl Follower {
                 self.pass();
                 continue;
             }
-            let reading = Reading {
-                source: &self.spec.name,
-                framing: self.spec.framing,
-                columns: self.spec.columns.as_deref(),
-                now,
-            };
+            let reading =
+                Reading { source: &self.spec.name, framing: self.spec.framing, names: self.spec.names.as_deref(), now };
             match entry.file.read(reading, &mut self.scratch) {
                 Ok(Some(batch)) => {
                     self.known = true;

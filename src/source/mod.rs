@@ -79,7 +79,7 @@ pub struct TrailSpec {
     /// What a frame is.
     pub framing: Framing,
     /// By which the headers in its files are known, where they have any.
-    pub columns: Option<Arc<csv::Columns>>,
+    pub names: Option<Arc<csv::HeaderNames>>,
     /// Whether the files are still being written.
     pub until: Until,
 }

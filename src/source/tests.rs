@@ -70,7 +70,7 @@ impl Trail {
             paths: names.iter().map(path).collect(),
             start: Start::Beginning,
             framing: Framing::Lines,
-            columns: None,
+            names: None,
             until: Until::Forever,
         };
         change(&mut spec);
@@ -183,6 +183,13 @@ impl Trail {
     /// Looks so often that what was renamed is final.
     fn settle_for_good(&mut self) {
         (0..40).for_each(|_| self.look());
+    }
+
+    fn finish_headed(&mut self, out: &mut Vec<(String, String)>) {
+        while let Some(batch) = self.follower.finish(WallTime(self.clock)).unwrap() {
+            out.extend(encoding::under_its_header(&batch));
+            self.commit(batch);
+        }
     }
 
     fn finish(&mut self) {

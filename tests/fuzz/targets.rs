@@ -93,7 +93,7 @@ pub fn json_like_serde(data: &[u8]) {
     let names: Vec<String> = LIKE_SERDE.iter().map(|(name, _)| (*name).to_owned()).collect();
     let plan = (decode::json::FORMAT.plan)(&Wish { fields: names, ..Wish::default() }).expect("these are names");
     let mut seen = 0;
-    let result = plan.decode(&text, None, false, &mut Cells::default(), &mut |record| {
+    let result = plan.decode(&text, false, &mut Cells::default(), &mut |record| {
         let document = documents.get(seen).expect("no more records than there are documents");
         seen += 1;
         for (n, (name, steps)) in LIKE_SERDE.iter().enumerate().filter(|_| !record.ambiguous) {
@@ -208,7 +208,7 @@ fn decoded(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> Option<(
     let mut cells = Cells::default();
     let mut read = || {
         let mut out = Records::new();
-        let result = plan.decode(&text, None, clipped, &mut cells, &mut |record| {
+        let result = plan.decode(&text, clipped, &mut cells, &mut |record| {
             let values = (0..wish.fields.len()).map(|n| format!("{:?}", record.get(n))).collect();
             out.push((values, record.index, record.ambiguous, record.partial));
         });
@@ -226,13 +226,14 @@ fn decoded(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> Option<(
 pub fn csv(data: &[u8]) {
     let (header, record) = halves(data);
     let (header, record) = (frame_text(header), frame_text(record));
-    let delimiter = source::csv::delimiter(&header);
+    let delimiter = source::csv::delimiter(&header).unwrap_or(b',');
     let names: Vec<String> = source::csv::Fields::of(&header, delimiter).map(|name| name.into_owned()).collect();
     let plan = (decode::csv::FORMAT.plan)(&Wish { fields: names.clone(), ..Wish::default() }).expect("these are names");
+    let plan = plan.under(&header).expect("CSV has headers");
     let mut cells = Cells::default();
     let mut read = || {
         let mut out = Vec::new();
-        let result = plan.decode(&record, Some(&header), false, &mut cells, &mut |record| {
+        let result = plan.decode(&record, false, &mut cells, &mut |record| {
             out.push((0..names.len()).map(|n| record.get(n).text().map(str::to_owned)).collect::<Vec<_>>());
         });
         (out, result)
@@ -240,7 +241,7 @@ pub fn csv(data: &[u8]) {
     let first = read();
     assert_eq!(first, read(), "the room that was used before makes a difference");
     assert!(first.0.len() <= 1);
-    let shown = plan.shown(&record, Some(&header)).expect("there is a header");
+    let shown = plan.shown(&record).expect("there is a header");
     assert!(serde_json::from_str::<serde_json::Value>(&shown).is_ok_and(|v| v.is_object()), "{shown}");
     let fields: Vec<String> = record.split('\t').map(str::to_owned).collect();
     let quoted: Vec<String> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
@@ -335,7 +336,7 @@ pub fn normalise(data: &[u8]) {
         }
         assert!(event.unmapped.iter().flatten().all(|text| text.len() <= FIELD_BYTES));
     }
-    let kept = normaliser.redact(profile, batch.bytes(&frame));
+    let kept = normaliser.redact(profile, batch.bytes(&frame), None);
     assert!(kept.len() <= KEPT_LINE_BYTES);
 }
 
@@ -452,9 +453,9 @@ fn followed(framing: Framing, bytes: &[u8], steps: &mut dyn Iterator<Item = usiz
     let mut file = std::fs::File::create(&path).expect("a scratch file");
     let paths = vec![source::literal(&path)];
     let name = SourceName("portal".into());
-    let columns = source::csv::Columns::new(["time", "actor", "a"].map(str::to_owned), None);
-    let columns = (framing == Framing::CSV).then(|| columns.into());
-    let spec = TrailSpec { name, paths, start: Start::Beginning, framing, columns, until: Until::Forever };
+    let names = source::csv::HeaderNames::new(["time", "actor", "a"].map(str::to_owned), None).expect("none is stated");
+    let names = (framing == Framing::CSV).then(|| names.into());
+    let spec = TrailSpec { name, paths, start: Start::Beginning, framing, names, until: Until::Forever };
     let mut follower = Follower::open(spec, Vec::new());
     let (mut frames, mut at, mut written) = (Vec::new(), 0, 0);
     let mut take = |batch: Option<Batch>| {
@@ -604,7 +605,7 @@ pub fn profile(data: &[u8]) {
                 let batch = batch(line.as_bytes(), 0, FrameFlags::default());
                 let _ =
                     normaliser.normalise(profile, &batch, &batch.frames[0], &mut Default::default(), &mut Vec::new());
-                normaliser.redact(profile, line.as_bytes());
+                normaliser.redact(profile, line.as_bytes(), None);
             }
             normaliser.recognise(&LINES.map(str::as_bytes));
         }

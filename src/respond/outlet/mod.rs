@@ -90,7 +90,7 @@ impl Told {
             }
             Told::Checkpoint(_) => Severity::Informational,
             Told::Reminder(_, reminder) => reminder.severity(),
-            Told::Omitted(..) => Severity::High,
+            Told::Omitted(_, omitted) => omitted.severity(),
             Told::Order(order) => match order.state {
                 OrderState::Failed | OrderState::Unknown | OrderState::Waiting | OrderState::Held => Severity::High,
                 OrderState::Done => Severity::Medium,
@@ -166,6 +166,8 @@ impl Target {
     /// Whether this is told there. A test is told everywhere; syslog and files get every order, whatever became of it.
     pub fn wants(&self, told: &Told) -> bool {
         let least = match (self, told) {
+            (Target::Checkpoints(_), Told::Omitted(_, omitted)) => return omitted.heads > 0,
+            (_, Told::Omitted(_, omitted)) => return omitted.findings + omitted.orders > 0,
             (Target::Checkpoints(_), told) => return matches!(told, Told::Checkpoint(_)),
             (_, Told::Checkpoint(_)) => return matches!(self, Target::Syslog(_)),
             (Target::Syslog(_) | Target::Ocsf(_), Told::Order(_)) => return true,
@@ -173,7 +175,7 @@ impl Target {
             (Target::Ocsf(target), _) => target.severity,
             (Target::Webhook(target), _) => target.severity,
         };
-        told.severity() >= least || told.is_test() || matches!(told, Told::Omitted(..))
+        told.severity() >= least || told.is_test()
     }
 
     /// What is wrong with it, as far as can be told without looking at the disk.
@@ -204,8 +206,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_left_out_is_told_by_every_outlet_but_the_one_of_heads() {
-        let body = r#"{"last":19,"findings":17,"orders":2,"others":3,"since":981,"until":997}"#.to_owned();
+    fn what_was_left_out_is_told_by_every_outlet_that_would_have_had_it() {
+        let body = r#"{"last":19,"findings":17,"orders":2,"heads":3,"since":981,"until":997}"#.to_owned();
         let told = Told::read(&Row { sequence: 19, made: WallTime(5), kind: "omitted".into(), body }).unwrap();
         let syslog: SyslogTarget = toml::from_str("severity = 'critical'").unwrap();
         let sender = syslog::Sender::new("portal", 7);
@@ -222,6 +224,9 @@ mod tests {
             let message = target.message(&told, &sender);
             assert!(message.contains(shows) && message.contains("tripline findings list --since"), "{message}");
         }
-        assert!(!Target::Checkpoints(toml::from_str("path = '/x'").unwrap()).wants(&told));
+        let heads = Target::Checkpoints(toml::from_str("path = '/x'").unwrap());
+        assert!(heads.wants(&told));
+        let (at, nothing) = (WallTime(5), Omitted::default());
+        assert!(!heads.wants(&Told::Omitted(at, Omitted { findings: 1, ..nothing })));
     }
 }

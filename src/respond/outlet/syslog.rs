@@ -141,14 +141,14 @@ impl Message {
         let mut params = Params::default();
         params.add("findings", omitted.findings);
         params.add("orders", omitted.orders);
-        params.add("others", omitted.others);
+        params.add("heads", omitted.heads);
         params.add_some("since", omitted.since);
         params.add_some("until", omitted.until);
         Message {
-            level: level(Severity::High) as u8,
+            level: level(omitted.severity()) as u8,
             at,
             kind: "OMITTED",
-            required: vec![("id", omitted.last.to_string()), ("severity", Severity::High.name().into())],
+            required: vec![("id", omitted.last.to_string()), ("severity", omitted.severity().name().into())],
             optional: params.0,
             text: omitted.text(),
         }

@@ -12,6 +12,8 @@ with_and_without_hints! {
     e47_documents_over_several_lines_and_several_on_one_line,
     e50_a_header_holds_for_the_records_behind_it_and_is_found_again,
     e50_quotes_go_over_lines_as_far_as_they_may,
+    e50_the_header_that_a_profile_states_says_the_delimiter,
+    e50_a_byte_order_mark_before_a_header_is_none_of_it,
     a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped,
 }
 
@@ -134,22 +136,31 @@ fn a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped(hints:
     assert!(trail.flags[1].clipped);
 }
 
-fn csv_trail(hints: Hints) -> Trail {
-    let columns = csv::Columns::new(["time", "actor", "ip"].map(str::to_owned), None);
-    Trail::with(hints, &["log"], |spec| (spec.framing, spec.columns) = (Framing::CSV, Some(columns.into())))
+pub(super) fn csv_trail(hints: Hints) -> Trail {
+    csv_trail_with(hints, None)
 }
 
-/// Looks, and gives every record with the header that it came under.
-fn headed(trail: &mut Trail) -> Vec<(String, String)> {
+fn csv_trail_with(hints: Hints, stated: Option<&str>) -> Trail {
+    let names = csv::HeaderNames::new(["time", "actor", "ip"].map(str::to_owned), stated.map(str::to_owned)).unwrap();
+    Trail::with(hints, &["log"], |spec| (spec.framing, spec.names) = (Framing::CSV, Some(names.into())))
+}
+
+/// Looks, and gives the records of so many batches, each with the header that it came under.
+pub(super) fn headed(trail: &mut Trail, batches: usize) -> Vec<(String, String)> {
     trail.follower.reconcile();
     let mut out = Vec::new();
-    while let Some(batch) = trail.next() {
-        let header = batch.header.as_deref().unwrap_or("-").to_owned();
-        let record = |frame| String::from_utf8(batch.bytes(frame).to_vec()).unwrap();
-        out.extend(batch.frames.iter().map(|frame| (header.clone(), record(frame))));
+    for _ in 0..batches {
+        let Some(batch) = trail.next() else { break };
+        out.extend(under_its_header(&batch));
         trail.commit(batch);
     }
     out
+}
+
+pub(super) fn under_its_header(batch: &Batch) -> Vec<(String, String)> {
+    let header = batch.header.as_deref().unwrap_or("-");
+    let record = |frame| String::from_utf8(batch.bytes(frame).to_vec()).unwrap();
+    batch.frames.iter().map(|frame| (header.to_owned(), record(frame))).collect()
 }
 
 fn under(header: &str, records: &[&str]) -> Vec<(String, String)> {
@@ -161,31 +172,31 @@ fn e50_a_header_holds_for_the_records_behind_it_and_is_found_again(hints: Hints)
     let first = "time,actor,ip,ua";
     trail.append("log", format!("\u{feff}{first}\r\n1,ana,x,\"a\nactor;time;ip\nb\"\r\n{first}\r\n2,ben,"));
     let quoted = "1,ana,x,\"a\nactor;time;ip\nb\"";
-    assert_eq!(headed(&mut trail), under(first, &[quoted]), "what stands in quotes is no header");
+    assert_eq!(headed(&mut trail, 100), under(first, &[quoted, first]), "what stands in quotes is no header");
     trail.append("log", "x,\n");
-    assert_eq!(headed(&mut trail), under(first, &["2,ben,x,"]));
+    assert_eq!(headed(&mut trail, 100), under(first, &["2,ben,x,"]));
     // written to by another version, with other columns and another delimiter
     let second = "actor;ip;\"time\"";
     trail.append("log", format!("3,cho,x,\n{second}\n\"dan;,\ne\";x;4\n"));
-    assert_eq!(headed(&mut trail), [under(first, &["3,cho,x,"]), under(second, &["\"dan;,\ne\";x;4"])].concat());
+    assert_eq!(headed(&mut trail, 100), [under(first, &["3,cho,x,"]), under(second, &["\"dan;,\ne\";x;4"])].concat());
     // who begins anew in the middle finds it in the file
     trail.restart();
     trail.append("log", "eve;x;5\n");
-    assert_eq!(headed(&mut trail), under(second, &["eve;x;5"]));
+    assert_eq!(headed(&mut trail, 100), under(second, &["eve;x;5"]));
     // and who begins at the end, and another file has its own
     trail.spec.start = Start::End;
     trail.cursors.clear();
     trail.restart();
-    assert_eq!(headed(&mut trail), []);
+    assert_eq!(headed(&mut trail, 100), []);
     trail.append("log", "fay;x;6\n");
-    assert_eq!(headed(&mut trail), under(second, &["fay;x;6"]));
+    assert_eq!(headed(&mut trail, 100), under(second, &["fay;x;6"]));
     trail.rename("log", "log.1");
     trail.append("log", "7,gus,x\n");
-    let rest: Vec<_> = (0..40).flat_map(|_| headed(&mut trail)).collect();
+    let rest: Vec<_> = (0..40).flat_map(|_| headed(&mut trail, 100)).collect();
     assert_eq!(rest, under("-", &["7,gus,x"]), "nothing is guessed of a file that states nothing");
     // a file that was cut begins anew
     std::fs::write(trail.path("log"), format!("{first}\n8,hal,x,y\n")).unwrap();
-    let rest: Vec<_> = (0..4).flat_map(|_| headed(&mut trail)).collect();
+    let rest: Vec<_> = (0..4).flat_map(|_| headed(&mut trail, 100)).collect();
     assert_eq!(rest, under(first, &["8,hal,x,y"]));
 }
 
@@ -209,4 +220,18 @@ fn e50_quotes_go_over_lines_as_far_as_they_may(hints: Hints) {
     trail.settle_for_good();
     let tail: Vec<&str> = trail.lines.iter().rev().take(3).map(String::as_str).collect();
     assert_eq!(tail, ["x,y,z", "1,\"never", "a,b,c"]);
+}
+
+fn e50_the_header_that_a_profile_states_says_the_delimiter(hints: Hints) {
+    let mut trail = csv_trail_with(hints, Some("time;actor;ip"));
+    let records = ["1;ana;\"a\nb\"", "1;Smith,\"Bob;x", "2;ben;x", "3;\"cho\";y"];
+    trail.append("log", records.map(|record| format!("{record}\n")).concat());
+    assert_eq!(headed(&mut trail, 100), under("-", &records));
+}
+
+fn e50_a_byte_order_mark_before_a_header_is_none_of_it(hints: Hints) {
+    let mut trail = csv_trail(hints);
+    trail.append("log", "time,actor,ip\n1,ana,x\n\u{feff}actor,time,ip\nana,2,x\n");
+    let expected = [under("time,actor,ip", &["1,ana,x"]), under("actor,time,ip", &["ana,2,x"])].concat();
+    assert_eq!(headed(&mut trail, 100), expected);
 }

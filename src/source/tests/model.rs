@@ -93,6 +93,53 @@ proptest! {
     }
 }
 
+/// What a writer of CSV may write: headers, records that go over lines, torn ones, and many at once.
+fn csv_piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        "time,actor,ip\n",
+        "ip;time;actor\n",
+        "1,ana,x\n",
+        "2;ben;y\n",
+        "3,\"a\nb\",z\n",
+        "4,\"torn\n",
+        "\"",
+        "c\n",
+        "\"\n",
+    ];
+    let mut pieces: Vec<String> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
+    pieces.push("5,row,x\n".repeat(1 + csv::QUOTED_BYTES / 8));
+    pieces.push(format!("6,\"{}\n", "y".repeat(csv::QUOTED_BYTES)));
+    prop::sample::select(pieces)
+}
+
+proptest! {
+    /// Wherever a reader begins anew, each record is read under the header under which who never stopped reads it.
+    #[test]
+    fn a_header_is_found_again_wherever_reading_begins(
+        pieces in prop::collection::vec((csv_piece(), prop::option::of(0_usize..4)), 1..25),
+    ) {
+        let mut trail = encoding::csv_trail(Hints::Off);
+        let mut stopped = Vec::new();
+        for (piece, stops) in &pieces {
+            trail.append("log", piece);
+            stopped.extend(encoding::headed(&mut trail, stops.unwrap_or(usize::MAX)));
+            if stops.is_some() {
+                trail.restart();
+            }
+        }
+        stopped.extend(encoding::headed(&mut trail, usize::MAX));
+        trail.finish_headed(&mut stopped);
+        let mut whole = encoding::csv_trail(Hints::Off);
+        whole.append("log", pieces.iter().map(|(piece, _)| piece.as_str()).collect::<String>());
+        let mut all = encoding::headed(&mut whole, usize::MAX);
+        whole.finish_headed(&mut all);
+        prop_assert_eq!(stopped.len(), all.len());
+        for (one, other) in stopped.iter().zip(&all) {
+            prop_assert_eq!(one, other);
+        }
+    }
+}
+
 /// What may happen to a trail.
 #[derive(Clone, Debug)]
 enum Action {
