@@ -1,5 +1,6 @@
 //! What a daemon finds while the trails are being written is what a replay finds in them afterwards.
 use crate::support::{self, DOWNLOADS, PORTAL, Site, World, Writer, difference};
+use std::io::Write;
 
 /// Writes the world in pieces under the eyes of a daemon, each trail at its own pace, and compares everything.
 fn live_equals_replay(seed: u64, names: &[&'static str], most: usize, arguments: &[&str]) {
@@ -78,4 +79,46 @@ fn two_worlds_differ() {
         site.replay("replayed")
     };
     assert_ne!(ids(&one), ids(&other));
+}
+
+#[test]
+fn a_trail_that_began_at_its_end_is_made_again_from_there_and_replayed_whole() {
+    let site = Site::finding_exports("");
+    let start = "name = 'portal'\n";
+    let config = site.configuration();
+    assert!(config.contains(start));
+    site.configure(&config.replace(start, &format!("{start}start = 'end'\n")));
+    let line = |n: usize| {
+        format!(
+            "{{\"ts\":\"2026-03-01T00:0{n}:00Z\",\"id\":\"ev-{n}\",\"event\":\"log.export.requested\",\"outcome\":\"success\",\
+             \"actor\":{{\"id\":\"u{n}\",\"name\":\"p{n}\",\"type\":\"staff\"}},\"session\":\"s-{n}\",\"details\":{{\"export\":\"ex-{n}\"}}}}\n"
+        )
+    };
+    let write = |text: String| site.append_to(PORTAL).write_all(text.as_bytes()).unwrap();
+    write(line(0) + &line(1));
+    let daemon = site.start(&[]);
+    let events = |count| {
+        let events = || (site.status()["trails"]["portal"]["events"].as_u64()? == count).then_some(());
+        support::until("the events", events);
+    };
+    support::until("it to be followed", || {
+        let files = site.status();
+        files["trails"]["portal"].is_object().then_some(())
+    });
+    write(line(2) + "\n");
+    events(1);
+    write("\n\n".to_owned() + &line(3));
+    events(2);
+    daemon.stop();
+    let (state, again) = (site.path("state"), site.path("again"));
+    let out = site.say(&["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", support::text(&out));
+    let (only_first, only_again) = difference(&site.dump("state"), &site.dump("again"));
+    assert!(only_first.is_empty() && only_again.is_empty(), "{only_first:#?}\n{only_again:#?}");
+    site.replay("whole");
+    assert_eq!(
+        (site.findings("state").len(), site.findings("whole").len()),
+        (2, 4),
+        "a file that is final has no end to begin at"
+    );
 }

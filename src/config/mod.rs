@@ -165,8 +165,9 @@ impl Config {
             TrailSpec {
                 paths: self.paths(t),
                 start: match t.start {
-                    written::Start::Beginning => Start::Beginning,
-                    written::Start::End => Start::End,
+                    // files that are final have no end from which on something is new
+                    written::Start::End if until == Until::Forever => Start::End,
+                    written::Start::Beginning | written::Start::End => Start::Beginning,
                 },
                 until,
                 framing: match t.framing {

@@ -47,6 +47,13 @@ impl Gate {
         others.min().unwrap_or(everything)
     }
 
+    /// The trail has not found its next line yet, and is at work: others wait for it as before.
+    pub fn wait(&self, trail: &SourceName) {
+        if let Some(reached) = self.trails().get_mut(trail) {
+            reached.alive = Instant::now();
+        }
+    }
+
     fn trails(&self) -> MutexGuard<'_, BTreeMap<SourceName, Reached>> {
         // each change is one call: a thread that died in it left the map whole
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -180,7 +180,16 @@ impl Again {
                 Some(rest) => Some(rest),
                 None => self.follower.next(wanted.observed).map_err(Missing::Source)?,
             };
-            let Some(batch) = next else { break };
+            let Some(mut batch) = next else { break };
+            if batch.stretch.file == file && batch.stretch.from < at {
+                // nobody had read it: what lay before a trail that began at its end, or blank lines behind a stretch
+                let before = batch.frames.iter().take_while(|f| f.to <= at).count();
+                batch = batch.cut(before).1;
+                if batch.frames.is_empty() && batch.stretch.to <= at {
+                    continue;
+                }
+                batch.stretch.from = batch.stretch.from.max(at);
+            }
             if batch.stretch.file != file || batch.stretch.from != at {
                 return Err(Missing::Lines(format!(
                     "{} no longer holds bytes {} to {} where they were recorded: it was rotated away or rewritten",
@@ -196,7 +205,10 @@ impl Again {
                 (first, Some(rest))
             };
             if n == 0 && !whole {
-                // what is left lies behind the stretch: the recorded one had no frames there
+                // what is left lies behind the stretch: the recorded one had no frames there, but blank lines
+                if let (Some(last), true) = (pieces.last_mut(), piece.stretch.from < wanted.to) {
+                    last.stretch.to = wanted.to;
+                }
                 self.rest = rest;
                 break;
             }

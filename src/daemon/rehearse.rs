@@ -2,6 +2,7 @@
 use super::replay::{Fold, Reading, ReplayError};
 use crate::detect::Plans;
 use crate::ledger::Ledger;
+use crate::model::limits::FUTURE_SKEW;
 use crate::model::{Batch, Digest, Event, EventTime, FileId, Finding, Frame, Input, Millis, Order, Stretch, WallTime};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::source::{self, Follower, Framing, TrailSpec, csv};
@@ -112,7 +113,8 @@ fn last_time(rules: &Rules, spec: &TrailSpec, path: &Path, now: WallTime) -> Opt
         size,
     };
     let prepared = rules.prepare(batch, &mut Scratch::new(0));
-    prepared.events().filter(|e| !e.marks.time_missing).map(|e| e.time).max()
+    let latest = EventTime(now.0).plus(FUTURE_SKEW);
+    prepared.events().filter(|e| !e.marks.time_missing && e.time <= latest).map(|e| e.time).max()
 }
 
 /// Teaches a throw-away ledger what the trails say, and shows every event to `see`. `rules` are those of [`Rules::learning`]: what

@@ -142,7 +142,10 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surr
             spool.delete(source::spent(&files), around);
         }
         around.files.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), files);
-        if !behind {
+        if follower.is_looking() {
+            // it will have old lines to give
+            around.gate.wait(&name);
+        } else if !behind {
             std::thread::park_timeout(LOOK);
         }
     }

@@ -1,14 +1,15 @@
 //! CSV (RFC 4180) with a header, whose names are the raw fields; delimited by `,`, `;`, tab or `|`, as the header is.
 //!
-//! HeaderNames are compared without regard to case and to white space around them. Each record is read under the header that stands before
-//! it in its file, so that columns may move where a writer starts anew. A record with fewer fields lacks the last ones. One with more
-//! fields than there are names, with torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]:
-//! somebody's delimiter or quote may have moved its columns, or taken in a neighbour.
+//! Names are compared without regard to case and to white space around them. Each record is read under the header that stands before
+//! it in its file, so that columns may move where a writer starts anew. One with more or fewer fields
+//! than there are names, with torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]:
+//! somebody's delimiter or quote may have moved its columns, or taken in a neighbour. What looks like another header is none.
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 use crate::model::limits::KEPT_LINE_BYTES;
 use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// CSV.
 pub const FORMAT: Format = Format {
@@ -16,8 +17,8 @@ pub const FORMAT: Format = Format {
     about: "CSV with a header; a profile may state one with `header`, for files without",
     looks_like: |line| line.contains([',', ';', '\t', '|']),
     plan: |wish| {
-        let names = HeaderNames::new(wish.fields.iter().cloned(), wish.header.clone())?;
-        let stated = names.stated.as_deref().map(|header| Rows::new(&wish.fields, header));
+        let names = Arc::new(HeaderNames::new(wish.fields.iter().cloned(), wish.header.clone())?);
+        let stated = names.stated.as_deref().map(|header| Rows::new(&wish.fields, header, names.clone()));
         Ok(Box::new(Csv { fields: wish.fields.clone(), names, stated }))
     },
 };
@@ -25,7 +26,7 @@ pub const FORMAT: Format = Format {
 /// What holds where no header stands before the record.
 struct Csv {
     fields: Vec<String>,
-    names: HeaderNames,
+    names: Arc<HeaderNames>,
     stated: Option<Rows>,
 }
 
@@ -37,19 +38,14 @@ impl Plan for Csv {
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject> {
-        let refuse = |reason| Err(Reject { reason, at: 0 });
         match &self.stated {
-            None => refuse("CSV before any header that names what its profile reads"),
-            Some(rows) if unmarked(text) == rows.header => Ok(()),
-            Some(_) if self.names.is_header(unmarked(text), None) => {
-                refuse("a header that is not the one of the profile")
-            }
+            None => Err(Reject { reason: "CSV before any header that names what its profile reads", at: 0 }),
             Some(rows) => rows.decode(text, clipped, cells, each),
         }
     }
 
     fn under(&self, header: &str) -> Option<Box<dyn Plan>> {
-        Some(Box::new(Rows::new(&self.fields, header)))
+        Some(Box::new(Rows::new(&self.fields, header, self.names.clone())))
     }
 
     fn shown(&self, text: &str) -> Option<String> {
@@ -63,6 +59,7 @@ struct Rows {
     delimiter: u8,
     columns: Vec<Column>,
     fields: usize,
+    names: Arc<HeaderNames>,
 }
 
 /// A column: what it is called, and the cells that want it.
@@ -72,7 +69,7 @@ struct Column {
 }
 
 impl Rows {
-    fn new(fields: &[String], header: &str) -> Rows {
+    fn new(fields: &[String], header: &str, names: Arc<HeaderNames>) -> Rows {
         let mut wanted = BTreeMap::<_, Vec<usize>>::new();
         for (cell, name) in fields.iter().enumerate() {
             wanted.entry(plain(name)).or_default().push(cell);
@@ -84,7 +81,7 @@ impl Rows {
             name: name.trim().to_owned(),
         };
         let columns = Fields::of(header, delimiter).map(column).collect();
-        Rows { header: header.to_owned(), delimiter, columns, fields: fields.len() }
+        Rows { header: header.to_owned(), delimiter, columns, fields: fields.len(), names }
     }
 
     /// Whether a line within the record has as many fields as a record has.
@@ -106,11 +103,17 @@ impl Plan for Rows {
         if unmarked(text) == self.header {
             return Ok(());
         }
+        if self.names.resembles(unmarked(text)) {
+            return Err(Reject { reason: "a header that does not hold here", at: 0 });
+        }
         cells.clear(self.fields);
         let mut fields = Fields::of(text, self.delimiter);
         let mut ambiguous = false;
         for column in &self.columns {
-            let Some(field) = fields.next() else { break };
+            let Some(field) = fields.next() else {
+                ambiguous = true;
+                break;
+            };
             // an empty field is none
             for cell in column.cells.iter().filter(|_| !field.is_empty()) {
                 ambiguous |= cells.is_set(*cell);
@@ -170,7 +173,7 @@ mod tests {
         for (header, text, is, ambiguous) in [
             ("time,actor,ua", "1,ana,x", "1/ana/x", false),
             ("UA; Time ;other;ACTOR", "x;1;;ana", "1/ana/x", false),
-            ("time,actor,ua", "1,ana", "1/ana/-", false),
+            ("time,actor,ua", "1,ana", "1/ana/-", true),
             ("time,actor,ua", "1,\"ana \"\"b\"\"\",\"x,y\"", "1/ana \"b\"/x,y", false),
             ("time,actor,ua", "1,ana,x,y", "1/ana/x", true),
             ("time,actor,ua", "1,\"ana,x", "1/ana,x/-", true),
@@ -192,7 +195,7 @@ mod tests {
         for header in ["time;actor;ua", "\u{feff}time;actor;ua"] {
             assert_eq!(read(&*stated, header), Ok(Vec::new()));
         }
-        assert!(read(&*stated, "ua,time,actor").unwrap_err().contains("a header that is not"));
+        assert!(read(&*stated, "ua,time,actor").unwrap_err().contains("a header that does not hold"));
         let under = stated.under("actor,time,ua").unwrap();
         assert_eq!(read(&*under, "ana,1,x"), Ok(vec![("1/ana/x".to_owned(), false)]));
         let fields = vec!["time".to_owned()];

@@ -58,7 +58,10 @@ impl Profile {
         let (mut records, mut met, mut rank) = (0u32, 0u32, 0);
         let mut cells = Cells::default();
         let is_header = |text: &&str| self.header_names.as_ref().is_some_and(|names| names.is_header(text, None));
-        let header = texts.first().copied().filter(is_header);
+        // what stands before it is a title, or says how to read what follows
+        let before = texts.iter().take(20).position(is_header).unwrap_or(0);
+        let texts = &texts[before..];
+        let header = texts.first().copied().filter(|text| is_header(text));
         let under = header.and_then(|header| self.plan.under(header));
         let plan = under.as_ref().unwrap_or(&self.plan);
         for text in texts.iter().filter(|text| Some(**text) != header) {

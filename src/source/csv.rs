@@ -10,7 +10,7 @@ use std::sync::Arc;
 const DELIMITERS: &[u8] = b",;\t|";
 /// A record in quotes goes over several lines at most this far, in bytes. Where its quotes are not closed by then it is taken for
 /// torn, and ends with its first line: what follows it is not lost in it.
-pub const QUOTED_BYTES: usize = 16 << 10;
+pub const QUOTED_BYTES: usize = 64 << 10;
 
 /// Where the first record of `bytes` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,8 @@ impl HeaderNames {
         let without = HeaderNames { names, stated: None };
         match stated {
             Some(stated) if !without.is_header(&stated, None) => Err(format!(
-                "{stated:?} is no header of this profile: it names two of the raw fields that the profile reads, parted by one of , ; | or tab"
+                "{stated:?} is no header of this profile: it names two of the raw fields that the profile reads, with one of , ; | or tab between \
+                 its names and none of the others in them, and no name that is a number"
             )),
             stated => Ok(HeaderNames { stated: stated.map(Into::into), ..without }),
         }
@@ -160,10 +161,15 @@ impl HeaderNames {
     /// can write into a field of a record, or two, makes no header of it.
     pub fn is_header(&self, record: &str, before: Option<&str>) -> bool {
         let Some(known) = self.known(record) else { return false };
-        match before.or(self.stated.as_deref()).and_then(|before| self.known(before)) {
+        match before.and_then(|before| self.known(before)) {
             Some(had) => known * 2 > had && known >= had.min(3),
-            None => known > 0 && known >= self.names.len().min(2),
+            None => self.resembles(record),
         }
+    }
+
+    /// Whether `record` has a header's form, and names two of the columns that somebody reads (one, where there is but one).
+    pub fn resembles(&self, record: &str) -> bool {
+        self.known(record).is_some_and(|known| known > 0 && known >= self.names.len().min(2))
     }
 
     /// How many of the names are in `record`; nothing where it is not of a header's form.
@@ -182,10 +188,12 @@ impl HeaderNames {
     }
 }
 
-/// Whether a field is a number, a time or an address, which no column is called.
+/// Whether a field is a number or a time, which no column is called.
 fn is_value(field: &str) -> bool {
     let of_a_value = |c: char| c.is_ascii_digit() || " +-.:/TZ".contains(c);
-    field.contains(|c: char| c.is_ascii_digit()) && field.chars().all(of_a_value)
+    let field = field.trim();
+    let begins = |c: char| c.is_ascii_digit() || "+-".contains(c);
+    field.starts_with(begins) && field.contains(|c: char| c.is_ascii_digit()) && field.chars().all(of_a_value)
 }
 
 #[cfg(test)]
@@ -240,7 +248,9 @@ mod tests {
     fn a_header_names_what_is_read() {
         let names = names(&["time", "actor", "ip", "action", "ua"], None);
         let is = |record, before| names.is_header(record, before);
-        for header in ["Time,Actor,x,y", "\"time\";\"actor\"", "actor\ttime", "time,actor,2fa,"] {
+        for header in
+            ["Time,Actor,T1,-x,5 min,-", "Time,Actor,x,y", "\"time\";\"actor\"", "actor\ttime", "time,actor,2fa,"]
+        {
             assert!(is(header, None), "{header}");
         }
         let before = Some("time,actor,ip,action");
@@ -278,6 +288,7 @@ mod tests {
         let wanted = || ["time", "actor"].map(str::to_owned);
         let stated = HeaderNames::new(wanted(), Some("time;actor;x".into())).unwrap();
         assert!(stated.is_header("actor,time", None) && !stated.is_header("march,actor", None));
+        assert!(stated.resembles("actor|other|time") && !stated.resembles("1,actor,time"));
         for wrong in ["time actor", "time;x", "time;actor,x", ""] {
             assert!(HeaderNames::new(wanted(), Some(wrong.into())).is_err(), "{wrong}");
         }

@@ -11,8 +11,9 @@ use crate::model::{Batch, Digest, Discontinuity, FileId, Frame, FrameFlags, Sour
 use std::path::Path;
 use std::sync::Arc;
 
-/// How much of an overlong frame one call passes over, in bytes: about a tenth of a second.
-const SKIP_BYTES: u64 = 256 << 20;
+/// How much one call passes over, of an overlong frame or of what lies before the header that is looked for, in bytes: about a second
+/// at most.
+const SKIP_BYTES: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 
 /// What every read of a source needs to know.
 #[derive(Clone, Copy, Debug)]

@@ -210,7 +210,18 @@ impl Follower {
     /// As [`Follower::next`].
     pub fn finish(&mut self, now: WallTime) -> Result<Option<Batch>, SourceError> {
         self.chain.iter_mut().for_each(|e| e.file.finalise());
-        self.next(now)
+        // ends: each turn reads on in a file
+        loop {
+            let batch = self.next(now)?;
+            if batch.is_some() || !self.is_looking() {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Whether it is not done with what it has looked at, though it had nothing to give: to be called again at once.
+    pub fn is_looking(&self) -> bool {
+        self.chain.iter().any(|entry| entry.trouble.is_none() && entry.file.is_looking())
     }
 
     /// Every file and every name without one.

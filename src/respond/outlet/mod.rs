@@ -167,6 +167,7 @@ impl Target {
     pub fn wants(&self, told: &Told) -> bool {
         let least = match (self, told) {
             (Target::Checkpoints(_), Told::Omitted(_, omitted)) => return omitted.heads > 0,
+            (Target::Syslog(_), Told::Omitted(..)) => return true,
             (_, Told::Omitted(_, omitted)) => return omitted.findings + omitted.orders > 0,
             (Target::Checkpoints(_), told) => return matches!(told, Told::Checkpoint(_)),
             (_, Told::Checkpoint(_)) => return matches!(self, Target::Syslog(_)),
@@ -219,13 +220,15 @@ mod tests {
                 "\"kind\":\"omitted\"",
             ),
         ];
-        for (target, shows) in targets {
+        for (target, shows) in &targets {
             assert!(target.wants(&told));
             let message = target.message(&told, &sender);
-            assert!(message.contains(shows) && message.contains("tripline findings list --since"), "{message}");
+            assert!(message.contains(*shows) && message.contains("tripline findings list --since"), "{message}");
         }
         let heads = Target::Checkpoints(toml::from_str("path = '/x'").unwrap());
         assert!(heads.wants(&told));
+        let only_heads = Told::Omitted(WallTime(5), Omitted { heads: 1, ..Omitted::default() });
+        assert_eq!(targets.map(|(target, _)| target.wants(&only_heads)), [true, false, false], "syslog has heads too");
         let (at, nothing) = (WallTime(5), Omitted::default());
         assert!(!heads.wants(&Told::Omitted(at, Omitted { findings: 1, ..nothing })));
     }

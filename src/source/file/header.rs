@@ -1,8 +1,8 @@
 //! Headers of CSV: each holds for the records behind it in its file. None is remembered elsewhere: who goes on in the middle of a
 //! file finds it in the file itself, as who reads the file from its beginning does.
 use super::{Generation, Reading, SKIP_BYTES};
-use crate::model::limits::BATCH_BYTES;
-use crate::model::{Frame, Shown};
+use crate::model::Shown;
+use crate::model::limits::{BATCH_BYTES, FRAME_BYTES};
 use crate::source::SourceError;
 use crate::source::csv::{self, HeaderNames};
 use crate::source::frame::{self, Framed, Framing, Open, Skip};
@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub(super) struct Headers {
     /// The one that holds where reading stands.
     pub held: Option<Arc<str>>,
+    /// A record had torn quotes: what then looks like a line may be a piece of a field, and no other header is taken.
+    torn: bool,
     /// It has been looked for in all that lies before that.
     found: bool,
     /// Up to here it has been, in bytes.
@@ -35,27 +37,39 @@ impl Generation {
     /// first of them it holds from now on, and is covered alone.
     pub(super) fn up_to_header(&mut self, names: &HeaderNames, bytes: &[u8], at: u64, framed: Framed) -> Framed {
         let held = self.headers.held.clone();
-        let text = |frame: &Frame| String::from_utf8_lossy(&bytes[frame.start as usize..frame.end as usize]);
-        let is_other = |frame: &Frame| {
-            let text = text(frame);
+        let delimiter = held.as_ref().or(names.stated.as_ref()).and_then(|header| csv::delimiter(header));
+        for (n, frame) in framed.frames.iter().enumerate() {
+            let bytes = &bytes[frame.start as usize..frame.end as usize];
+            let text = String::from_utf8_lossy(bytes);
             let record = csv::unmarked(&text);
-            !frame.flags.clipped && held.as_deref() != Some(record) && names.is_header(record, held.as_deref())
-        };
-        let Some(other) = framed.frames.iter().position(is_other) else { return framed };
-        let mut frames = framed.frames;
-        let header = frames[other];
-        frames.truncate(other);
-        let to = match frames.last() {
-            Some(last) => last.to,
-            None => {
-                let text = text(&header);
-                let header_text = csv::unmarked(&text);
-                tracing::info!("{:?}: from byte {} on its columns are {}", self.path, header.from, Shown(header_text));
-                self.headers.held = Some(header_text.into());
-                header.to
+            let may = !frame.flags.clipped && !self.headers.torn && held.as_deref() != Some(record);
+            if may && names.is_header(record, held.as_deref()) {
+                let mut frames = framed.frames;
+                let frame = frames[n];
+                frames.truncate(n);
+                let to = frames.last().map_or(frame.to, |before| before.to);
+                if frames.is_empty() {
+                    tracing::info!("{:?}: from byte {} on its columns are {}", self.path, frame.from, Shown(record));
+                    self.headers.held = Some(record.into());
+                }
+                return Framed { frames, covered: (to - at) as usize, open: Open::Nothing };
             }
-        };
-        Framed { frames, covered: (to - at) as usize, open: Open::Nothing }
+            let mut fields = csv::Fields::of(record, delimiter.unwrap_or(b','));
+            if !self.headers.torn && bytes.contains(&b'"') && fields.by_ref().count() > 0 && fields.broken {
+                tracing::warn!(
+                    "{:?}: the quotes of the record at byte {} are torn: what follows may be pieces of a field, and no other header is taken in this file",
+                    self.path,
+                    frame.from
+                );
+                self.headers.torn = true;
+            }
+        }
+        framed
+    }
+
+    /// Whether it reads on in what lies before the next record, or in one that is too long to keep, some of it with each call.
+    pub fn is_looking(&self) -> bool {
+        self.long.is_some() || (!self.headers.found && self.headers.at > 0)
     }
 
     /// Finds the header that holds at `offset`, among the records before it; some of them with each call. Whether it has been found.
@@ -71,32 +85,8 @@ impl Generation {
             if self.headers.at >= until {
                 return Ok(false);
             }
-            // the same bytes as who read them first had seen, so that they are cut alike
-            let at = self.headers.at;
-            let count = self.read_at(at, &mut bytes)?;
-            let read = &bytes[..count];
-            let passed = match &mut self.headers.passing {
-                Some(skip) => {
-                    let end = skip.feed(read);
-                    if end.is_some() {
-                        self.headers.passing = None;
-                    }
-                    end.unwrap_or(count)
-                }
-                None => {
-                    let last = self.last && count < bytes.len();
-                    let mut framed = frame::frames(self.framing(reading), read, at, last);
-                    framed.frames.retain(|frame| frame.from < self.offset);
-                    let framed = self.up_to_header(names, read, at, framed);
-                    match framed.open {
-                        Open::Long(skip) if framed.covered == 0 => {
-                            self.headers.passing = Some(skip);
-                            count
-                        }
-                        _ => framed.covered,
-                    }
-                }
-            };
+            let count = self.read_at(self.headers.at, &mut bytes)?;
+            let passed = self.look_in(reading, names, &bytes[..count], count < bytes.len());
             if passed == 0 {
                 // these are not the bytes that were read, as the witness will say
                 break;
@@ -105,5 +95,42 @@ impl Generation {
         }
         self.headers.found = true;
         Ok(true)
+    }
+
+    /// Looks for headers in these bytes, behind those that were looked at. How many of them it has passed. `all`: nothing follows them.
+    fn look_in(&mut self, reading: Reading<'_>, names: &HeaderNames, bytes: &[u8], all: bool) -> usize {
+        let mut passed = 0;
+        if let Some(skip) = &mut self.headers.passing {
+            match skip.feed(bytes) {
+                Some(end) => passed = end,
+                None => return bytes.len(),
+            }
+            self.headers.passing = None;
+        }
+        let start = self.headers.at;
+        // whether records are cut as they were by who had read them depends on so much behind them
+        let enough = csv::QUOTED_BYTES + FRAME_BYTES;
+        // ends: every turn passes something
+        loop {
+            let (rest, at) = (&bytes[passed..], start + passed as u64);
+            if at >= self.offset || rest.is_empty() || (!all && rest.len() <= enough && passed > 0) {
+                return passed;
+            }
+            let mut framed = frame::frames(self.framing(reading), rest, at, self.last && all);
+            if framed.covered == 0 && all && framed.open == Open::Held {
+                // who had read it took it for the end
+                framed = frame::frames(self.framing(reading), rest, at, true);
+            }
+            framed.frames.retain(|frame| frame.from < self.offset);
+            let framed = self.up_to_header(names, rest, at, framed);
+            match framed.open {
+                Open::Long(skip) if framed.covered == 0 => {
+                    self.headers.passing = Some(skip);
+                    return bytes.len();
+                }
+                _ if framed.covered == 0 => return passed,
+                _ => passed += framed.covered,
+            }
+        }
     }
 }
