@@ -2,7 +2,7 @@
 
 use crate::servers;
 use crate::support::{self, Ends, Site, until};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
@@ -263,6 +263,40 @@ fn a_hostile_connection_harms_no_other() {
     }
     until("the events", || (events(&site) >= 100).then_some(()));
     drop((endless, counted, idle, good));
+    daemon.stop();
+}
+
+#[test]
+fn a_sender_with_many_connections_leaves_places_for_others() {
+    let port = servers::free_port();
+    let site = site(&format!("'tcp:127.0.0.1:{port}'"), "");
+    let daemon = site.start(&[]);
+    let connect = || until("the port", || TcpStream::connect(("127.0.0.1", port)).ok());
+    // more than there are places for all
+    let mut greedy: Vec<TcpStream> = (0..300).map(|_| connect()).collect();
+    let mut last = greedy.pop().unwrap();
+    last.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    let read = last.read(&mut [0; 1]);
+    assert!(!matches!(&read, Err(e) if e.kind() == std::io::ErrorKind::WouldBlock), "it is closed: {read:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut other = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        let message = format!("<134>1 2026-04-01T09:12:44Z gw portal - - - {}\n", act(1));
+        tokio::io::AsyncWriteExt::write_all(&mut other, message.as_bytes()).await.unwrap();
+    });
+    until("its event", || (events(&site) == 1).then_some(()));
+    // and who had too many has places again when it has given some up
+    greedy.clear();
+    let message = format!("<134>1 2026-04-01T09:12:45Z gw portal - - - {}\n", act(2));
+    until("another one", || {
+        let mut again = connect();
+        again.write_all(message.as_bytes()).ok()?;
+        drop(again);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        (events(&site) == 2).then_some(())
+    });
     daemon.stop();
 }
 

@@ -4,16 +4,19 @@ use super::{ReceiveError, Routes, Taken, io};
 use crate::config::address::Address;
 use crate::model::{FrameFlags, WallTime};
 use rustix::fs::Mode;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncRead;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 /// How many connections one socket has at a time; further ones wait.
 const CONNECTIONS: usize = 256;
+/// How many of them one sender has at a time; further ones are closed, so that none takes the places of all others.
+const OF_ONE: usize = CONNECTIONS / 4;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
@@ -159,18 +162,18 @@ async fn unix_datagram(socket: tokio::net::UnixDatagram, routes: Routes) -> std:
 }
 
 async fn tcp(listener: tokio::net::TcpListener, routes: Routes) -> std::io::Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Room::default();
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return Ok(()) };
-        say_when_full(&room, &routes.from);
+        let Some(place) = room.wait(&routes.from).await else { return Ok(()) };
         let (stream, from) = next(|| listener.accept(), &routes.from).await;
         // one whose sender is gone without a word gives its place up after some hours
         if let Err(e) = rustix::net::sockopt::set_socket_keepalive(&stream, true) {
             tracing::info!("{}: {e}", routes.from);
         }
+        let sender = format!("tcp:{}", from.ip().to_canonical());
+        let Some(place) = room.enter(place, &sender, &routes.from) else { continue };
         let routes = routes.clone();
         tokio::spawn(async move {
-            let sender = format!("tcp:{}", from.ip().to_canonical());
             connection(stream, Kind::Syslog, sender, routes).await;
             drop(place);
         });
@@ -178,23 +181,76 @@ async fn tcp(listener: tokio::net::TcpListener, routes: Routes) -> std::io::Resu
 }
 
 async fn unix_stream(listener: tokio::net::UnixListener, routes: Routes) -> std::io::Result<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Room::default();
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return Ok(()) };
-        say_when_full(&room, &routes.from);
+        let Some(place) = room.wait(&routes.from).await else { return Ok(()) };
         let (stream, _) = next(|| listener.accept(), &routes.from).await;
+        let sender = stream.peer_cred().map_or("unix".to_owned(), |peer| format!("unix:uid={}", peer.uid()));
+        let Some(place) = room.enter(place, &sender, &routes.from) else { continue };
         let routes = routes.clone();
         tokio::spawn(async move {
-            let sender = stream.peer_cred().map_or("unix".to_owned(), |peer| format!("unix:uid={}", peer.uid()));
             connection(stream, Kind::Lines, sender, routes).await;
             drop(place);
         });
     }
 }
 
-fn say_when_full(room: &Semaphore, from: &Address) {
-    if room.available_permits() == 0 {
-        tracing::warn!("{from}: {CONNECTIONS} connections, the most there may be: further senders wait until one ends");
+/// The connections of one socket.
+struct Room {
+    places: Arc<Semaphore>,
+    /// How many each sender has.
+    senders: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+/// The place of one connection; dropped, it is free again.
+struct Place {
+    _place: OwnedSemaphorePermit,
+    sender: String,
+    senders: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { places: Arc::new(Semaphore::new(CONNECTIONS)), senders: Arc::default() }
+    }
+}
+
+impl Room {
+    /// Waits for a place. None: nothing is received any more.
+    async fn wait(&self, from: &Address) -> Option<OwnedSemaphorePermit> {
+        let place = self.places.clone().acquire_owned().await.ok()?;
+        if self.places.available_permits() == 0 {
+            tracing::warn!(
+                "{from}: {CONNECTIONS} connections, the most there may be: further senders wait until one ends"
+            );
+        }
+        Some(place)
+    }
+
+    /// Gives the place to a sender, unless it has too many already.
+    fn enter(&self, place: OwnedSemaphorePermit, sender: &str, from: &Address) -> Option<Place> {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = senders.entry(sender.to_owned()).or_default();
+        if *count >= OF_ONE {
+            tracing::warn!(
+                "{from}: {sender} has {OF_ONE} connections, the most that one sender may have: one more is closed"
+            );
+            return None;
+        }
+        *count += 1;
+        Some(Place { _place: place, sender: sender.to_owned(), senders: self.senders.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = senders.get_mut(&self.sender) {
+            *count -= 1;
+            if *count == 0 {
+                senders.remove(&self.sender);
+            }
+        }
     }
 }
 
