@@ -54,8 +54,10 @@ impl Generation {
                 }
                 return Framed { frames, covered: (to - at) as usize, open: Open::Nothing };
             }
-            let mut fields = csv::Fields::of(record, delimiter.unwrap_or(b','));
-            if !self.headers.torn && bytes.contains(&b'"') && fields.by_ref().count() > 0 && fields.broken {
+            let Some(delimiter) = delimiter.filter(|_| !self.headers.torn && bytes.contains(&b'"')) else { continue };
+            let mut fields = csv::Fields::of(record, delimiter);
+            fields.by_ref().for_each(drop);
+            if fields.broken {
                 tracing::warn!(
                     "{:?}: the quotes of the record at byte {} are torn: what follows may be pieces of a field, and no other header is taken in this file",
                     self.path,
@@ -69,7 +71,7 @@ impl Generation {
 
     /// Whether it reads on in what lies before the next record, or in one that is too long to keep, some of it with each call.
     pub fn is_looking(&self) -> bool {
-        self.long.is_some() || (!self.headers.found && self.headers.at > 0)
+        self.caught_up.is_none() && (self.long.is_some() || (!self.headers.found && self.headers.at > 0))
     }
 
     /// Finds the header that holds at `offset`, among the records before it; some of them with each call. Whether it has been found.

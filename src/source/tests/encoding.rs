@@ -70,13 +70,14 @@ fn e39_a_gibibyte_without_a_newline_needs_little_memory(hints: Hints) {
     trail.append("log", "begin");
     let file = OpenOptions::new().write(true).open(trail.path("log"));
     file.unwrap().set_len(1 << 30).unwrap();
-    (0..6).for_each(|_| trail.look());
-    assert_eq!(trail.lines.len(), 0);
-    trail.append("log", "\nline 0\n");
-    // ends: each look passes over some of it
-    while trail.lines.len() < 2 {
+    trail.look();
+    // ends: each turn passes over some of it
+    while trail.follower.is_looking() {
         trail.read();
     }
+    assert_eq!(trail.lines.len(), 0);
+    trail.append("log", "\nline 0\n");
+    trail.look();
     assert_eq!(trail.lines[1], "line 0");
     assert!(trail.flags[0].clipped && trail.lines[0].starts_with("begin"));
     assert!(trail.follower.scratch_bytes() < 16 << 20);
@@ -174,8 +175,10 @@ fn under(header: &str, records: &[&str]) -> Vec<(String, String)> {
 
 fn e50_a_header_holds_for_the_records_behind_it_and_is_found_again(hints: Hints) {
     let mut trail = csv_trail(hints);
+    trail.append("log", "\"A \"title\"\"\n");
+    assert_eq!(headed(&mut trail, 100), under("-", &["\"A \"title\"\""]));
     let first = "time,actor,ip,ua";
-    trail.append("log", format!("\u{feff}{first}\r\n1,ana,x,\"a\nactor;time;ip\nb\"\r\n{first}\r\n2,ben,"));
+    trail.append("log", format!("{first}\r\n1,ana,x,\"a\nactor;time;ip\nb\"\r\n{first}\r\n2,ben,"));
     let quoted = "1,ana,x,\"a\nactor;time;ip\nb\"";
     assert_eq!(headed(&mut trail, 100), under(first, &[quoted, first]), "what stands in quotes is no header");
     trail.append("log", "x,\n");
