@@ -30,7 +30,7 @@ with_and_without_hints! {
     r35_hourly_files_are_taken_up_as_they_come,
     r25_what_came_between_a_lost_file_and_the_present_one_is_read,
     r28_a_device_number_that_changes_with_a_restart_of_the_machine_makes_no_other_file,
-    files_that_are_moved_into_another_folder_are_followed_where_it_is_named_too,
+    rotated_files_that_lie_or_are_called_otherwise_are_followed_where_they_are_named_too,
 }
 
 fn r21_rename_and_create(hints: Hints) {
@@ -527,24 +527,30 @@ fn r28_a_device_number_that_changes_with_a_restart_of_the_machine_makes_no_other
     assert_eq!(trail.declared, []);
 }
 
-fn files_that_are_moved_into_another_folder_are_followed_where_it_is_named_too(hints: Hints) {
-    let mut trail = Trail::new(hints, &["log", "old/log*"]);
-    fs::create_dir(trail.path("old")).unwrap();
-    trail.append("log", text(0..10));
-    trail.look();
-    trail.append("log", text(10..20));
-    trail.rename("log", "old/log.1");
-    trail.append("log", text(20..30));
-    trail.settle();
-    assert_eq!(trail.lines, lines(0..30));
-    // and while we were down, twice, once with a compression
-    trail.restart();
-    trail.append("log", text(30..40));
-    trail.rename("old/log.1", "old/log.2");
-    trail.pack("old/log.2", "old/log.2.gz", gzip);
-    trail.rename("log", "old/log.1");
-    trail.append("log", text(40..50));
-    trail.settle();
-    assert_eq!(trail.lines, lines(0..50));
-    assert!(trail.declared.iter().all(|d| *d == Discontinuity::NextFile), "{:?}", trail.declared);
+/// `olddir` and `extension` of logrotate.
+fn rotated_files_that_lie_or_are_called_otherwise_are_followed_where_they_are_named_too(hints: Hints) {
+    for (names, first, second) in
+        [(["log", "old/log*"], "old/log.1", "old/log.2"), (["log.x", "log.[0-9]*"], "log.1.x", "log.2.x")]
+    {
+        let mut trail = Trail::new(hints, &names);
+        let log = names[0];
+        fs::create_dir(trail.path("old")).unwrap();
+        trail.append(log, text(0..10));
+        trail.look();
+        trail.append(log, text(10..20));
+        trail.rename(log, first);
+        trail.append(log, text(20..30));
+        trail.settle();
+        assert_eq!(trail.lines, lines(0..30));
+        // and while we were down, twice, once with a compression
+        trail.restart();
+        trail.append(log, text(30..40));
+        trail.rename(first, second);
+        trail.pack(second, &format!("{second}.gz"), gzip);
+        trail.rename(log, first);
+        trail.append(log, text(40..50));
+        trail.settle();
+        assert_eq!(trail.lines, lines(0..50), "{first}");
+        assert!(trail.declared.iter().all(|d| *d == Discontinuity::NextFile), "{:?}", trail.declared);
+    }
 }
