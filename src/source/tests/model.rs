@@ -195,9 +195,18 @@ struct Writer {
     /// Somebody emptied or deleted the file, and the follower has not seen that yet: if what comes then is rotated and compressed
     /// before it looks, it is in that gap, too.
     unseen: bool,
+    /// The last file of which anything is committed was deleted: what comes then, and is compressed before anybody looks, is in the gap
+    /// behind that.
+    deleted: bool,
 }
 
 impl Writer {
+    /// Notes whether the file that is written to is one that leads on from what is committed.
+    fn look_back(&mut self, trail: &Trail) {
+        let id = open::stat(&trail.path("log")).ok().map(|stat| stat.id);
+        self.deleted &= !id.is_some_and(|id| trail.cursors.contains_key(&id));
+    }
+
     fn write(&mut self, trail: &Trail, size: usize) {
         let mut size = if self.padding > 0 { size * self.padding / 8 } else { size };
         if std::mem::take(&mut self.pending) {
@@ -238,6 +247,7 @@ impl Writer {
         }
         self.finish_line(trail);
         self.unseen = true;
+        self.deleted |= delete;
         self.leave(trail);
         let read = trail.cursors.get(&id).is_some_and(|c| c.offset > 0);
         self.removed.iter_mut().last().into_iter().for_each(|r| r.unread = !read);
@@ -336,11 +346,13 @@ fn live(actions: &[Action], pattern: &str, way: Way, hints: Hints) -> (Trail, Wr
         present: Vec::new(),
         removed: Vec::new(),
         unseen: false,
+        deleted: false,
     };
     writer.write(&trail, 1);
     writer.finish_line(&trail);
     trail.look();
     for action in actions {
+        writer.look_back(&trail);
         match action {
             Action::Write(size) => writer.write(&trail, *size),
             Action::Rotate(_) if way == Way::RenameAndCreate => writer.pending = trail.path("log").exists(),
@@ -372,6 +384,7 @@ fn live(actions: &[Action], pattern: &str, way: Way, hints: Hints) -> (Trail, Wr
                 }
             }
             Action::Away { writes, plain, how } => {
+                writer.unseen |= writer.deleted;
                 for size in writes {
                     // what came into an empty file and was cut out again leaves no trace there
                     let id = open::stat(&trail.path("log")).ok().map(|stat| stat.id);
@@ -417,6 +430,25 @@ fn accounted(trail: &Trail, writer: &Writer) -> Result<(), String> {
         Some(n) => Err(format!("line {n} is lost, and no gap is declared for it: {:?}", trail.declared)),
         None => Ok(()),
     }
+}
+
+#[test]
+fn what_comes_behind_a_deleted_file_and_is_compressed_before_anybody_looks_is_in_its_gap() {
+    use Action::*;
+    let away = || Away { writes: vec![1], plain: 0, how: 0 };
+    let actions = [
+        Remove { delete: false, down: false },
+        Write(1),
+        away(),
+        Write(1),
+        Look(0),
+        Remove { delete: true, down: false },
+        Look(1),
+        away(),
+    ];
+    let (trail, writer) = live(&actions, "log", Way::RenameAndCreate, Hints::Off);
+    assert_eq!(accounted(&trail, &writer), Ok(()));
+    assert!(matches!(trail.declared.last(), Some(Discontinuity::Lost { read_to: 7, .. })), "{:?}", trail.declared);
 }
 
 proptest! {
