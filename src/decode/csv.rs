@@ -1,9 +1,9 @@
 //! CSV (RFC 4180) with a header, whose names are the raw fields; delimited by `,`, `;`, tab or `|`, as the header is.
 //!
 //! Names are compared without regard to case and to white space around them. Each record is read under the header that stands before
-//! it in its file, so that columns may move where a writer starts anew. One with more or fewer fields
-//! than there are names, with torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]:
-//! somebody's delimiter or quote may have moved its columns, or taken in a neighbour. What looks like another header is none.
+//! it in its file, so that columns may move where a writer starts anew. A record with more or fewer fields than there are names, with
+//! torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]: somebody's delimiter or quote may
+//! have moved its columns, or taken in a neighbour. What looks like another header is no record.
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 use crate::model::limits::KEPT_LINE_BYTES;
 use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
@@ -42,6 +42,10 @@ impl Plan for Csv {
             None => Err(Reject { reason: "CSV before any header that names what its profile reads", at: 0 }),
             Some(rows) => rows.decode(text, clipped, cells, each),
         }
+    }
+
+    fn header_names(&self) -> Option<Arc<HeaderNames>> {
+        Some(self.names.clone())
     }
 
     fn under(&self, header: &str) -> Option<Box<dyn Plan>> {

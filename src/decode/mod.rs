@@ -13,6 +13,9 @@ mod json_text;
 pub mod keycloak;
 pub mod syslog;
 
+use crate::source::csv::HeaderNames;
+use std::sync::Arc;
+
 /// The formats. To add one: a file beside this one, and a line here.
 pub static FORMATS: &[Format] = &[json::FORMAT, access::FORMAT, csv::FORMAT, keycloak::FORMAT];
 
@@ -64,6 +67,11 @@ pub trait Plan: Send + Sync {
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject>;
+
+    /// By which headers are known, where the format has any.
+    fn header_names(&self) -> Option<Arc<HeaderNames>> {
+        None
+    }
 
     /// The same plan for what stands behind `header` in its file, where the format has headers.
     fn under(&self, _header: &str) -> Option<Box<dyn Plan>> {

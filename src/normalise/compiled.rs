@@ -140,16 +140,6 @@ impl Compiler {
         let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set)).collect::<Result<_, _>>()?;
         let secret_keys = secret_keys(&written);
         let wanted = raw_fields.iter().map(|name| self.names.cell(name)).collect();
-        let is_csv = format.name == crate::decode::csv::FORMAT.name;
-        if written.header.is_some() && !is_csv {
-            return Err(("header".to_owned(), format!("`header` is for the format csv, not for {}", format.name)));
-        }
-        let header_names = match is_csv {
-            true => {
-                Some(about("header", HeaderNames::new(self.names.0.iter().cloned(), written.header.clone()))?.into())
-            }
-            false => None,
-        };
         let wish = Wish {
             fields: self.names.0,
             records: written.records,
@@ -157,8 +147,13 @@ impl Compiler {
             inside: written.inside,
             header: written.header,
         };
+        let plan = about(if wish.header.is_some() { "header" } else { "" }, (format.plan)(&wish))?;
+        let header_names = plan.header_names();
+        if wish.header.is_some() && header_names.is_none() {
+            return Err(("header".to_owned(), format!("`header` is for the format csv, not for {}", format.name)));
+        }
         Ok(Profile {
-            plan: about("", (format.plan)(&wish))?,
+            plan,
             name: written.name.into(),
             title: written.title,
             log_sources: written.log_sources,
