@@ -358,6 +358,7 @@ mod tests {
                 "{\"session\":\t\"s-1\",\"new_session\" : \"s-2\"}",
                 "{\"session\":\t\"[cut]\",\"new_session\" : \"[cut]\"}",
             ),
+            (r#"{"q":"token=\"X\" sid=\"y","n":1}"#, r#"{"q":"token=\"[cut]\" sid=\"[cut]","n":1}"#),
             (r#"{"password":"never ends"#, r#"{"password":"[cut]"#),
         ] {
             assert_eq!(redactor.redact(line, &[]), is, "{line}");

@@ -73,7 +73,8 @@ macro_rules! texts {
 texts! {
     /// `finding`, `order`, `clock` or `omitted`.
     kind,
-    /// Of the finding or order, or of a clock's incident, or the number of the last message that was left out: the key by which a receiver knows it again.
+    /// Of the finding or order, or of a clock's incident, or the number of the last message that was left out: the key by which a
+    /// receiver knows it again.
     id,
     /// `informational` to `critical`.
     severity,
