@@ -569,23 +569,11 @@ fn expand(text: &str, path: &Path, variable: impl Fn(&str) -> Option<String>) ->
     Ok(out)
 }
 
-/// From a CSV file with a header, the column `value` by the column `key`; further columns are left alone.
+/// From a CSV file with a header, the column `value` by the column `key`.
 fn columns(text: &str, key: &str, value: &str) -> Result<BTreeMap<Text, Text>, String> {
-    let mut lines = text.lines().enumerate();
-    let header = lines.next().map(|(_, l)| l.trim_start_matches('\u{feff}')).unwrap_or_default();
-    let names: Vec<&str> = header.split(',').map(str::trim).collect();
-    let column =
-        |name: &str| names.iter().position(|c| *c == name).ok_or(format!("1: the header lacks the column `{name}`"));
-    let (key, value) = (column(key)?, column(value)?);
-    let mut found = BTreeMap::new();
-    for (n, line) in lines.filter(|(_, l)| !l.trim().is_empty()) {
-        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        match (cells.get(key), cells.get(value)) {
-            (Some(key), Some(value)) => found.insert((*key).into(), (*value).into()),
-            _ => return Err(format!("{}: the line has fewer columns than the header", n + 1)),
-        };
-    }
-    Ok(found)
+    let rows = crate::enrich::table::columns(text, [key, value], None);
+    let rows = rows.map_err(|(line, why)| format!("{line}: {why}"))?;
+    Ok(rows.into_iter().map(|(_, [key, value])| (key.into(), value.into())).collect())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod agent;
 mod database;
 mod networks;
+pub mod table;
 
 pub use agent::{Device, device};
 pub use database::DatabaseError;

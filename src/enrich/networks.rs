@@ -27,33 +27,18 @@ impl std::error::Error for NetworksError {}
 /// # Errors
 /// The first line that is not of that form.
 pub fn parse_networks(text: &str) -> Result<Vec<(IpNet, Text)>, NetworksError> {
-    let mut columns = None;
-    let mut list = Vec::new();
-    for (n, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let wrong = |reason: String| NetworksError { line: n + 1, reason };
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let cells: Vec<&str> = line.split(',').map(|c| c.trim().trim_matches('"')).collect();
-        let Some((network, kind)) = columns else {
-            let place = |name: &str| cells.iter().position(|c| *c == name);
-            columns = Some(place("network").zip(place("kind")).ok_or_else(|| {
-                wrong("the first line must be a header with the columns network and kind".to_owned())
-            })?);
-            continue;
-        };
-        let (Some(network), Some(kind)) = (cells.get(network), cells.get(kind)) else {
-            return Err(wrong("fewer columns than the header has".to_owned()));
-        };
+    let rows = super::table::columns(text, ["network", "kind"], Some(b'#'));
+    let rows = rows.map_err(|(line, reason)| NetworksError { line, reason })?;
+    let read = |(line, [network, kind]): (usize, [String; 2])| {
         let parsed = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
+        let wrong = |reason: String| NetworksError { line, reason };
         let parsed = parsed.map_err(|_| wrong(format!("{network:?} is neither a network nor an address")))?;
         if kind.is_empty() {
             return Err(wrong("the kind is empty".to_owned()));
         }
-        list.push((parsed.trunc(), Text::new(kind)));
-    }
-    Ok(list)
+        Ok((parsed.trunc(), kind.into()))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Networks by length and first address.
