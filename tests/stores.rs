@@ -368,6 +368,28 @@ fn rows_of_postgresql_are_deleted_by_one_statement_with_parameters() {
 }
 
 #[test]
+fn a_password_that_is_not_ascii_is_prepared_as_postgresql_prepares_it() {
+    let Some(postgres) = with_sessions() else { return };
+    let stand = Stand::new();
+    // with a soft hyphen, a Roman nine, and a space that does not break: the server keeps "pwIX ü"
+    let written = "p\u{ad}w\u{2168}\u{a0}u\u{308}";
+    postgres.sql("portal", &format!("ALTER ROLE tripline PASSWORD '{written}'"));
+    let action = |name: &str, password: &str| {
+        let file = secret(stand.dir.path(), name, password);
+        format!(
+            "[actions.{name}]\nkind = \"postgres\"\naddress = \"127.0.0.1:{}\"\nuser = \"tripline\"\ndatabase = \"portal\"\n\
+             secret_file = {file:?}\nstatement = \"DELETE FROM sessions WHERE id = $1\"\nparameters = [\"{{target.session}}\"]\n",
+            postgres.port
+        )
+    };
+    let mut daemon = runner(&stand, &(action("end", written) + &action("same", "pwIX \u{fc}")));
+    assert_eq!(end(&mut daemon, 1, "s-1"), done("1 row"));
+    let mut asked = document("same", 2);
+    asked.target.session = Some("s-2".into());
+    assert_eq!(send(&mut daemon, asked), done("1 row"));
+}
+
+#[test]
 fn too_many_rows_are_taken_back() {
     let Some(postgres) = with_sessions() else { return };
     let stand = Stand::new();

@@ -4,7 +4,9 @@ use crate::respond::secret::{Bytes, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac, pbkdf2};
+use std::borrow::Cow;
 use std::num::NonZeroU32;
+use zeroize::Zeroizing;
 
 /// More rounds than this are refused: a server could keep us busy for ever. PostgreSQL's default is 4,096.
 const MOST_ROUNDS: u32 = 10_000_000;
@@ -48,7 +50,8 @@ impl Scram {
         let rounds = rounds.parse().ok().filter(|n: &NonZeroU32| n.get() <= MOST_ROUNDS);
         let rounds = rounds.ok_or("SCRAM: the number of rounds cannot be meant")?;
         let mut salted = Bytes::new(vec![0; digest::SHA256_OUTPUT_LEN]);
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.expose().as_bytes(), &mut salted);
+        let password = prepared(password.expose());
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
         let mac = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
         let client_key = mac(&salted, b"Client Key");
         let stored = digest::digest(&digest::SHA256, client_key.as_ref());
@@ -68,9 +71,31 @@ impl Scram {
     }
 }
 
+/// A password as both sides reckon with it (RFC 5802, 2.2). One that SASLprep forbids is taken as it is, as PostgreSQL does.
+fn prepared(password: &str) -> Zeroizing<String> {
+    let prepared = stringprep::saslprep(password).unwrap_or(Cow::Borrowed(password));
+    Zeroizing::new(prepared.into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_prepared_as_rfc_4013_has_it() {
+        for (written, meant) in [
+            ("I\u{ad}X", "IX"),
+            ("user", "user"),
+            ("\u{aa}", "a"),
+            ("\u{2168}", "IX"),
+            ("p\u{a0}w", "p w"),
+            // forbidden: a control character, and letters of both directions
+            ("\u{7}", "\u{7}"),
+            ("\u{627}1", "\u{627}1"),
+        ] {
+            assert_eq!(*prepared(written), meant, "{written:?}");
+        }
+    }
 
     #[test]
     fn the_exchange_is_as_postgresql_has_it() {
