@@ -188,7 +188,7 @@ fn listen(site: &Site) -> UnixDatagram {
 #[test]
 fn syslog_is_told_also_by_a_receiver_that_was_away() {
     let site = Site::bare("", "");
-    let target = format!("[syslog.siem]\naddress = '{}'\n", site.path("log.sock").display());
+    let target = format!("[syslog.siem]\nformat = 'rfc5424'\naddress = '{}'\n", site.path("log.sock").display());
     site.configure(&(site.configuration() + &target));
     let socket = listen(&site);
     let daemon = site.start(&[]);

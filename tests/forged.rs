@@ -44,7 +44,7 @@ fn site() -> Site {
     std::fs::write(site.path("staff.csv"), staff).unwrap();
     let more = format!(
         "[enrich]\ndirectory = '{dir}/staff.csv'\n[response]\nmode = 'enforce'\nlimit = {LIMIT}\nprotected_actors = ['admin0']\n\
-         [syslog.siem]\naddress = '{dir}/log.sock'\n[actions.end-session]\ncommand = ['{dir}/end-session']\n\
+         [syslog.siem]\nformat = 'rfc5424'\naddress = '{dir}/log.sock'\n[actions.end-session]\ncommand = ['{dir}/end-session']\n\
          [actions.lock]\ncommand = ['{dir}/lock']\nundo = 'unlock'\n[actions.unlock]\ncommand = ['{dir}/unlock']\n"
     );
     site.configure(&format!("policies_dir = '{dir}/policies'\n{}{more}", site.configuration()));

@@ -13,6 +13,7 @@ use tripline::model::{
     EventTime, Finding, FindingId, Measure, Mode, Order, OrderId, OrderState, Severity, Shown, Subject, TargetKind,
     WallTime,
 };
+use tripline::respond::outlet::Form;
 use tripline::respond::outlet::local::{BUDGET, LocalError, LocalSyslog};
 use tripline::respond::outlet::syslog::{Message, SHORTEST_LIMIT, Sender};
 use tripline::respond::wire::Outcome;
@@ -68,7 +69,7 @@ fn sender() -> Sender {
 
 #[test]
 fn a_finding_and_an_order_read_as_a_receiver_would_want_them() {
-    let text = Message::finding(&finding()).render(&sender(), Facility::LOG_AUTHPRIV, 8192);
+    let text = Message::finding(&finding()).render(Form::Rfc5424, &sender(), Facility::LOG_AUTHPRIV, 8192);
     assert_eq!(
         text,
         "<83>1 2024-04-01T09:00:01.250Z log1.example.org tripline 4711 FINDING \
@@ -78,7 +79,7 @@ fn a_finding_and_an_order_read_as_a_receiver_would_want_them() {
          measure=\"records asked for in 1 h: 81,000 (against 20,000)\"] \
          \u{feff}Message logs leave in bulk: anna from 192.0.2.7 (NL, Example Hosting); records asked for in 1 h: 81,000 (against 20,000)"
     );
-    let text = Message::order(&order(), Severity::High).render(&sender(), Facility::LOG_LOCAL0, 8192);
+    let text = Message::order(&order(), Severity::High).render(Form::Rfc5424, &sender(), Facility::LOG_LOCAL0, 8192);
     let record = parse(text.as_bytes()).unwrap();
     assert_eq!((record.pri, record.header[4].as_str()), (16 * 8 + 3, "ORDER"));
     assert_eq!(record.get("state"), Some("failed"));
@@ -91,7 +92,7 @@ fn times_and_hosts_that_the_header_cannot_say_do_not_shift_it() {
     for (host, at) in [("h st\"\n", i64::MAX), ("", i64::MIN), (&"x".repeat(400), -62_200_000_000_000)] {
         let mut finding = finding();
         finding.observed = WallTime(at);
-        let text = Message::finding(&finding).render(&Sender::new(host, 1), Facility::LOG_USER, 8192);
+        let text = Message::finding(&finding).render(Form::Rfc5424, &Sender::new(host, 1), Facility::LOG_USER, 8192);
         let record = parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}: {text}"));
         assert_eq!(record.header[0], "-");
         assert_eq!(record.header[2..], ["tripline", "1", "FINDING"]);
@@ -114,7 +115,7 @@ proptest! {
         finding.measures[0].what = texts[4].as_str().into();
         finding.tags = vec![texts[5].as_str().into()];
         finding.severity = Severity::ALL[severity];
-        let text = Message::finding(&finding).render(&sender(), Facility::LOG_AUTHPRIV, limit);
+        let text = Message::finding(&finding).render(Form::Rfc5424, &sender(), Facility::LOG_AUTHPRIV, limit);
         prop_assert!(text.len() <= limit.max(SHORTEST_LIMIT), "{} bytes", text.len());
         let record = parse(text.as_bytes()).map_err(|e| TestCaseError::fail(format!("{e}: {text:?}")))?;
         prop_assert_eq!(&record.header, &["2024-04-01T09:00:01.250Z", "log1.example.org", "tripline", "4711", "FINDING"]);
@@ -123,6 +124,12 @@ proptest! {
         let names: Vec<_> = record.params.iter().map(|(n, _)| n.as_str()).collect();
         let distinct: BTreeSet<_> = names.iter().collect();
         prop_assert_eq!(distinct.len(), names.len());
+        let local = Message::finding(&finding).render(Form::Local, &sender(), Facility::LOG_AUTHPRIV, limit);
+        prop_assert!(local.len() <= limit.max(SHORTEST_LIMIT) && !local.contains(char::is_control), "{local:?}");
+        let (head, body) = local.split_once(": ").unwrap();
+        prop_assert!(head.starts_with("<83>Apr  1 ") && head.ends_with(" tripline[4711]"), "{head}");
+        let same = parse(format!("<83>1 - - tripline 4711 {}", body.replacen("\"] ", "\"] \u{feff}", 1)).as_bytes());
+        prop_assert_eq!(same.map(|r| r.get("id").map(str::to_owned)), Ok(record.get("id").map(str::to_owned)));
         if record.get("truncated").is_none() {
             let actor = Shown(&texts[2]).to_string();
             prop_assert_eq!(record.get("actor"), Some(actor.as_str()));
@@ -136,7 +143,7 @@ fn o97_a_message_that_fits_is_whole_and_one_that_does_not_says_so() {
     let mut long = finding();
     long.subject.customer = Some("c".repeat(9000).into());
     long.tags = vec!["t".repeat(500).into(); 8];
-    let render = |finding: &Finding, limit| Message::finding(finding).render(&sender(), Facility::LOG_USER, limit);
+    let render = |finding: &Finding, limit| Message::finding(finding).render(Form::Rfc5424, &sender(), Facility::LOG_USER, limit);
     assert!(!render(&finding(), 8192).contains("truncated"));
     for limit in [0, 480, 1024, 2048, 8192] {
         let text = render(&long, limit);
@@ -151,7 +158,7 @@ fn o97_a_message_that_fits_is_whole_and_one_that_does_not_says_so() {
 async fn o96_a_receiver_that_is_missing_restarted_or_full_costs_only_delay() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut target = LocalSyslog::new(&path, Facility::LOG_USER, sender());
+    let mut target = LocalSyslog::new(&path, Form::Rfc5424, Facility::LOG_USER, sender());
     let message = Message::finding(&finding());
     let missing = target.send(&message).await.unwrap_err();
     assert!(matches!(missing, LocalError::Io(..)) && missing.to_string().contains("cannot send syslog to"));

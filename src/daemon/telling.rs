@@ -253,7 +253,8 @@ impl Own {
         match target {
             Target::Syslog(target) if target.transport == Transport::Unix => {
                 let facility = facility(&target.facility).unwrap_or(syslog::Facility::LOG_AUTHPRIV);
-                Some(Own::Syslog(Box::new(LocalSyslog::new(Path::new(&target.address), facility, sender.clone()))))
+                let socket = Path::new(&target.address);
+                Some(Own::Syslog(Box::new(LocalSyslog::new(socket, target.form(), facility, sender.clone()))))
             }
             Target::Ocsf(target) => Some(Own::File(LineFile::new(&target.path))),
             Target::Checkpoints(target) => Some(Own::File(LineFile::new(&target.path))),

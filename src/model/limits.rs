@@ -56,5 +56,8 @@ pub const REASON_BYTES: usize = 1024;
 pub const HOOK_OUTPUT_BYTES: usize = 64 << 10;
 /// The longest syslog message, in bytes (RFC 5424 asks receivers for 2,048 and allows more).
 pub const SYSLOG_BYTES: usize = 8192;
+/// The longest syslog message to a socket of this machine, in bytes: rsyslog takes 8,192 by default, and journald, which passes it on,
+/// writes a header of its own.
+pub const SYSLOG_LOCAL_BYTES: usize = 8000;
 /// The longest syslog message sent by UDP, in bytes.
 pub const SYSLOG_UDP_BYTES: usize = 2048;

@@ -12,6 +12,7 @@ pub mod confine;
 pub mod document;
 pub mod escape;
 pub mod journal;
+pub mod needs;
 pub mod once;
 pub mod outlet;
 pub mod recipe;
@@ -22,6 +23,7 @@ pub mod template;
 pub mod wire;
 
 mod claims;
+pub use claims::ORDERS_WAITING;
 mod net;
 mod secret;
 

@@ -252,7 +252,9 @@ async fn accept(
     listener.set_nonblocking(true).map_err(io("listen"))?;
     let listener = UnixListener::from_std(listener).map_err(io("listen"))?;
     let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
-    service::notify(&["READY=1", "STATUS=waiting for the daemon"]);
+    service::notify(&["READY=1"]);
+    let connected = Arc::new(Connected::default());
+    connected.tell(0);
     let mut watchdog = service::Watchdog::from_env();
     loop {
         let accepted = tokio::select! {
@@ -261,9 +263,11 @@ async fn accept(
         };
         match (accepted, places.clone().try_acquire_owned()) {
             (Ok((stream, _)), Ok(place)) => {
-                let (shared, closed) = (shared.clone(), closed.clone());
+                let (shared, closed, connected) = (shared.clone(), closed.clone(), connected.clone());
                 tokio::spawn(async move {
+                    connected.tell(1);
                     connection(shared, stream, closed).await;
+                    connected.tell(-1);
                     drop(place);
                 });
             }
@@ -276,6 +280,18 @@ async fn accept(
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// How many are connected, for `systemctl status`.
+#[derive(Default)]
+struct Connected(Mutex<isize>);
+
+impl Connected {
+    fn tell(&self, more: isize) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now += more;
+        service::status(if *now > 0 { "the daemon is connected" } else { "waiting for the daemon" });
     }
 }
 

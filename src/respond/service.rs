@@ -4,6 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -90,6 +91,28 @@ pub fn state_directory() -> Option<PathBuf> {
     // Where a unit names several, they are separated by colons.
     let first = paths.as_encoded_bytes().split(|b| *b == b':').next()?;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(first)))
+}
+
+/// That we are ending, for threads that wait for something else: a disk that is full, say.
+#[derive(Debug, Default)]
+pub struct Ending {
+    told: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl Ending {
+    /// Says it, to whoever waits and whoever will.
+    pub fn tell(&self) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.woken.notify_all();
+    }
+
+    /// Waits for `pause`, or until we are ending: whether we are.
+    pub fn within(&self, pause: Duration) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.woken.wait_timeout_while(told, pause, |told| !*told);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// Listens to SIGTERM and SIGINT from when it is made: a signal that comes before it is waited for is not lost.

@@ -1,5 +1,6 @@
 //! What an operator writes about actions and the runner: the tables `[actions]` and `[runner]`.
 use super::action::{ActionKind, Limits, Means};
+use super::needs::Needs;
 use super::outlet::{SyslogTarget, Target, WebhookTarget};
 use crate::model::{Mode, TargetKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -110,6 +111,11 @@ impl ActionSpec {
     /// What is wrong with it, as far as can be told without looking at the disk.
     pub fn fault(&self) -> Option<String> {
         self.compile().err()
+    }
+
+    /// What it needs of the machine.
+    pub fn needs(&self) -> Needs {
+        self.kind.needs()
     }
 
     /// Whether it could be carried out on this machine, its secrets aside: only the runner can read those.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The ways to send.
-pub const WAYS: [&str; 4] = ["unix", "udp", "tcp", "tls"];
+/// The ways to send; `local` is a socket as `/dev/log` is, with what its readers expect there.
+pub const WAYS: [&str; 5] = ["unix", "local", "udp", "tcp", "tls"];
 /// A receiver starts within this, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,7 +51,8 @@ impl Receiver {
         let [udp, tcp, tls] = self.ports;
         let dir = self.dir.path().display();
         let rest = match way {
-            "unix" => format!("address = '{dir}/log.sock'"),
+            "unix" => format!("format = 'rfc5424'\naddress = '{dir}/log.sock'"),
+            "local" => format!("address = '{dir}/local.sock'"),
             "udp" => format!("transport = 'udp'\naddress = '127.0.0.1:{udp}'"),
             "tcp" => format!("transport = 'tcp'\naddress = '127.0.0.1:{tcp}'"),
             _ => format!(
@@ -62,7 +63,8 @@ impl Receiver {
         format!("[syslog.{way}]\n{rest}\n")
     }
 
-    /// The records that came that way: what it took for the structured data, and the message as it came.
+    /// The records that came that way: what it took for the structured data, and the message as it came; of `local` what it took for
+    /// the program, and for the text.
     pub fn records(&self, way: &str) -> Vec<(String, String)> {
         let text = std::fs::read(self.path(way)).unwrap_or_default();
         let lines = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect::<Vec<_>>();
@@ -95,7 +97,7 @@ impl Receiver {
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let begun = Instant::now();
         let [_, tcp, tls] = self.ports;
-        while !(listens(tcp) && listens(tls) && self.path("log.sock").exists()) {
+        while !(listens(tcp) && listens(tls) && self.path("log.sock").exists() && self.path("local.sock").exists()) {
             let ended = child.try_wait().unwrap();
             let log = || std::fs::read_to_string(self.path("log")).unwrap_or_default();
             assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{command:?} {ended:?}: {}", log());
@@ -129,6 +131,7 @@ impl Receiver {
             std::thread::sleep(Duration::from_millis(5));
         }
         let _ = std::fs::remove_file(self.path("log.sock"));
+        let _ = std::fs::remove_file(self.path("local.sock"));
     }
 
     /// It runs, and does nothing.
@@ -147,8 +150,9 @@ impl Receiver {
         let sets: String = WAYS
             .iter()
             .map(|way| {
+                let template = if *way == "local" { "text" } else { "both" };
                 format!(
-                    "ruleset(name=\"{way}\") {{ action(type=\"omfile\" file=\"{dir}/{way}\" template=\"both\") }}\n"
+                    "ruleset(name=\"{way}\") {{ action(type=\"omfile\" file=\"{dir}/{way}\" template=\"{template}\") }}\n"
                 )
             })
             .collect();
@@ -157,8 +161,10 @@ impl Receiver {
              \tdefaultNetstreamDriverCAFile=\"{dir}/ca.pem\" defaultNetstreamDriverCertFile=\"{dir}/server.pem\"\n\
              \tdefaultNetstreamDriverKeyFile=\"{dir}/server.key\")\n\
              template(name=\"both\" type=\"string\" string=\"%structured-data%\\t%rawmsg-after-pri%\\n\")\n\
+             template(name=\"text\" type=\"string\" string=\"%programname%\\t%msg%\\n\")\n\
              module(load=\"imuxsock\" sysSock.use=\"off\")\nmodule(load=\"imudp\")\nmodule(load=\"imtcp\")\n{sets}\
              input(type=\"imuxsock\" socket=\"{dir}/log.sock\" useSpecialParser=\"off\" parseHostname=\"on\" rateLimit.interval=\"0\" ruleset=\"unix\")\n\
+             input(type=\"imuxsock\" socket=\"{dir}/local.sock\" rateLimit.interval=\"0\" ruleset=\"local\")\n\
              input(type=\"imudp\" address=\"127.0.0.1\" port=\"{udp}\" ruleset=\"udp\")\n\
              input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{tcp}\" ruleset=\"tcp\" streamDriver.name=\"ptcp\" streamDriver.mode=\"0\" streamDriver.authMode=\"anon\")\n\
              input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{tls}\" ruleset=\"tls\" streamDriver.name=\"ossl\" streamDriver.mode=\"1\" streamDriver.authMode=\"x509/certvalid\")\n"
@@ -173,6 +179,7 @@ impl Receiver {
         );
         let sources = [
             ("unix", format!("unix-dgram(\"{dir}/log.sock\" flags(syslog-protocol, store-raw-message))")),
+            ("local", format!("unix-dgram(\"{dir}/local.sock\")")),
             (
                 "udp",
                 format!("network(ip(127.0.0.1) port({udp}) transport(udp) flags(syslog-protocol, store-raw-message))"),
@@ -183,8 +190,9 @@ impl Receiver {
         let paths: String = sources
             .iter()
             .map(|(way, source)| {
+                let template = if *way == "local" { "${PROGRAM}\\t${MESSAGE}" } else { "${SDATA}\\t${RAWMSG}" };
                 format!(
-                    "log {{ source {{ {source}; }}; destination {{ file(\"{dir}/{way}\" template(\"${{SDATA}}\\t${{RAWMSG}}\\n\")); }}; }};\n"
+                    "log {{ source {{ {source}; }}; destination {{ file(\"{dir}/{way}\" template(\"{template}\\n\")); }}; }};\n"
                 )
             })
             .collect();

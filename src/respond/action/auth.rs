@@ -3,6 +3,7 @@
 use super::jws::{Algorithm, sign};
 use super::retry::told;
 use super::{Ended, http};
+use crate::respond::needs::Needs;
 use crate::respond::net::agent::{Exchange, Request, exchange};
 use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
@@ -83,6 +84,14 @@ const fn keys(how: How) -> (&'static [&'static str], &'static [&'static str]) {
         How::Oauth2 => (&["token_url", "client_id"], &["scope", "audience"]),
         How::JwtBearer => (&["token_url", "client_id", "scope"], &["subject"]),
         How::Login => (&["token_url", "token_at"], &["user", "method", "json", "name", "prefix"]),
+    }
+}
+
+impl AuthSpec {
+    /// Adds what it needs of the machine.
+    pub fn needs(&self, needs: Needs) -> Needs {
+        let needs = needs.secret(self.credential.as_deref(), self.secret_file.as_deref());
+        self.token_url.iter().fold(needs, |needs, url| needs.url(url))
     }
 }
 

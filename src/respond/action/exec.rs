@@ -17,6 +17,7 @@ use super::sandbox::{self, Sandbox};
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::limits::HOOK_OUTPUT_BYTES;
 use crate::model::{OrderId, ShownBytes};
+use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
 use crate::respond::template::JsonTemplate;
 use crate::respond::wire::Ending;
@@ -58,6 +59,12 @@ impl super::Spec for Spec {
         }
         let json = self.json.clone().map(|json| JsonTemplate::parse("json", &json.into())).transpose()?;
         Ok(Box::new(Exec { command: self.command.clone(), json, limits, executable: None, sandbox: self.sandbox()? }))
+    }
+
+    fn needs(&self) -> Needs {
+        let all = |paths: &Option<Vec<PathBuf>>| paths.clone().unwrap_or_default();
+        let runs = self.command.first().map(PathBuf::from).into_iter().collect();
+        Needs { runs, reads: all(&self.reads), writes: all(&self.writes), ..Needs::default() }
     }
 }
 
@@ -165,6 +172,10 @@ fn run(exec: &Exec, program: &Path, order: OrderId, document: &[u8]) -> Ended {
             }
         }
         // Nothing of the hook has run: the kernel said why not.
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Ended::refused(format!(
+            "cannot run {}: {e}: if the runner's unit forbids it (ExecPaths=), `tripline check` names the drop-in to write",
+            words[0]
+        )),
         Err(e) => Ended::refused(format!("cannot run {}: {e}", words[0])),
     }
 }

@@ -86,7 +86,7 @@ impl std::fmt::Display for Unfit {
             }
             Unfit::Changed(path) => write!(
                 f,
-                "{} was changed since the runner read its configuration: look at it, then reload the runner (SIGHUP)",
+                "{} was changed since the runner read its configuration: look at it, then `systemctl reload tripline` (SIGHUP)",
                 path.display()
             ),
         }

@@ -6,6 +6,7 @@ use super::auth::{Auth, AuthSpec};
 use super::retry;
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::Purpose;
+use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
 use crate::respond::escape;
 use crate::respond::net::agent::{Answer, Request};
@@ -94,6 +95,11 @@ impl SignSpec {
         let source = Source::of(self.credential.as_deref(), self.secret_file.as_deref());
         source.map_err(|why| format!("`sign`: {why}"))
     }
+
+    /// Adds what it needs of the machine.
+    pub(in crate::respond) fn needs(&self, needs: Needs) -> Needs {
+        needs.secret(self.credential.as_deref(), self.secret_file.as_deref())
+    }
 }
 
 fn post() -> String {
@@ -157,6 +163,12 @@ impl super::Spec for Spec {
             trust: Trust::new(self.ca_file.as_deref())?,
             limits,
         }))
+    }
+
+    fn needs(&self) -> Needs {
+        let needs = Needs::default().url(&self.url).file(self.ca_file.as_deref());
+        let needs = self.auth.iter().fold(needs, |needs, auth| auth.needs(needs));
+        self.sign.iter().fold(needs, |needs, sign| sign.needs(needs))
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) use orphans::adopt as adopt_orphans;
 pub(super) use retry::told;
 
 use super::document::HookDocument;
+use super::needs::Needs;
 use super::secret::Source;
 use super::wire::Ending;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -139,6 +140,9 @@ pub trait Spec {
     /// # Errors
     /// What is wrong: the key, the place in its value, and what to write instead.
     fn compile(&self, limits: Limits) -> Result<Box<dyn Means>, String>;
+
+    /// What it needs of the machine.
+    fn needs(&self) -> Needs;
 }
 
 macro_rules! kinds {
@@ -198,6 +202,11 @@ impl ActionKind {
     /// What is wrong with what was written.
     pub fn compile(&self, limits: Limits) -> Result<Box<dyn Means>, String> {
         self.spec().compile(limits)
+    }
+
+    /// What it needs of the machine.
+    pub fn needs(&self) -> Needs {
+        self.spec().needs()
     }
 }
 

@@ -4,6 +4,7 @@
 //! own descriptor: nothing that is put in the way of the path can lead elsewhere.
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::Purpose;
+use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
 use crate::respond::template::Template;
 use crate::respond::wire::Ending;
@@ -51,6 +52,10 @@ impl super::Spec for Spec {
             return Err("`session` names no field: it would be the same for every order".into());
         }
         Ok(Box::new(PhpSession { directory: self.directory.clone(), depth: self.depth, session }))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { writes: vec![self.directory.clone()], ..Needs::default() }
     }
 }
 

@@ -5,6 +5,7 @@
 use super::resp::{Client, Value};
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::{Purpose, Shown};
+use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
 use crate::respond::net::stream::{Place, Stream, unconnected};
 use crate::respond::net::trust::Trust;
@@ -106,6 +107,11 @@ impl super::Spec for Spec {
             trust: Trust::new(self.ca_file.as_deref())?,
             limits,
         }))
+    }
+
+    fn needs(&self) -> Needs {
+        let needs = Needs::default().address(&self.address).file(self.ca_file.as_deref());
+        needs.secret(self.credential.as_deref(), self.secret_file.as_deref())
     }
 }
 

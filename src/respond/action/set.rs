@@ -6,6 +6,7 @@ use super::auth::{Auth, AuthSpec};
 use super::jws::{self, Algorithm};
 use super::{Ended, Limits, Means, Ready, Rehearsal, http, retry};
 use crate::model::{Purpose, Shown, cut};
+use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
 use crate::respond::net::agent::{Answer, Request};
 use crate::respond::net::trust::Trust;
@@ -81,6 +82,12 @@ impl super::Spec for Spec {
             trust: Trust::new(self.ca_file.as_deref())?,
             limits,
         }))
+    }
+
+    fn needs(&self) -> Needs {
+        let needs = Needs::default().url(&self.url).file(self.ca_file.as_deref());
+        let needs = needs.secret(self.credential.as_deref(), self.secret_file.as_deref());
+        self.auth.iter().fold(needs, |needs, auth| auth.needs(needs))
     }
 }
 

@@ -3,8 +3,9 @@
 //! A receiver that is restarted leaves a connected socket with ECONNREFUSED or ENOTCONN for ever, and one that is full
 //! blocks after some ten messages. Therefore: one message gets [`BUDGET`]; after a failure the socket is thrown away, and
 //! a new one is tried after a pause that grows. The outbox row is the truth: what failed is sent again.
+use super::Form;
 use super::syslog::{Message, Sender};
-use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
+use crate::model::limits::{SYSLOG_LOCAL_BYTES, SYSLOG_UDP_BYTES};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixDatagram;
@@ -15,7 +16,7 @@ pub const BUDGET: Duration = Duration::from_millis(250);
 /// The first and the longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 /// The lengths that are tried, in bytes: a datagram socket may take less than a receiver would.
-const LENGTHS: [usize; 3] = [SYSLOG_BYTES, SYSLOG_UDP_BYTES, super::syslog::SHORTEST_LIMIT];
+const LENGTHS: [usize; 3] = [SYSLOG_LOCAL_BYTES, SYSLOG_UDP_BYTES, super::syslog::SHORTEST_LIMIT];
 
 /// Why a message was not sent. It must be sent again.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl std::error::Error for LocalError {}
 #[derive(Debug)]
 pub struct LocalSyslog {
     path: PathBuf,
+    form: Form,
     facility: syslog::Facility,
     sender: Sender,
     socket: Option<UnixDatagram>,
@@ -57,8 +59,8 @@ pub struct LocalSyslog {
 
 impl LocalSyslog {
     /// A target at `path`. Nothing is opened yet.
-    pub fn new(path: &Path, facility: syslog::Facility, sender: Sender) -> LocalSyslog {
-        LocalSyslog { path: path.into(), facility, sender, socket: None, pause: PAUSES.0, not_before: None }
+    pub fn new(path: &Path, form: Form, facility: syslog::Facility, sender: Sender) -> LocalSyslog {
+        LocalSyslog { path: path.into(), form, facility, sender, socket: None, pause: PAUSES.0, not_before: None }
     }
 
     /// Sends `message`, cut as short as the socket demands. Takes at most [`BUDGET`].
@@ -107,7 +109,7 @@ impl LocalSyslog {
         };
         let mut sent = Err(std::io::ErrorKind::InvalidInput.into());
         for length in LENGTHS {
-            sent = socket.send(message.render(&self.sender, self.facility, length).as_bytes()).await;
+            sent = socket.send(message.render(self.form, &self.sender, self.facility, length).as_bytes()).await;
             let too_long = |e: &std::io::Error| e.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error());
             if !sent.as_ref().is_err_and(too_long) {
                 break;
@@ -127,14 +129,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let receiver = UnixDatagram::bind(&path).unwrap();
-        let mut target = LocalSyslog::new(&path, syslog::Facility::LOG_USER, Sender::new("host", 1));
+        let mut target = LocalSyslog::new(&path, Form::Rfc5424, syslog::Facility::LOG_USER, Sender::new("host", 1));
         let small = UnixDatagram::unbound().unwrap();
         // The kernel raises this to its least, 4,608 bytes, and takes datagrams somewhat shorter than that.
         rustix::net::sockopt::set_socket_send_buffer_size(&small, 1).unwrap();
         small.connect(&path).unwrap();
         target.socket = Some(small);
         let message = Message::order(&order("n".repeat(20_000)), Severity::High);
-        assert!(message.render(&target.sender, target.facility, SYSLOG_BYTES).len() > 4608);
+        assert!(message.render(Form::Rfc5424, &target.sender, target.facility, SYSLOG_LOCAL_BYTES).len() > 4608);
         target.send(&message).await.unwrap();
         let mut buffer = [0; 9000];
         let n = receiver.recv(&mut buffer).await.unwrap();

@@ -3,8 +3,8 @@
 //!
 //! | table            | file            | by         | what is sent                                              |
 //! | ---------------- | --------------- | ---------- | --------------------------------------------------------- |
-//! | `[syslog.NAME]`  | [`local`]       | the daemon | RFC 5424 messages ([`syslog`]) to a socket of this machine |
-//! | `[syslog.NAME]`  | `relay`         | the runner | the same over UDP, TCP and TLS                            |
+//! | `[syslog.NAME]`  | [`local`]       | the daemon | syslog messages ([`syslog`]) to a socket of this machine   |
+//! | `[syslog.NAME]`  | `relay`         | the runner | RFC 5424 messages over UDP, TCP and TLS                   |
 //! | `[ocsf.NAME]`    | [`line_file`]   | the daemon | OCSF objects, one a line of a file                        |
 //! | `[checkpoints.NAME]` | [`line_file`] | the daemon | signed heads of the evidence tree, one a line of a file      |
 //! | `[webhook.NAME]` | [`webhook`]     | the runner | HTTP requests whose bodies name fields of a [`notice`]     |
@@ -19,12 +19,13 @@ pub mod webhook;
 
 pub(super) mod relay;
 
-pub use settings::{CheckpointsTarget, OcsfTarget, SyslogTarget, Transport};
+pub use settings::{CheckpointsTarget, Form, OcsfTarget, SyslogTarget, Transport};
 pub use webhook::WebhookTarget;
 
 use crate::incident::clock::Reminder;
 use crate::incident::ocsf;
 use crate::ledger::outbox::{Message as Row, Omitted};
+use crate::respond::needs::Needs;
 use crate::model::{Finding, Held, Order, OrderState, Severity, WallTime};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -189,12 +190,31 @@ impl Target {
         }
     }
 
+    /// What it needs of the machine.
+    pub fn needs(&self) -> Needs {
+        let needs = Needs::default();
+        match self {
+            Target::Syslog(target) => {
+                let key = needs.secret(target.credential.as_deref(), target.secret_file.as_deref());
+                key.address(&target.address).file(target.ca_file.as_deref()).file(target.certificate_file.as_deref())
+            }
+            Target::Ocsf(OcsfTarget { path, .. }) | Target::Checkpoints(CheckpointsTarget { path }) => {
+                Needs { writes: vec![path.clone()], ..needs }
+            }
+            Target::Webhook(target) => {
+                let secret = needs.secret(target.credential.as_deref(), target.secret_file.as_deref());
+                let needs = secret.url(&target.url).file(target.ca_file.as_deref());
+                target.sign.iter().fold(needs, |needs, sign| sign.needs(needs))
+            }
+        }
+    }
+
     /// The message for the runner: what of this leaves the machine.
     pub fn message(&self, told: &Told, sender: &syslog::Sender) -> String {
         match self {
             Target::Syslog(target) => {
                 let facility = syslog::facility(&target.facility).unwrap_or(::syslog::Facility::LOG_AUTHPRIV);
-                syslog::Message::of(told).render(sender, facility, target.limit())
+                syslog::Message::of(told).render(target.form(), sender, facility, target.limit())
             }
             Target::Ocsf(_) | Target::Checkpoints(_) => told.line(),
             Target::Webhook(_) => notice::Notice::of(told).to_json(),

@@ -1,6 +1,6 @@
 //! What an operator writes about syslog and files: the tables `[syslog]` and `[ocsf]`.
 use crate::model::Severity;
-use crate::model::limits::{SYSLOG_BYTES, SYSLOG_UDP_BYTES};
+use crate::model::limits::{SYSLOG_BYTES, SYSLOG_LOCAL_BYTES, SYSLOG_UDP_BYTES};
 use crate::respond::net::trust::Trust;
 use crate::respond::secret::Source;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,17 @@ pub enum Transport {
     Tls,
 }
 
+/// How a syslog message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// RFC 5424, with structured data.
+    Rfc5424,
+    /// As syslog(3) writes to `/dev/log`: `<PRI>`, a local time, `tripline[PID]: `, then what RFC 5424 has behind its header. journald,
+    /// rsyslog's imuxsock and syslog-ng's system() take anything else there for text of an unknown program.
+    Local,
+}
+
 /// `[syslog.NAME]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +39,8 @@ pub struct SyslogTarget {
     /// How.
     #[serde(default)]
     pub transport: Transport,
+    /// `rfc5424` or `local`; without it `local` for a socket of this machine, else `rfc5424`.
+    pub format: Option<Form>,
     /// A socket's absolute path, or `host:port`.
     #[serde(default = "dev_log")]
     pub address: String,
@@ -60,11 +73,18 @@ const fn informational() -> Severity {
 }
 
 impl SyslogTarget {
+    /// How its messages are written.
+    pub fn form(&self) -> Form {
+        let usual = if self.transport == Transport::Unix { Form::Local } else { Form::Rfc5424 };
+        self.format.unwrap_or(usual)
+    }
+
     /// The longest message that goes there, in bytes.
     pub fn limit(&self) -> usize {
         match self.transport {
             Transport::Udp => SYSLOG_UDP_BYTES,
-            Transport::Unix | Transport::Tcp | Transport::Tls => SYSLOG_BYTES,
+            Transport::Unix => SYSLOG_LOCAL_BYTES,
+            Transport::Tcp | Transport::Tls => SYSLOG_BYTES,
         }
     }
 
@@ -79,6 +99,9 @@ impl SyslogTarget {
                 return Some(format!("`address` is {:?}; a unix socket has an absolute path", self.address));
             }
             Transport::Unix => {}
+            _ if self.format == Some(Form::Local) => {
+                return Some("`format = \"local\"` is for a socket of this machine (`transport = \"unix\"`)".into());
+            }
             Transport::Udp | Transport::Tcp | Transport::Tls => {
                 let place = self.address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
                 if place.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
@@ -188,6 +211,8 @@ mod tests {
             ("transport = 'tcp'\naddress = 'log.example.org'", Some("host:port")),
             ("transport = 'tcp'\naddress = ':514'", Some("host:port")),
             ("transport = 'udp'\naddress = '[::1]:514'", None),
+            ("transport = 'tcp'\naddress = 'h:514'\nformat = 'local'", Some("for a socket of this machine")),
+            ("format = 'rfc5424'", None),
             ("facility = 'local9'", Some("local0 to local7")),
             ("ca_file = '/etc/ca.pem'", Some("is for `transport = \"tls\"`")),
             ("transport = 'tls'\naddress = 'log.example.org:6514'", None),

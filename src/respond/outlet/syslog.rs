@@ -1,10 +1,11 @@
-//! Writes findings and orders as RFC 5424 messages that no content can split, forge or shift.
+//! Writes findings and orders as syslog messages that no content can split, forge or shift: as RFC 5424 has them, and as the local
+//! socket's readers do ([`Form`]).
 //!
 //! The header's fields are printable ASCII, cut to the lengths of RFC 5424, 6. Names in the structured data come from this
 //! file. Every value is shown without control characters ([`Shown`]), so that no message holds a newline, and escaped as
 //! 6.3.3 says. The text is UTF-8 behind a byte-order mark (6.4). A message that is too long loses text first, then
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
-use super::{Checkpoint, Told};
+use super::{Checkpoint, Form, Told};
 use crate::incident::clock::Reminder;
 use crate::ledger::outbox::Omitted;
 use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
@@ -185,16 +186,17 @@ impl Message {
     }
 
     /// The whole message, at most `limit` bytes long (or [`SHORTEST_LIMIT`], if that is more).
-    pub fn render(&self, sender: &Sender, facility: Facility, limit: usize) -> String {
+    pub fn render(&self, form: Form, sender: &Sender, facility: Facility, limit: usize) -> String {
         let limit = limit.max(SHORTEST_LIMIT);
-        let mut out = format!(
-            "<{}>1 {} {} tripline {} {} [tripline@32473",
-            facility as u8 | self.level,
-            timestamp(self.at),
-            sender.hostname,
-            sender.process,
-            self.kind,
-        );
+        let (priority, process) = (facility as u8 | self.level, sender.process);
+        let (mut out, before_text) = match form {
+            Form::Rfc5424 => {
+                let head = format!("<{priority}>1 {} {} tripline {process} ", timestamp(self.at), sender.hostname);
+                (head, "] \u{feff}")
+            }
+            Form::Local => (format!("<{priority}>{}tripline[{process}]: ", local_timestamp(self.at)), "] "),
+        };
+        out.extend([self.kind, " [tripline@32473"]);
         let mut whole = true;
         for (name, value) in &self.required {
             whole &= param(&mut out, name, value);
@@ -211,10 +213,10 @@ impl Message {
             }
         }
         let text = Shown(&self.text).to_string();
-        let rest = limit - out.len() - TRUNCATED.len() - "] \u{feff}".len();
+        let rest = limit - out.len() - TRUNCATED.len() - before_text.len();
         whole &= text.len() <= rest;
         out.push_str(if whole { "" } else { TRUNCATED });
-        out.push_str("] \u{feff}");
+        out.push_str(before_text);
         out.push_str(crate::model::cut(&text, rest));
         out
     }
@@ -261,6 +263,13 @@ fn timestamp(at: WallTime) -> String {
     let text = at.to_string();
     let plain = text.len() == "1970-01-01T00:00:00.000Z".len() && text.ends_with('Z');
     if plain { text } else { "-".into() }
+}
+
+/// RFC 3164, 4.1.2, in this machine's time zone; nothing for a time that its format cannot say.
+fn local_timestamp(at: WallTime) -> String {
+    let stamp = jiff::Timestamp::from_millisecond(at.0).ok();
+    let here = stamp.map(|at| at.to_zoned_datetime(jiff::tz::TimeZone::system()));
+    here.map(|at| at.strftime("%b %e %H:%M:%S ").to_string()).unwrap_or_default()
 }
 
 fn level(severity: Severity) -> Level {
