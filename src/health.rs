@@ -24,6 +24,16 @@ impl Health {
         }
     }
 
+    /// What is wrong now, in a line as `systemctl status` shows it.
+    pub fn in_a_line(&self) -> String {
+        let list = self.list();
+        match (list.len(), list.first_key_value()) {
+            (0, _) | (_, None) => "well".to_owned(),
+            (1, Some((what, why))) => format!("{what}: {why}"),
+            (more, Some((what, why))) => format!("{what}: {why}; {} more: tripline status", more - 1),
+        }
+    }
+
     /// What is wrong now.
     pub fn now(&self) -> BTreeMap<String, String> {
         self.list().clone()

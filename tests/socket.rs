@@ -87,3 +87,24 @@ fn x105_half_a_frame_is_waited_for_no_longer_than_the_patience() {
     assert_eq!(answer(stream), "");
     assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
 }
+
+#[test]
+fn a_group_that_only_a_name_service_knows_may_ask() {
+    let library = std::fs::read_dir("/usr/lib")
+        .unwrap()
+        .map(|folder| folder.unwrap().path().join("libnss_wrapper.so"))
+        .find(|library| library.exists())
+        .expect("tests/run installs libnss-wrapper");
+    let dir = tempfile::tempdir().unwrap();
+    let gid = rustix::process::getegid().as_raw();
+    std::fs::write(dir.path().join("group"), format!("sms-operations:x:{gid}:\n")).unwrap();
+    let site = Site::bare("control_group = 'sms-operations'", "");
+    [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
+    let mut command = site.command(&["run"]);
+    command.env("LD_PRELOAD", library).env("NSS_WRAPPER_PASSWD", "/etc/passwd");
+    command.env("NSS_WRAPPER_GROUP", dir.path().join("group"));
+    let daemon = site.start_with(command);
+    let meta = std::fs::metadata(site.path("control.sock")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::gid(&meta), gid);
+    daemon.stop();
+}

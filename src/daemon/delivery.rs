@@ -6,16 +6,20 @@
 use super::telling::Telling;
 use super::writer::{ToDelivery, ToWriter};
 use crate::health::Health;
-use crate::model::{Input, OrderId, Verdict};
+use crate::ledger::Committed;
+use crate::model::{Input, Order, OrderId, Verdict};
 use crate::respond::outlet::Target;
-use crate::respond::{NotTaken, Reply, Request, RunnerClient, RunnerEvent};
-use std::collections::BTreeMap;
+use crate::respond::{NotTaken, ORDERS_WAITING, Reply, Request, RunnerClient, RunnerEvent};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// How often it is looked whether an outlet's pause is over.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long the runner is given no order after it had no room for one.
+const NO_ROOM: Duration = Duration::from_millis(100);
 
 /// Puts a message into the writer's channel without blocking the runtime; `false` when the writer has ended.
 pub async fn send(to: &SyncSender<ToWriter>, mut message: ToWriter) -> bool {
@@ -36,6 +40,12 @@ pub struct Delivery {
     health: Health,
     telling: Telling,
     connected: bool,
+    /// Orders that the runner has, or is about to be handed, and whose end it has not told.
+    handed: BTreeSet<OrderId>,
+    /// Orders that are handed over when it has room: no more than it takes are handed over at once.
+    waiting: VecDeque<Committed<Order>>,
+    /// It had no room: none is handed over before then.
+    not_before: Option<Instant>,
 }
 
 impl Delivery {
@@ -47,7 +57,16 @@ impl Delivery {
         outlets: BTreeMap<String, Target>,
     ) -> Delivery {
         let telling = Telling::new(to_writer.clone(), runner.clone(), health.clone(), outlets);
-        Delivery { to_writer, runner, health, telling, connected: false }
+        Delivery {
+            to_writer,
+            runner,
+            health,
+            telling,
+            connected: false,
+            handed: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            not_before: None,
+        }
     }
 
     /// Runs until the writer is gone.
@@ -67,6 +86,10 @@ impl Delivery {
                     None => return,
                 },
                 Some(event) = events.recv() => self.event(event).await,
+                () = has_room(self.not_before) => {
+                    self.not_before = None;
+                    self.hand_over().await;
+                }
                 answer = self.telling.answer() => self.telling.go_on(answer).await,
                 _ = again.tick() => self.telling.tell().await,
             }
@@ -77,7 +100,8 @@ impl Delivery {
         match what {
             // without a runner it stays pending, and is taken up when there is one
             ToDelivery::Pending(order) if self.connected => {
-                self.fact(Input::Started { at: super::wall_now(), order: order.get().id }).await;
+                self.waiting.push_back(order);
+                self.hand_over().await;
             }
             ToDelivery::Pending(_) => {}
             ToDelivery::Started(order, document) => {
@@ -86,11 +110,12 @@ impl Delivery {
                     Ok(()) => {}
                     // the journal is asked when the runner is back: it never saw the order, and it becomes pending again
                     Err(NotTaken::Disconnected) => {}
-                    Err(NotTaken::Full) => self.ended(id, Verdict::NeverSeen).await,
+                    Err(NotTaken::Full) => self.no_room(id).await,
                     Err(e @ NotTaken::TooLong) => self.ended(id, Verdict::Failed(e.to_string().into())).await,
                 }
             }
             ToDelivery::Ask(order) => {
+                self.handed.insert(order);
                 // one that can't be asked now is asked at the next connection
                 let _ = self.runner.send(&Request::Ask { order });
             }
@@ -98,10 +123,29 @@ impl Delivery {
         }
     }
 
+    /// Hands over what waits, as far as the runner has room.
+    async fn hand_over(&mut self) {
+        while self.not_before.is_none() && self.handed.len() < ORDERS_WAITING {
+            let Some(order) = self.waiting.pop_front() else { return };
+            let order = order.get().id;
+            if self.handed.insert(order) {
+                self.fact(Input::Started { at: super::wall_now(), order }).await;
+            }
+        }
+    }
+
+    /// The runner had no room for it and did nothing: it becomes pending again, and is handed over a little later.
+    async fn no_room(&mut self, order: OrderId) {
+        self.not_before = Some(Instant::now() + NO_ROOM);
+        self.ended(order, Verdict::NeverSeen).await;
+    }
+
     async fn event(&mut self, event: RunnerEvent) {
         match event {
             RunnerEvent::Connected { refused, .. } => {
                 self.connected = true;
+                // the writer names all of them anew
+                self.forget();
                 self.health.well("runner");
                 for (action, why) in refused {
                     self.health.wrong(&format!("action {action}"), why);
@@ -111,6 +155,7 @@ impl Delivery {
             }
             RunnerEvent::Disconnected(why) => {
                 self.connected = false;
+                self.forget();
                 self.telling.disconnected();
                 self.health.wrong("runner", format!("{why}; no order is carried out until there is one"));
             }
@@ -121,11 +166,7 @@ impl Delivery {
     async fn reply(&mut self, reply: Reply) {
         match reply {
             Reply::Ended { order, ending, note } => self.ended(order, ending.verdict(&note)).await,
-            // it did nothing: the order becomes pending again and is handed over once more, a little later
-            Reply::Busy { order } => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                self.ended(order, Verdict::NeverSeen).await;
-            }
+            Reply::Busy { order } => self.no_room(order).await,
             Reply::Sent { outlet, seq, outcome, wait_seconds } => {
                 self.telling.sent(&outlet, seq, outcome, wait_seconds.map(Duration::from_secs)).await;
             }
@@ -134,12 +175,68 @@ impl Delivery {
         }
     }
 
-    async fn ended(&self, order: OrderId, verdict: Verdict) {
+    fn forget(&mut self) {
+        self.handed.clear();
+        self.waiting.clear();
+        self.not_before = None;
+    }
+
+    async fn ended(&mut self, order: OrderId, verdict: Verdict) {
+        self.handed.remove(&order);
         self.fact(Input::Ended { at: super::wall_now(), order, verdict }).await;
+        self.hand_over().await;
     }
 
     async fn fact(&self, input: Input<crate::pipeline::Prepared>) {
         // answered or not: only the writer's end keeps it from being committed, and then it is asked for again at the next start
         send(&self.to_writer, ToWriter::Fact(Box::new(input), None)).await;
+    }
+}
+
+/// Returns when the runner may be given orders again; never where nothing keeps it from them.
+async fn has_room(not_before: Option<Instant>) {
+    match not_before {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::respond::{Ending, RunnerLink};
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    /// The loop over a runner that says nothing, with what it tells the writer.
+    fn running() -> (mpsc::Sender<RunnerEvent>, Receiver<ToWriter>, mpsc::UnboundedSender<ToDelivery>) {
+        let (to_writer, told) = sync_channel(100);
+        let (ours, _) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let (client, _) = RunnerClient::start(RunnerLink::Pair(ours));
+        let (to_delivery, orders) = mpsc::unbounded_channel();
+        let (events, heard) = mpsc::channel(10);
+        let delivery = Delivery::new(to_writer, client, Health::default(), BTreeMap::new());
+        tokio::spawn(delivery.run(orders, heard));
+        (events, told, to_delivery)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_runner_without_room_holds_up_nothing_else() {
+        let (events, told, _to_delivery) = running();
+        let (full, other) = (OrderId([1; 16]), OrderId([2; 16]));
+        let done = Reply::Ended { order: other, ending: Ending::Done, note: String::new() };
+        for reply in [Reply::Busy { order: full }, done] {
+            events.send(RunnerEvent::Reply(reply)).await.expect("it is read");
+        }
+        let mut ended = Vec::new();
+        // the clock stands while something can run: what waits for it does not come
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+            if let Ok(ToWriter::Fact(input, None)) = told.try_recv()
+                && let Input::Ended { order, verdict, .. } = *input
+            {
+                ended.push((order, verdict));
+            }
+        }
+        assert_eq!(ended, [(full, Verdict::NeverSeen), (other, Verdict::Done("".into()))]);
     }
 }

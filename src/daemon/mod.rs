@@ -2,11 +2,13 @@
 
 mod clocks;
 mod delivery;
+mod failing;
 mod gate;
 pub mod learn;
 pub mod met;
 pub mod recorded;
 pub mod replay;
+mod receiving;
 pub mod rehearse;
 mod silences;
 mod start;

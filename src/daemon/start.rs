@@ -1,7 +1,9 @@
 //! Start-up and the end: in which order things are opened, given up, and closed.
 use super::clocks::Clocks;
 use super::delivery::{Delivery, send};
+use super::failing::Failing;
 use super::gate::Gate;
+use super::receiving::Receiving;
 use super::silences::Said;
 use super::trails::{Files, Surroundings, Trails};
 use super::writer::{ToWriter, Writer, tick};
@@ -14,13 +16,13 @@ use crate::health::Health;
 use crate::ledger::{Durability, Error, Keys, Ledger};
 use crate::model::{Input, Millis};
 use crate::pipeline::{Core, Prepared, Rules};
-use crate::respond::service::{ToldToEnd, Watchdog, notify, status};
+use crate::respond::service::{Ending, ToldToEnd, Watchdog, notify, status};
 use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
 use crate::source::{Cursor, Until};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -80,6 +82,8 @@ fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> RunError {
 const AHEAD: usize = 4;
 /// How often the core is told the time.
 const TICK: Duration = Duration::from_secs(60);
+/// How often we look after ourselves.
+const LOOK: Duration = Duration::from_secs(1);
 /// A writer that has not gone round for so long is stuck, and systemd is not told that all is well.
 const STUCK: Duration = Duration::from_secs(20);
 
@@ -99,6 +103,8 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     let state = &config.written.state_dir;
     let keys = Arc::new(keys(state)?);
     let rules = Arc::new(config.rules(keys.secrets())?);
+    // whoever knows groups may have to be asked over a socket
+    let group = config.written.control_group.as_deref().map(group_id).transpose()?;
     // the runner is started before any input is opened, and then nothing can be started any more
     let (runner, link) = runner(&config, &settings.config)?;
     let mut receiver = receiver(&config, &settings.config)?;
@@ -109,7 +115,8 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
         confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
     }
     let ledger = Ledger::open(state, Durability::Full, keys)?;
-    let outcome = runtime.block_on(serve(settings, config, rules, ledger, link, signals, &mut receiver));
+    let open = Open { config, rules, ledger, link, group, signals };
+    let outcome = runtime.block_on(serve(settings, open, &mut receiver));
     runtime.shutdown_timeout(Duration::from_secs(5));
     if let Some(mut receiver) = receiver {
         // its standard input is closed: it writes what it has taken in, and ends
@@ -135,20 +142,29 @@ impl Signals {
     }
 }
 
+/// What is opened before anything is read.
+struct Open {
+    config: Config,
+    rules: Arc<Rules>,
+    ledger: Ledger,
+    link: RunnerLink,
+    /// Who may use the control socket.
+    group: Option<u32>,
+    signals: Signals,
+}
+
 /// The daemon's loops, and what happens to them.
 async fn serve(
     settings: &Settings,
-    config: Config,
-    rules: Arc<Rules>,
-    mut ledger: Ledger,
-    link: RunnerLink,
-    mut signals: Signals,
+    open: Open,
     receiver: &mut Option<std::process::Child>,
 ) -> Result<(), RunError> {
+    let Open { config, rules, mut ledger, link, group, mut signals } = open;
     let seed = crate::ledger::seal::random_seed().map_err(io("reading randomness"))?;
     let health = Health::default();
     let files = Files::default();
     let progress = Arc::new(Progress::default());
+    let ending = Arc::new(Ending::default());
     let cursors: Vec<Cursor> = ledger.cursors()?.into_iter().map(super::cursor).collect();
     ledger.set_session_life(Millis::SECOND.times(config.written.response.too_old_seconds.into()));
     ledger.set_retention(config.written.retention.into());
@@ -157,9 +173,10 @@ async fn serve(
     let path = ledger.path();
     let keys = ledger.keys().clone();
     let core = Core::new(rules.clone(), ledger.recorded()?, false, seed);
+    let failing = Failing::new(core.failing().cloned());
     let (to_writer, from) = sync_channel(AHEAD);
     let (to_delivery, orders) = mpsc::unbounded_channel();
-    let writer = Writer::new(ledger, from, to_delivery, health.clone(), seed, progress.clone());
+    let writer = Writer::new(ledger, from, to_delivery, health.clone(), seed, progress.clone(), ending.clone());
     let (writer, mut writer_end) = start_writer(writer, core)?;
     fact(&to_writer, rules.input(wall_now())).await;
     let (client, events) = RunnerClient::start(link);
@@ -177,7 +194,7 @@ async fn serve(
         progress: progress.clone(),
     });
     let socket = config.written.control_socket.clone();
-    let control = control(&config, path, daemon)?;
+    let control = control(&config, group, path, daemon)?;
     let around = Surroundings {
         rules,
         to: to_writer.clone(),
@@ -187,12 +204,16 @@ async fn serve(
         watch: settings.watch,
         gate: Arc::default(),
     };
-    let mut running = Following { config, keys, around, trails: None, said: Said::default(), shared, notices };
+    let receiving = Receiving::new(&config);
+    let mut running =
+        Following { config, keys, around, trails: None, receiving, failing, said: Said::default(), shared, notices };
     running.follow(cursors).map_err(io("starting the trails"))?;
     notify(&["READY=1"]);
     tracing::info!("following {} trails; asking: tripline status", running.config.written.trail.len());
     let outcome = running.until_told(settings, &mut signals, &mut writer_end, &progress, receiver).await;
     notify(&["STOPPING=1"]);
+    // a full disk does not hold up the end
+    ending.tell();
     control.abort();
     running.stop().await;
     drop(running);
@@ -224,8 +245,12 @@ fn start_writer(writer: Writer, core: Core) -> Result<(Written, oneshot::Receive
 }
 
 /// Answers at the control socket.
-fn control(config: &Config, ledger: PathBuf, daemon: Arc<Running>) -> Result<tokio::task::JoinHandle<()>, RunError> {
-    let group = config.written.control_group.as_deref().map(group_id).transpose()?;
+fn control(
+    config: &Config,
+    group: Option<u32>,
+    ledger: PathBuf,
+    daemon: Arc<Running>,
+) -> Result<tokio::task::JoinHandle<()>, RunError> {
     let socket = &config.written.control_socket;
     let listener = server::listen(socket, group).map_err(io(format!("control socket {}", socket.display())))?;
     Ok(tokio::spawn(server::serve(listener, ledger, daemon)))
@@ -237,6 +262,8 @@ struct Following {
     keys: Arc<Keys>,
     around: Surroundings,
     trails: Option<Trails>,
+    receiving: Receiving,
+    failing: Failing,
     said: Said,
     /// The rules, for those who answer questions.
     shared: Arc<Mutex<Arc<Rules>>>,
@@ -272,6 +299,9 @@ impl Following {
         let mut clocks = Clocks::default();
         let mut clock = tokio::time::interval(TICK);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut shown = String::new();
         loop {
             tokio::select! {
                 () = signals.end.told() => return Ok(()),
@@ -294,12 +324,18 @@ impl Following {
                     if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
                         self.around.health.wrong(&dead, "its thread died: this is a defect; what it said is in the log. Restart tripline");
                     }
+                }
+                _ = look.tick() => {
                     if let Some(Ok(Some(ended))) = receiver.as_mut().map(std::process::Child::try_wait) {
-                        let what = format!("it ended ({ended}), and nothing is received: what it said is in the log. Restart tripline");
-                        self.around.health.wrong("receiver", what);
+                        self.receiving.ended(ended);
                     }
-                    let wrong = self.around.health.now().len();
-                    status(&if wrong == 0 { "well".to_owned() } else { format!("{wrong} things are wrong: tripline status") });
+                    self.receiving.look(&self.around.health);
+                    self.failing.look(&self.around.health, &self.around.to, Instant::now());
+                    let now = self.around.health.in_a_line();
+                    if now != shown {
+                        status(&now);
+                        shown = now;
+                    }
                 }
             }
         }
@@ -338,6 +374,7 @@ impl Following {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&rules);
         self.around.rules = rules;
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.written.notices);
+        self.receiving.replace(Receiving::new(&config), &self.around.health);
         self.config = config;
         self.around.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
         match self.follow(cursors) {
@@ -466,12 +503,11 @@ fn receiver(config: &Config, path: &Path) -> Result<Option<std::process::Child>,
     started.map(Some).map_err(io("starting the receiver"))
 }
 
-/// The number of a group, from the group file.
+/// The number of a group, from wherever this machine keeps groups (nsswitch.conf(5)).
 fn group_id(name: &str) -> Result<u32, RunError> {
-    let text = std::fs::read_to_string("/etc/group").map_err(io("/etc/group"))?;
-    let found = text.lines().find_map(|line| {
-        let mut cells = line.split(':');
-        (cells.next() == Some(name)).then(|| cells.nth(1)?.parse().ok()).flatten()
-    });
-    found.ok_or_else(|| RunError::Config(ConfigError(vec![format!("control_group {name:?}: there is no such group")])))
+    match nix::unistd::Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err(RunError::Config(ConfigError(vec![format!("control_group {name:?}: there is no such group")]))),
+        Err(e) => Err(RunError::Io(format!("control_group {name:?}: asking for its number: {e}"))),
+    }
 }

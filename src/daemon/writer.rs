@@ -8,6 +8,7 @@ use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, outbox};
 use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::respond::HookDocument;
+use crate::respond::service::Ending;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -46,6 +47,20 @@ pub enum ToDelivery {
     Told,
 }
 
+/// Why the writer ends before it is told to stop in its turn.
+enum Halt {
+    /// The ledger can't be read, or must not be written any more.
+    Ledger(Error),
+    /// The daemon ends while the ledger can't be written. What was not written is read again at the next start.
+    Ending,
+}
+
+impl From<Error> for Halt {
+    fn from(e: Error) -> Halt {
+        Halt::Ledger(e)
+    }
+}
+
 /// How long after a failed commit it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the head of the evidence tree is signed and told.
@@ -70,6 +85,7 @@ pub struct Writer {
     pruned: Instant,
     signed: Instant,
     progress: Arc<super::Progress>,
+    ending: Arc<Ending>,
 }
 
 impl Writer {
@@ -81,6 +97,7 @@ impl Writer {
         health: Health,
         seed: u64,
         progress: Arc<super::Progress>,
+        ending: Arc<Ending>,
     ) -> Writer {
         Writer {
             ledger,
@@ -93,6 +110,7 @@ impl Writer {
             pruned: Instant::now(),
             signed: Instant::now(),
             progress,
+            ending,
         }
     }
 
@@ -100,7 +118,18 @@ impl Writer {
     ///
     /// # Errors
     /// The ledger can't be read, or must not be written any more.
-    pub fn run(mut self, core: Core) -> Result<(), Error> {
+    pub fn run(self, core: Core) -> Result<(), Error> {
+        match self.until_stopped(core) {
+            Ok(()) => Ok(()),
+            Err(Halt::Ledger(e)) => Err(e),
+            Err(Halt::Ending) => {
+                tracing::warn!("ended while the ledger could not be written: what is not in it is read again at the next start");
+                Ok(())
+            }
+        }
+    }
+
+    fn until_stopped(mut self, core: Core) -> Result<(), Halt> {
         let mut outcome = core.begin();
         loop {
             let (next, stop) = self.take(outcome)?;
@@ -120,7 +149,7 @@ impl Writer {
     }
 
     /// Does what the orders want to have done by now.
-    fn on_time(&mut self, outcome: Outcome) -> Result<Outcome, Error> {
+    fn on_time(&mut self, outcome: Outcome) -> Result<Outcome, Halt> {
         let now = super::wall_now();
         match outcome.core().book().due() {
             Some(due) if due <= now => self.fold(outcome, Input::Tick(now)),
@@ -138,7 +167,7 @@ impl Writer {
     }
 
     /// Waits for something to do, and does all of it that is there now: the lines of all trails become one input.
-    fn take(&mut self, mut outcome: Outcome) -> Result<(Outcome, bool), Error> {
+    fn take(&mut self, mut outcome: Outcome) -> Result<(Outcome, bool), Halt> {
         let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
         let patience = self.waiting_since.map_or(Duration::from_secs(1), |since| limit.saturating_sub(since.elapsed()));
         let due = outcome.core().book().due().map(|due| due.since(super::wall_now()).0.max(0).unsigned_abs());
@@ -177,7 +206,7 @@ impl Writer {
         if batch.rules == core.rules.digest { batch } else { core.rules.prepare(batch.batch, &mut self.scratch) }
     }
 
-    fn fold(&mut self, mut outcome: Outcome, input: Input<Prepared>) -> Result<Outcome, Error> {
+    fn fold(&mut self, mut outcome: Outcome, input: Input<Prepared>) -> Result<Outcome, Halt> {
         if matches!(&input, Input::Lines(batches) if batches.is_empty()) {
             return Ok(outcome);
         }
@@ -187,7 +216,7 @@ impl Writer {
         Ok(outcome.advance(input))
     }
 
-    fn other(&mut self, mut outcome: Outcome, message: ToWriter) -> Result<(Outcome, bool), Error> {
+    fn other(&mut self, mut outcome: Outcome, message: ToWriter) -> Result<(Outcome, bool), Halt> {
         match message {
             ToWriter::Lines(_) => {}
             ToWriter::Fact(input, answer) => {
@@ -242,7 +271,7 @@ impl Writer {
     }
 
     /// Commits, however often it must be tried.
-    fn commit(&mut self, outcome: Outcome) -> Result<Outcome, Error> {
+    fn commit(&mut self, outcome: Outcome) -> Result<Outcome, Halt> {
         if outcome.is_empty() {
             return Ok(outcome);
         }
@@ -254,7 +283,7 @@ impl Writer {
                 Ok(receipt) => break receipt,
                 Err(error) => {
                     let (outcome, unknown) = match *error {
-                        CommitError::Before(_, e) | CommitError::Unknown(_, e) if e.is_final() => return Err(e),
+                        CommitError::Before(_, e) | CommitError::Unknown(_, e) if e.is_final() => return Err(e.into()),
                         CommitError::Before(outcome, e) => {
                             self.health.wrong(
                                 "ledger",
@@ -268,7 +297,9 @@ impl Writer {
                         }
                     };
                     self.progress.beat();
-                    std::thread::sleep(RETRY);
+                    if self.ending.within(RETRY) {
+                        return Err(Halt::Ending);
+                    }
                     // a connection that met an error may never get on again, such as one that could not give up a lock
                     let anew = unknown || tried > 1;
                     attempt = if anew { self.ledger.settle(*outcome) } else { self.ledger.commit(*outcome) };
@@ -280,7 +311,7 @@ impl Writer {
     }
 
     /// What is on disk is handed on.
-    fn after(&mut self, receipt: Receipt) -> Result<Outcome, Error> {
+    fn after(&mut self, receipt: Receipt) -> Result<Outcome, Halt> {
         self.waiting_since = None;
         self.progress.committed();
         for answer in self.answers.drain(..) {

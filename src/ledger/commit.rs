@@ -317,6 +317,9 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     if let Some(flood) = &changes.flood {
         meta.execute(["flood", flood])?;
     }
+    if let Some(failing) = &changes.failing {
+        meta.execute(["failing", failing])?;
+    }
     if let Some(silences) = &changes.silences {
         meta.execute(["silences", silences])?;
     }

@@ -337,6 +337,7 @@ impl Ledger {
             mutes: self.mutes()?,
             trails,
             flood: self.meta("flood")?,
+            failing: self.meta("failing")?,
         })
     }
 

@@ -134,6 +134,15 @@ pub enum Input<L = Batch> {
         /// Who, by peer credentials.
         by: Text,
     },
+    /// A part of tripline has failed for a while, or works again: people are told when it begins and when it ends.
+    Failing {
+        /// When it was told.
+        at: WallTime,
+        /// Which part, as `tripline status` names it.
+        part: Text,
+        /// What is wrong with it; nothing where it works again.
+        why: Option<Text>,
+    },
     /// A person asked for a test finding.
     TestFinding {
         /// When.

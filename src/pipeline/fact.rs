@@ -43,6 +43,7 @@ impl Outcome {
                 self.ordered(|book, settings| book.consider_for(settings, &finding, clock, Some(&by)));
                 self.changes.findings.push(finding);
             }
+            Input::Failing { at, part, why } => self.failing(at, part, why),
             Input::TestFinding { at, by } => {
                 let finding = findings::test(at, &by);
                 self.found(finding);
@@ -55,6 +56,21 @@ impl Outcome {
                 self.ordered(|book, settings| book.end(settings, order, &verdict, at))
             }
         }
+    }
+
+    /// Has it told that a part of tripline fails, or works again, where that is news.
+    fn failing(&mut self, at: WallTime, part: Text, why: Option<Text>) {
+        let failing = &mut self.core.failing;
+        let since = match why {
+            Some(_) if failing.contains_key(&part) => return,
+            Some(_) => failing.insert(part.clone(), at),
+            None => match failing.remove(&part) {
+                None => return,
+                since => since,
+            },
+        };
+        self.changes.failing = serde_json::to_string(&self.core.failing).ok();
+        self.found(findings::failing(at, &part, why, since));
     }
 
     /// Takes up a person's verdict on a finding: what was held because of it, and was honest, is learned.

@@ -138,8 +138,26 @@ pub(super) fn not_ended(order: &Order) -> Option<Finding> {
     Some(Finding { subject, measures: vec![ended], ..own })
 }
 
+/// The policy of the findings that a part of tripline fails, or works again.
+pub const FAILING: &str = "tripline_failing";
+
+/// A part of tripline fails, or works again, where `why` is nothing; `since` is when people were told that it does not.
+pub(super) fn failing(at: WallTime, part: &str, why: Option<Text>, since: Option<WallTime>) -> Finding {
+    let id = HashParts::new(FAILING).part(part.as_bytes()).number(at.0).finish().short();
+    let (title, value) = match (why, since) {
+        (Some(why), _) => ("A part of tripline fails, and what it should see or do may be missed", why),
+        (None, Some(since)) => ("A part of tripline works again", format!("since {since} it did not").into()),
+        (None, None) => ("A part of tripline works again", "it did not".into()),
+    };
+    let mut finding =
+        own(id, FAILING, title, Severity::High, EventTime(at.0), at, format!("part={part}").into());
+    finding.measures.push(Measure { what: part.into(), value, against: "works".into() });
+    finding
+}
+
 /// The policies that tripline's own findings are of, tests left out.
 pub const OWN: &[&str] = &[
+    FAILING,
     "findings_capped",
     "state_pressure",
     "trail_truncated",

@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Act, Book, Clock};
-pub use findings::{LIMIT, NOT_ENDED, OWN as OWN_POLICIES};
+pub use findings::{FAILING, LIMIT, NOT_ENDED, OWN as OWN_POLICIES};
 pub use kept::{EventRow, Kept, index_key};
 use numbers::Numbers;
 use prepare::RawLine;
@@ -79,6 +79,8 @@ pub struct Core {
     book: Book,
     trails: BTreeMap<SourceName, Trail>,
     flood: BTreeMap<Arc<str>, Flood>,
+    /// The parts of tripline that people know to be failing, with when they were told.
+    failing: BTreeMap<Text, WallTime>,
     next_sequence: u64,
     replaying: bool,
     seed: u64,
@@ -101,6 +103,8 @@ pub struct Recorded {
     pub trails: Vec<(SourceName, TrailRow, Vec<SeenRow>)>,
     /// JSON of the findings' flood counters, as [`Changes::flood`] gave it.
     pub flood: Option<String>,
+    /// JSON of the parts that are failing, as [`Changes::failing`] gave it.
+    pub failing: Option<String>,
     /// How the rooms of the policies are filled, by what the keys of their slices begin with.
     pub shares: Vec<([u8; 8], Share)>,
     /// What expired before that time is past its time.
@@ -181,6 +185,8 @@ pub struct Changes {
     pub mutes: Option<String>,
     /// JSON of the flood counters, where they changed.
     pub flood: Option<String>,
+    /// JSON of the parts of tripline that are failing, where they changed.
+    pub failing: Option<String>,
     /// JSON of the silences that hold from now on, where rules were read.
     pub silences: Option<String>,
     /// Trails with their new rows and ids; filled by [`Outcome::seal`].
@@ -205,6 +211,7 @@ impl Core {
     /// The core as the ledger has it. `seed` keys in-memory maps and never changes a result.
     pub fn new(rules: Arc<Rules>, recorded: Recorded, replaying: bool, seed: u64) -> Core {
         let flood = recorded.flood.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let failing = recorded.failing.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         let trail =
             |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
         let mut state = State::new(seed);
@@ -219,6 +226,7 @@ impl Core {
             book: Book::new(recorded.orders, recorded.hold, recorded.mutes),
             trails: recorded.trails.into_iter().map(trail).collect(),
             flood,
+            failing,
             next_sequence: recorded.last_sequence + 1,
             replaying,
             seed,
@@ -234,6 +242,11 @@ impl Core {
     /// The orders that can still change.
     pub fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// The parts of tripline that people know to be failing.
+    pub fn failing(&self) -> impl Iterator<Item = &Text> {
+        self.failing.keys()
     }
 
     /// The rows of the trails.

@@ -22,6 +22,7 @@ pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
         | Input::Mute { at, .. }
         | Input::Unmute { at, .. }
         | Input::Invalidate { at, .. }
+        | Input::Failing { at, .. }
         | Input::TestFinding { at, .. }
         | Input::Started { at, .. }
         | Input::Ended { at, .. } => *at,
@@ -63,6 +64,7 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
         Input::Invalidate { ask, subject, reason, by, .. } => {
             ("invalidate", json!({"ask": ask, "subject": subject, "reason": reason, "by": by}))
         }
+        Input::Failing { part, why, .. } => ("failing", json!({"part": part, "why": why})),
         Input::TestFinding { by, .. } => ("test-finding", json!({"by": by})),
         Input::Started { order, .. } => ("started", json!({"order": order.to_string()})),
         Input::Ended { order, verdict, .. } => {
@@ -143,6 +145,7 @@ impl InputRow {
                 reason: text("reason")?.into(),
                 by: by()?,
             },
+            "failing" => Input::Failing { at, part: text("part")?.into(), why: text("why").map(Text::from) },
             "test-finding" => Input::TestFinding { at, by: by()? },
             "started" => Input::Started { at, order: text("order")?.parse().ok()? },
             "ended" => {
@@ -251,6 +254,8 @@ mod tests {
                 reason: "she called".into(),
                 by: by.clone(),
             },
+            Input::Failing { at, part: "receiver of portal".into(), why: Some("none is running".into()) },
+            Input::Failing { at, part: "receiver of portal".into(), why: None },
             Input::TestFinding { at, by },
             Input::Started { at, order },
             ended(Verdict::Done("well".into())),

@@ -1,12 +1,14 @@
 //! Follows the systemd journal through `journalctl`, whose own reader knows every version of its files.
 use super::sockets::Ended;
-use super::{ReceiveError, Taken};
+use super::standing::Standing;
+use super::Taken;
 use crate::config::written::Start;
 use crate::model::limits::FRAME_BYTES;
 use crate::model::{FrameFlags, Shown, WallTime};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -17,6 +19,14 @@ const PROGRAM: &str = "/usr/bin/journalctl";
 const PAUSE: Duration = Duration::from_secs(1);
 /// After it had to wait for so long it is started again: files that came and went meanwhile it would not see, nor miss.
 const STALE: Duration = Duration::from_secs(60);
+/// After so long without an entry it is started again: one that hangs, or whose files may not be read any more, prints nothing either.
+const IDLE: Duration = Duration::from_secs(60);
+/// One that has not ended for so long reads the journal.
+const SETTLED: Duration = Duration::from_secs(3);
+/// What the journal is called where it is told that it can't be read.
+const JOURNAL: &str = "journal";
+/// Where this machine's id is.
+const MACHINE_ID: &str = "/etc/machine-id";
 /// The longest entry, in bytes of its JSON: the longest message, each of its bytes as a number.
 const ENTRY_BYTES: u64 = 8 * FRAME_BYTES as u64;
 
@@ -32,6 +42,19 @@ pub(super) struct Journal {
     pub directory: Option<PathBuf>,
     /// Where the entries go.
     pub to: Sender<Taken>,
+    /// Where it is said that nothing can be read.
+    pub standing: Arc<Standing>,
+}
+
+/// Why journalctl prints no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is to be begun anew, as now and then.
+    Anew,
+    /// It ended by itself.
+    Itself,
+    /// The spool takes no more.
+    NotWanted,
 }
 
 /// One entry, as `--output=json` prints it.
@@ -73,46 +96,75 @@ impl Journal {
     /// Follows until the spool takes no more.
     pub async fn follow(mut self) -> Ended {
         loop {
-            let mut child = self.start()?;
-            let why = match self.entries(&mut child).await {
-                Ok(true) => "it ended".to_owned(),
-                Ok(false) => return Ok(()),
+            let why = match self.once().await {
+                Ok((End::NotWanted, _)) => return Ok(()),
+                Ok((End::Anew, _)) => continue,
+                Ok((End::Itself, said)) => format!("journalctl ended: {said}"),
                 Err(e) => e.to_string(),
             };
-            let said = end(child).await;
-            tracing::warn!(
-                "journalctl for {}: {why}: {}; started again behind its last entry",
-                self.units.join(", "),
-                Shown(&said)
-            );
+            tracing::warn!("the journal for {}: {}; tried again", self.units.join(", "), Shown(&why));
+            self.standing.wrong(JOURNAL, &why);
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    fn start(&self) -> Result<Child, ReceiveError> {
+    /// Follows with one journalctl, and says why that ended and what it complained of.
+    async fn once(&mut self) -> std::io::Result<(End, String)> {
+        let newest = self.newest().await?;
+        if self.mark.is_none() && self.start == Start::End {
+            // on disk before anything comes, so that what comes while nobody receives is not left out
+            self.mark = Some(newest.clone());
+            if self.to.send(Taken::mark(newest)).await.is_err() {
+                return Ok((End::NotWanted, String::new()));
+            }
+        }
+        let mut child = self.start()?;
+        let ended = self.entries(&mut child).await;
+        let said = end(child).await;
+        Ok((ended?, said))
+    }
+
+    /// The cursor of the newest entry, of whatever unit. journalctl prints nothing where it may read nothing, as where there is
+    /// nothing; and a machine that has booted has a journal.
+    async fn newest(&self) -> std::io::Result<String> {
+        let mut command = self.command(&[]);
+        command.arg("--lines=1");
+        let mut child = spawn(command)?;
+        let mut line = Vec::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out.take(ENTRY_BYTES)).read_until(b'\n', &mut line).await?;
+        }
+        let said = end(child).await;
+        entry(&line).and_then(|taken| taken.mark).ok_or_else(|| {
+            let help = "is the user that this runs as in group systemd-journal, and is there a journal?";
+            std::io::Error::other(format!("no entry can be read: {help} ({said})"))
+        })
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
         let mut command = self.command(&self.units);
-        command.arg("--follow");
-        match (&self.mark, self.start) {
-            // from the last entry on, so that it shows whether that is still there
-            (Some(cursor), _) => command.arg(format!("--cursor={cursor}")).arg("--no-tail"),
-            (None, Start::Beginning) => command.arg("--no-tail"),
-            (None, Start::End) => command.arg("--lines=0"),
-        };
-        command.stderr(Stdio::piped());
-        spawn(command).map_err(super::io(format!("starting {PROGRAM}, which reads the journal")))
+        command.args(["--follow", "--no-tail"]);
+        // from the last entry on, so that it shows whether that is still there
+        command.args(self.mark.iter().map(|cursor| format!("--cursor={cursor}")));
+        spawn(command)
     }
 
     fn command(&self, units: &[String]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args(["--output=json", "--all", "--no-pager", "--quiet"]);
-        command.args(Arguments { units, directory: self.directory.as_deref(), files: &[] }.list());
+        // `--merge`: without it `--follow` shows the current boot alone, whose name it asks of a file that the unit hides
+        command.args(["--output=json", "--all", "--no-pager", "--quiet", "--merge"]);
+        let directory = self.directory.as_deref();
+        // merged are the journals of all machines that lie there: of its own folder only what this one wrote is meant
+        let machine = std::fs::read_to_string(MACHINE_ID).ok().filter(|_| directory.is_none());
+        let machine = machine.as_deref().map(str::trim);
+        command.args(Arguments { units, directory, files: &[], machine }.list());
         command
     }
 
     /// Whether the journal still holds that entry, of whatever unit: another one may be followed since.
     async fn holds(&self, cursor: &str) -> std::io::Result<bool> {
         let mut command = self.command(&[]);
-        command.arg(format!("--cursor={cursor}")).arg("--no-tail").stderr(Stdio::null());
+        command.arg(format!("--cursor={cursor}")).arg("--no-tail");
         let mut child = spawn(command)?;
         let mut line = Vec::new();
         if let Some(out) = child.stdout.take() {
@@ -123,24 +175,38 @@ impl Journal {
     }
 
     /// Hands on what it prints behind the last entry. What then comes first is marked where that entry is gone, for files of the journal
-    /// are deleted whole. `true` at its end, `false` where the spool takes no more.
-    async fn entries(&mut self, child: &mut Child) -> std::io::Result<bool> {
-        let Some(out) = child.stdout.take() else { return Ok(true) };
+    /// are deleted whole.
+    async fn entries(&mut self, child: &mut Child) -> std::io::Result<End> {
+        let Some(out) = child.stdout.take() else { return Ok(End::Itself) };
         let mut lines = BufReader::with_capacity(64 << 10, out);
         let mut line = Vec::new();
         let last = self.mark.clone();
         let mut is_first = last.is_some();
+        let mut patience = SETTLED;
         loop {
             line.clear();
-            let length = (&mut lines).take(ENTRY_BYTES).read_until(b'\n', &mut line).await?;
-            if length == 0 {
-                return Ok(true);
+            loop {
+                let mut bounded = (&mut lines).take(ENTRY_BYTES);
+                match tokio::time::timeout(patience, bounded.read_until(b'\n', &mut line)).await {
+                    Ok(read) => {
+                        read?;
+                        break;
+                    }
+                    // what was read of a line stays in it
+                    Err(_) if patience == SETTLED => patience = IDLE,
+                    Err(_) => return Ok(End::Anew),
+                }
+                self.standing.well(JOURNAL);
+            }
+            if line.is_empty() {
+                return Ok(End::Itself);
             }
             let Some(mut taken) = entry(&line) else {
                 // its messages are bounded by journald: what is longer is no entry of this version
-                tracing::warn!("journalctl printed {length} bytes that are no entry: they are left out");
+                tracing::warn!("journalctl printed {} bytes that are no entry: they are left out", line.len());
                 continue;
             };
+            self.standing.well(JOURNAL);
             let is_last = last.as_deref().zip(taken.mark.as_deref()).is_some_and(|(last, this)| is_same(last, this));
             if is_last || taken.payload.is_empty() {
                 is_first &= !is_last;
@@ -152,17 +218,18 @@ impl Journal {
             self.mark.clone_from(&taken.mark);
             let begun = tokio::time::Instant::now();
             if self.to.send(taken).await.is_err() {
-                return Ok(false);
+                return Ok(End::NotWanted);
             }
             if begun.elapsed() > STALE {
-                return Ok(true);
+                return Ok(End::Anew);
             }
         }
     }
 }
 
 fn spawn(mut command: Command) -> std::io::Result<Child> {
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.spawn().map_err(|e| std::io::Error::new(e.kind(), format!("starting {PROGRAM}: {e}")))
 }
 
 /// Whether two cursors are of one entry. Copied from memory to disk it has another place in another file; the boot, the times and the
@@ -178,7 +245,7 @@ fn is_same(one: &str, other: &str) -> bool {
 /// journalctl can't be started, does not read the files, or the spool can't be written.
 pub fn from_files(units: Vec<String>, files: &[PathBuf], spool: &std::path::Path) -> std::io::Result<u64> {
     use std::io::{BufRead, Write};
-    let journal = Arguments { units: &units, directory: None, files };
+    let journal = Arguments { units: &units, directory: None, files, machine: None };
     let mut child = std::process::Command::new(PROGRAM)
         .args(["--output=json", "--all", "--no-pager", "--quiet"])
         .args(journal.list())
@@ -208,6 +275,8 @@ struct Arguments<'a> {
     units: &'a [String],
     directory: Option<&'a std::path::Path>,
     files: &'a [PathBuf],
+    /// The machine that wrote them, where it matters.
+    machine: Option<&'a str>,
 }
 
 impl Arguments<'_> {
@@ -219,12 +288,18 @@ impl Arguments<'_> {
         };
         let mut list: Vec<_> = self.directory.map(|directory| option("--directory=", directory)).into_iter().collect();
         list.extend(self.files.iter().map(|file| option("--file=", file)));
+        let machine = self.machine.map(|id| format!("_MACHINE_ID={id}"));
         for (n, unit) in self.units.iter().enumerate() {
             if n > 0 {
                 list.push("+".into());
             }
             // a match of its own, for `--unit` and other matches do not add up
             list.push(if unit.contains('=') { unit.into() } else { format!("_SYSTEMD_UNIT={unit}").into() });
+            // both must fit, on each side of the `+`
+            list.extend(machine.iter().map(Into::into));
+        }
+        if self.units.is_empty() {
+            list.extend(machine.iter().map(Into::into));
         }
         list
     }
@@ -295,8 +370,8 @@ mod tests {
         assert!(!is_same(entry, "s=0a;i=4f;b=7c;m=1c;t=66;x=ac") && !is_same("s=0a;i=4f", "s=0a;i=50"));
     }
 
-    /// A journal of ten entries, made by systemd's own program.
-    fn journal(dir: &std::path::Path) -> bool {
+    /// Appends entries to a journal, by systemd's own program.
+    fn journal(dir: &std::path::Path, entries: std::ops::RangeInclusive<u64>) -> bool {
         let program = "/lib/systemd/systemd-journal-remote";
         if !std::path::Path::new(program).exists() {
             println!("skipped: systemd-journal-remote is not there");
@@ -310,50 +385,99 @@ mod tests {
             )
         };
         let export = dir.join("export");
-        std::fs::write(&export, (1..=10).map(entry).collect::<String>()).unwrap();
+        std::fs::write(&export, entries.map(entry).collect::<String>()).unwrap();
         let output = format!("--output={}/remote.journal", dir.display());
         std::process::Command::new(program).arg(output).arg(&export).status().unwrap().success()
+    }
+
+    fn reading(dir: &std::path::Path, start: Start, to: Sender<Taken>) -> Journal {
+        let standing = Arc::new(Standing::new(dir, "test"));
+        let directory = Some(dir.to_owned());
+        Journal { units: vec!["portal.service".into()], mark: None, start, directory, to, standing }
+    }
+
+    fn said(taken: &[Taken]) -> Vec<String> {
+        taken.iter().map(|taken| String::from_utf8_lossy(&taken.payload).into_owned()).collect()
+    }
+
+    fn numbered(entries: std::ops::RangeInclusive<u64>) -> Vec<String> {
+        entries.map(|n| format!("entry {n}")).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_long_wait_journalctl_is_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
-        if !journal(dir.path()) {
+        if !journal(dir.path(), 1..=10) {
             return;
         }
-        let (to, mut taken) = tokio::sync::mpsc::channel(1);
-        let directory = Some(dir.path().to_owned());
-        let mut journal =
-            Journal { units: vec!["portal.service".into()], mark: None, start: Start::Beginning, directory, to };
+        let (to, mut from) = tokio::sync::mpsc::channel(1);
+        let mut journal = reading(dir.path(), Start::Beginning, to);
         let read = tokio::spawn(async move {
-            let mut child = journal.start().unwrap();
-            let ended = journal.entries(&mut child).await.unwrap();
-            (ended, journal)
+            let mut begun = 0;
+            // where nobody waits, the clock of this test stands at the end of every wait at once
+            while journal.once().await.unwrap().0 == End::Anew {
+                begun += 1;
+            }
+            begun
         });
-        let mut messages = Vec::new();
+        let mut taken = Vec::new();
         // whoever waits for the spool does so for more than a minute
-        while !read.is_finished() && messages.len() < 10 {
-            while taken.is_empty() && !read.is_finished() {
+        while taken.len() < 10 {
+            while from.is_empty() {
                 tokio::task::yield_now().await;
             }
             tokio::time::advance(STALE + Duration::from_secs(1)).await;
-            messages.extend(taken.try_recv());
+            taken.extend(from.try_recv());
         }
-        assert!(read.is_finished(), "it ends before it has given all, to be begun anew");
-        let (ended, mut journal) = read.await.unwrap();
-        messages.extend(taken.try_recv());
-        assert!(ended);
-        let again = tokio::spawn(async move {
-            let mut child = journal.start().unwrap();
-            let _ = journal.entries(&mut child).await;
-        });
-        while messages.len() < 10 {
-            messages.push(taken.recv().await.unwrap());
+        drop(from);
+        assert_eq!(said(&taken), numbered(1..=10));
+        assert!(taken.iter().all(|taken| !taken.flags.after_loss));
+        read.abort();
+    }
+
+    #[tokio::test]
+    async fn one_that_begins_at_the_end_remembers_where_that_was() {
+        let dir = tempfile::tempdir().unwrap();
+        if !journal(dir.path(), 1..=5) {
+            return;
         }
-        let said: Vec<_> = messages.iter().map(|m| String::from_utf8_lossy(&m.payload).into_owned()).collect();
-        let all: Vec<_> = (1..=10).map(|n| format!("entry {n}")).collect();
-        assert_eq!(said, all);
-        assert!(messages.iter().all(|m| !m.flags.after_loss));
-        again.abort();
+        let (to, mut from) = tokio::sync::mpsc::channel(20);
+        let mut first = reading(dir.path(), Start::End, to.clone());
+        let task = tokio::spawn(async move { first.once().await });
+        let begins = from.recv().await.unwrap();
+        assert!(begins.payload.is_empty() && begins.mark.is_some());
+        task.abort();
+        // written while nobody receives
+        assert!(journal(dir.path(), 6..=8));
+        let mut second = Journal { mark: begins.mark, ..reading(dir.path(), Start::End, to) };
+        let task = tokio::spawn(async move { second.once().await });
+        let mut taken = Vec::new();
+        while taken.len() < 3 {
+            taken.push(from.recv().await.unwrap());
+        }
+        task.abort();
+        assert_eq!(said(&taken), numbered(6..=8));
+        assert!(taken.iter().all(|taken| !taken.flags.after_loss));
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_can_not_be_read_is_told_until_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let _lock = crate::lock::take(&dir.path().join(super::super::standing::LOCK)).unwrap();
+        let (to, mut from) = tokio::sync::mpsc::channel(20);
+        let task = tokio::spawn(reading(dir.path(), Start::Beginning, to).follow());
+        let wrong = || super::super::standing::heard(dir.path()).unwrap().unwrap().wrong;
+        while wrong().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(wrong()[JOURNAL].contains("no entry can be read"), "{:?}", wrong());
+        if !journal(dir.path(), 1..=3) {
+            return;
+        }
+        assert_eq!(from.recv().await.unwrap().payload, b"entry 1");
+        while !wrong().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        task.abort();
     }
 }

@@ -17,24 +17,37 @@
 pub mod journal;
 mod sockets;
 mod spool;
+pub mod standing;
 pub mod stream;
 
 use crate::config::address::Address;
 use crate::config::{Config, ConfigError, spool_dir};
 use crate::decode::syslog;
-use crate::model::{FrameFlags, Shown, WallTime};
-use crate::respond::service::{ToldToEnd, notify};
+use crate::model::{FrameFlags, HashParts, Shown, WallTime};
+use crate::respond::service::{Ending, ToldToEnd, notify};
 use crate::source::spool::Header;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// How many records of a trail may be on their way to its spool, of a mebibyte each at most.
 const QUEUE: usize = 128;
 /// The most bytes that wait for the daemon, for each trail, unless the configuration says otherwise.
 const SPOOL_BYTES: u64 = 1 << 30;
+
+/// Digest of what a receiver is told by a configuration: with another one it has to be started anew.
+pub fn settings_digest(config: &Config) -> String {
+    let written = &config.written;
+    let mut parts = HashParts::new("receiver").part(format!("{:?} {:?}", written.state_dir, written.receiver).as_bytes());
+    for trail in written.trail.iter().filter(|trail| !trail.receive.is_empty()) {
+        let settings = (&trail.name, &trail.receive, &trail.apps, &trail.hosts, trail.start);
+        parts = parts.part(format!("{settings:?}").as_bytes());
+    }
+    parts.finish().to_string()
+}
 
 /// How long a receiver that is ending may hold a spool that we want.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -51,6 +64,12 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// A record that is none, and only says where a sender is to be asked to go on.
+    fn mark(mark: String) -> Taken {
+        let flags = FrameFlags::default();
+        Taken { received: WallTime(0), sender: "spool".into(), flags, payload: Vec::new(), mark: Some(mark) }
+    }
+
     /// Appends it as a record of a spool file.
     fn write(&self, bytes: &mut Vec<u8>) {
         let header = Header {
@@ -162,7 +181,8 @@ pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
         From::Stdin(trail) => Some(trail),
         From::Everywhere { .. } => None,
     };
-    let Opened { sockets, journals, spools } = open_soon(&config, stdin)?;
+    let ending = Arc::new(Ending::default());
+    let Opened { sockets, journals, spools } = open_soon(&config, stdin, &ending)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -170,6 +190,7 @@ pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
         .map_err(io("starting the runtime"))?;
     let ended = runtime.block_on(async {
         let mut end = ToldToEnd::listen().map_err(io("listening to signals"))?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(io("listening to signals"))?;
         let mut tasks = tokio::task::JoinSet::new();
         if let From::Everywhere { with_parent: true } = from {
             tasks.spawn(parent());
@@ -182,6 +203,10 @@ pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
         tracing::info!("receiving for {} trails", spools.len());
         tokio::select! {
             () = end.told() => Ok(()),
+            () = changed(&mut hangup, &config) => {
+                tracing::info!("what is to be received has changed: ending, to be started anew");
+                Ok(())
+            }
             Some(ended) = tasks.join_next() => match ended {
                 Ok(ended) => ended,
                 Err(e) => Err(ReceiveError::Io(format!("a defect: {e}"))),
@@ -189,12 +214,27 @@ pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
         }
     });
     notify(&["STOPPING=1"]);
+    ending.tell();
     // the senders' ends of the channels go with the tasks: the spools write what they have, and end
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     for spool in spools {
         let _ = spool.join();
     }
     ended
+}
+
+/// Reads the configuration again at each SIGHUP; returns when something else is to be received than what is.
+async fn changed(hangup: &mut Signal, config: &Config) {
+    loop {
+        if hangup.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+        match Config::read(&config.path) {
+            Ok(new) if settings_digest(&new) != settings_digest(config) => return,
+            Ok(_) => tracing::info!("the configuration was read again: nothing else is to be received"),
+            Err(e) => tracing::error!("the configuration was not read again, the old one holds: {e}"),
+        }
+    }
 }
 
 /// Ends when whoever started us closes the other end of our standard input.
@@ -206,10 +246,10 @@ async fn parent() -> Result<(), ReceiveError> {
 }
 
 /// Opens what there is to open, and gives a receiver that is ending a moment for it.
-fn open_soon(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
+fn open_soon(config: &Config, stdin: Option<&str>, ending: &Arc<Ending>) -> Result<Opened, ReceiveError> {
     let begun = std::time::Instant::now();
     loop {
-        match open(config, stdin) {
+        match open(config, stdin, ending) {
             Err(ReceiveError::Busy(_)) if begun.elapsed() < PATIENCE => {
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
@@ -226,9 +266,10 @@ struct Opened {
 }
 
 /// Opens the spools, each with a thread that writes it, and says which records go where.
-fn open(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
+fn open(config: &Config, stdin: Option<&str>, ending: &Arc<Ending>) -> Result<Opened, ReceiveError> {
     let mut opened = Opened { sockets: BTreeMap::new(), journals: Vec::new(), spools: Vec::new() };
     let limit = config.written.receiver.spool_bytes.unwrap_or(SPOOL_BYTES);
+    let settings = settings_digest(config);
     for trail in &config.written.trail {
         let piped = trail.receive.contains(&Address::Stdin);
         if trail.receive.is_empty() || stdin.map_or(piped, |name| name != trail.name || !piped) {
@@ -238,10 +279,13 @@ fn open(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
         let what = format!("trail {}: spool {}", trail.name, dir.display());
         let spool = spool::Spool::open(&dir, limit).map_err(io(&what))?;
         let spool = spool.ok_or_else(|| ReceiveError::Busy(trail.name.clone()))?;
+        let standing = Arc::new(standing::Standing::new(&dir, &settings));
         let mark = spool.mark().map(str::to_owned);
         let (sender, receiver) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name(format!("spool {}", trail.name));
-        let thread = thread.spawn(move || spool.write(receiver, &what)).map_err(io("starting a thread"))?;
+        let (told, ending) = (standing.clone(), ending.clone());
+        let thread = thread.spawn(move || spool.write(receiver, &what, &told, &ending));
+        let thread = thread.map_err(io("starting a thread"))?;
         opened.spools.push(thread);
         let filter = Filter { apps: trail.apps.clone(), hosts: trail.hosts.clone() };
         let mut units = Vec::new();
@@ -255,7 +299,7 @@ fn open(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
         }
         if !units.is_empty() {
             let directory = config.written.receiver.journal_directory.clone();
-            opened.journals.push(journal::Journal { units, mark, start: trail.start, directory, to: sender });
+            opened.journals.push(journal::Journal { units, mark, start: trail.start, directory, to: sender, standing });
         }
     }
     let nothing = opened.spools.is_empty();
@@ -263,10 +307,10 @@ fn open(config: &Config, stdin: Option<&str>) -> Result<Opened, ReceiveError> {
         Some(name) if nothing => Err(ReceiveError::Io(format!(
             "trail {name}: it is not received from standard input: write `receive = [\"stdin\"]` in its table"
         ))),
-        None if nothing => Err(ReceiveError::Io(format!(
+        None if nothing => Err(ReceiveError::Config(ConfigError(vec![format!(
             "{}: no trail is received over a socket or from the journal: nothing to do",
             config.path.display()
-        ))),
+        )]))),
         _ => Ok(opened),
     }
 }

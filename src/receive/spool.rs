@@ -1,5 +1,7 @@
 //! Appends records to the spool files of one trail.
 use super::Taken;
+use super::standing::{LOCK, Standing};
+use crate::respond::service::Ending;
 use crate::source::spool::whole;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,6 +18,8 @@ const WRITE_BYTES: usize = 4 << 20;
 const SYNC_AFTER: Duration = Duration::from_millis(200);
 /// How long to wait where there is no room.
 const NO_ROOM: Duration = Duration::from_millis(500);
+/// What the spool is called where it is told that it can't be written.
+const SPOOL: &str = "spool";
 /// How often it is said that there is none.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
@@ -36,7 +40,7 @@ impl Spool {
     /// Opens the spool, and cuts off a torn record at its end. `None`: another receiver has it.
     pub fn open(dir: &Path, limit: u64) -> std::io::Result<Option<Spool>> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let Some(lock) = crate::lock::take(&dir.join("lock"))? else { return Ok(None) };
+        let Some(lock) = crate::lock::take(&dir.join(LOCK))? else { return Ok(None) };
         let mut mark = None;
         let last = segments(dir)?.last().map(|(number, _)| *number);
         let (number, file, size) = match last {
@@ -64,7 +68,7 @@ impl Spool {
     }
 
     /// Writes what comes until nobody can send any more.
-    pub fn write(mut self, mut from: Receiver<Taken>, what: &str) {
+    pub fn write(mut self, mut from: Receiver<Taken>, what: &str, standing: &Standing, ending: &Ending) {
         let mut bytes = Vec::new();
         while let Some(first) = from.blocking_recv() {
             let begun = Instant::now();
@@ -75,7 +79,9 @@ impl Spool {
                 let more = bytes.len() < WRITE_BYTES && begun.elapsed() < SYNC_AFTER;
                 next = more.then(|| from.try_recv().ok()).flatten();
             }
-            self.append(&bytes, what);
+            if !self.append(&bytes, what, standing, ending) {
+                return;
+            }
             bytes.clear();
         }
     }
@@ -88,7 +94,8 @@ impl Spool {
     }
 
     /// Writes whole records and makes them durable, however long that takes: while there is no room, nothing more is taken in.
-    fn append(&mut self, bytes: &[u8], what: &str) {
+    /// `false` where there was none until we were told to end.
+    fn append(&mut self, bytes: &[u8], what: &str, standing: &Standing, ending: &Ending) -> bool {
         loop {
             let kept = self.make_room().and_then(|()| {
                 // where a try before this one wrote some of it, the same is written over it: the daemon may have read that
@@ -100,15 +107,21 @@ impl Spool {
                     self.size += bytes.len() as u64;
                     if self.said.take().is_some() {
                         tracing::info!("{what}: there is room again");
+                        standing.well(SPOOL);
                     }
-                    return;
+                    return true;
                 }
                 Err(e) => {
                     if self.said.is_none_or(|at| at.elapsed() > SAY_EVERY) {
                         self.said = Some(Instant::now());
                         tracing::warn!("{what}: {e}: senders wait until it can be written");
+                        standing.wrong(SPOOL, &format!("{e}: senders wait until it can be written"));
                     }
-                    std::thread::sleep(NO_ROOM);
+                    if ending.within(NO_ROOM) {
+                        // the journal gives it again; what a socket's sender had handed to the kernel is lost with us
+                        tracing::warn!("{what}: ended with {} bytes for which there was no room", bytes.len());
+                        return false;
+                    }
                 }
             }
         }
@@ -130,15 +143,8 @@ impl Spool {
         let mut file = create(&self.dir, self.number + 1)?;
         // so that the last mark is always in the last file: an empty record is none
         let mut bytes = Vec::new();
-        if self.mark.is_some() {
-            let taken = Taken {
-                received: crate::model::WallTime(0),
-                sender: "spool".into(),
-                flags: Default::default(),
-                payload: Vec::new(),
-                mark: self.mark.clone(),
-            };
-            self.record(&taken, &mut bytes);
+        if let Some(mark) = self.mark.clone() {
+            Taken::mark(mark).write(&mut bytes);
             file.write_all(&bytes)?;
         }
         (self.file, self.size, self.number) = (file, bytes.len() as u64, self.number + 1);
@@ -195,7 +201,7 @@ mod tests {
         let (to, from) = tokio::sync::mpsc::channel(records.len().max(1));
         records.into_iter().for_each(|record| to.try_send(record).unwrap());
         drop(to);
-        spool.write(from, "a test");
+        spool.write(from, "a test", &Standing::new(dir, "test"), &Ending::default());
         mark
     }
 

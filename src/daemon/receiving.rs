@@ -1,0 +1,77 @@
+//! Looks after the receiver, which is a process of its own: whether it is there, and what it says that it can't take in.
+use crate::config::address::Address;
+use crate::config::{Config, spool_dir};
+use crate::health::Health;
+use crate::receive::standing::{self, Said};
+use std::path::PathBuf;
+
+/// Under which names in [`Health`] it is told of.
+pub const PART: &str = "receiver";
+
+/// The spools that a receiver should be writing.
+pub struct Receiving {
+    spools: Vec<(String, PathBuf)>,
+    settings: String,
+    how: &'static str,
+    /// How the one that we started ended.
+    ended: Option<String>,
+}
+
+impl Receiving {
+    /// As the configuration has it. What is piped in only has no receiver that should always be there.
+    pub fn new(config: &Config) -> Receiving {
+        let written = &config.written;
+        let received = |trail: &&crate::config::written::Trail| trail.receive.iter().any(|from| *from != Address::Stdin);
+        let spools = written.trail.iter().filter(received);
+        Receiving {
+            spools: spools.map(|t| (t.name.clone(), spool_dir(&written.state_dir, &t.name))).collect(),
+            settings: crate::receive::settings_digest(config),
+            how: match written.receiver.unit {
+                true => "systemctl restart tripline-receiver",
+                false => "restart tripline",
+            },
+            ended: None,
+        }
+    }
+
+    /// The receiver that we started has ended, and we have given up the right to start another.
+    pub fn ended(&mut self, how: std::process::ExitStatus) {
+        self.ended = Some(format!("it ended ({how}), what it said is in the log"));
+    }
+
+    /// Another configuration holds: says no more of this one's trails.
+    pub fn replace(&mut self, new: Receiving, health: &Health) {
+        self.spools.iter().for_each(|(trail, _)| health.well(&format!("{PART} of {trail}")));
+        *self = Receiving { ended: self.ended.take(), ..new };
+    }
+
+    /// Says in `health` what is wrong with each trail's receiver, and what no longer is.
+    pub fn look(&self, health: &Health) {
+        for (trail, spool) in &self.spools {
+            let part = format!("{PART} of {trail}");
+            match standing::heard(spool).map(|said| self.wrong(said)) {
+                Ok(None) => health.well(&part),
+                Ok(Some(why)) => health.wrong(&part, why),
+                Err(e) => health.wrong(&part, format!("{}: {e}", spool.display())),
+            }
+        }
+    }
+
+    fn wrong(&self, said: Option<Said>) -> Option<String> {
+        let how = self.how;
+        match said {
+            None => {
+                let why = self.ended.as_deref().unwrap_or("none is running");
+                Some(format!("{why}, and nothing is received: {how}"))
+            }
+            Some(said) if !said.wrong.is_empty() => {
+                let each: Vec<String> = said.wrong.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+                Some(each.join("; "))
+            }
+            Some(said) if said.settings != self.settings && !said.settings.is_empty() => {
+                Some(format!("it runs with another configuration than the daemon: {how}"))
+            }
+            Some(_) => None,
+        }
+    }
+}
