@@ -2,6 +2,7 @@
 //! `cargo test --test all faults::` runs those of one file.
 mod ask;
 mod asking;
+mod booted;
 mod commits;
 mod confine;
 mod confined;
@@ -28,6 +29,7 @@ mod live_equals_replay;
 mod oracle;
 mod orders;
 mod outlets;
+mod output;
 mod policies;
 mod portal;
 mod readme;

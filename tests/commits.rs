@@ -98,9 +98,7 @@ impl Bench {
 }
 
 fn dump(file: &Path) -> Result<String, Error> {
-    let mut out = Vec::new();
-    Reader::open(file)?.dump(&mut out)?;
-    Ok(String::from_utf8(out).unwrap())
+    Ok(Reader::open(file)?.dump()?.join("\n"))
 }
 
 /// A state directory with these files.

@@ -145,12 +145,11 @@ fn run(directory: &Path, policies: &str, lines: &[String], [piece, inputs, resta
     }
     assert!(ledger.commit(outcome).is_ok());
     let reader = Reader::open(&ledger.path()).expect("readable");
-    let mut dump = Vec::new();
-    reader.dump(&mut dump).expect("readable");
+    let dump = reader.dump().expect("readable");
     let findings = reader.findings(&FindingFilter::default()).expect("readable");
     Left {
         findings: findings.into_iter().map(|row| row.finding).collect(),
-        dump: String::from_utf8(dump).expect("text").lines().map(str::to_owned).collect(),
+        dump,
         sizes: reader.state_sizes(Duration::from_secs(60)).expect("readable"),
     }
 }

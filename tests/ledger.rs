@@ -41,9 +41,7 @@ fn outcome(dir: &Path, ledger: &Ledger, keys: &Keys) -> Outcome {
 }
 
 fn dump(state: &Path) -> String {
-    let mut out = Vec::new();
-    Reader::open(&state.join(tripline::ledger::FILE)).expect("readable").dump(&mut out).expect("readable");
-    String::from_utf8(out).expect("text")
+    Reader::open(&state.join(tripline::ledger::FILE)).expect("readable").dump().expect("readable").join("\n")
 }
 
 #[test]

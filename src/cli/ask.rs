@@ -130,7 +130,7 @@ pub fn findings(command: &Findings) -> Result<Exit, Failure> {
             if rows.is_empty() {
                 say!("no findings");
             } else {
-                show::print(&show::findings(&rows));
+                show::print(&show::findings(&rows))?;
             }
         }
         Findings::Show { id, asking } => {
@@ -166,7 +166,9 @@ pub fn reveal(args: &RevealArgs) -> Result<Exit, Failure> {
     if args.asking.json {
         return print_json(&rows);
     }
-    rows.iter().filter_map(|row| row["id"].as_str()).for_each(|id| say!("{}", shown(id)));
+    for id in rows.iter().filter_map(|row| row["id"].as_str()) {
+        say!("{}", shown(id));
+    }
     Ok(Exit::Done)
 }
 
@@ -199,8 +201,8 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     } else {
         say!("the daemon is not running; this is what its ledger says");
     }
-    show::print(&trails(&row));
-    files(&row);
+    show::print(&trails(&row))?;
+    files(&row)?;
     let count = |key: &str| row["findings"][key].as_u64().unwrap_or(0);
     say!("\nfindings: {}, of which {} are open", count("all"), count("open"));
     let orders =
@@ -224,7 +226,7 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     }
     if !running.is_empty() {
         say!("\nclocks:");
-        show::print(&super::clocks::table(&running));
+        show::print(&super::clocks::table(&running))?;
     }
     for outlet in row["outlets"].as_array().into_iter().flatten() {
         let error = outlet["error"].as_str().map(|e| format!(" ({})", shown(e))).unwrap_or_default();
@@ -277,7 +279,7 @@ fn trails(row: &Value) -> comfy_table::Table {
     table
 }
 
-fn files(row: &Value) {
+fn files(row: &Value) -> Result<(), Failure> {
     let mut table = show::table(&["FILE", "TRAIL", "STATE", "READ TO", "SIZE", "LAG"]);
     let mut any = false;
     for (trail, files) in row["files"].as_object().into_iter().flatten() {
@@ -296,22 +298,22 @@ fn files(row: &Value) {
     }
     if any {
         say!();
-        show::print(&table);
+        show::print(&table)?;
     }
+    Ok(())
 }
 
 fn show_finding(mut row: Value) -> Result<(), Failure> {
     let finding: Finding = serde_json::from_value(row["finding"].take()).map_err(Failure::new)?;
     let events: Vec<EventRow> = serde_json::from_value(row["events"].take()).map_err(Failure::new)?;
     let orders: Vec<Order> = serde_json::from_value(row["orders"].take()).map_err(Failure::new)?;
-    head(&finding, &row);
+    head(&finding, &row)?;
     say!("\nwhy:");
-    finding
-        .measures
-        .iter()
-        .for_each(|m| say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against)));
+    for m in &finding.measures {
+        say!("  {}: {} (against: {})", shown(&m.what), shown(&m.value), shown(&m.against));
+    }
     say!("\nresting on, the newest first:");
-    show::print(&witnesses(&finding, &events));
+    show::print(&witnesses(&finding, &events))?;
     let taken = &row["exposure"];
     say!(
         "\nits session asked for {} records and fetched {}, of {} customers",
@@ -321,13 +323,13 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     );
     if !orders.is_empty() {
         say!("\norders:");
-        show::print(&show::orders(&orders));
+        show::print(&show::orders(&orders))?;
     }
     Ok(())
 }
 
 /// The title of a finding, what is said of it, and what people did about it: `row` has the latter.
-pub(super) fn head(finding: &Finding, row: &Value) {
+pub(super) fn head(finding: &Finding, row: &Value) -> Result<(), Failure> {
     say!(
         "{}",
         show::by_severity(
@@ -344,7 +346,10 @@ pub(super) fn head(finding: &Finding, row: &Value) {
         let (id, by, why) = (shown(&silenced.silence), shown(&silenced.author), shown(&silenced.reason));
         facts.push(("silenced", format!("by {by}: {why} (silence {id}); told to nobody, and no order")));
     }
-    facts.into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
+    for (name, value) in facts.into_iter() {
+        say!("  {name:<10} {value}");
+    }
+    Ok(())
 }
 
 /// What people said of a finding, where they did.
@@ -417,9 +422,7 @@ pub fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
             }
             text
         });
-        if writeln!(out, "{text}").is_err() {
-            break; // whoever reads has gone away
-        }
+        writeln!(out, "{text}").map_err(Failure::of_output)?;
     }
     Ok(Exit::Done)
 }

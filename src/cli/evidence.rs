@@ -104,12 +104,12 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
     let well = found.faults.is_empty() && unsigned == 0;
     match args.json {
         true => say!("{}", serde_json::to_string(&found).map_err(Failure::new)?),
-        false => told(&found, unsigned, keys.is_some(), !args.against.is_empty()),
+        false => told(&found, unsigned, keys.is_some(), !args.against.is_empty())?,
     }
     Ok(if well { Exit::Done } else { Exit::NotWell })
 }
 
-fn told(found: &Verified, unsigned: usize, records: bool, elsewhere: bool) {
+fn told(found: &Verified, unsigned: usize, records: bool, elsewhere: bool) -> Result<(), Failure> {
     for fault in &found.faults {
         say!("{}", in_words(fault));
     }
@@ -139,6 +139,7 @@ fn told(found: &Verified, unsigned: usize, records: bool, elsewhere: bool) {
             "held against the ledger's own checkpoints only: whoever has the machine could have made these anew (--against)"
         );
     }
+    Ok(())
 }
 
 fn in_words(fault: &Fault) -> String {

@@ -12,6 +12,8 @@ pub enum Exit {
     Failed,
     /// Something is in use or away now: try again later. EX_TEMPFAIL of sysexits.
     TryAgain,
+    /// Whoever runs it may not. EX_NOPERM of sysexits.
+    Denied,
     /// The configuration can't be used: starting again does not help. EX_CONFIG of sysexits.
     Configuration,
 }
@@ -23,6 +25,7 @@ pub const HELP: &str = "Exit codes:
    2  the command line is wrong
   70  it could not be done; the message says why
   75  in use or not there now (another daemon, a daemon that is down): try again later
+  77  you may not; the message says who may
   78  the configuration, a policy or the ledger can't be used: starting again does not help";
 
 impl Exit {
@@ -32,6 +35,7 @@ impl Exit {
             Exit::NotWell => 1,
             Exit::Failed => 70,
             Exit::TryAgain => 75,
+            Exit::Denied => 77,
             Exit::Configuration => 78,
         }
     }
@@ -42,6 +46,7 @@ impl Exit {
             0 => Exit::Done,
             1 => Exit::NotWell,
             75 => Exit::TryAgain,
+            77 => Exit::Denied,
             78 => Exit::Configuration,
             _ => Exit::Failed,
         }
@@ -59,7 +64,7 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     /// How the program ends.
     pub exit: Exit,
-    /// For a person.
+    /// For a person; empty where there is nothing to say.
     pub said: String,
 }
 
@@ -75,6 +80,14 @@ impl Failure {
     /// It could not be done.
     pub fn new(said: impl std::fmt::Display) -> Failure {
         Failure { exit: Exit::Failed, said: said.to_string() }
+    }
+
+    /// Standard output can't be written. A reader that has had enough (`| head`) is no failure, and nothing is said of it.
+    pub fn of_output(e: std::io::Error) -> Failure {
+        match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure { exit: Exit::Done, said: String::new() },
+            _ => Failure::new(format!("standard output: {e}: what was printed is not complete")),
+        }
     }
 }
 
@@ -125,6 +138,7 @@ impl From<crate::control::client::ClientError> for Failure {
         use crate::control::client::ClientError;
         match e {
             ClientError::Unreachable(said) => Failure { exit: Exit::TryAgain, said },
+            ClientError::Denied(said) => Failure { exit: Exit::Denied, said },
             ClientError::Refused(said) => Failure::new(said),
         }
     }

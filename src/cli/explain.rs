@@ -32,8 +32,8 @@ pub fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
 fn print(row: &Value) -> Result<(), Failure> {
     let finding: Finding = read(&row["finding"])?;
     let events: Vec<EventRow> = read(&row["events"])?;
-    ask::head(&finding, row);
-    policy(&row["policy"], row["note"].as_str().unwrap_or_default());
+    ask::head(&finding, row)?;
+    policy(&row["policy"], row["note"].as_str().unwrap_or_default())?;
     say!("\nthe numbers, and what they were held against:");
     if finding.measures.is_empty() {
         say!("  none: one such event is enough");
@@ -43,7 +43,7 @@ fn print(row: &Value) -> Result<(), Failure> {
     }
     if row["chain"].is_object() {
         say!("\nhow it came about:");
-        link(&row["chain"], 1);
+        link(&row["chain"], 1)?;
         if row["chain_cut"] == true {
             say!("  (more is recorded of them than was looked at: what is older may say otherwise)");
         }
@@ -51,7 +51,7 @@ fn print(row: &Value) -> Result<(), Failure> {
     say!("\nthe events that it rests on, the newest first:");
     for witness in &finding.witnesses {
         match events.iter().find(|e| e.id == witness.event) {
-            Some(event) => self::event(event, &witness.what, row["files"][event.id.to_string()].as_str()),
+            Some(event) => self::event(event, &witness.what, row["files"][event.id.to_string()].as_str())?,
             None => {
                 say!("  {} matched {}: event {} is not recorded", witness.time, shown(&witness.what), witness.event)
             }
@@ -59,7 +59,9 @@ fn print(row: &Value) -> Result<(), Failure> {
     }
     if let Some(unless) = row["policy"]["unless"].as_array() {
         say!("\nany of these would have kept it from firing:");
-        unless.iter().for_each(|way| say!("  - {}", text(way)));
+        for way in unless.iter() {
+            say!("  - {}", text(way));
+        }
     }
     let taken = &row["exposure"];
     say!(
@@ -71,23 +73,24 @@ fn print(row: &Value) -> Result<(), Failure> {
     orders(row["orders"].as_array().map_or(&[], Vec::as_slice), &finding)
 }
 
-fn policy(policy: &Value, note: &str) {
+fn policy(policy: &Value, note: &str) -> Result<(), Failure> {
     say!("\nthe policy:");
     say!("  {}", shown(note));
     if !policy.is_object() {
-        return;
+        return Ok(());
     }
     let said = |name: &str, value: &Value| {
         // a text that was written over several lines ends with one
         if let Some(value) = value.as_str().map(str::trim_end).filter(|v| !v.is_empty()) {
             say!("  {name:<10} {}", shown(value));
         }
+        Ok::<_, Failure>(())
     };
     let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
-    said("title", &policy["title"]);
-    said("meant for", &policy["description"]);
-    said("fires at", &policy["says"]);
-    said("runbook", &policy["runbook"]);
+    said("title", &policy["title"])?;
+    said("meant for", &policy["description"])?;
+    said("fires at", &policy["says"])?;
+    said("runbook", &policy["runbook"])?;
     for honest in list(&policy["false_positives"]) {
         say!("  {:<10} {honest}", "honest if");
     }
@@ -99,10 +102,11 @@ fn policy(policy: &Value, note: &str) {
         say!("  {:<10} {}", "tags", tags.join(" "));
     }
     say!("  {:<10} {}, line {}", "written in", text(&policy["file"]), policy["line"]);
+    Ok(())
 }
 
 /// A rule of the chain, and those beneath it further in.
-fn link(link: &Value, depth: usize) {
+fn link(link: &Value, depth: usize) -> Result<(), Failure> {
     let pad = "  ".repeat(depth);
     let time = link["time"].as_i64().map(|t| EventTime(t).to_string()).unwrap_or_default();
     let held = match link["held"].as_str() {
@@ -118,15 +122,16 @@ fn link(link: &Value, depth: usize) {
     if !without.is_empty() {
         say!("{pad}  not by {}", without.join(", "));
     }
-    link["below"].as_array().into_iter().flatten().for_each(|below| self::link(below, depth + 1));
+    link["below"].as_array().into_iter().flatten().try_for_each(|below| self::link(below, depth + 1))
 }
 
-fn event(e: &EventRow, matched: &str, path: Option<&str>) {
+fn event(e: &EventRow, matched: &str, path: Option<&str>) -> Result<(), Failure> {
     say!("  {} {} {}, matched {}", e.time, e.activity.name(), e.outcome.name(), shown(matched));
     let line = |name: &str, value: String| {
         if !value.is_empty() {
             say!("    {name:<9} {value}");
         }
+        Ok::<_, Failure>(())
     };
     let optional = |text: Option<&str>| text.map(shown);
     let join = |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -135,8 +140,8 @@ fn event(e: &EventRow, matched: &str, path: Option<&str>) {
         format!("{} ({more})", shown(&a.name))
     });
     let o = &e.origin;
-    line("who", who.unwrap_or_default());
-    line("session", e.session.as_ref().map(|s| format!("{} (what stands for it)", shown(s))).unwrap_or_default());
+    line("who", who.unwrap_or_default())?;
+    line("session", e.session.as_ref().map(|s| format!("{} (what stands for it)", shown(s))).unwrap_or_default())?;
     let place = vec![
         o.ip.map(|ip| ip.to_string()),
         optional(o.city.as_deref()),
@@ -145,23 +150,24 @@ fn event(e: &EventRow, matched: &str, path: Option<&str>) {
         optional(o.as_name.as_deref()),
         o.listed.as_ref().map(|kind| format!("listed as {}", shown(kind))),
     ];
-    line("from", join(place));
+    line("from", join(place))?;
     let version = o.device_version.map(|v| v.to_string());
-    line("with", join(vec![optional(o.device_family.as_deref()), version, optional(o.device_os.as_deref())]));
-    line("customer", optional(e.customer.as_deref()).unwrap_or_default());
-    line("target", optional(e.target.as_deref()).unwrap_or_default());
+    line("with", join(vec![optional(o.device_family.as_deref()), version, optional(o.device_os.as_deref())]))?;
+    line("customer", optional(e.customer.as_deref()).unwrap_or_default())?;
+    line("target", optional(e.target.as_deref()).unwrap_or_default())?;
     if let Some(x) = &e.export {
         let records =
             x.records.map(|n| format!("{n} records{}", if x.records_estimated { " (estimated)" } else { "" }));
         let bytes = x.bytes.map(|n| format!("{n} bytes"));
         let days = x.days().map(|n| format!("{n} days of data"));
         let job = x.job.as_deref().map(|job| format!("export {}", shown(job)));
-        line("export", join(vec![job, optional(x.kind.as_deref()), records, days, bytes]));
+        line("export", join(vec![job, optional(x.kind.as_deref()), records, days, bytes]))?;
     }
     let file = path.map_or_else(|| format!("a file of inode {} (no longer followed)", e.file.inode), shown);
-    line("read", format!("trail {}, {file}, bytes {} to {}", shown(&e.source), e.from, e.to));
-    line("digest", format!("{} (SHA-256 of the line, its first 16 bytes)", shown(&e.digest)));
-    line("event", e.id.to_string());
+    line("read", format!("trail {}, {file}, bytes {} to {}", shown(&e.source), e.from, e.to))?;
+    line("digest", format!("{} (SHA-256 of the line, its first 16 bytes)", shown(&e.digest)))?;
+    line("event", e.id.to_string())?;
+    Ok(())
 }
 
 fn orders(orders: &[Value], finding: &Finding) -> Result<(), Failure> {

@@ -59,13 +59,13 @@ pub fn exposure(args: &ExposureArgs) -> Result<Exit, Failure> {
         let read = |key: &str| row[key].clone();
         let exposure: Exposure = serde_json::from_value(read("exposure")).map_err(Failure::new)?;
         let sums: BTreeMap<Text, Total> = serde_json::from_value(read("totals")).map_err(Failure::new)?;
-        exports(&exposure);
-        totals(&sums, &exposure, row["cut"] == Value::Bool(true));
+        exports(&exposure)?;
+        totals(&sums, &exposure, row["cut"] == Value::Bool(true))?;
     }
     Ok(Exit::Done)
 }
 
-fn exports(exposure: &Exposure) {
+fn exports(exposure: &Exposure) -> Result<(), Failure> {
     let mut rows: Vec<_> = exposure.exports.iter().collect();
     rows.sort_by_key(|(_, row)| row.requested.iter().chain(&row.fetches).map(|by| by.at).min());
     let mut table = show::table(&[
@@ -113,7 +113,8 @@ fn exports(exposure: &Exposure) {
             shown(id),
         ]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
 /// Joins what left with message logs.
@@ -142,11 +143,11 @@ fn resolve(args: &ExposureArgs, out: &Path, row: &Value) -> Result<Exit, Failure
         say!("{}", serde_json::to_string(&run.manifest).map_err(Failure::new)?);
         return Ok(Exit::Done);
     }
-    resolved(&run.manifest, out);
+    resolved(&run.manifest, out)?;
     Ok(Exit::Done)
 }
 
-fn resolved(manifest: &Manifest, out: &Path) {
+fn resolved(manifest: &Manifest, out: &Path) -> Result<(), Failure> {
     let mut table = show::table(&["CUSTOMER", "RECORDS", "BY THE TRAIL", "NUMBERS", "FOLDER"]);
     for (account, customer) in &manifest.customers {
         let by_trail: Option<u64> =
@@ -159,7 +160,7 @@ fn resolved(manifest: &Manifest, out: &Path) {
             customer.folder.clone(),
         ]);
     }
-    show::print(&table);
+    show::print(&table)?;
     let unreadable: u64 = manifest.inputs.values().map(|input| input.unreadable).sum();
     if unreadable > 0 {
         say!("{unreadable} rows have no account or time that can be read: they are in no copy");
@@ -182,10 +183,11 @@ fn resolved(manifest: &Manifest, out: &Path) {
         "written to {}; manifest.json there has the queries and the digest of every file",
         shown(&out.to_string_lossy())
     );
+    Ok(())
 }
 
 /// What left, by customer.
-pub fn totals(totals: &BTreeMap<Text, Total>, exposure: &Exposure, cut: bool) {
+pub fn totals(totals: &BTreeMap<Text, Total>, exposure: &Exposure, cut: bool) -> Result<(), Failure> {
     let fetched = exposure.exports.values().filter(|row| row.downloads > 0).count();
     let records: u64 = totals.values().map(|total| total.records).sum();
     let customers = totals.values().filter(|total| total.exports > 0).count();
@@ -198,7 +200,7 @@ pub fn totals(totals: &BTreeMap<Text, Total>, exposure: &Exposure, cut: bool) {
         say!("the ledger is large, and not all of it was looked at: there may be more");
     }
     if totals.is_empty() {
-        return;
+        return Ok(());
     }
     let mut table = show::table(&[
         "CUSTOMER",
@@ -226,5 +228,6 @@ pub fn totals(totals: &BTreeMap<Text, Total>, exposure: &Exposure, cut: bool) {
             total.reads.to_string(),
         ]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }

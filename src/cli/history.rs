@@ -70,26 +70,26 @@ fn history(of: Of, span: &Span) -> Result<Exit, Failure> {
         let orders: Vec<Order> = serde_json::from_value(row["orders"].take()).map_err(Failure::new)?;
         let looked = row["looked_at"].take();
         let known: Shown = serde_json::from_value(row).map_err(Failure::new)?;
-        head(&of, &known, &looked);
+        head(&of, &known, &looked)?;
         match &of {
             Of::Actor(_) => {
-                origins(&known);
-                devices(&known);
-                amounts(&known.days);
-                customers(&known);
+                origins(&known)?;
+                devices(&known)?;
+                amounts(&known.days)?;
+                customers(&known)?;
             }
             Of::Origin(_) => {
-                origins(&known);
-                people(&known);
+                origins(&known)?;
+                people(&known)?;
             }
         }
-        sessions(&known);
-        concerning(&of, &findings, &orders);
+        sessions(&known)?;
+        concerning(&of, &findings, &orders)?;
     }
     Ok(Exit::Done)
 }
 
-fn head(of: &Of, known: &Shown, looked: &Value) {
+fn head(of: &Of, known: &Shown, looked: &Value) -> Result<(), Failure> {
     let name = match of {
         Of::Actor(name) => shown(name),
         Of::Origin(ip) => ip.to_canonical().to_string(),
@@ -112,6 +112,7 @@ fn head(of: &Of, known: &Shown, looked: &Value) {
     if known.more {
         say!("there is more of something than is told apart: amounts are at least those shown");
     }
+    Ok(())
 }
 
 fn described(who: &Who) -> String {
@@ -119,8 +120,8 @@ fn described(who: &Who) -> String {
     parts.into_iter().flatten().map(|text| shown(text)).collect::<Vec<_>>().join(", ")
 }
 
-fn origins(known: &Shown) {
-    titled("known origins, the last used first", known.origins.len());
+fn origins(known: &Shown) -> Result<(), Failure> {
+    titled("known origins, the last used first", known.origins.len())?;
     let mut table = show::table(&["NETWORK", "OWNER", "COUNTRY", "CITY", "LISTED", "FIRST", "LAST", "EVENTS"]);
     for origin in known.origins.iter().take(LINES) {
         let Network { prefix, owner, as_number, country, city, listed } = &origin.what;
@@ -130,20 +131,22 @@ fn origins(known: &Shown) {
         let [first, last, events] = used(&origin.used);
         table.add_row([prefix, or_dash(Some(&owner.join(" "))), country, city, listed, first, last, events]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
-fn devices(known: &Shown) {
-    titled("devices, the last used first", known.devices.len());
+fn devices(known: &Shown) -> Result<(), Failure> {
+    titled("devices, the last used first", known.devices.len())?;
     let mut table = show::table(&["DEVICE", "FIRST", "LAST", "EVENTS"]);
     for device in known.devices.iter().take(LINES) {
         let [first, last, events] = used(&device.used);
         table.add_row([shown(&device.what.name()), first, last, events]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
-fn amounts(days: &Days) {
+fn amounts(days: &Days) -> Result<(), Failure> {
     say!("\nusual amounts a day, of {} days on which something is recorded:", days.active);
     let mut table = show::table(&["WHAT", "MEDIAN", "90TH PERCENTILE", "MOST", "ON"]);
     for (what, Usual { median, p90, max, max_day }) in
@@ -152,30 +155,33 @@ fn amounts(days: &Days) {
         let on = if max == 0 { "-".to_owned() } else { max_day.to_string().chars().take(10).collect() };
         table.add_row([what.to_owned(), median.to_string(), p90.to_string(), max.to_string(), on]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
-fn customers(known: &Shown) {
-    titled("customers, the most served first", known.customers.len());
+fn customers(known: &Shown) -> Result<(), Failure> {
+    titled("customers, the most served first", known.customers.len())?;
     let mut table = show::table(&["CUSTOMER", "FIRST", "LAST", "EVENTS", "EXPORTS", "RECORDS"]);
     for c in known.customers.iter().take(LINES) {
         let [first, last, events] = used(&c.used);
         table.add_row([shown(&c.customer), first, last, events, c.exports.to_string(), c.records.to_string()]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
-fn people(known: &Shown) {
-    titled("who came from there, the last first", known.actors.len());
+fn people(known: &Shown) -> Result<(), Failure> {
+    titled("who came from there, the last first", known.actors.len())?;
     let mut table = show::table(&["WHO", "WHAT", "FIRST", "LAST", "EVENTS"]);
     for who in known.actors.iter().take(LINES) {
         let [first, last, events] = used(&who.used);
         table.add_row([shown(&who.what.name), described(&who.what), first, last, events]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
-fn sessions(known: &Shown) {
+fn sessions(known: &Shown) -> Result<(), Failure> {
     let more = if known.more_sessions { "; there are older ones" } else { "" };
     say!("\nsessions, the newest last{more}:");
     let header =
@@ -199,26 +205,29 @@ fn sessions(known: &Shown) {
             or_dash(session.as_deref()),
         ]);
     }
-    show::print(&table);
+    show::print(&table)?;
+    Ok(())
 }
 
-fn concerning(of: &Of, findings: &[FindingRow], orders: &[Order]) {
+fn concerning(of: &Of, findings: &[FindingRow], orders: &[Order]) -> Result<(), Failure> {
     let open = if matches!(of, Of::Actor(_)) { "open findings" } else { "findings" };
     if findings.is_empty() {
         say!("\n{open}: none");
     } else {
         say!("\n{open}, the newest last:");
-        show::print(&show::findings(findings.iter().rev()));
+        show::print(&show::findings(findings.iter().rev()))?;
     }
     if !orders.is_empty() {
         say!("\norders, the newest first:");
-        show::print(&show::orders(orders));
+        show::print(&show::orders(orders))?;
     }
+    Ok(())
 }
 
-fn titled(what: &str, length: usize) {
+fn titled(what: &str, length: usize) -> Result<(), Failure> {
     let of = if length > LINES { format!(" ({LINES} of {length})") } else { String::new() };
     say!("\n{what}{of}:");
+    Ok(())
 }
 
 fn used(u: &Use) -> [String; 3] {

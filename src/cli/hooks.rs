@@ -115,7 +115,7 @@ fn rehearse(spec: &ActionSpec, document: &HookDocument) -> Result<Exit, Failure>
     for (name, value) in &rehearsal.lines {
         table.add_row([shown(name), shown(value)]);
     }
-    show::print(&table);
+    show::print(&table)?;
     say!("\nnothing was done; --really does it");
     Ok(Exit::Done)
 }

@@ -149,7 +149,7 @@ fn list(limit: u32, all: bool, asking: &AskArgs) -> Result<Exit, Failure> {
     match (rows.is_empty(), closed) {
         (true, 0) => say!("no incidents"),
         (true, _) => say!("no open incidents; {closed} are closed (--all)"),
-        (false, _) => show::print(&table),
+        (false, _) => show::print(&table)?,
     }
     Ok(Exit::Done)
 }
@@ -176,20 +176,25 @@ fn show_one(id: &str, asking: &AskArgs) -> Result<Exit, Failure> {
                 &format!("INCIDENT {} ({}), {}", &incident.id.to_string()[..12], incident.state.name(), who(incident))
             )
         );
-        let fact = |name: &str, value: String| say!("  {name:<14} {value}");
-        case.first_contact.iter().for_each(|at| fact("first contact", at.to_string()));
-        fact("alarm", incident.alarm.to_string());
-        case.contained.iter().for_each(|at| fact("contained", at.to_string()));
-        fact("latest", incident.last.to_string());
         let from: Vec<String> = incident.addresses.iter().map(ToString::to_string).collect();
-        fact("from", from.join(", "));
+        for (name, value) in [
+            ("first contact", case.first_contact.map(|at| at.to_string())),
+            ("alarm", Some(incident.alarm.to_string())),
+            ("contained", case.contained.map(|at| at.to_string())),
+            ("latest", Some(incident.last.to_string())),
+            ("from", Some(from.join(", "))),
+        ] {
+            if let Some(value) = value {
+                say!("  {name:<14} {value}");
+            }
+        }
         say!("\ntimeline:");
-        show::print(&timeline(&case));
-        totals(&case.totals, &case.exposure, case.cut);
+        show::print(&timeline(&case))?;
+        totals(&case.totals, &case.exposure, case.cut)?;
         let clocks = clocks::or_said(clocks::of(asking, incident));
         if !clocks.is_empty() {
             say!("\nwho must be told (no legal advice):");
-            show::print(&clocks::table(&clocks));
+            show::print(&clocks::table(&clocks))?;
         }
         say!(
             "\n`tripline exposure {}` lists every export; `tripline explain ID` says why a finding came to be",

@@ -55,8 +55,8 @@ pub fn run(args: &LearnArgs) -> Result<Exit, Failure> {
     if args.json {
         say!("{}", as_json(&lessons, &lacks));
     } else {
-        print(&lessons, &lacks);
-        warn(&lessons, &reads_again);
+        print(&lessons, &lacks)?;
+        warn(&lessons, &reads_again)?;
     }
     Ok(Exit::Done)
 }
@@ -124,7 +124,7 @@ fn reads_again(config: &Config, files: &[OldFile]) -> Vec<SourceName> {
     names
 }
 
-fn warn(lessons: &Lessons, reads_again: &[SourceName]) {
+fn warn(lessons: &Lessons, reads_again: &[SourceName]) -> Result<(), Failure> {
     for name in reads_again {
         let lines: u64 = lessons.files.iter().filter(|f| f.source == *name).map(|f| f.events).sum();
         if lines > limits::REMEMBERED_IDS as u64 {
@@ -136,16 +136,17 @@ fn warn(lessons: &Lessons, reads_again: &[SourceName]) {
             );
         }
     }
+    Ok(())
 }
 
-fn print(lessons: &Lessons, lacks: &[Lacks]) {
+fn print(lessons: &Lessons, lacks: &[Lacks]) -> Result<(), Failure> {
     let time = |time: Option<EventTime>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
     let mut table = show::table(&["FILE", "TRAIL", "LINES", "EVENTS", "FIRST", "LAST"]);
     for f in &lessons.files {
         let (path, source) = (shown(&f.path), shown(f.source.as_str()));
         table.add_row([path, source, f.lines.to_string(), f.events.to_string(), time(f.first), time(f.last)]);
     }
-    show::print(&table);
+    show::print(&table)?;
     let (people, keys) = (lessons.met.count(ActorKind::User), lessons.met.count(ActorKind::Key));
     say!(
         "\n{people} people and {keys} keys met; {} events had been seen before and were not counted again",
@@ -159,7 +160,7 @@ fn print(lessons: &Lessons, lacks: &[Lacks]) {
             let lacking = if lacking.is_empty() { "-".to_owned() } else { lacking.join(", ") };
             table.add_row([shown(&l.policy), l.days.to_string(), format!("{} of {}", l.learned, l.of), lacking]);
         }
-        show::print(&table);
+        show::print(&table)?;
     }
     say!("\nfindings that there would have been, of which nobody is told:");
     if lessons.unsaid.is_empty() {
@@ -168,6 +169,7 @@ fn print(lessons: &Lessons, lacks: &[Lacks]) {
     for (policy, count) in &lessons.unsaid {
         say!("  {count:>6}  {}", shown(policy));
     }
+    Ok(())
 }
 
 fn lacking(days: u32, count: usize) -> String {

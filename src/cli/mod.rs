@@ -26,6 +26,7 @@ mod sizes;
 use crate::receive;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{Exit, Failure};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -303,7 +304,9 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("tripline: {failure}");
+            if !failure.said.is_empty() {
+                eprintln!("tripline: {failure}");
+            }
             failure.exit.into()
         }
     }
@@ -344,7 +347,11 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::TestFinding(asking) => ask::test_finding(&asking),
         Command::Ledger(LedgerCommand::Dump { state }) => {
             let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;
-            reader.dump(&mut std::io::BufWriter::new(std::io::stdout().lock()))?;
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            for line in reader.dump()? {
+                writeln!(out, "{line}").map_err(Failure::of_output)?;
+            }
+            out.flush().map_err(Failure::of_output)?;
             Ok(Exit::Done)
         }
         Command::Test(args) => test::run(&args),
@@ -365,7 +372,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Verify(args) => evidence::verify(&args),
         Command::Prove(args) => evidence::prove(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
+            // clap_complete panics where its writer fails
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut text);
+            std::io::stdout().write_all(&text).map_err(Failure::of_output)?;
             Ok(Exit::Done)
         }
     }

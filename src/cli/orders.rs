@@ -111,7 +111,7 @@ fn list(state: Option<OrderState>, limit: u32, asking: &AskArgs) -> Result<Exit,
     if rows.is_empty() {
         say!("no orders");
     } else {
-        show::print(&show::orders(&rows));
+        show::print(&show::orders(&rows))?;
     }
     Ok(Exit::Done)
 }
@@ -124,15 +124,17 @@ fn show_one(id: &str, asking: &AskArgs) -> Result<Exit, Failure> {
     for mut row in rows {
         let order: Order = serde_json::from_value(row["order"].take()).map_err(Failure::new)?;
         let steps: Vec<Step> = serde_json::from_value(row["steps"].take()).map_err(Failure::new)?;
-        show::print(&show::orders([&order]));
-        facts(&order).into_iter().for_each(|(name, value)| say!("  {name:<10} {value}"));
+        show::print(&show::orders([&order]))?;
+        for (name, value) in facts(&order).into_iter() {
+            say!("  {name:<10} {value}");
+        }
         say!();
         let mut table = show::table(&["AT", "STATE", "WHY"]);
         for step in steps {
             let why: Vec<String> = [step.refusal, step.note].into_iter().flatten().map(|t| shown(&t)).collect();
             table.add_row([step.at.to_string(), step.state, why.join(": ")]);
         }
-        show::print(&table);
+        show::print(&table)?;
     }
     Ok(Exit::Done)
 }
@@ -216,13 +218,13 @@ fn review(days: u16, asking: &AskArgs) -> Result<Exit, Failure> {
             row.unjudged.to_string(),
         ]);
     }
-    show::print(&table);
-    verdict(&rows);
+    show::print(&table)?;
+    verdict(&rows)?;
     Ok(Exit::Done)
 }
 
 /// What the table comes to, in words.
-fn verdict(rows: &[Reviewed]) {
+fn verdict(rows: &[Reviewed]) -> Result<(), Failure> {
     let sum = |of: fn(&Reviewed) -> u32| rows.iter().map(of).sum::<u32>();
     let (honest, unjudged) = (sum(|r| r.dismissed), sum(|r| r.unjudged));
     say!();
@@ -235,6 +237,7 @@ fn verdict(rows: &[Reviewed]) {
             "{honest} of them would have ended honest work: leave those policies in `observe` or `approve`, or tune them first"
         ),
     }
+    Ok(())
 }
 
 /// `tripline hold`
@@ -306,7 +309,7 @@ pub fn mute(command: &MuteCommand) -> Result<Exit, Failure> {
             if rows.is_empty() {
                 say!("no mutes");
             } else {
-                show::print(&mutes(&rows));
+                show::print(&mutes(&rows))?;
             }
         }
         MuteCommand::End { id, asking } => {

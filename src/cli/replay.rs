@@ -12,6 +12,7 @@ use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::pipeline::Rules;
 use crate::policy::FieldRef;
+use crate::respond::service::ToldToEnd;
 use crate::source::{self, Framing, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
@@ -93,7 +94,9 @@ impl Place {
             return Ok(Place::Kept(state.to_owned()));
         }
         let seed = seal::random_seed().map_err(Failure::new)?;
-        Ok(Place::ThrowAway(std::env::temp_dir().join(format!("tripline-replay-{seed:016x}"))))
+        let path = std::env::temp_dir().join(format!("tripline-replay-{seed:016x}"));
+        remove_at_a_signal(path.clone()).map_err(|e| Failure::new(format!("listening to signals: {e}")))?;
+        Ok(Place::ThrowAway(path))
     }
 
     /// The directory.
@@ -112,6 +115,22 @@ impl Drop for Place {
         }
     }
 }
+
+/// Has a scratch directory removed where SIGINT or SIGTERM ends the program: personal data is in it.
+fn remove_at_a_signal(path: PathBuf) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut end = runtime.block_on(async { ToldToEnd::listen() })?;
+    let wait = move || {
+        runtime.block_on(end.told());
+        // one that can't be removed is the system's to clean
+        let _ = std::fs::remove_dir_all(&path);
+        std::process::exit(ENDED_BY_SIGNAL);
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
+}
+
+/// What shells give for a program that SIGINT ended.
+const ENDED_BY_SIGNAL: i32 = 130;
 
 /// Runs the replay.
 pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
@@ -281,19 +300,14 @@ fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
     let mut findings = reader.findings(&FindingFilter::default())?;
     findings.reverse();
     for object in answer::as_ocsf(reader, &findings)? {
-        // whoever reads has gone away: nothing is left to do for them
-        if writeln!(out, "{object}").is_err() {
-            return Ok(());
-        }
+        writeln!(out, "{object}").map_err(Failure::of_output)?;
     }
     let mut orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
     orders.sort_by_key(|o| (o.time, o.id));
     for order in orders.iter().filter(|o| o.state == OrderState::Observed) {
-        if writeln!(out, "{}", ocsf::order(order)).is_err() {
-            return Ok(());
-        }
+        writeln!(out, "{}", ocsf::order(order)).map_err(Failure::of_output)?;
     }
-    Ok(())
+    out.flush().map_err(Failure::of_output)
 }
 
 fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bool) -> Result<(), Failure> {
@@ -310,14 +324,14 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
         );
     }
     if say_blind {
-        blind(rules);
+        blind(rules)?;
     }
     say!();
     if rows.is_empty() {
         say!("no finding of severity {} or above", severity.name());
         return Ok(());
     }
-    show::print(&show::findings(&rows));
+    show::print(&show::findings(&rows))?;
     let orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
     let given = orders.iter().filter(|o| o.state == OrderState::Observed).count();
     say!("\n{} findings; {given} orders would have been given", rows.len());
@@ -325,7 +339,7 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
 }
 
 /// Which detections can't see anything in these trails, for want of which fields.
-fn blind(rules: &Rules) {
+fn blind(rules: &Rules) -> Result<(), Failure> {
     let provided: Vec<_> = rules.trails.values().map(|p| rules.normaliser.provides(*p)).collect();
     let mut blind = Vec::new();
     for policy in rules.engine.policies().rules.iter().filter(|p| p.alerts) {
@@ -341,6 +355,7 @@ fn blind(rules: &Rules) {
     if !blind.is_empty() {
         say!("blind for want of fields:\n{}", blind.join("\n"));
     }
+    Ok(())
 }
 
 /// Fields that come from databases and lists, not from the trail.

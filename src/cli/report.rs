@@ -46,7 +46,9 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         return print_json(&[serde_json::json!({"out": out, "files": files})]);
     }
     say!("written to {}:", shown(&out.to_string_lossy()));
-    files.iter().for_each(|name| say!("  {}", shown(name)));
+    for name in files.iter() {
+        say!("  {}", shown(name));
+    }
     if report.evidence.key.is_none() {
         say!("without proofs: the installation's key can't be read (run this as the daemon's user or root)");
     }

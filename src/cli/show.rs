@@ -1,22 +1,24 @@
 //! Tables and colours for people. Everything that somebody else wrote is escaped.
+use super::Failure;
 use crate::ledger::read::FindingRow;
 use crate::model::{FindingVerdict, Order, Severity, Shown};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::IsTerminal;
 
-/// Prints a line to standard output. Where whoever reads it has gone away (`| head`), the program's work is done.
+/// Prints a line to standard output. Returns from the function around it, with the [`Failure`], where that can't be written.
 macro_rules! say {
-    () => { $crate::cli::show::line(format_args!("")) };
-    ($($words:tt)*) => { $crate::cli::show::line(format_args!($($words)*)) };
+    () => { $crate::cli::show::line(format_args!(""))? };
+    ($($words:tt)*) => { $crate::cli::show::line(format_args!($($words)*))? };
 }
 pub(super) use say;
 
 /// See [`say`].
-pub fn line(words: std::fmt::Arguments<'_>) {
+///
+/// # Errors
+/// Standard output can't be written: a reader that has gone away (`| head`) ends the program quietly, all else is said.
+pub fn line(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     use std::io::Write;
-    if writeln!(std::io::stdout(), "{words}").is_err() {
-        std::process::exit(0);
-    }
+    writeln!(std::io::stdout(), "{words}").map_err(Failure::of_output)
 }
 
 /// Colours only on a terminal, and not where `NO_COLOR` is set.
@@ -53,10 +55,14 @@ pub fn table(header: &[&str]) -> Table {
 }
 
 /// Prints a table without the blanks at the ends of its lines.
-pub fn print(table: &Table) {
+///
+/// # Errors
+/// Standard output can't be written.
+pub fn print(table: &Table) -> Result<(), Failure> {
     for line in table.lines() {
         say!("{}", line.trim_end());
     }
+    Ok(())
 }
 
 /// The findings as a table, the first one first.

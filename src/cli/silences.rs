@@ -34,7 +34,7 @@ pub fn run(asking: &AskArgs) -> Result<Exit, Failure> {
             shown(&silence.id),
         ]);
     }
-    show::print(&table);
+    show::print(&table)?;
     Ok(Exit::Done)
 }
 

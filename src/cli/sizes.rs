@@ -16,7 +16,7 @@ pub fn run(asking: &AskArgs) -> Result<Exit, Failure> {
         say!("no policy keeps anything yet");
         return Ok(Exit::Done);
     }
-    print(&rows_of(&sizes));
+    print(&rows_of(&sizes))?;
     let sum = |of: fn(&StateSize) -> u64| sizes.iter().map(of).sum::<u64>();
     say!(
         "\n{} slices, {} bytes; let go: {} of strangers, {} of others",

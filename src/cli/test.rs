@@ -51,7 +51,7 @@ pub fn run(args: &TestArgs) -> Result<Exit, Failure> {
             count.failed += usize::from(failed);
             match trial {
                 _ if args.json => drop(ask::print_json(&[row(policy, test, trial.as_ref())])?),
-                Some(trial) if failed => fault(set, policy, test, &trial),
+                Some(trial) if failed => fault(set, policy, test, &trial)?,
                 _ => {}
             }
         }
@@ -97,7 +97,7 @@ fn chosen<'a>(set: &'a PolicySet, name: Option<&str>) -> Result<Vec<&'a Policy>,
 }
 
 /// Says what a test expected, and what there is.
-fn fault(set: &PolicySet, policy: &Policy, test: &PolicyTest, trial: &Trial) {
+fn fault(set: &PolicySet, policy: &Policy, test: &PolicyTest, trial: &Trial) -> Result<(), Failure> {
     say!("{}:{}: {}: {}", shown(&policy.file), test.line, shown(&policy.name), shown(&test.name));
     for fault in &trial.faults {
         say!("  expected {}", shown(&fault.expected));
@@ -106,6 +106,7 @@ fn fault(set: &PolicySet, policy: &Policy, test: &PolicyTest, trial: &Trial) {
     for (name, what) in tuned(set, policy) {
         say!("  the configuration changes {}: {}", shown(name), shown(what));
     }
+    Ok(())
 }
 
 /// What the configuration changes of the policy and of those that it is built on.

@@ -13,7 +13,7 @@ pub fn print(watching: Watching, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
         return print_json(&[json!(told)]);
     }
-    head(&told);
+    head(&told)?;
     if told.repeated {
         say!("\nits trail had shown it before, and it counts once: explain the first of them");
         return Ok(Exit::Done);
@@ -23,20 +23,24 @@ pub fn print(watching: Watching, as_json: bool) -> Result<Exit, Failure> {
     if selected.is_empty() {
         say!("  none");
     }
-    selected.iter().for_each(|name| say!("  {}", shown(name)));
+    for name in selected.iter() {
+        say!("  {}", shown(name));
+    }
     say!("\nthe detections for its activity that do not:");
     if missed.is_empty() {
         say!("  none");
     }
     for detection in missed {
         say!("  {}", shown(&detection.policy));
-        detection.why.iter().for_each(|why| say!("    {}", shown(why)));
+        for why in detection.why.iter() {
+            say!("    {}", shown(why));
+        }
     }
     say!("\nthe policies that it reaches:");
     if reached.is_empty() {
         say!("  none");
     }
-    reached.iter().for_each(|r| self::reached(r, told.fired.contains(&r.policy)));
+    reached.iter().try_for_each(|r| self::reached(r, told.fired.contains(&r.policy)))?;
     if !waiting.is_empty() {
         say!("\nthose that it would reach if another one held:");
         // in the order in which they stand: what is referred to comes first
@@ -47,30 +51,34 @@ pub fn print(watching: Watching, as_json: bool) -> Result<Exit, Failure> {
                 None => grouped.push((policy, vec![shown(rule)])),
             }
         }
-        grouped.iter().for_each(|(policy, rules)| say!("  {} waits for {}", shown(policy), rules.join(" or ")));
+        for (policy, rules) in grouped.iter() {
+            say!("  {} waits for {}", shown(policy), rules.join(" or "));
+        }
     }
     Ok(Exit::Done)
 }
 
-fn head(told: &Told) {
+fn head(told: &Told) -> Result<(), Failure> {
     let e = &told.event;
     say!("event {}: {} {} at {}", e.id, e.activity.name(), e.outcome.name(), e.time);
     let line = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             say!("  {name:<9} {}", shown(&value));
         }
+        Ok::<_, Failure>(())
     };
     if told.counted_at != e.time {
         say!("  counted at {}: it came late, and windows count it when it arrived", told.counted_at);
     }
-    line("who", e.actor.as_ref().map(|a| a.name.to_string()));
-    line("from", e.origin.ip.map(|ip| ip.to_string()));
-    line("customer", e.customer.as_ref().map(ToString::to_string));
-    line("read", Some(format!("trail {}, bytes {} to {}", e.source, e.from, e.to)));
-    line("product", Some(e.product.to_string()));
+    line("who", e.actor.as_ref().map(|a| a.name.to_string()))?;
+    line("from", e.origin.ip.map(|ip| ip.to_string()))?;
+    line("customer", e.customer.as_ref().map(ToString::to_string))?;
+    line("read", Some(format!("trail {}, bytes {} to {}", e.source, e.from, e.to)))?;
+    line("product", Some(e.product.to_string()))?;
+    Ok(())
 }
 
-fn reached(r: &Reached, fired: bool) {
+fn reached(r: &Reached, fired: bool) -> Result<(), Failure> {
     let by: Vec<String> = r.by.iter().map(|by| shown(by)).collect();
     let holds = match r.holds {
         Some(true) => "holds",
@@ -94,9 +102,10 @@ fn reached(r: &Reached, fired: bool) {
         (_, _, false) if r.holds == Some(true) => "it makes no findings of its own of this",
         (_, true, true) => "it had fired for the same before, and does so once in each",
         _ if r.holds == Some(true) => "it holds, and no finding was made of it here",
-        _ => return,
+        _ => return Ok(()),
     };
     let episode =
         if (fired, r.fired, r.tells) == (false, true, true) { format!(" {}", r.episode) } else { String::new() };
     say!("    {outcome}{episode}");
+    Ok(())
 }

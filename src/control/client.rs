@@ -16,6 +16,8 @@ const BUSY: Duration = Duration::from_secs(15);
 pub enum ClientError {
     /// Nobody answers at the socket, and the ledger can't be read instead.
     Unreachable(String),
+    /// Whoever asks may not.
+    Denied(String),
     /// The answer is that it can't be done.
     Refused(String),
 }
@@ -23,7 +25,7 @@ pub enum ClientError {
 impl std::fmt::Display for ClientError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ClientError::Unreachable(why) | ClientError::Refused(why) => f.write_str(why),
+            ClientError::Unreachable(why) | ClientError::Denied(why) | ClientError::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -43,6 +45,7 @@ pub fn ask(
 ) -> Result<(Vec<Value>, bool), ClientError> {
     match UnixStream::connect(socket) {
         Ok(stream) => patiently(socket, stream, request).map(|rows| (rows, true)),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Err(ClientError::Denied(denied(socket))),
         Err(e) if request.changes() => Err(ClientError::Unreachable(format!(
             "no daemon answers at {}: {e}; this needs a running one (`systemctl start tripline`, or `tripline run`)",
             socket.display()
@@ -57,6 +60,28 @@ pub fn ask(
             let reader = Reader::open(ledger).map_err(|e| unreachable(e.to_string()))?;
             answer::answer(&reader, request, policies).map(|rows| (rows, false)).map_err(ClientError::Refused)
         }
+    }
+}
+
+/// Who may ask at that socket, and what to do about it.
+fn denied(socket: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let name = |uid| nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+    let me = nix::unistd::geteuid();
+    let me = name(me).unwrap_or_else(|| format!("uid {me}"));
+    let at = format!("{me} may not ask the daemon at {}", socket.display());
+    let Ok(meta) = std::fs::metadata(socket) else {
+        return format!("{at}: a folder above it may not be entered: run this as root");
+    };
+    let group = nix::unistd::Group::from_gid(meta.gid().into()).ok().flatten();
+    let owner = name(meta.uid().into());
+    match (group, owner) {
+        // without `control_group` its group is the owner's own, and nobody belongs into that
+        (Some(group), owner) if owner.as_ref() != Some(&group.name) => {
+            let group = group.name;
+            format!("{at}: members of group {group} may (`usermod -aG {group} {me}`, then log in again), and root")
+        }
+        _ => format!("{at}: root may; to let a group ask, set `control_group` in the configuration"),
     }
 }
 

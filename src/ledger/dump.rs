@@ -7,15 +7,14 @@
 use super::Error;
 use super::read::Reader;
 use crate::model::{Digest, EventTime, FindingVerdict, Millis, limits};
-use crate::pipeline::{EventRow, LIMIT, NOT_ENDED};
-use std::io::Write;
+use crate::pipeline::{EventRow, FAILING, LIMIT, NOT_ENDED};
 
 impl Reader {
-    /// Writes the canonical dump, a line for each record, sorted within each kind.
+    /// The canonical dump: a line for each record, sorted within each kind.
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn dump(&self, out: &mut dyn Write) -> Result<(), Error> {
+    pub fn dump(&self) -> Result<Vec<String>, Error> {
         let mut lines = Vec::new();
         self.dump_trails(&mut lines)?;
         self.dump_state(&mut lines)?;
@@ -27,8 +26,8 @@ impl Reader {
                 judged => format!(" verdict={}", judged.name()),
             };
             let f = row.finding;
-            // how many orders an hour of the wall clock had, and how they ended, depends on when the lines were read
-            if [LIMIT, NOT_ENDED].contains(&&*f.policy) {
+            // how many orders an hour of the wall clock had, how they ended and what failed depends on when the lines were read
+            if [FAILING, LIMIT, NOT_ENDED].contains(&&*f.policy) {
                 continue;
             }
             let asks: Vec<&str> = f.asks.iter().map(|a| &*a.action).collect();
@@ -51,13 +50,7 @@ impl Reader {
             ));
         }
         lines.sort();
-        for line in lines {
-            // whoever reads the dump has gone away: nothing is left to do for them
-            if writeln!(out, "{line}").is_err() {
-                return Ok(());
-            }
-        }
-        Ok(())
+        Ok(lines)
     }
 
     fn dump_trails(&self, lines: &mut Vec<String>) -> Result<(), Error> {

@@ -78,7 +78,9 @@ impl Report {
 pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     let chosen = chosen(&args.scenarios)?;
     if args.scenarios.iter().any(|name| name == "list") {
-        ALL.iter().for_each(|s| say!("{:<20} {}", s.name, s.what));
+        for s in ALL.iter() {
+            say!("{:<20} {}", s.name, s.what);
+        }
         return Ok(Exit::Done);
     }
     let config = Config::read(&args.config.config)?;
@@ -107,7 +109,7 @@ pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
         }
     } else {
         say!("{lines} lines up to {}; {} people and keys; {left_out} files left out\n", seen.end, seen.actors.len());
-        print(&reports);
+        print(&reports)?;
     }
     let missed = reports.iter().any(|r| r.lacks.is_none() && !r.is_found());
     // what was never played has shown nothing
@@ -219,7 +221,7 @@ fn would(order: &Order) -> String {
     format!("{} on the {}{why}", order.action, order.target.name())
 }
 
-fn print(reports: &[Report]) {
+fn print(reports: &[Report]) -> Result<(), Failure> {
     let mut table = show::table(&[
         "SCENARIO",
         "VICTIM",
@@ -247,7 +249,7 @@ fn print(reports: &[Report]) {
             r.order.as_deref().map_or_else(|| "-".into(), shown),
         ]);
     }
-    show::print(&table);
+    show::print(&table)?;
     for r in reports {
         if let Some(why) = &r.lacks {
             say!("not played: {}: {}", r.scenario, shown(why));
@@ -256,4 +258,5 @@ fn print(reports: &[Report]) {
     let played = reports.iter().filter(|r| r.lacks.is_none()).count();
     let found = reports.iter().filter(|r| r.is_found()).count();
     say!("\n{found} of {played} found at {} or above", FOUND.name());
+    Ok(())
 }

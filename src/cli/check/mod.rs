@@ -1,4 +1,7 @@
 //! `tripline check`: whether what was written can be used, before the daemon relies on it.
+mod sandbox;
+mod unit;
+
 use super::replay::enriched;
 use super::show::{say, shown};
 use super::{Exit, Failure};
@@ -18,12 +21,14 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     say!("{}: can be used", shown(&path.display().to_string()));
     say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
     let mut well = true;
-    tuned(&config, set);
+    tuned(&config, set)?;
     for warning in &set.warnings {
         well = false;
         say!("warning: {}", shown(&warning.to_string()));
     }
-    rules.silences.iter().for_each(|silence| say!("{}", super::silences::line(silence)));
+    for silence in rules.silences.iter() {
+        say!("{}", super::silences::line(silence));
+    }
     for trail in &config.written.trail {
         let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else {
             continue;
@@ -47,24 +52,69 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     if config.written.enrich.databases.is_empty() {
         say!("no database: countries, networks and their owners are unknown, and what needs them is blind");
     }
-    well &= actions(&config);
-    well &= unconfigured(&config, set);
+    well &= actions(&config)?;
+    well &= unconfigured(&config, set)?;
+    well &= units(&config)?;
     Ok(if well { Exit::Done } else { Exit::NotWell })
 }
 
+/// Says what the installed units keep from working, and what mends it.
+fn units(config: &Config) -> Result<bool, Failure> {
+    let compared = sandbox::compare(Path::new("/"), config).map_err(|e| Failure::new(format!("reading units: {e}")))?;
+    let Some(sandbox::Compared { faults, drop_ins, commands }) = compared else { return Ok(true) };
+    if !rustix::process::geteuid().is_root() {
+        say!("units: what their users may read was not looked at: run it as root for that");
+    }
+    if faults.is_empty() {
+        return Ok(true);
+    }
+    say!("units: as they are installed they do not do all that is asked for:");
+    for fault in faults {
+        say!("  {}", shown(&fault));
+    }
+    if !commands.is_empty() {
+        say!("do this:\n");
+        for command in commands {
+            say!("    {}", shown(&command));
+        }
+    }
+    if !drop_ins.is_empty() {
+        say!("\nwrite these drop-ins, then `systemctl daemon-reload && systemctl restart {}`:", restarts(drop_ins.keys()));
+    }
+    for (unit, (section, lines)) in drop_ins {
+        say!("\n/etc/systemd/system/{unit}.d/tripline-check.conf:\n    {section}");
+        for line in lines {
+            say!("    {}", shown(&line));
+        }
+    }
+    say!();
+    Ok(false)
+}
+
+/// What is to be restarted for drop-ins of these units: the runner goes with the daemon.
+fn restarts<'a>(units: impl Iterator<Item = &'a String>) -> String {
+    let mut named: Vec<&str> = units.map(|unit| unit.trim_end_matches(".service")).collect();
+    named.retain(|unit| *unit != "tripline-hook-runner" && *unit != "tripline");
+    named.push("tripline");
+    named.join(" ")
+}
+
 /// Says what the configuration changes of the policies.
-fn tuned(config: &Config, set: &PolicySet) {
+fn tuned(config: &Config, set: &PolicySet) -> Result<(), Failure> {
     for policy in set.rules.iter().filter(|p| config.written.policy.contains_key(&*p.name)) {
         let name = shown(&policy.name);
-        policy.tuned.iter().for_each(|what| say!("policy {name}: {}", shown(what)));
+        for what in policy.tuned.iter() {
+            say!("policy {name}: {}", shown(what));
+        }
         if policy.tuned.is_empty() {
             say!("policy {name}: as its file has it: [policy.{name}] changes nothing");
         }
     }
+    Ok(())
 }
 
 /// Says which actions policies ask for and nobody has configured; `false` where orders would be refused for it.
-fn unconfigured(config: &Config, set: &PolicySet) -> bool {
+fn unconfigured(config: &Config, set: &PolicySet) -> Result<bool, Failure> {
     let mut asked: BTreeMap<&str, Vec<&Policy>> = BTreeMap::new();
     for policy in set.rules.iter().filter(|p| p.alerts && !p.off) {
         let missing = policy.asks.iter().filter(|a| !config.written.actions.contains_key(&*a.action));
@@ -87,7 +137,7 @@ fn unconfigured(config: &Config, set: &PolicySet) -> bool {
             if policies.len() == 1 { "s" } else { "" },
         );
     }
-    well
+    Ok(well)
 }
 
 /// What detection makes most of.
@@ -104,7 +154,7 @@ const WANTED: &[Field] = &[
     Field::ExportDays,
 ];
 
-fn actions(config: &Config) -> bool {
+fn actions(config: &Config) -> Result<bool, Failure> {
     let mut well = true;
     for (name, action) in &config.written.actions {
         match action.fitness() {
@@ -124,5 +174,5 @@ fn actions(config: &Config) -> bool {
     if !enforced {
         say!("mode: observe; orders say what would be done, and nothing is");
     }
-    well
+    Ok(well)
 }

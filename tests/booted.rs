@@ -1,0 +1,24 @@
+//! tripline under a real systemd, installed as the README says: see `tests/boot`.
+use std::path::Path;
+use std::process::Command;
+
+/// Exit code of a machine that may not boot another.
+const MAY_NOT: i32 = 77;
+
+fn boot(arguments: &[&str]) -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boot"));
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn it_starts_and_works_as_the_readme_says() {
+    let probe = boot(&["--probe"]).output().unwrap();
+    if probe.status.code() == Some(MAY_NOT) {
+        return println!("skipped: {}", String::from_utf8_lossy(&probe.stdout));
+    }
+    let out = boot(&["--binary", env!("CARGO_BIN_EXE_tripline")]).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    println!("{said}");
+    assert!(out.status.success(), "{said}");
+}
