@@ -28,11 +28,13 @@ fn commands() -> (Site, Vec<Command>) {
     trail(site.dir.path(), 10);
     std::fs::write(site.path(DOWNLOADS), "").unwrap();
     site.start(&[]).stop();
-    let mut commands: Vec<Command> = [&["completions", "bash"][..], &["test", "--json"], &["test"], &["hooks", "schema"]]
-        .iter()
-        .map(|arguments| tripline(arguments))
-        .collect();
-    commands.extend([&["check"][..], &["status"], &["status", "--json"], &["findings", "list"]].map(|a| site.command(a)));
+    let mut commands: Vec<Command> =
+        [&["completions", "bash"][..], &["test", "--json"], &["test"], &["hooks", "schema"]]
+            .iter()
+            .map(|arguments| tripline(arguments))
+            .collect();
+    commands
+        .extend([&["check"][..], &["status"], &["status", "--json"], &["findings", "list"]].map(|a| site.command(a)));
     for format in ["table", "ocsf"] {
         let mut replay = tripline(&["replay", "--format", format]);
         replay.arg(site.path(PORTAL));
@@ -49,7 +51,11 @@ fn what_could_not_be_written_is_no_success() {
     let (_site, commands) = commands();
     for mut command in commands {
         let whole = command.output().unwrap();
-        let out = command.stdout(File::options().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped()).output().unwrap();
+        let out = command
+            .stdout(File::options().write(true).open("/dev/full").unwrap())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
         if whole.stdout.is_empty() {
             continue;
         }
@@ -75,7 +81,8 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 fn a_replay_whose_reader_goes_away_leaves_nothing_behind() {
     let (scratch, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let trail = trail(scratch.path(), 50);
-    let mut replay = tripline(&["replay"]).arg(&trail).env("TMPDIR", tmp.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut replay =
+        tripline(&["replay"]).arg(&trail).env("TMPDIR", tmp.path()).stdout(Stdio::piped()).spawn().unwrap();
     drop(replay.stdout.take());
     assert_eq!(replay.wait().unwrap().code(), Some(0));
     let left: Vec<_> = std::fs::read_dir(tmp.path()).unwrap().collect();
@@ -88,7 +95,8 @@ fn a_replay_that_is_ended_by_a_signal_leaves_nothing_behind() {
     let trail = trail(scratch.path(), 200_000);
     let replay = tripline(&["replay"]).arg(&trail).env("TMPDIR", tmp.path()).stdout(Stdio::null()).spawn().unwrap();
     let mut replay = support::Ends(replay);
-    let ledger = || std::fs::read_dir(tmp.path()).unwrap().next().map(|entry| entry.unwrap().path().join("ledger.sqlite"));
+    let ledger =
+        || std::fs::read_dir(tmp.path()).unwrap().next().map(|entry| entry.unwrap().path().join("ledger.sqlite"));
     until("a ledger", || ledger().filter(|path| path.exists()));
     let pid = rustix::process::Pid::from_child(&replay.0);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

@@ -127,7 +127,7 @@ proptest! {
         let local = Message::finding(&finding).render(Form::Local, &sender(), Facility::LOG_AUTHPRIV, limit);
         prop_assert!(local.len() <= limit.max(SHORTEST_LIMIT) && !local.contains(char::is_control), "{local:?}");
         let (head, body) = local.split_once(": ").unwrap();
-        prop_assert!(head.starts_with("<83>Apr  1 ") && head.ends_with(" tripline[4711]"), "{head}");
+        prop_assert!(head.starts_with(text.split_once('>').unwrap().0) && head.ends_with(" tripline[4711]"), "{head}");
         let same = parse(format!("<83>1 - - tripline 4711 {}", body.replacen("\"] ", "\"] \u{feff}", 1)).as_bytes());
         prop_assert_eq!(same.map(|r| r.get("id").map(str::to_owned)), Ok(record.get("id").map(str::to_owned)));
         if record.get("truncated").is_none() {
@@ -143,7 +143,9 @@ fn o97_a_message_that_fits_is_whole_and_one_that_does_not_says_so() {
     let mut long = finding();
     long.subject.customer = Some("c".repeat(9000).into());
     long.tags = vec!["t".repeat(500).into(); 8];
-    let render = |finding: &Finding, limit| Message::finding(finding).render(Form::Rfc5424, &sender(), Facility::LOG_USER, limit);
+    let render = |finding: &Finding, limit| {
+        Message::finding(finding).render(Form::Rfc5424, &sender(), Facility::LOG_USER, limit)
+    };
     assert!(!render(&finding(), 8192).contains("truncated"));
     for limit in [0, 480, 1024, 2048, 8192] {
         let text = render(&long, limit);

@@ -247,6 +247,8 @@ def _(site):
 
 @item("installed", "stop within five seconds while the daemon hangs")
 def _(site):
+    site.m.run("systemctl start tripline")
+    follows(site)
     site.signal("STOP", DAEMON)
     took = stop(site, DAEMON)
     site.m.run("systemctl start tripline")

@@ -79,7 +79,10 @@ fn units(config: &Config) -> Result<bool, Failure> {
         }
     }
     if !drop_ins.is_empty() {
-        say!("\nwrite these drop-ins, then `systemctl daemon-reload && systemctl restart {}`:", restarts(drop_ins.keys()));
+        say!(
+            "\nwrite these drop-ins, then `systemctl daemon-reload && systemctl restart {}`:",
+            restarts(drop_ins.keys())
+        );
     }
     for (unit, (section, lines)) in drop_ins {
         say!("\n/etc/systemd/system/{unit}.d/tripline-check.conf:\n    {section}");

@@ -97,7 +97,9 @@ impl Compared {
             if let Some(Err(why)) = opened {
                 let user = unit.value("User").unwrap_or("root");
                 self.command(
-                    format!("setfacl -m u:{user}:rX FOLDER; setfacl -d -m u:{user}:r FOLDER; setfacl -m u:{user}:r FILE"),
+                    format!(
+                        "setfacl -m u:{user}:rX FOLDER; setfacl -d -m u:{user}:r FOLDER; setfacl -m u:{user}:r FILE"
+                    ),
                     format!("{what}: as user {user}: {why}"),
                 );
             }
@@ -114,13 +116,17 @@ impl Compared {
         let wants = std::fs::read_dir(root.join("etc/systemd/system")).into_iter().flatten().flatten();
         let wants = wants.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "wants"));
         if !wants.map(|folder| folder.join(unit)).any(|link| link.symlink_metadata().is_ok()) {
-            self.command(format!("systemctl enable --now {unit}"), format!("{unit} is not enabled: it does not start by itself"));
+            self.command(
+                format!("systemctl enable --now {unit}"),
+                format!("{unit} is not enabled: it does not start by itself"),
+            );
         }
     }
 
     fn control_group(&mut self, unit: &Unit, name: &str) {
         let Ok(Some(group)) = Group::from_name(name) else {
-            return self.command(format!("groupadd --system {name}"), format!("control_group: there is no group {name}"));
+            return self
+                .command(format!("groupadd --system {name}"), format!("control_group: there is no group {name}"));
         };
         let user = unit.value("User").unwrap_or("root");
         let listed = unit.words("SupplementaryGroups").contains(&name) || unit.value("Group") == Some(name);
@@ -152,7 +158,9 @@ impl Compared {
         let needed = !written.actions.is_empty() || outlets.values().any(|outlet| outlet.leaves());
         let Some(unit) = Unit::read(root, RUNNER)? else {
             if needed {
-                self.fault(format!("{RUNNER} is not installed: no order is carried out, and nothing leaves the machine"));
+                self.fault(format!(
+                    "{RUNNER} is not installed: no order is carried out, and nothing leaves the machine"
+                ));
             }
             return Ok(());
         };
@@ -168,11 +176,18 @@ impl Compared {
         }
         let user = daemon.value("User").unwrap_or("root");
         if let Some(other) = listens.as_ref().and_then(|unit| unit.value("SocketUser")).filter(|other| *other != user) {
-            self.line(RUNNER_LISTENS, format!("SocketUser={user}"), format!("{RUNNER_LISTENS}: only {other} may connect"));
+            self.line(
+                RUNNER_LISTENS,
+                format!("SocketUser={user}"),
+                format!("{RUNNER_LISTENS}: only {other} may connect"),
+            );
         }
         self.user(&unit);
         for (name, path) in unit.credential_files().into_iter().filter(|(_, path)| !path.exists()) {
-            self.fault(format!("{RUNNER} does not start: its credential {name} is to come from {}, which is not there", path.display()));
+            self.fault(format!(
+                "{RUNNER} does not start: its credential {name} is to come from {}, which is not there",
+                path.display()
+            ));
         }
         written.runner.state_dir.iter().for_each(|dir| self.writes(&unit, "[runner] state_dir", dir));
         for (name, action) in &written.actions {
@@ -222,7 +237,9 @@ impl Compared {
         let (may, line) = match host.parse::<IpAddr>() {
             Ok(ip) => (unit.may_reach(ip), format!("IPAddressAllow={ip}")),
             Err(_) if host == "localhost" => return,
-            Err(_) => (unit.reaches_others(), format!("#IPAddressAllow= the addresses of {host}, and of your name servers")),
+            Err(_) => {
+                (unit.reaches_others(), format!("#IPAddressAllow= the addresses of {host}, and of your name servers"))
+            }
         };
         if !may {
             self.line(unit.name(), line, format!("{what}: {} may not reach {host}", unit.name()));
@@ -252,10 +269,15 @@ impl Compared {
             match from {
                 Address::Udp(at) | Address::Tcp(at) => {
                     let kind = if matches!(from, Address::Udp(_)) { "ListenDatagram" } else { "ListenStream" };
-                    let opened = listens.as_ref().is_some_and(|unit| unit.words(kind).contains(&at.to_string().as_str()));
+                    let opened =
+                        listens.as_ref().is_some_and(|unit| unit.words(kind).contains(&at.to_string().as_str()));
                     if at.port() < PRIVILEGED_PORTS && !opened {
                         let line = format!("{kind}={at}");
-                        self.line(RECEIVER_LISTENS, line, format!("{what}: {RECEIVER_LISTENS} does not open it, and {RECEIVER} may not"));
+                        self.line(
+                            RECEIVER_LISTENS,
+                            line,
+                            format!("{what}: {RECEIVER_LISTENS} does not open it, and {RECEIVER} may not"),
+                        );
                     }
                     if at.port() < PRIVILEGED_PORTS {
                         self.enabled(root, RECEIVER_LISTENS);
@@ -269,7 +291,11 @@ impl Compared {
                     self.writes(&unit, &what, path.parent().unwrap_or(Path::new("/")));
                 }
                 Address::Journal(_) if !unit.words("SupplementaryGroups").contains(&"systemd-journal") => {
-                    self.line(RECEIVER, "SupplementaryGroups=systemd-journal", format!("{what}: {RECEIVER} may not read the journal"));
+                    self.line(
+                        RECEIVER,
+                        "SupplementaryGroups=systemd-journal",
+                        format!("{what}: {RECEIVER} may not read the journal"),
+                    );
                 }
                 Address::Journal(_) | Address::Stdin => {}
             }

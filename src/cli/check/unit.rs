@@ -4,8 +4,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Where units lie; what stands first wins.
-const FOLDERS: [&str; 5] =
-    ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
+const FOLDERS: [&str; 5] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
 
 /// A unit with its drop-ins.
 #[derive(Debug)]
@@ -80,7 +85,8 @@ impl Unit {
     fn paths(&self, name: &str) -> Vec<PathBuf> {
         let words = self.words(name).into_iter();
         // what stands behind a colon is where it is seen, or with which options
-        let path = |word: &str| PathBuf::from(word.trim_start_matches(['-', '+']).split(':').next().unwrap_or_default());
+        let path =
+            |word: &str| PathBuf::from(word.trim_start_matches(['-', '+']).split(':').next().unwrap_or_default());
         words.map(path).collect()
     }
 
@@ -94,10 +100,12 @@ impl Unit {
     /// Whether its processes see that path at all.
     pub fn may_see(&self, path: &Path) -> bool {
         let open = longest(&self.writable(), path).max(longest(&self.paths("BindReadOnlyPaths"), path));
-        let hidden = longest(&self.paths("InaccessiblePaths"), path).max(longest(&self.paths("TemporaryFileSystem"), path));
+        let hidden =
+            longest(&self.paths("InaccessiblePaths"), path).max(longest(&self.paths("TemporaryFileSystem"), path));
         let home = ["/home", "/root", "/run/user"].map(PathBuf::from);
         let tmp = ["/tmp", "/var/tmp"].map(PathBuf::from);
-        let of_home = longest(&home, path).filter(|_| self.value("ProtectHome").is_some_and(|v| v != "no" && v != "read-only"));
+        let of_home =
+            longest(&home, path).filter(|_| self.value("ProtectHome").is_some_and(|v| v != "no" && v != "read-only"));
         let of_tmp = longest(&tmp, path).filter(|_| self.is_yes("PrivateTmp"));
         hidden.max(of_home).max(of_tmp) <= open
     }
@@ -110,9 +118,12 @@ impl Unit {
     fn writable(&self) -> Vec<PathBuf> {
         let mut paths = self.paths("ReadWritePaths");
         paths.extend(self.paths("BindPaths"));
-        for (setting, base) in
-            [("StateDirectory", "/var/lib"), ("LogsDirectory", "/var/log"), ("RuntimeDirectory", "/run"), ("CacheDirectory", "/var/cache")]
-        {
+        for (setting, base) in [
+            ("StateDirectory", "/var/lib"),
+            ("LogsDirectory", "/var/log"),
+            ("RuntimeDirectory", "/run"),
+            ("CacheDirectory", "/var/cache"),
+        ] {
             paths.extend(self.words(setting).into_iter().map(|name| Path::new(base).join(name)));
         }
         paths
@@ -136,7 +147,13 @@ impl Unit {
 
     /// Whether it is handed a credential of that name.
     pub fn has_credential(&self, name: &str) -> bool {
-        let settings = ["LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted", "ImportCredential"];
+        let settings = [
+            "LoadCredential",
+            "LoadCredentialEncrypted",
+            "SetCredential",
+            "SetCredentialEncrypted",
+            "ImportCredential",
+        ];
         let named = |word: &&str| word.split(':').next() == Some(name);
         settings.iter().any(|setting| self.words(setting).iter().any(named))
     }
@@ -144,7 +161,11 @@ impl Unit {
     /// The files that its credentials come from.
     pub fn credential_files(&self) -> Vec<(&str, &Path)> {
         let words = self.words("LoadCredential").into_iter();
-        words.filter_map(|word| word.split_once(':')).map(|(name, path)| (name, Path::new(path))).filter(|(_, p)| p.is_absolute()).collect()
+        words
+            .filter_map(|word| word.split_once(':'))
+            .map(|(name, path)| (name, Path::new(path)))
+            .filter(|(_, p)| p.is_absolute())
+            .collect()
     }
 }
 
@@ -215,19 +236,30 @@ mod tests {
     fn the_deepest_path_decides_and_an_empty_value_begins_anew() {
         let unit = unit(
             "[Service]\nNoExecPaths=/\nExecPaths=/usr -/etc/hooks\nNoExecPaths=/usr/share\nProtectSystem=strict\nProtectHome=yes\n\
-             PrivateTmp=yes\nInaccessiblePaths=-/var/log\nStateDirectory=x\nReadWritePaths=/var/log/x /home/x\n\
+             PrivateTmp=yes\nInaccessiblePaths=-/var/log\nStateDirectory=x\nReadWritePaths=/var/log/x /run/user/x\n\
              IPAddressDeny=any\nIPAddressAllow=localhost\nLoadCredential=key:/etc/key\n",
-            &[("etc/systemd/system/x.service.d/1.conf", "[Service]\nIPAddressAllow=\nIPAddressAllow=192.0.2.0/28 ::1\n")],
+            &[(
+                "etc/systemd/system/x.service.d/1.conf",
+                "[Service]\nIPAddressAllow=\nIPAddressAllow=192.0.2.0/28 ::1\n",
+            )],
         );
-        for (path, may) in [("/usr/bin/x", true), ("/usr/share/x", false), ("/etc/hooks/end", true), ("/opt/x", false)] {
+        for (path, may) in [("/usr/bin/x", true), ("/usr/share/x", false), ("/etc/hooks/end", true), ("/opt/x", false)]
+        {
             assert_eq!(unit.may_execute(Path::new(path)), may, "{path}");
         }
-        for (path, may) in [("/var/lib/x/ledger", true), ("/var/lib/xy", false), ("/var/log/x/a", true), ("/srv", false)] {
+        for (path, may) in
+            [("/var/lib/x/ledger", true), ("/var/lib/xy", false), ("/var/log/x/a", true), ("/srv", false)]
+        {
             assert_eq!(unit.may_write(Path::new(path)), may, "{path}");
         }
-        for (path, may) in
-            [("/var/log/y", false), ("/var/log/x/a", true), ("/home/y", false), ("/home/x/a", true), ("/tmp/a", false), ("/srv", true)]
-        {
+        for (path, may) in [
+            ("/var/log/y", false),
+            ("/var/log/x/a", true),
+            ("/run/user/y", false),
+            ("/run/user/x/a", true),
+            ("/tmp/a", false),
+            ("/srv", true),
+        ] {
             assert_eq!(unit.may_see(Path::new(path)), may, "{path}");
         }
         for (ip, may) in [("192.0.2.3", true), ("192.0.2.16", false), ("127.0.0.1", false), ("::1", true)] {
