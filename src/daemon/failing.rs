@@ -46,7 +46,11 @@ impl Failing {
             // where the channel is full, the writer is busy or the disk is full: the next look will do
             if to.try_send(ToWriter::Fact(Box::new(input), None)).is_ok() {
                 self.changed.remove(&part);
-                if begins { self.told.insert(part) } else { self.told.remove(&part) };
+                if begins {
+                    self.told.insert(part)
+                } else {
+                    self.told.remove(&part)
+                };
             }
         }
     }

@@ -21,7 +21,8 @@ impl Receiving {
     /// As the configuration has it. What is piped in only has no receiver that should always be there.
     pub fn new(config: &Config) -> Receiving {
         let written = &config.written;
-        let received = |trail: &&crate::config::written::Trail| trail.receive.iter().any(|from| *from != Address::Stdin);
+        let received =
+            |trail: &&crate::config::written::Trail| trail.receive.iter().any(|from| *from != Address::Stdin);
         let spools = written.trail.iter().filter(received);
         Receiving {
             spools: spools.map(|t| (t.name.clone(), spool_dir(&written.state_dir, &t.name))).collect(),

@@ -154,11 +154,7 @@ struct Open {
 }
 
 /// The daemon's loops, and what happens to them.
-async fn serve(
-    settings: &Settings,
-    open: Open,
-    receiver: &mut Option<std::process::Child>,
-) -> Result<(), RunError> {
+async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::process::Child>) -> Result<(), RunError> {
     let Open { config, rules, mut ledger, link, group, mut signals } = open;
     let seed = crate::ledger::seal::random_seed().map_err(io("reading randomness"))?;
     let health = Health::default();

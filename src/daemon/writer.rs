@@ -123,7 +123,9 @@ impl Writer {
             Ok(()) => Ok(()),
             Err(Halt::Ledger(e)) => Err(e),
             Err(Halt::Ending) => {
-                tracing::warn!("ended while the ledger could not be written: what is not in it is read again at the next start");
+                tracing::warn!(
+                    "ended while the ledger could not be written: what is not in it is read again at the next start"
+                );
                 Ok(())
             }
         }

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn values_are_read_as_a_spreadsheet_writes_them() {
-        let text = "\u{feff}\"actor\", role ,hired\r\n\"Doe, Jane\",noc,2024\r\n  \n  bo ,\"a \"\"b\"\"\"\r\n#x,none\r\n";
+        let text =
+            "\u{feff}\"actor\", role ,hired\r\n\"Doe, Jane\",noc,2024\r\n  \n  bo ,\"a \"\"b\"\"\"\r\n#x,none\r\n";
         let rows = columns(text, ["actor", "role"], None).unwrap();
         let rows: Vec<_> = rows.iter().map(|(line, [actor, role])| (*line, actor.as_str(), role.as_str())).collect();
         assert_eq!(rows, [(2, "Doe, Jane", "noc"), (4, "bo", "a \"b\""), (5, "#x", "none")]);

@@ -149,8 +149,7 @@ pub(super) fn failing(at: WallTime, part: &str, why: Option<Text>, since: Option
         (None, Some(since)) => ("A part of tripline works again", format!("since {since} it did not").into()),
         (None, None) => ("A part of tripline works again", "it did not".into()),
     };
-    let mut finding =
-        own(id, FAILING, title, Severity::High, EventTime(at.0), at, format!("part={part}").into());
+    let mut finding = own(id, FAILING, title, Severity::High, EventTime(at.0), at, format!("part={part}").into());
     finding.measures.push(Measure { what: part.into(), value, against: "works".into() });
     finding
 }
