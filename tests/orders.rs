@@ -111,6 +111,37 @@ fn h92_beyond_the_limit_orders_are_held_one_finding_says_so_and_people_release_t
     assert_eq!(site.json(&["orders", "list", "--in", "cancelled"]).len(), 3);
 }
 
+/// More than the runner takes at a time, put on hold and cancelled in the middle: none of those that come to nothing keeps a place.
+#[test]
+fn a_burst_of_orders_is_carried_out_whatever_becomes_of_some_of_them() {
+    let site = site(&format!("[response]\nmode = 'enforce'\nlimit = 1000\n{END}"));
+    site.hook("end-session", "d=$(cat); printf '%s\\n' \"$d\" >> $DIR/journal; sleep 0.02");
+    let _daemon = site.start(&[]);
+    // each of them twice: the second finding asks for the same order
+    let lines = |people: std::ops::Range<usize>| {
+        people
+            .map(|n| export(n, &format!("p{n}")) + &export(n, &format!("p{n}")).replace("\"ev-", "\"again-"))
+            .collect::<String>()
+    };
+    write(&site, PORTAL, &lines(0..200));
+    until("some hooks", || (journal(&site).len() > 5).then_some(()));
+    said(&site, &["hold", "on"]);
+    until("the rest to be held", || {
+        let all = orders(&site);
+        (all.len() == 200 && all.iter().all(|o| o["state"] == "held" || o["state"] == "done")).then_some(())
+    });
+    assert!(!site.json(&["orders", "list", "--in", "held"]).is_empty());
+    said(&site, &["orders", "cancel", "--all"]);
+    said(&site, &["hold", "off"]);
+    // as many again as there are places
+    write(&site, PORTAL, &lines(200..280));
+    until("the new ones to be done", || {
+        let done = orders(&site).into_iter().filter(|o| o["state"] == "done");
+        (done.filter(|o| o["actor"].as_str().unwrap()[1..].parse::<usize>().unwrap() >= 200).count() == 80)
+            .then_some(())
+    });
+}
+
 #[test]
 fn h93_what_is_protected_meanwhile_is_not_ended_though_it_was_approved() {
     let site = site(&format!("[response]\nmode = 'approve'\n{END}"));

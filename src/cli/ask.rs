@@ -409,8 +409,6 @@ fn witnesses(finding: &Finding, events: &[EventRow]) -> comfy_table::Table {
 
 /// Prints JSON, one object a line.
 pub fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
     for row in rows {
         // plain ASCII: a terminal that sees it can't be told anything by it
         let text = row.to_string().chars().fold(String::new(), |mut text, c| {
@@ -422,7 +420,7 @@ pub fn print_json(rows: &[Value]) -> Result<Exit, Failure> {
             }
             text
         });
-        writeln!(out, "{text}").map_err(Failure::of_output)?;
+        say!("{text}");
     }
     Ok(Exit::Done)
 }

@@ -63,6 +63,7 @@ pub struct ProveArgs {
 
 /// Runs `tripline verify`.
 pub fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
+    super::show::ends_with_a_verdict();
     let given = args.key.as_deref().map(|text| {
         VerifierKey::read(text).ok_or_else(|| {
             Failure::new("--key is no verifier key: `tripline verify --public-key` prints one, name+hash+base64")

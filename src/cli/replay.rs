@@ -12,13 +12,13 @@ use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::pipeline::Rules;
 use crate::policy::FieldRef;
-use crate::respond::service::ToldToEnd;
 use crate::source::{self, Framing, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Args)]
 pub struct ReplayArgs {
@@ -116,21 +116,24 @@ impl Drop for Place {
     }
 }
 
-/// Has a scratch directory removed where SIGINT or SIGTERM ends the program: personal data is in it.
+/// Has a scratch directory removed where a signal ends the program: personal data is in it.
 fn remove_at_a_signal(path: PathBuf) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut end = runtime.block_on(async { ToldToEnd::listen() })?;
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+    let mut tasks = tokio::task::JoinSet::new();
+    for kind in kinds {
+        let mut signal = runtime.block_on(async { signal(kind) })?;
+        tasks.spawn_on(async move { signal.recv().await.map(|()| kind.as_raw_value()) }, runtime.handle());
+    }
     let wait = move || {
-        runtime.block_on(end.told());
+        let ended = runtime.block_on(tasks.join_next()).and_then(Result::ok).flatten();
         // one that can't be removed is the system's to clean
         let _ = std::fs::remove_dir_all(&path);
-        std::process::exit(ENDED_BY_SIGNAL);
+        // what shells give for a program that a signal ended
+        std::process::exit(128 + ended.unwrap_or_default());
     };
     std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
 }
-
-/// What shells give for a program that SIGINT ended.
-const ENDED_BY_SIGNAL: i32 = 130;
 
 /// Runs the replay.
 pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {

@@ -3,7 +3,8 @@ use super::Failure;
 use crate::ledger::read::FindingRow;
 use crate::model::{FindingVerdict, Order, Severity, Shown};
 use comfy_table::{ContentArrangement, Table, presets};
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prints a line to standard output. Returns from the function around it, with the [`Failure`], where that can't be written.
 macro_rules! say {
@@ -12,13 +13,24 @@ macro_rules! say {
 }
 pub(super) use say;
 
+/// Set by a command that ends with a verdict.
+static ENDS_WITH_A_VERDICT: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of this command says whether what it looked at is well: it goes on to its end though nobody reads it any more.
+pub fn ends_with_a_verdict() {
+    ENDS_WITH_A_VERDICT.store(true, Ordering::Relaxed);
+}
+
 /// See [`say`].
 ///
 /// # Errors
 /// Standard output can't be written: a reader that has gone away (`| head`) ends the program quietly, all else is said.
 pub fn line(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{words}").map_err(Failure::of_output)
+    match writeln!(std::io::stdout(), "{words}") {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe && ENDS_WITH_A_VERDICT.load(Ordering::Relaxed) => Ok(()),
+        written => written.map_err(Failure::of_output),
+    }
 }
 
 /// Colours only on a terminal, and not where `NO_COLOR` is set.

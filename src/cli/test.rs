@@ -38,6 +38,7 @@ struct Count {
 
 /// Runs the tests and says which fail.
 pub fn run(args: &TestArgs) -> Result<Exit, Failure> {
+    super::show::ends_with_a_verdict();
     let rules = Arc::new(rules(args)?);
     let set = rules.engine.policies();
     let chosen = chosen(set, args.policy.as_deref())?;

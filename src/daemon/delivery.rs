@@ -100,6 +100,8 @@ impl Delivery {
         match what {
             // without a runner it stays pending, and is taken up when there is one
             ToDelivery::Pending(order) if self.connected => {
+                // one that more findings ask for is told again
+                self.waiting.retain(|waiting| waiting.get().id != order.get().id);
                 self.waiting.push_back(order);
                 self.hand_over().await;
             }
@@ -113,6 +115,10 @@ impl Delivery {
                     Err(NotTaken::Full) => self.no_room(id).await,
                     Err(e @ NotTaken::TooLong) => self.ended(id, Verdict::Failed(e.to_string().into())).await,
                 }
+            }
+            ToDelivery::NotStarted(order) => {
+                self.handed.remove(&order);
+                self.hand_over().await;
             }
             ToDelivery::Ask(order) => {
                 self.handed.insert(order);

@@ -304,14 +304,18 @@ impl Following {
                 _ = &mut *writer_end => return Ok(()),
                 _ = signals.hangup.recv() => {
                     notify(&["RELOADING=1"]);
-                    self.reload(settings).await;
+                    let mut reloading = std::pin::pin!(self.reload(settings));
+                    loop {
+                        tokio::select! {
+                            () = &mut reloading => break,
+                            // a writer that waits for the disk answers no reload
+                            () = signals.end.told() => return Ok(()),
+                            () = watchdog.due() => alive(progress),
+                        }
+                    }
                     notify(&["READY=1"]);
                 }
-                () = watchdog.due() => {
-                    if progress.since_beat() < STUCK {
-                        notify(&["WATCHDOG=1"]);
-                    }
-                }
+                () = watchdog.due() => alive(progress),
                 _ = clock.tick() => {
                     // a writer that has no room for it is busy, or waits for the disk; the next one will do
                     let _ = self.around.to.try_send(tick(wall_now()));
@@ -380,6 +384,13 @@ impl Following {
             }
             Err(e) => self.around.health.wrong("configuration", format!("the trails can't be followed: {e}")),
         }
+    }
+}
+
+/// Tells systemd that we live, unless the writer is stuck.
+fn alive(progress: &Progress) {
+    if progress.since_beat() < STUCK {
+        notify(&["WATCHDOG=1"]);
     }
 }
 

@@ -41,6 +41,8 @@ pub enum ToDelivery {
     Pending(Committed<Order>),
     /// An order whose start is on disk, with what the hook is to be told.
     Started(Committed<Order>, Box<HookDocument>),
+    /// An order that was to be started and was not: it is cancelled, held, refused or over by now.
+    NotStarted(OrderId),
     /// An order that was started before this process: the runner's journal is to be asked.
     Ask(OrderId),
     /// There are new messages in the outbox.
@@ -222,7 +224,12 @@ impl Writer {
         match message {
             ToWriter::Lines(_) => {}
             ToWriter::Fact(input, answer) => {
+                let to_start = if let Input::Started { order, .. } = &*input { Some(*order) } else { None };
                 outcome = self.fold(outcome, *input)?;
+                let state = |id| outcome.core().book().iter().find(|order| order.id == id).map(|order| order.state);
+                if let Some(order) = to_start.filter(|id| state(*id) != Some(OrderState::Started)) {
+                    self.tell(ToDelivery::NotStarted(order));
+                }
                 self.answers.extend(answer);
             }
             ToWriter::Rules(rules, answer) => {
@@ -331,6 +338,7 @@ impl Writer {
                 Ok(document) => self.tell(ToDelivery::Started(order, Box::new(document))),
                 Err(why) => {
                     self.health.wrong("orders", format!("order {}: {why}", order.get().id));
+                    self.tell(ToDelivery::NotStarted(order.get().id));
                     let verdict = Verdict::Failed(why.into());
                     then.push(Input::Ended { at: super::wall_now(), order: order.get().id, verdict });
                 }

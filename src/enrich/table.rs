@@ -13,9 +13,11 @@ pub fn columns<const N: usize>(
     names: [&str; N],
     comment: Option<u8>,
 ) -> Result<Vec<(usize, [String; N])>, Fault> {
-    let text = text.trim_start_matches('\u{feff}');
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).comment(comment).trim(csv::Trim::All).from_reader(text.as_bytes());
+    // blanks and indented comments are no rows; the lines stay where they are
+    let is_none = |line: &str| comment.is_some_and(|mark| line.trim_start().as_bytes().first() == Some(&mark));
+    let plain = |line| if is_none(line) || line.trim().is_empty() { "\n" } else { line };
+    let text: String = text.trim_start_matches('\u{feff}').split_inclusive('\n').map(plain).collect();
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| (1, e.to_string()))?;
     let lacks = |name: &str| (1, format!("the header lacks the column `{name}`: write `{}`", names.join(",")));
     let mut places = [0; N];
@@ -40,7 +42,10 @@ pub fn columns<const N: usize>(
         if places.iter().any(|place| *place >= row.len()) {
             return Err((line, "the line has fewer columns than the header".into()));
         }
-        rows.push((line, places.map(|place| row[place].to_owned())));
+        // a blank before a quote makes the quotes part of the value
+        let bare =
+            |cell: &str| cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell).to_owned();
+        rows.push((line, places.map(|place| bare(&row[place]))));
     }
     Ok(rows)
 }

@@ -70,7 +70,10 @@ impl Outcome {
             },
         };
         self.changes.failing = serde_json::to_string(&self.core.failing).ok();
-        self.found(findings::failing(at, &part, why, since));
+        // not through the cap of findings an hour: one that is dropped would never be told
+        let mut finding = findings::failing(at, &part, why, since);
+        finding.silenced = self.core.rules.silences.over(&finding);
+        self.changes.findings.push(finding);
     }
 
     /// Takes up a person's verdict on a finding: what was held because of it, and was honest, is learned.

@@ -1,7 +1,7 @@
 //! Follows the systemd journal through `journalctl`, whose own reader knows every version of its files.
+use super::Taken;
 use super::sockets::Ended;
 use super::standing::Standing;
-use super::Taken;
 use crate::config::written::Start;
 use crate::model::limits::FRAME_BYTES;
 use crate::model::{FrameFlags, Shown, WallTime};
@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const STALE: Duration = Duration::from_secs(60);
 /// After so long without an entry it is started again: one that hangs, or whose files may not be read any more, prints nothing either.
 const IDLE: Duration = Duration::from_secs(60);
+/// A question to it is answered within this.
+const ANSWERS: Duration = Duration::from_secs(20);
 /// One that has not ended for so long reads the journal.
 const SETTLED: Duration = Duration::from_secs(3);
 /// What the journal is called where it is told that it can't be read.
@@ -112,16 +114,24 @@ impl Journal {
     async fn once(&mut self) -> std::io::Result<(End, String)> {
         let newest = self.newest().await?;
         if self.mark.is_none() && self.start == Start::End {
-            // on disk before anything comes, so that what comes while nobody receives is not left out
+            // kept before anything that comes, so that what comes while nobody receives is not left out
             self.mark = Some(newest.clone());
-            if self.to.send(Taken::mark(newest)).await.is_err() {
+            if self.to.send(Taken::mark(newest.clone())).await.is_err() {
                 return Ok((End::NotWanted, String::new()));
             }
         }
-        let mut child = self.start()?;
+        let (mut child, before) = (self.start()?, self.mark.clone());
         let ended = self.entries(&mut child).await;
         let said = end(child).await;
-        Ok((ended?, said))
+        let ended = ended?;
+        // it has printed all up to there that is ours: where that is nothing for long, the last of ours may be vacuumed unmissed
+        if ended == End::Anew && self.mark == before && self.mark.as_ref() != Some(&newest) {
+            self.mark = Some(newest.clone());
+            if self.to.send(Taken::mark(newest)).await.is_err() {
+                return Ok((End::NotWanted, said));
+            }
+        }
+        Ok((ended, said))
     }
 
     /// The cursor of the newest entry, of whatever unit. journalctl prints nothing where it may read nothing, as where there is
@@ -129,12 +139,7 @@ impl Journal {
     async fn newest(&self) -> std::io::Result<String> {
         let mut command = self.command(&[]);
         command.arg("--lines=1");
-        let mut child = spawn(command)?;
-        let mut line = Vec::new();
-        if let Some(out) = child.stdout.take() {
-            BufReader::new(out.take(ENTRY_BYTES)).read_until(b'\n', &mut line).await?;
-        }
-        let said = end(child).await;
+        let (line, said) = first_line(command).await?;
         entry(&line).and_then(|taken| taken.mark).ok_or_else(|| {
             let help = "is the user that this runs as in group systemd-journal, and is there a journal?";
             std::io::Error::other(format!("no entry can be read: {help} ({said})"))
@@ -165,12 +170,7 @@ impl Journal {
     async fn holds(&self, cursor: &str) -> std::io::Result<bool> {
         let mut command = self.command(&[]);
         command.arg(format!("--cursor={cursor}")).arg("--no-tail");
-        let mut child = spawn(command)?;
-        let mut line = Vec::new();
-        if let Some(out) = child.stdout.take() {
-            BufReader::new(out.take(ENTRY_BYTES)).read_until(b'\n', &mut line).await?;
-        }
-        let _ = child.kill().await;
+        let (line, _) = first_line(command).await?;
         Ok(entry(&line).and_then(|taken| taken.mark).is_some_and(|mark| is_same(&mark, cursor)))
     }
 
@@ -225,6 +225,20 @@ impl Journal {
             }
         }
     }
+}
+
+/// The first line that it prints, without the fields of an entry that have no bound, and what it complains of.
+async fn first_line(mut command: Command) -> std::io::Result<(Vec<u8>, String)> {
+    // the cursor and the times are printed all the same
+    command.arg("--output-fields=_BOOT_ID");
+    let mut child = spawn(command)?;
+    let mut line = Vec::new();
+    if let Some(out) = child.stdout.take() {
+        let mut lines = BufReader::new(out.take(ENTRY_BYTES));
+        let read = tokio::time::timeout(ANSWERS, lines.read_until(b'\n', &mut line)).await;
+        read.map_err(|_| std::io::Error::other(format!("journalctl says nothing for {} s", ANSWERS.as_secs())))??;
+    }
+    Ok((line, end(child).await))
 }
 
 fn spawn(mut command: Command) -> std::io::Result<Child> {

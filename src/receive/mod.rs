@@ -41,7 +41,8 @@ const SPOOL_BYTES: u64 = 1 << 30;
 /// Digest of what a receiver is told by a configuration: with another one it has to be started anew.
 pub fn settings_digest(config: &Config) -> String {
     let written = &config.written;
-    let mut parts = HashParts::new("receiver").part(format!("{:?} {:?}", written.state_dir, written.receiver).as_bytes());
+    let mut parts =
+        HashParts::new("receiver").part(format!("{:?} {:?}", written.state_dir, written.receiver).as_bytes());
     for trail in written.trail.iter().filter(|trail| !trail.receive.is_empty()) {
         let settings = (&trail.name, &trail.receive, &trail.apps, &trail.hosts, trail.start);
         parts = parts.part(format!("{settings:?}").as_bytes());

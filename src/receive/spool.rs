@@ -57,7 +57,7 @@ impl Spool {
                 }
                 (number, file, size as u64)
             }
-            None => (1, create(dir, 1)?, 0),
+            None => (1, create(dir, 1, &[])?, 0),
         };
         Ok(Some(Spool { dir: dir.to_owned(), limit, file, number, size, mark, said: None, _lock: lock }))
     }
@@ -69,27 +69,23 @@ impl Spool {
 
     /// Writes what comes until nobody can send any more.
     pub fn write(mut self, mut from: Receiver<Taken>, what: &str, standing: &Standing, ending: &Ending) {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut mark) = (Vec::new(), None);
         while let Some(first) = from.blocking_recv() {
             let begun = Instant::now();
             let mut next = Some(first);
             // what has come meanwhile goes with it, and is made durable with it
             while let Some(taken) = next {
-                self.record(&taken, &mut bytes);
+                taken.write(&mut bytes);
+                mark = taken.mark.or(mark);
                 let more = bytes.len() < WRITE_BYTES && begun.elapsed() < SYNC_AFTER;
                 next = more.then(|| from.try_recv().ok()).flatten();
             }
             if !self.append(&bytes, what, standing, ending) {
                 return;
             }
+            // only what is on disk is gone on from
+            self.mark = mark.take().or(self.mark);
             bytes.clear();
-        }
-    }
-
-    fn record(&mut self, taken: &Taken, bytes: &mut Vec<u8>) {
-        taken.write(bytes);
-        if taken.mark.is_some() {
-            self.mark.clone_from(&taken.mark);
         }
     }
 
@@ -105,9 +101,9 @@ impl Spool {
             match kept {
                 Ok(()) => {
                     self.size += bytes.len() as u64;
-                    if self.said.take().is_some() {
+                    if self.said.is_some() && standing.well(SPOOL) {
+                        self.said = None;
                         tracing::info!("{what}: there is room again");
-                        standing.well(SPOOL);
                     }
                     return true;
                 }
@@ -140,21 +136,24 @@ impl Spool {
                 self.limit
             )));
         }
-        let mut file = create(&self.dir, self.number + 1)?;
         // so that the last mark is always in the last file: an empty record is none
         let mut bytes = Vec::new();
         if let Some(mark) = self.mark.clone() {
             Taken::mark(mark).write(&mut bytes);
-            file.write_all(&bytes)?;
         }
+        let file = create(&self.dir, self.number + 1, &bytes)?;
         (self.file, self.size, self.number) = (file, bytes.len() as u64, self.number + 1);
         Ok(())
     }
 }
 
-fn create(dir: &Path, number: u64) -> std::io::Result<File> {
-    // a full disk may have left it empty when it was tried the last time
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(segment(dir, number))?;
+/// Makes a file that begins with `bytes`: it has its name only when they are on disk, for the one before it may then be deleted.
+fn create(dir: &Path, number: u64, bytes: &[u8]) -> std::io::Result<File> {
+    let (path, new) = (segment(dir, number), segment(dir, number).with_extension("new"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    std::fs::rename(new, path)?;
     // that its name is durable, too
     File::open(dir)?.sync_all()?;
     Ok(file)

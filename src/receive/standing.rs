@@ -43,22 +43,27 @@ impl Standing {
 
     /// `what` can't be read or written.
     pub fn wrong(&self, what: &str, why: &str) {
-        self.change(|said| drop(said.wrong.insert(what.to_owned(), why.to_owned())));
+        // where it can't be written it is said again with the next word
+        let _ = self.change(|said| drop(said.wrong.insert(what.to_owned(), why.to_owned())));
     }
 
-    /// `what` can be read or written (again).
-    pub fn well(&self, what: &str) {
-        self.change(|said| drop(said.wrong.remove(what)));
+    /// `what` can be read or written (again); whether that is said.
+    pub fn well(&self, what: &str) -> bool {
+        self.change(|said| drop(said.wrong.remove(what)))
     }
 
-    fn change(&self, how: impl FnOnce(&mut Said)) {
+    fn change(&self, how: impl FnOnce(&mut Said)) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = said.clone();
         how(&mut next);
-        if next != *said && self.write(&next).is_ok() {
+        if next != *said {
             // where there is no room for it, it is said at the next change; the full disk is the daemon's to tell
+            if self.write(&next).is_err() {
+                return false;
+            }
             *said = next;
         }
+        true
     }
 
     fn write(&self, said: &Said) -> std::io::Result<()> {

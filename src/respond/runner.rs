@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 /// How many daemons may be connected at once: one, and one that is just being replaced, and some to spare.
 const CONNECTIONS: usize = 4;
@@ -123,6 +123,8 @@ struct Shared {
     tasks: std_mpsc::SyncSender<Task>,
     relays: Mutex<Relays>,
     replies: broadcast::Sender<Reply>,
+    /// Somebody has connected: the settings are to be looked at, for a daemon that was restarted has read them anew.
+    met: Notify,
 }
 
 impl Shared {
@@ -154,16 +156,17 @@ async fn serve(
 ) -> Result<(), RunnerError> {
     let (replies, _) = broadcast::channel(REPLIES_BEHIND);
     let relays = Mutex::new(Relays::start(settings.outlets(), replies.clone()));
+    let first = settings.clone();
     let orders = Orders::new(settings.actions, journal, {
         let replies = replies.clone();
         // Nobody connected is nobody told: who comes next asks.
         move |reply| drop(replies.send(reply))
     });
     let (tasks, finished) = workers(&orders)?;
-    let shared = Arc::new(Shared { orders, tasks, relays, replies });
+    let shared = Arc::new(Shared { orders, tasks, relays, replies, met: Notify::new() });
     tokio::select! {
         met = meet(shared.clone(), meeting) => met?,
-        reloading = reload(&shared, load) => reloading?,
+        reloading = reload(&shared, load, first) => reloading?,
     }
     shared.orders.stop();
     drop(shared);
@@ -173,19 +176,31 @@ async fn serve(
     Ok(())
 }
 
-/// Reads the configuration again at each SIGHUP. Never ends by itself but with an error.
-async fn reload(shared: &Shared, load: impl Fn() -> Result<RunnerSettings, String>) -> Result<(), RunnerError> {
+/// Reads the configuration again at each SIGHUP, and where it has changed when somebody connects. Never ends by itself but with an
+/// error.
+async fn reload(
+    shared: &Shared,
+    load: impl Fn() -> Result<RunnerSettings, String>,
+    mut now: RunnerSettings,
+) -> Result<(), RunnerError> {
     let mut hangup = signal(SignalKind::hangup()).map_err(io("wait for signals"))?;
     loop {
-        hangup.recv().await;
-        service::notify(&["RELOADING=1"]);
+        let told = tokio::select! {
+            _ = hangup.recv() => true,
+            () = shared.met.notified() => false,
+        };
         match load() {
-            Ok(settings) => shared.adopt(settings),
+            Ok(settings) if told || settings != now => {
+                service::notify(&["RELOADING=1"]);
+                now = settings.clone();
+                shared.adopt(settings);
+                service::notify(&["READY=1"]);
+            }
+            Ok(_) => {}
             Err(why) => {
                 tracing::error!("the configuration was not read again, the old one holds: {why}")
             }
         }
-        service::notify(&["READY=1"]);
     }
 }
 
@@ -350,7 +365,11 @@ async fn drop_and_wait(own: mpsc::Sender<Reply>, error: WireError) -> Result<(),
 
 fn answer(shared: &Shared, request: Request) -> Option<Reply> {
     match request {
-        Request::Hello { version } if version == VERSION => Some(shared.hello()),
+        Request::Hello { version } if version == VERSION => {
+            // what it says now is said; where the settings have changed, it is said again
+            shared.met.notify_one();
+            Some(shared.hello())
+        }
         Request::Hello { version } => Some(Reply::Error {
             message: format!(
                 "the daemon speaks version {version}, the runner {VERSION}: restart the one that is older"

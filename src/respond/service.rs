@@ -8,6 +8,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// The longest status line, in bytes.
+const STATUS_BYTES: usize = 1024;
+
 /// Tells systemd `assignments` such as `READY=1` (sd_notify(3)). Does nothing where nobody listens, and never blocks
 /// for long: the service must not hang because its supervisor does.
 pub fn notify(assignments: &[&str]) {
@@ -19,8 +22,10 @@ pub fn notify(assignments: &[&str]) {
 }
 
 /// `STATUS=` with `text`, which `systemctl status` shows. A newline in it would begin another assignment.
+/// It is cut: systemd leaves out a notification of more than 4,096 bytes.
 pub fn status(text: &str) {
-    notify(&[&format!("STATUS={}", crate::model::Shown(text))]);
+    let text = crate::model::Shown(text).to_string();
+    notify(&[&format!("STATUS={}", crate::model::cut(&text, STATUS_BYTES))]);
 }
 
 fn send(address: &std::ffi::OsStr, text: &str) -> std::io::Result<()> {

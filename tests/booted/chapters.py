@@ -5,7 +5,7 @@ Each looks at `site`, fails with an exception, and may return a word about what 
 import json
 import time
 
-from installation import CONFIG, HOOK, KEEPS, ORDERS, now
+from installation import HOOK, KEEPS, ORDERS, blocks, now
 from machine import Failed, until
 
 CHAPTERS = {}
@@ -130,7 +130,7 @@ def _(site):
     expect(pids == [site.pid(unit) for unit in (DAEMON, RUNNER)], "a process was started anew")
 
 
-@item("installed", "restart: the runner serves the outlets and hooks of the new configuration too")
+@item("installed", "restart: the runner serves the outlets of the new configuration too, and its hooks go on")
 def _(site):
     pid = site.pid(RUNNER)
     site.m.run("systemd-run -q --unit=second python3 -c '\nimport socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
@@ -138,20 +138,22 @@ def _(site):
     second = '\n[syslog.second]\ntransport = "udp"\naddress = "127.0.0.1:5140"\n'
     site.configure(site.configuration() + second)
     site.m.run("systemctl restart tripline")
-    started_anew(site, RUNNER, pid)
+    follows(site)
     site.m.run("tripline test-finding")
     def sent():
         outlets = {outlet["name"]: outlet for outlet in site.status().get("outlets", [])}
         return outlets.get("syslog.second", {}).get("waiting") == 0
     until("the new outlet to be served", sent, 20)
+    expect(site.pid(RUNNER) == pid, "the runner was started anew")
 
 
 @item("installed", "kill -9 of the daemon: it is back, and ends the next session")
 def _(site):
-    pid = site.pid(DAEMON)
+    pid, runner = site.pid(DAEMON), site.pid(RUNNER)
     site.signal("KILL", DAEMON)
     started_anew(site, DAEMON, pid)
     site.intrude("luis", "5e551070000000000002")
+    expect(site.pid(RUNNER) == runner, "the runner was started anew with it")
 
 
 @item("installed", "kill -9 of the runner: it is back, and ends the next session")
@@ -196,18 +198,18 @@ print(reached("127.0.0.1"), reached("192.0.2.10"))
                "while True: s.accept()[0].close()'")
     until("the listener", lambda: site.m.code("python3 -c 'import socket; socket.create_connection((\"192.0.2.10\", 9), 1)'") == 0, 10)
     site.hook(reach)
-    site.m.run("systemctl restart tripline")
+    site.m.run(f"systemctl restart {RUNNER}")
     tried = lambda: site.m.run("tripline hooks test end-session --session x --really", check=False)
     until("a runner", lambda: site.is_active(RUNNER), 20)
     text = tried()
     expect("reached denied" in text, text.strip())
     site.drop_in(RUNNER, "IPAddressAllow=192.0.2.10")
-    site.m.run("systemctl restart tripline")
+    site.m.run(f"systemctl restart {RUNNER}")
     text = tried()
     expect("reached reached" in text, text.strip())
     site.no_drop_in(RUNNER)
     site.hook()
-    site.m.run("systemctl restart tripline")
+    site.m.run(f"systemctl restart {RUNNER}")
     follows(site)
 
 
@@ -227,13 +229,14 @@ def _(site):
     said = site.m.run("journalctl -u tripline -n 5 --no-pager -o cat")
     expect(not site.is_active(DAEMON) and "control socket" in said, said)
     site.no_drop_in(DAEMON)
-    site.drop_in(RUNNER, "NoExecPaths=/etc/tripline/hooks")
     site.m.run("systemctl restart tripline")
+    site.drop_in(RUNNER, "NoExecPaths=/etc/tripline/hooks")
+    site.m.run(f"systemctl restart {RUNNER}")
     until("a runner", lambda: site.is_active(RUNNER), 20)
     said = site.m.run("tripline hooks test end-session --session x --really", check=False)
     expect("Permission denied" in said and "tripline check" in said, said)
     site.no_drop_in(RUNNER)
-    site.m.run("systemctl restart tripline")
+    site.m.run(f"systemctl restart {RUNNER}")
     until("a runner", lambda: site.is_active(RUNNER), 20)
     said = site.m.run("tripline hooks test end-session --session x --really", check=False)
     expect("done" in said, said)
@@ -245,7 +248,7 @@ def _(site):
     return stop(site, DAEMON)
 
 
-@item("installed", "stop within five seconds while the daemon hangs")
+@item("installed", "stop within five seconds while the daemon is stopped (SIGSTOP)")
 def _(site):
     site.m.run("systemctl start tripline")
     follows(site)
@@ -413,7 +416,7 @@ def _(site):
     write(site, 20)
     site.lay_out(JOURNAL, history=False)
     site.install()
-    site.m.run("systemctl enable --now tripline-receiver.service")
+    site.m.run(blocks(site.readme, "Under systemd", "sh")[1])
     return all_read(site)
 
 
@@ -429,7 +432,10 @@ def _(site):
 def _(site):
     stop(site, RECEIVER)
     write(site, 7)
-    site.m.run("systemd-run -q --unit=portal-late.service -p ExecStop='/bin/true' sleep 1000")
+    # the portal writes until it is stopped with the machine
+    site.m.write("/run-late", site.portal.ordinary(now()) + "\n")
+    site.m.run("systemd-run -q --unit=portal.service -p ExecStop='/bin/cat /run-late' sleep 1000")
+    Written.count += 1
     site.m.reboot()
     write(site, 3)
     until("the receiver", lambda: site.is_active(RECEIVER), 20)
@@ -621,8 +627,10 @@ def _(site):
     until("systemd to know", lambda: "ledger" in site.show(DAEMON, "StatusText"), 10)
 
 
-@item("disk", "stop within five seconds while it is full, and start again")
+@item("disk", "stop within five seconds while it is full and a reload waits, and start again")
 def _(site):
+    site.m.run("systemctl reload --no-block tripline")
+    time.sleep(0.5)
     took = stop(site, DAEMON)
     site.m.run("systemctl start tripline", check=False)
     return took
@@ -687,7 +695,7 @@ def _(site):
     # as it is printed: the path of the drop-in, then its lines
     drop_in = text[text.index("/etc/systemd/system/tripline-hook-runner.service.d/"):].split("\n\n")[0].splitlines()
     site.m.write(drop_in[0].strip().rstrip(":"), "\n".join(line.strip() for line in drop_in[1:] if line.startswith("    ")) + "\n")
-    site.m.run("systemctl daemon-reload; systemctl restart tripline")
+    site.m.run(text.split("then `", 1)[1].split("`:", 1)[0] + "; systemctl restart tripline")
     text = site.m.run("tripline check", check=False)
     expect("ExecPaths" not in text, text)
     follows(site)

@@ -24,15 +24,15 @@ def now():
     return datetime.datetime.now(datetime.timezone.utc)
 
 
-def block(readme, heading, language):
-    """The first block of that language under a heading of the README."""
-    section = re.search(rf"^#+ {re.escape(heading)}$(.*?)(?=^#+ |\Z)", readme, re.M | re.S)
-    # a comment of a shell is no heading
-    section = section and readme[section.start():]
-    found = section and re.search(rf"^```{language}\n(.*?)^```", section, re.M | re.S)
+def blocks(readme, heading, language):
+    """The blocks of that language under a heading of the README."""
+    section = readme.partition(f"\n## {heading}\n")[2] or readme.partition(f"\n### {heading}\n")[2]
+    # up to the next heading; a comment of a shell is none
+    section = re.split(r"^#{2,3} [A-Z]", section, maxsplit=1, flags=re.M)[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S)
     if not found:
         raise Failed(f"the README has no block of {language} under {heading!r}")
-    return found[1]
+    return found
 
 
 class Installation:
@@ -45,7 +45,7 @@ class Installation:
 
     def example(self):
         """The README's example configuration."""
-        return block(self.readme, "A configuration", "toml")
+        return blocks(self.readme, "A configuration", "toml")[0]
 
     def lay_out(self, config, history=True):
         """The folder that the README's commands are run in, and what the configuration names."""
@@ -71,7 +71,7 @@ class Installation:
 
     def install(self):
         """Runs the README's commands, but for the one that compiles, in its order; what it says to lay in between lies there."""
-        for line in block(self.readme, "Under systemd", "sh").splitlines():
+        for line in blocks(self.readme, "Under systemd", "sh")[0].splitlines():
             if line.startswith("systemctl enable"):
                 self.lists()
                 self.hook()

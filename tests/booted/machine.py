@@ -65,10 +65,10 @@ class Machine:
 
     def __exit__(self, *_):
         if self.nspawn and self.nspawn.poll() is None:
-            self.run("systemctl poweroff", check=False)
             try:
+                self.run("systemctl poweroff", check=False)
                 self.nspawn.wait(30)
-            except subprocess.TimeoutExpired:
+            except (Failed, subprocess.TimeoutExpired):
                 pass
         self._remove()
 
@@ -100,21 +100,27 @@ class Machine:
              *(f"--bind-ro={source}:{target}" for source, target in self.binds)],
             env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, stdin=subprocess.DEVNULL,
             stdout=open(self.dir / "console", "ab"), stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
-        for _ in range(200):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             if self.nspawn.poll() is not None:
+                # it ends at once where it has not the right
                 raise CannotBoot(f"systemd-nspawn: {self.console()[-500:].strip()}")
             if self._init() and self.run("systemctl is-system-running", check=False).strip() in ("running", "degraded"):
                 return
             time.sleep(0.05)
-        raise CannotBoot(f"it does not come up within 10 s: {self.console()[-500:].strip()}")
+        raise Failed(f"it does not come up within {PATIENCE} s: {self.console()[-500:].strip()}")
 
     def _init(self):
-        """The number of the machine's first process, seen from outside."""
+        """The number of the machine's first process, seen from outside; nothing while there is none. What nspawn starts before it
+        is in our own namespaces, where no command of a test may run."""
         try:
-            children = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
+            for child in pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split():
+                is_ours = os.readlink(f"/proc/{child}/ns/pid") == os.readlink("/proc/self/ns/pid")
+                if not is_ours and pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return child
         except OSError:
-            return None
-        return children[0] if children else None
+            pass
+        return None
 
     def console(self):
         """What it printed while it booted."""
@@ -122,7 +128,10 @@ class Machine:
 
     def command(self, script, user=None):
         """The words that run a script in the machine, as root or as `user`."""
-        enter = ["nsenter", "-t", self._init() or "0", "-m", "-u", "-i", "-n", "-p", "-C", "--",
+        init = self._init()
+        if not init:
+            raise Failed("the machine is not up")
+        enter = ["nsenter", "-t", init, "-m", "-u", "-i", "-n", "-p", "-C", "--",
                  "setpriv", f"--bounding-set={FORBIDDEN}", "--inh-caps=-all", "--",
                  "env", "-i", f"PATH={PATH}", "LANG=C.UTF-8"]
         if user:
@@ -145,7 +154,10 @@ class Machine:
 
     def path(self, path):
         """A path of the machine, seen from outside. Nothing that a unit mounts can be seen there."""
-        return self.root / path.lstrip("/")
+        at = self.root / path.lstrip("/")
+        if not os.path.realpath(at).startswith(os.path.realpath(self.root)):
+            raise Failed(f"{path} leads out of the machine")
+        return at
 
     def write(self, path, text, mode=0o644):
         """Writes a file, with the folders above it."""

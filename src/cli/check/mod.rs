@@ -14,6 +14,7 @@ use std::path::Path;
 
 /// Reads and compiles everything that the configuration names, and says what each trail can't show.
 pub fn run(path: &Path) -> Result<Exit, Failure> {
+    super::show::ends_with_a_verdict();
     let config = Config::read(path)?;
     let keys = Keys::throw_away().map_err(Failure::new)?;
     let rules = config.rules(keys.secrets())?;
@@ -61,7 +62,13 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
 /// Says what the installed units keep from working, and what mends it.
 fn units(config: &Config) -> Result<bool, Failure> {
     let compared = sandbox::compare(Path::new("/"), config).map_err(|e| Failure::new(format!("reading units: {e}")))?;
-    let Some(sandbox::Compared { faults, drop_ins, commands }) = compared else { return Ok(true) };
+    let sandbox::Compared { faults, drop_ins, commands } = match compared {
+        Ok(compared) => compared,
+        Err(why) => {
+            say!("units: not compared, for {why}");
+            return Ok(true);
+        }
+    };
     if !rustix::process::geteuid().is_root() {
         say!("units: what their users may read was not looked at: run it as root for that");
     }
@@ -79,10 +86,7 @@ fn units(config: &Config) -> Result<bool, Failure> {
         }
     }
     if !drop_ins.is_empty() {
-        say!(
-            "\nwrite these drop-ins, then `systemctl daemon-reload && systemctl restart {}`:",
-            restarts(drop_ins.keys())
-        );
+        say!("\nwrite these drop-ins, then `systemctl daemon-reload && {}`:", restarts(drop_ins.keys()));
     }
     for (unit, (section, lines)) in drop_ins {
         say!("\n/etc/systemd/system/{unit}.d/tripline-check.conf:\n    {section}");
@@ -94,12 +98,17 @@ fn units(config: &Config) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// What is to be restarted for drop-ins of these units: the runner goes with the daemon.
+/// How the units of these drop-ins are started anew.
 fn restarts<'a>(units: impl Iterator<Item = &'a String>) -> String {
-    let mut named: Vec<&str> = units.map(|unit| unit.trim_end_matches(".service")).collect();
-    named.retain(|unit| *unit != "tripline-hook-runner" && *unit != "tripline");
-    named.push("tripline");
-    named.join(" ")
+    let units: Vec<&str> = units.map(String::as_str).collect();
+    match units.contains(&"tripline-receiver.socket") {
+        // systemd refuses the socket beside a service that runs
+        true => format!(
+            "systemctl stop tripline-receiver.service && systemctl restart {} tripline-receiver.service",
+            units.join(" ")
+        ),
+        false => format!("systemctl restart {}", units.join(" ")),
+    }
 }
 
 /// Says what the configuration changes of the policies.

@@ -30,21 +30,26 @@ pub struct Compared {
     pub commands: Vec<String>,
 }
 
-/// Compares; nothing where the daemon's unit is not installed below `root`, or runs another configuration.
+/// Compares the configuration with the units below `root`. `Err` of the inner result says why there is nothing to compare it with.
 ///
 /// # Errors
 /// A unit can't be read.
-pub fn compare(root: &Path, config: &Config) -> std::io::Result<Option<Compared>> {
-    let Some(daemon) = Unit::read(root, DAEMON)? else { return Ok(None) };
+pub fn compare(root: &Path, config: &Config) -> std::io::Result<Result<Compared, &'static str>> {
+    let Some(daemon) = Unit::read(root, DAEMON)? else { return Ok(Err("tripline.service is not installed")) };
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if !daemon.words("ExecStart").iter().any(|word| real(Path::new(word)) == real(&config.path)) {
-        return Ok(None);
+    let plain = |word: &&str| word.trim_matches(['"', '\'']).rsplit('=').next().map(PathBuf::from);
+    let mut named: Vec<PathBuf> = daemon.words("ExecStart").iter().filter_map(plain).collect();
+    if !named.iter().any(|word| word.extension().is_some_and(|e| e == "toml")) {
+        named.push(super::super::DEFAULT_CONFIG.into());
+    }
+    if !named.iter().any(|word| real(word) == real(&config.path)) {
+        return Ok(Err("tripline.service runs another configuration"));
     }
     let mut compared = Compared::default();
     compared.daemon(root, config, &daemon);
     compared.runner(root, config, &daemon)?;
     compared.receiver(root, config)?;
-    Ok(Some(compared))
+    Ok(Ok(compared))
 }
 
 impl Compared {
@@ -87,22 +92,25 @@ impl Compared {
         }
         for trail in written.trail.iter().filter(|trail| trail.receive.is_empty()) {
             let what = format!("trail {}", trail.name);
-            for path in &trail.paths {
-                // up to its first wildcard
-                let fixed = path.split(['*', '?', '[']).next().unwrap_or_default();
-                self.sees(unit, &what, Path::new(fixed));
-            }
+            let folders = trail.paths.iter().map(|path| folder(path));
+            folders.for_each(|folder| self.sees(unit, &what, &folder));
             let paths = trail.paths.clone();
             let opened = as_user(unit, move || crate::source::head(&paths, 1).map(drop).map_err(|e| e.to_string()));
-            if let Some(Err(why)) = opened {
-                let user = unit.value("User").unwrap_or("root");
+            if let (Some(Err(why)), Some(path)) = (opened, trail.paths.first()) {
+                let (user, folder) = (unit.value("User").unwrap_or("root"), folder(path));
+                let folder = folder.display();
                 self.command(
-                    format!(
-                        "setfacl -m u:{user}:rX FOLDER; setfacl -d -m u:{user}:r FOLDER; setfacl -m u:{user}:r FILE"
-                    ),
+                    format!("setfacl -m u:{user}:rX {folder} && setfacl -d -m u:{user}:r {folder} && setfacl -m u:{user}:r {path}"),
                     format!("{what}: as user {user}: {why}"),
                 );
             }
+        }
+        let enrich = &written.enrich;
+        let named =
+            enrich.databases.iter().chain(&enrich.network_lists).chain(&enrich.directory).chain(&enrich.watch_list);
+        for path in named.chain(&written.policies_dir).chain([&config.path]) {
+            self.sees(unit, "the configuration", path);
+            self.opens(unit, "the configuration", path);
         }
     }
 
@@ -137,18 +145,41 @@ impl Compared {
     }
 
     fn writes(&mut self, unit: &Unit, what: &str, path: &Path) {
-        if !unit.may_write(path) {
-            let line = format!("ReadWritePaths={}", path.display());
-            self.line(unit.name(), line, format!("{what}: {} may not write {}", unit.name(), path.display()));
-        } else if !unit.may_see(path) {
-            self.fault(format!("{what}: {} does not see {}: choose another place", unit.name(), path.display()));
+        let (name, shown) = (unit.name(), path.display());
+        if !unit.may_see(path) {
+            return self.fault(format!("{what}: {name} does not see {shown}: choose another place"));
+        }
+        if unit.may_write(path) {
+            return;
+        }
+        self.line(name, format!("ReadWritePaths={shown}"), format!("{what}: {name} may not write {shown}"));
+        let user = unit.value("User").unwrap_or("root");
+        if !path.exists() {
+            // a unit does not start where a folder that it may write is not there
+            self.commands.push(format!("install -d -m 0700 -o {user} -g {user} {shown}"));
         }
     }
 
     fn sees(&mut self, unit: &Unit, what: &str, path: &Path) {
-        if !unit.may_see(path) {
-            let line = format!("BindReadOnlyPaths={}", path.display());
-            self.line(unit.name(), line, format!("{what}: {} does not see {}", unit.name(), path.display()));
+        if unit.may_see(path) {
+            return;
+        }
+        let name = unit.name();
+        // a file that is bound alone stays the one that it was when the unit started, whatever takes its name
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+        let fault = format!("{what}: {name} does not see {}", path.display());
+        if !folder.exists() {
+            return self.fault(format!("{fault}: choose another place"));
+        }
+        let bind = format!("BindReadOnlyPaths={}", folder.display());
+        if unit.hides_home(path) {
+            self.line(name, "ProtectHome=tmpfs", fault.clone());
+            self.line(name, bind, fault);
+            self.faults.dedup();
+        } else if unit.is_inaccessible(path) {
+            self.fault(format!("{fault}, and no drop-in opens what is in InaccessiblePaths=: choose another place"));
+        } else {
+            self.line(name, bind, fault);
         }
     }
 
@@ -216,7 +247,12 @@ impl Compared {
             self.opens(unit, what, path);
         }
         for name in needs.credentials.iter().filter(|name| !unit.has_credential(name)) {
-            let line = format!("LoadCredential={name}:/etc/tripline/keys/{name}");
+            let file = format!("/etc/tripline/keys/{name}");
+            if !Path::new(&file).exists() {
+                // the unit does not start without it
+                self.commands.push(format!("install -m 0400 FILE-WITH-THE-SECRET {file}"));
+            }
+            let line = format!("LoadCredential={name}:{file}");
             self.line(unit.name(), line, format!("{what}: {} is not handed the credential {name}", unit.name()));
         }
         for host in &needs.reaches {
@@ -225,6 +261,10 @@ impl Compared {
     }
 
     fn opens(&mut self, unit: &Unit, what: &str, path: &Path) {
+        use std::os::unix::fs::FileTypeExt;
+        if std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
+            return;
+        }
         let file = path.to_owned();
         let opened = as_user(unit, move || std::fs::File::open(file).map(drop).map_err(|e| e.to_string()));
         if let Some(Err(why)) = opened {
@@ -280,7 +320,7 @@ impl Compared {
                         );
                     }
                     if at.port() < PRIVILEGED_PORTS {
-                        self.enabled(root, RECEIVER_LISTENS);
+                        self.receiver_socket(root);
                     }
                     if !at.ip().is_loopback() && !unit.reaches_others() {
                         let line = "#IPAddressAllow= the addresses or networks of those who send";
@@ -288,7 +328,13 @@ impl Compared {
                     }
                 }
                 Address::UnixDatagram(path) | Address::Lines(path) => {
-                    self.writes(&unit, &what, path.parent().unwrap_or(Path::new("/")));
+                    let folder = path.parent().unwrap_or(Path::new("/"));
+                    if !unit.may_write(folder) || !unit.may_see(folder) {
+                        let made = unit.value("RuntimeDirectory").unwrap_or("tripline-receiver");
+                        self.fault(format!(
+                            "{what}: {RECEIVER} makes its sockets below /run/{made}: choose a path there"
+                        ));
+                    }
                 }
                 Address::Journal(_) if !unit.words("SupplementaryGroups").contains(&"systemd-journal") => {
                     self.line(
@@ -302,6 +348,24 @@ impl Compared {
         }
         Ok(())
     }
+}
+
+impl Compared {
+    /// The receiver's socket unit has to be started before its service: systemd refuses it beside one that runs.
+    fn receiver_socket(&mut self, root: &Path) {
+        let before = self.commands.len();
+        self.enabled(root, RECEIVER_LISTENS);
+        if self.commands.len() > before {
+            self.commands.insert(before, format!("systemctl stop {RECEIVER}"));
+            self.commands.push(format!("systemctl start {RECEIVER}"));
+        }
+    }
+}
+
+/// The folder of a trail's path: what stands before its first wildcard, up to the last slash.
+fn folder(path: &str) -> PathBuf {
+    let fixed = path.split(['*', '?', '[']).next().unwrap_or_default();
+    PathBuf::from(fixed.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder }))
 }
 
 /// The interpreter of a script.

@@ -3,14 +3,20 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Where units lie; what stands first wins.
-const FOLDERS: [&str; 5] = [
+/// Where units lie; what stands first wins. `control` is what `systemctl set-property` writes.
+const FOLDERS: [&str; 7] = [
+    "etc/systemd/system.control",
+    "run/systemd/system.control",
     "etc/systemd/system",
     "run/systemd/system",
     "usr/local/lib/systemd/system",
     "usr/lib/systemd/system",
     "lib/systemd/system",
 ];
+/// Folders of people.
+const HOME: [&str; 3] = ["/home", "/root", "/run/user"];
+/// Folders of files that do not last.
+const TMP: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// A unit with its drop-ins.
 #[derive(Debug)]
@@ -99,25 +105,50 @@ impl Unit {
 
     /// Whether its processes see that path at all.
     pub fn may_see(&self, path: &Path) -> bool {
-        let open = longest(&self.writable(), path).max(longest(&self.paths("BindReadOnlyPaths"), path));
-        let hidden =
-            longest(&self.paths("InaccessiblePaths"), path).max(longest(&self.paths("TemporaryFileSystem"), path));
-        let home = ["/home", "/root", "/run/user"].map(PathBuf::from);
-        let tmp = ["/tmp", "/var/tmp"].map(PathBuf::from);
-        let of_home =
-            longest(&home, path).filter(|_| self.value("ProtectHome").is_some_and(|v| v != "no" && v != "read-only"));
-        let of_tmp = longest(&tmp, path).filter(|_| self.is_yes("PrivateTmp"));
-        hidden.max(of_home).max(of_tmp) <= open
+        // nothing that lies in there can be opened again: systemd.exec(5)
+        if self.is_inaccessible(path) || self.hides_home(path) {
+            return false;
+        }
+        let mut covered = self.paths("TemporaryFileSystem");
+        if self.has_own_tmp() {
+            covered.extend(TMP.map(PathBuf::from));
+        }
+        if self.value("ProtectHome") == Some("tmpfs") {
+            covered.extend(HOME.map(PathBuf::from));
+        }
+        longest(&covered, path) <= longest(&self.laid_over(), path)
+    }
+
+    /// Whether that path lies in what is made inaccessible.
+    pub fn is_inaccessible(&self, path: &Path) -> bool {
+        longest(&self.paths("InaccessiblePaths"), path).is_some()
+    }
+
+    /// Whether that path lies in a folder of people, and those can't be seen.
+    pub fn hides_home(&self, path: &Path) -> bool {
+        let hidden = self.value("ProtectHome").is_some_and(|value| ["yes", "true", "on", "1"].contains(&value));
+        hidden && longest(&HOME.map(PathBuf::from), path).is_some()
+    }
+
+    /// Whether its `/tmp` is its own: it may write there, and nobody else sees it.
+    fn has_own_tmp(&self) -> bool {
+        self.is_yes("PrivateTmp") || self.value("PrivateTmp") == Some("disconnected")
     }
 
     /// Whether its processes may change that path, as far as the unit says.
     pub fn may_write(&self, path: &Path) -> bool {
-        self.value("ProtectSystem") != Some("strict") || longest(&self.writable(), path).is_some()
+        let mut open = self.paths("ReadWritePaths");
+        open.extend(self.laid_over());
+        if self.has_own_tmp() {
+            open.extend(TMP.map(PathBuf::from));
+        }
+        self.value("ProtectSystem") != Some("strict") || longest(&open, path).is_some()
     }
 
-    fn writable(&self) -> Vec<PathBuf> {
-        let mut paths = self.paths("ReadWritePaths");
-        paths.extend(self.paths("BindPaths"));
+    /// What is bound into its view, and the folders that systemd makes for it.
+    fn laid_over(&self) -> Vec<PathBuf> {
+        let mut paths = self.paths("BindPaths");
+        paths.extend(self.paths("BindReadOnlyPaths"));
         for (setting, base) in [
             ("StateDirectory", "/var/lib"),
             ("LogsDirectory", "/var/log"),
@@ -236,7 +267,7 @@ mod tests {
     fn the_deepest_path_decides_and_an_empty_value_begins_anew() {
         let unit = unit(
             "[Service]\nNoExecPaths=/\nExecPaths=/usr -/etc/hooks\nNoExecPaths=/usr/share\nProtectSystem=strict\nProtectHome=yes\n\
-             PrivateTmp=yes\nInaccessiblePaths=-/var/log\nStateDirectory=x\nReadWritePaths=/var/log/x /run/user/x\n\
+             PrivateTmp=yes\nInaccessiblePaths=-/var/log\nStateDirectory=x\nReadWritePaths=/var/log/x /srv/x\n\
              IPAddressDeny=any\nIPAddressAllow=localhost\nLoadCredential=key:/etc/key\n",
             &[(
                 "etc/systemd/system/x.service.d/1.conf",
@@ -248,15 +279,15 @@ mod tests {
             assert_eq!(unit.may_execute(Path::new(path)), may, "{path}");
         }
         for (path, may) in
-            [("/var/lib/x/ledger", true), ("/var/lib/xy", false), ("/var/log/x/a", true), ("/srv", false)]
+            [("/var/lib/x/ledger", true), ("/var/lib/xy", false), ("/srv/x/a", true), ("/srv", false), ("/tmp/a", true)]
         {
             assert_eq!(unit.may_write(Path::new(path)), may, "{path}");
         }
         for (path, may) in [
             ("/var/log/y", false),
-            ("/var/log/x/a", true),
+            // what is inaccessible is not opened again further in
+            ("/var/log/x/a", false),
             ("/run/user/y", false),
-            ("/run/user/x/a", true),
             ("/tmp/a", false),
             ("/srv", true),
         ] {

@@ -76,6 +76,7 @@ impl Report {
 
 /// Drills.
 pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
+    super::show::ends_with_a_verdict();
     let chosen = chosen(&args.scenarios)?;
     if args.scenarios.iter().any(|name| name == "list") {
         for s in ALL.iter() {

@@ -4,8 +4,8 @@
 //! own descriptor: nothing that is put in the way of the path can lead elsewhere.
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::Purpose;
-use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
+use crate::respond::needs::Needs;
 use crate::respond::template::Template;
 use crate::respond::wire::Ending;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};

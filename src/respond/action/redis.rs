@@ -5,8 +5,8 @@
 use super::resp::{Client, Value};
 use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::{Purpose, Shown};
-use crate::respond::needs::Needs;
 use crate::respond::document::HookDocument;
+use crate::respond::needs::Needs;
 use crate::respond::net::stream::{Place, Stream, unconnected};
 use crate::respond::net::trust::Trust;
 use crate::respond::secret::{Secret, Source};
