@@ -296,7 +296,7 @@ def _(site):
 @item("hooks", "stop within five seconds while a hook runs")
 def _(site):
     site.hook("#!/bin/sh\nsleep 2\n" + KEEPS.split("\n", 1)[1])
-    site.m.run("systemctl restart tripline")
+    site.m.run(f"systemctl restart {RUNNER}")
     follows(site)
     site.append(site.portal.intrusion(now(), "yuki", "5e551070000000000005"))
     ordered(site, "yuki", "started")
