@@ -81,6 +81,33 @@ closed!(
 );
 
 closed!(
+    /// Why a login or a second factor was refused, as far as detection tells reasons apart. Ours: OCSF `status_detail` is the product's
+    /// own text.
+    Cause {
+        /// The password was wrong.
+        WrongPassword = "wrong_password",
+        /// There is nobody of that name.
+        UnknownUser = "unknown_user",
+        /// The account was locked by wrong passwords before.
+        Locked = "locked",
+        /// The second factor was wrong: a mistyped code, another key.
+        WrongFactor = "wrong_factor",
+        /// The owner of the second factor said no, or reported fraud.
+        FactorRefused = "factor_refused",
+        /// The owner of the second factor did not answer in time.
+        FactorUnanswered = "factor_unanswered",
+        /// Nothing was refused: the sign-in goes on with a prompt, a second factor, an enrolment. Its outcome is `unknown`.
+        Unfinished = "unfinished",
+        /// A session, token or code was past its time: somebody who was signed in has to sign in again.
+        Expired = "expired",
+        /// A policy refuses it, whatever the password: a place, a device, a disabled account.
+        Forbidden = "forbidden",
+        /// None of the above.
+        Other = "other",
+    }
+);
+
+closed!(
     /// What kind of actor. OCSF `actor.user.type`.
     ActorKind {
         /// A member of staff.
@@ -291,6 +318,8 @@ pub struct Event {
     pub outcome: Outcome,
     /// Why, in the trail's own word. OCSF `status_detail`.
     pub reason: Option<Text>,
+    /// Why it was refused, in ours. `status_cause` (ours).
+    pub cause: Option<Cause>,
     /// The product's own name for the act. OCSF `metadata.event_code`.
     pub code: Option<Text>,
     /// The number that the product's own counter gave the record: each is one more than the one before. OCSF `metadata.sequence`.
@@ -331,6 +360,7 @@ impl Event {
             activity: Activity::Other,
             outcome: Outcome::Unknown,
             reason: None,
+            cause: None,
             code: None,
             sequence: None,
             actor: None,
@@ -404,6 +434,7 @@ fields! {
     Activity = "activity_name" => |e| e.activity.name();
     Outcome = "status" => |e| e.outcome.name();
     Reason = "status_detail" => |e| e.reason.as_deref();
+    Cause = "status_cause" => |e| e.cause.map(Cause::name);
     Code = "metadata.event_code" => |e| e.code.as_deref();
     Sender = "metadata.loggers.name" => |e| e.evidence.sender.as_deref();
     Sequence = "metadata.sequence" => |e| e.sequence.map(saturate);

@@ -13,7 +13,8 @@ pub mod silence;
 pub mod time;
 
 pub use event::{
-    Activity, Actor, ActorKind, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value, Vouched,
+    Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value,
+    Vouched,
 };
 pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};

@@ -1,7 +1,7 @@
 //! Text of a raw field -> the typed field of an event. What does not fit the type leaves the field as it was.
 use super::coerce;
 use crate::model::limits::FIELD_BYTES;
-use crate::model::{Actor, ActorKind, Event, Export, Field, Http, Outcome, Session, Text, Vouched};
+use crate::model::{Actor, ActorKind, Cause, Event, Export, Field, Http, Outcome, Session, Text, Vouched};
 
 /// Whether profiles fill this field (the rest is for the enrichment, or is what the event is).
 pub(super) fn may_fill(field: Field) -> bool {
@@ -10,6 +10,7 @@ pub(super) fn may_fill(field: Field) -> bool {
         field,
         Outcome
             | Reason
+            | Cause
             | Code
             | Sequence
             | ActorName
@@ -56,6 +57,7 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
     match field {
         Field::Outcome => event.outcome = Outcome::from_name(value).unwrap_or(event.outcome),
         Field::Reason => event.reason = Some(text(value)),
+        Field::Cause => event.cause = Cause::from_name(value).or(event.cause),
         Field::Code => event.code = Some(text(value)),
         Field::Sequence => set(coerce::count(value), |n| event.sequence = Some(n)),
         Field::ActorName => actor(event).name = text(value),
@@ -72,7 +74,7 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
                 session.vouched = who;
             }
         }
-        Field::Ip => event.origin.ip = coerce::address(value).or(event.origin.ip),
+        Field::Ip => event.origin.ip = coerce::client(value).or(event.origin.ip),
         Field::UserAgent => event.origin.user_agent = Some(text(value)),
         Field::Customer => event.customer = Some(text(value)),
         Field::Target => event.target = Some(text(value)),
@@ -97,7 +99,14 @@ fn set<T>(value: Option<T>, put: impl FnOnce(T)) {
 }
 
 /// An actor needs a name: its id stands in where the trail has none; without either there is no actor.
-pub(super) fn settle_actor(event: &mut Event) {
+/// Its name is taken in small letters where its product compares names so.
+pub(super) fn settle_actor(event: &mut Event, lower: bool) {
+    if let Some(actor) = &mut event.actor
+        && lower
+        && actor.name.chars().any(char::is_uppercase)
+    {
+        actor.name = text(&actor.name.to_lowercase());
+    }
     if let Some(actor) = &mut event.actor
         && actor.name.is_empty()
     {

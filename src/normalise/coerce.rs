@@ -48,15 +48,28 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     bare.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
-/// The first address of a list that is not of a private network; else the first address of all.
-pub(super) fn first_public(text: &str) -> Option<&str> {
-    let parts = || text.split(',').map(str::trim).filter(|part| address(part).is_some());
-    parts().find(|part| address(part).is_some_and(is_public)).or_else(|| parts().next())
+/// Where a request came from by a list of addresses as proxies write it (`X-Forwarded-For`, `Forwarded`, a JSON array of them):
+/// read from the right, the first that is no private network's, since what stands further left the client may have written
+/// itself; where all are private, the leftmost.
+pub(super) fn client(text: &str) -> Option<IpAddr> {
+    if let Some(ip) = address(text) {
+        return Some(ip);
+    }
+    let apart = |c: char| matches!(c, ',' | ';' | ' ' | '"') || c.is_control();
+    let parts = || {
+        let inner = text.strip_prefix("[\"").and_then(|t| t.strip_suffix("\"]")).unwrap_or(text);
+        inner.split(apart).map(|part| part.strip_prefix("for=").unwrap_or(part)).filter_map(address)
+    };
+    parts().rfind(|ip| is_public(*ip)).or_else(|| parts().next())
 }
 
 fn is_public(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => !(ip.is_private() || ip.is_loopback() || ip.is_link_local()),
+        IpAddr::V4(ip) => {
+            // 100.64.0.0/10 (RFC 6598) is what load balancers of clouds have among themselves
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared)
+        }
         IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
     }
 }

@@ -4,8 +4,8 @@ use super::getter::{Conditions, Getter, Names};
 use super::pattern::Pattern;
 use super::stamp::Notation;
 use super::written::{self, OneOrMore};
-use crate::decode::{Format, Plan, Wish};
-use crate::model::{Activity, Field, Outcome, Vouched};
+use crate::decode::{Format, Plan, Record, Wish};
+use crate::model::{Activity, ActorKind, Cause, Field, Outcome, Vouched};
 use crate::source::csv::HeaderNames;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +22,15 @@ pub(super) struct Profile {
     pub header_names: Option<Arc<HeaderNames>>,
     pub zone: TimeZone,
     pub id: Vec<Getter>,
+    pub id_with: Vec<Getter>,
+    /// Names of people are taken in small letters.
+    pub lower_names: bool,
     pub vouched: Vouched,
     pub recognise: Vec<Conditions>,
     pub time: Vec<(Vec<Getter>, Notation)>,
     pub fields: Vec<(Field, Vec<Getter>)>,
-    pub outcome: Option<Outcomes>,
+    pub outcome: Option<Words<Outcome>>,
+    pub cause: Option<Words<Cause>>,
     pub activity: Vec<Rule>,
     pub adjust: Vec<(Conditions, Setters)>,
     pub estimate: Option<written::Estimate>,
@@ -34,6 +38,8 @@ pub(super) struct Profile {
     /// The cells of the raw fields that policies want.
     pub wanted: Vec<usize>,
     pub provides: BTreeSet<Field>,
+    /// The values that the fields of a closed vocabulary can have.
+    pub values: BTreeMap<Field, BTreeSet<&'static str>>,
 }
 
 pub(super) struct Rule {
@@ -42,12 +48,32 @@ pub(super) struct Rule {
     pub set: Setters,
 }
 
-pub(super) struct Outcomes {
+/// What the product's words for something mean.
+pub(super) struct Words<T> {
     pub from: Vec<Getter>,
-    pub success: Vec<Pattern>,
-    pub failure: Vec<Pattern>,
-    pub otherwise: Outcome,
-    pub absent: Outcome,
+    /// The weightiest first, so that the first that fits is meant.
+    patterns: Vec<(Pattern, T)>,
+    otherwise: T,
+    absent: Option<T>,
+}
+
+impl<T: Copy> Words<T> {
+    fn new(from: Vec<Getter>, mut patterns: Vec<(Pattern, T)>, otherwise: T, absent: Option<T>) -> Words<T> {
+        patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
+        Words { from, patterns, otherwise, absent }
+    }
+
+    /// What a record says; nothing where it says nothing.
+    pub fn of(&self, record: &Record<'_>) -> Option<T> {
+        let Some(value) = super::getter::first(&self.from, record) else { return self.absent };
+        let meant = self.patterns.iter().find(|(pattern, _)| pattern.fits_any_case(&value));
+        Some(meant.map_or(self.otherwise, |(_, meaning)| *meaning))
+    }
+
+    /// All that it can say.
+    fn all(&self) -> impl Iterator<Item = T> {
+        self.patterns.iter().map(|(_, meaning)| *meaning).chain([self.otherwise]).chain(self.absent)
+    }
 }
 
 pub(super) type Setters = Vec<(Field, Vec<Part>)>;
@@ -127,17 +153,25 @@ impl Compiler {
         }
         let zone = about("zone", zone(written.zone.as_deref()))?;
         let id = self.getters(&written.id)?;
+        let id_with = self.getters(&written.id_with)?;
         let recognise = written
             .recognise
             .iter()
-            .map(|when| about("[[recognise]]", Conditions::new(when, &mut self.names, &mut Vec::new())))
+            .map(|when| {
+                let compiled = Conditions::new(when, &BTreeMap::new(), &mut self.names, &mut Vec::new());
+                about("[[recognise]]", compiled)
+            })
             .collect::<Result<_, _>>()?;
         let time =
             written.time.iter().map(|t| Ok((self.getters(&t.from)?, t.notation))).collect::<Result<_, Mistake>>()?;
         let fields = self.fields(&written.fields)?;
         let outcome = written.outcome.as_ref().map(|o| self.outcome(o)).transpose()?;
-        let activity = written.activity.iter().map(|rule| self.rule(rule)).collect::<Result<_, _>>()?;
-        let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set)).collect::<Result<_, _>>()?;
+        let cause = written.cause.as_ref().map(|c| self.cause(c)).transpose()?;
+        let activity = written.activity.iter().map(|rule| self.rule(rule, &written.fields));
+        let activity = activity.collect::<Result<_, _>>()?;
+        let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set, &written.fields));
+        let adjust = adjust.collect::<Result<_, _>>()?;
+        let values = values(&written, outcome.as_ref(), cause.as_ref());
         let secret_keys = secret_keys(&written);
         let wanted = raw_fields.iter().map(|name| self.names.cell(name)).collect();
         let wish = Wish {
@@ -161,17 +195,21 @@ impl Compiler {
             header_names,
             zone,
             id,
+            id_with,
+            lower_names: written.names == written::Spelling::AnyCase,
             vouched: written.session_vouched_by.unwrap_or(Vouched::Client),
             recognise,
             time,
             fields,
             outcome,
+            cause,
             activity,
             adjust,
             estimate: written.estimate,
             secret_keys,
             wanted,
             provides: self.provides,
+            values,
         })
     }
 
@@ -195,31 +233,43 @@ impl Compiler {
         Ok(field)
     }
 
-    fn outcome(&mut self, written: &written::Outcome) -> Result<Outcomes, Mistake> {
-        let patterns = |texts: &[String]| {
-            texts.iter().map(|t| about(t, Pattern::new(t, &mut Vec::new()))).collect::<Result<Vec<_>, _>>()
-        };
+    fn outcome(&mut self, written: &written::Outcome) -> Result<Words<Outcome>, Mistake> {
+        let lists = [
+            (Outcome::Failure, &written.failure),
+            (Outcome::Unknown, &written.unknown),
+            (Outcome::Success, &written.success),
+        ];
         let named = |text: &Option<String>| match text {
             None => Ok(Outcome::Unknown),
             Some(text) => Outcome::from_name(text)
                 .ok_or_else(|| (text.clone(), format!("{text:?} is no outcome: success, failure, unknown"))),
         };
         self.provides.insert(Field::Outcome);
-        Ok(Outcomes {
-            from: self.getters(&written.from)?,
-            success: patterns(&written.success)?,
-            failure: patterns(&written.failure)?,
-            otherwise: named(&written.otherwise)?,
-            absent: named(&written.absent)?,
-        })
+        let (otherwise, absent) = (named(&written.otherwise)?, named(&written.absent)?);
+        Ok(Words::new(self.getters(&written.from)?, patterns(lists.into_iter())?, otherwise, Some(absent)))
     }
 
-    fn rule(&mut self, written: &written::Rule) -> Result<Rule, Mistake> {
+    fn cause(&mut self, written: &written::Cause) -> Result<Words<Cause>, Mistake> {
+        let named = |text: &String| {
+            Cause::from_name(text).ok_or_else(|| {
+                let known: Vec<_> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+                (text.clone(), format!("{text:?} is no cause; there are {}", known.join(", ")))
+            })
+        };
+        let lists = written.patterns.iter().map(|(name, list)| Ok((named(name)?, list)));
+        let lists = lists.collect::<Result<Vec<_>, Mistake>>()?;
+        let otherwise = written.otherwise.as_ref().map(named).transpose()?.unwrap_or(Cause::Other);
+        let absent = written.absent.as_ref().map(named).transpose()?;
+        self.provides.insert(Field::Cause);
+        Ok(Words::new(self.getters(&written.from)?, patterns(lists.into_iter())?, otherwise, absent))
+    }
+
+    fn rule(&mut self, written: &written::Rule, fields: &BTreeMap<String, OneOrMore>) -> Result<Rule, Mistake> {
         let is = Activity::from_name(&written.is).ok_or_else(|| {
             let known: Vec<_> = Activity::ALL.iter().map(|a| a.name()).collect();
             (written.is.clone(), format!("{:?} is no activity; there are {}", written.is, known.join(", ")))
         })?;
-        let (when, set) = self.conditional(&written.when, &written.set)?;
+        let (when, set) = self.conditional(&written.when, &written.set, fields)?;
         Ok(Rule { when, is, set })
     }
 
@@ -227,10 +277,12 @@ impl Compiler {
         &mut self,
         when: &written::When,
         set: &BTreeMap<String, String>,
+        fields: &BTreeMap<String, OneOrMore>,
     ) -> Result<(Conditions, Setters), Mistake> {
         let first = when.keys().next().cloned().unwrap_or_default();
         let mut captures = Vec::new();
-        let when = about(&first, Conditions::new(when, &mut self.names, &mut captures))?;
+        one_spelling(when, fields)?;
+        let when = about(&first, Conditions::new(when, fields, &mut self.names, &mut captures))?;
         let set = set
             .iter()
             .map(|(path, text)| Ok((self.field(path)?, about(text, self.parts(text, &captures))?)))
@@ -257,6 +309,69 @@ impl Compiler {
         }
         Ok(parts)
     }
+}
+
+/// Refuses a condition on one spelling of a field that has more: where the product writes another one, it would be blind.
+fn one_spelling(when: &written::When, fields: &BTreeMap<String, OneOrMore>) -> Result<(), Mistake> {
+    // whether one is there tells forms of records apart
+    for raw in when.iter().filter(|(_, test)| !matches!(test, written::Match::Present(_))).map(|(raw, _)| raw) {
+        let of = fields.iter().find(|(_, list)| list.as_slice().len() > 1 && list.as_slice().contains(raw));
+        if let Some((path, list)) = of {
+            let others = list.as_slice().iter().filter(|other| *other != raw).cloned().collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "{raw:?} is also written {others}: name the field, {path:?}, which is read under all of them, or write \"raw:{raw}\" if it alone is meant"
+            );
+            return Err((raw.clone(), message));
+        }
+    }
+    Ok(())
+}
+
+/// Compiled patterns with what each means.
+fn patterns<'t, T: Copy>(lists: impl Iterator<Item = (T, &'t Vec<String>)>) -> Result<Vec<(Pattern, T)>, Mistake> {
+    let one = |(meaning, text): (T, &String)| Ok((about(text, Pattern::new(text, &mut Vec::new()))?, meaning));
+    lists.flat_map(|(meaning, list)| list.iter().map(move |text| (meaning, text))).map(one).collect()
+}
+
+/// The values that the fields of a closed vocabulary can have in events of a profile: from what its tables map to, and what its rules
+/// set to a constant. A field that is copied from the record can have any.
+fn values(
+    written: &written::Profile,
+    outcome: Option<&Words<Outcome>>,
+    cause: Option<&Words<Cause>>,
+) -> BTreeMap<Field, BTreeSet<&'static str>> {
+    let mut values: BTreeMap<Field, BTreeSet<&'static str>> = BTreeMap::new();
+    let activities = written.activity.iter().filter_map(|rule| Activity::from_name(&rule.is));
+    let mut activities: BTreeSet<_> = activities.map(Activity::name).collect();
+    if !written.activity.last().is_some_and(|rule| rule.when.is_empty()) {
+        activities.insert(Activity::Other.name());
+    }
+    values.insert(Field::Activity, activities);
+    let outcomes = outcome.map_or_else(|| vec![Outcome::Unknown], |words| words.all().collect());
+    values.insert(Field::Outcome, outcomes.into_iter().map(Outcome::name).collect());
+    let causes = cause.map_or_else(|| vec![Cause::WrongPassword], |words| words.all().collect());
+    values.insert(Field::Cause, causes.iter().map(|cause| cause.name()).collect());
+    if causes.contains(&Cause::Unfinished) {
+        values.entry(Field::Outcome).or_default().insert(Outcome::Unknown.name());
+    }
+    values.insert(Field::ActorType, BTreeSet::from([ActorKind::User.name()]));
+    let rules = written.activity.iter().map(|rule| &rule.set).chain(written.adjust.iter().map(|adjust| &adjust.set));
+    for (path, text) in rules.flatten() {
+        let name = match Field::from_path(path) {
+            Some(Field::Outcome) => Outcome::from_name(text).map(Outcome::name),
+            Some(Field::Cause) => Cause::from_name(text).map(Cause::name),
+            Some(Field::ActorType) => ActorKind::from_name(text).map(ActorKind::name),
+            _ => continue,
+        };
+        if let (Some(field), Some(name)) = (Field::from_path(path), name) {
+            values.entry(field).or_default().insert(name);
+        }
+    }
+    // what is read from the record may be any of them
+    for field in written.fields.keys().filter_map(|path| Field::from_path(path)) {
+        values.remove(&field);
+    }
+    values
 }
 
 fn zone(text: Option<&str>) -> Result<TimeZone, String> {

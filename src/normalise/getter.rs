@@ -6,14 +6,15 @@
 //! | `before:TEXT`    | what stands before the first TEXT; all of it without one |
 //! | `after:TEXT`     | what stands behind the first TEXT; nothing without one   |
 //! | `after_last:TEXT`| what stands behind the last TEXT; all of it without one  |
-//! | `first_public`   | the first address of a list that is not private; else the first |
 //! | `lower`          | in small letters                                         |
 //! | `seconds`        | seconds with a fraction, as milliseconds                 |
+//! | `json:KEY`       | of a text that is a JSON object, the text or number under KEY |
 use super::coerce;
 use super::pattern::{Captured, Pattern};
 use super::written::{Match, OneOrMore, When};
-use crate::decode::Record;
+use crate::decode::{Raw, Record};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The raw names that a profile uses; a name's position is its cell's number.
 #[derive(Default)]
@@ -35,9 +36,9 @@ enum Step {
     Before(Box<str>),
     After(Box<str>),
     AfterLast(Box<str>),
-    FirstPublic,
     Lower,
     Seconds,
+    Json(Box<str>),
 }
 
 /// One raw field, and what is done with its value.
@@ -55,13 +56,15 @@ impl Getter {
             .map(|step| match step.split_once(':') {
                 None if step == "first" => Ok(Step::First),
                 None if step == "last" => Ok(Step::Last),
-                None if step == "first_public" => Ok(Step::FirstPublic),
                 None if step == "lower" => Ok(Step::Lower),
                 None if step == "seconds" => Ok(Step::Seconds),
                 Some(("before", text)) => Ok(Step::Before(text.into())),
                 Some(("after", text)) => Ok(Step::After(text.into())),
                 Some(("after_last", text)) => Ok(Step::AfterLast(text.into())),
-                _ => Err(format!("{step:?} is no step; there are first, last, first_public, before:, after:, after_last:, lower, seconds")),
+                Some(("json", key)) => Ok(Step::Json(key.into())),
+                _ => Err(format!(
+                    "{step:?} is no step; there are first, last, before:, after:, after_last:, lower, seconds, json:"
+                )),
             })
             .collect::<Result<_, _>>()?;
         Ok(Getter { cell, steps })
@@ -94,6 +97,14 @@ pub(super) fn first<'r>(list: &[Getter], record: &Record<'r>) -> Option<Cow<'r, 
     list.iter().find_map(|getter| getter.get(record))
 }
 
+/// The first present JSON array of a list of getters, as written.
+pub(super) fn first_array<'r>(list: &[Getter], record: &Record<'r>) -> Option<Cow<'r, str>> {
+    list.iter().find_map(|getter| match record.get(getter.cell) {
+        Raw::Nested(text) if text.starts_with('[') => Some(Cow::Borrowed(text)),
+        _ => None,
+    })
+}
+
 impl Step {
     fn on<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
         let parted = |c: char| c == ',' || c == ' ';
@@ -103,19 +114,33 @@ impl Step {
             Step::Before(mark) => text.split_once(&**mark).map_or(text, |(before, _)| before),
             Step::After(mark) => text.split_once(&**mark)?.1,
             Step::AfterLast(mark) => text.rsplit_once(&**mark).map_or(text, |(_, after)| after),
-            Step::FirstPublic => coerce::first_public(text)?,
             Step::Lower if text.bytes().any(|b| b.is_ascii_uppercase()) => {
                 return Some(Cow::Owned(text.to_lowercase()));
             }
             Step::Lower => text,
+            Step::Json(key) => return json_member(text, key).map(Cow::Owned),
             Step::Seconds => return Some(Cow::Owned(coerce::seconds_as_ms(text)?.to_string())),
         }))
     }
 }
 
-/// Compiled conditions, all of which must hold.
+/// What stands before a raw field in a condition that means it alone, though the profile reads a field of the event from others too.
+pub(super) const ALONE: &str = "raw:";
+
+/// A text or number in a text that is a JSON object.
+fn json_member(text: &str, key: &str) -> Option<String> {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+    match object.get(key)? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Compiled conditions, all of which must hold. Each is on one raw field, or on a field of the event under all names that the
+/// profile reads it from.
 #[derive(Debug, Default)]
-pub(super) struct Conditions(Vec<(Getter, Test)>);
+pub(super) struct Conditions(Vec<(Vec<Getter>, Test)>);
 
 #[derive(Debug)]
 enum Test {
@@ -126,8 +151,17 @@ enum Test {
 }
 
 impl Conditions {
-    /// Compiles `when`; captures are numbered in `captures`, as (name, getter's place among the conditions).
-    pub fn new(when: &When, names: &mut Names, captures: &mut Vec<String>) -> Result<Conditions, String> {
+    /// Compiles `when`; captures are numbered in `captures`, as (name, getter's place among the conditions). `fields` is what the
+    /// profile reads the event's fields from.
+    ///
+    /// # Errors
+    /// A pattern or step is none.
+    pub fn new(
+        when: &When,
+        fields: &BTreeMap<String, OneOrMore>,
+        names: &mut Names,
+        captures: &mut Vec<String>,
+    ) -> Result<Conditions, String> {
         let mut list = Vec::with_capacity(when.len());
         for (raw, test) in when {
             let mut patterns =
@@ -144,7 +178,11 @@ impl Conditions {
                 Test::Fits(patterns) if patterns.iter().any(Pattern::is_any) => Test::Present,
                 test => test,
             };
-            list.push((Getter::new(raw, names)?, test));
+            let getters = match fields.get(raw) {
+                Some(spellings) => Getter::all(spellings, names)?,
+                None => vec![Getter::new(raw.strip_prefix(ALONE).unwrap_or(raw), names)?],
+            };
+            list.push((getters, test));
         }
         Ok(Conditions(list))
     }
@@ -156,12 +194,13 @@ impl Conditions {
 
     /// Whether all hold. What a pattern captured is in `captured`.
     pub fn hold<'r>(&self, record: &Record<'r>, captured: &mut Taken<'r>) -> bool {
-        self.0.iter().all(|(getter, test)| match test {
-            Test::Present => getter.is_present(record),
-            Test::Absent => !getter.is_present(record),
-            Test::Fits(patterns) => getter.get(record).is_some_and(|value| fits(patterns, &value, captured)),
+        let is_present = |getters: &[Getter]| getters.iter().any(|getter| getter.is_present(record));
+        self.0.iter().all(|(getters, test)| match test {
+            Test::Present => is_present(getters),
+            Test::Absent => !is_present(getters),
+            Test::Fits(patterns) => first(getters, record).is_some_and(|value| fits(patterns, &value, captured)),
             Test::FitsNot(patterns) => {
-                !getter.get(record).is_some_and(|value| patterns.iter().any(|p| p.fits_only(&value)))
+                !first(getters, record).is_some_and(|value| patterns.iter().any(|p| p.fits_only(&value)))
             }
         })
     }

@@ -17,7 +17,7 @@ pub use recognise::Recognised;
 use crate::decode::{Cells, Plan, Record, Reject, frame_text, syslog};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
-    Activity, Batch, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
+    Activity, Batch, Cause, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
     Outcome, Text,
 };
 use crate::source::csv::HeaderNames;
@@ -195,7 +195,7 @@ impl Normaliser {
     pub fn provides(&self, profile: ProfileRef) -> BTreeSet<Field> {
         use Field::*;
         let mut fields = self.profiles[profile.0].written.provides.clone();
-        fields.extend([Activity, Outcome, Product, Source, Time, PartOfWeek]);
+        fields.extend([Activity, Outcome, Cause, Product, Source, Time, PartOfWeek]);
         if self.profiles[profile.0].wrapping.spooled {
             fields.insert(Sender);
         }
@@ -218,6 +218,12 @@ impl Normaliser {
             fields.insert(ExportAge);
         }
         fields
+    }
+
+    /// The values that a field of a closed vocabulary can have in events of this profile; nothing where it can have any, or the field
+    /// has no such vocabulary.
+    pub fn values(&self, profile: ProfileRef, field: Field) -> Option<&BTreeSet<&'static str>> {
+        self.profiles[profile.0].written.values.get(&field)
     }
 
     /// Which of `wanted` no event of this profile can have: what a detection that rests on them is blind for.
@@ -332,11 +338,12 @@ impl Profile {
             (event.time, event.marks.time_missing) = (time, false);
         }
         for (field, getters) in &self.fields {
-            if let Some(value) = getter::first(getters, record) {
+            let array = || (*field == Field::Ip).then(|| getter::first_array(getters, record)).flatten();
+            if let Some(value) = getter::first(getters, record).or_else(array) {
                 assign::assign(&mut event, *field, &value, self.vouched);
             }
         }
-        event.outcome = self.outcome(record);
+        event.outcome = self.outcome.as_ref().and_then(|words| words.of(record)).unwrap_or(Outcome::Unknown);
         let mut taken = Taken::default();
         if let Some(rule) = self.activity.iter().find(|rule| rule.when.hold(record, &mut taken)) {
             event.activity = rule.is;
@@ -348,7 +355,8 @@ impl Profile {
                 self.set(&mut event, set, record, &taken);
             }
         }
-        assign::settle_actor(&mut event);
+        self.cause(record, &mut event);
+        assign::settle_actor(&mut event, self.lower_names);
         self.estimate(&mut event);
         let kept = |text| Text::new(coerce::cut(text, FIELD_BYTES));
         let wanted = self.wanted.iter().map(|cell| record.get(*cell).text().map(kept));
@@ -369,7 +377,8 @@ impl Profile {
             sender: at.unwrapped.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
             own_id: own.is_some(),
         };
-        let id = identity(at, record.index, own.as_deref());
+        let with = getter::first(&self.id_with, record);
+        let id = identity(at, record.index, own.as_deref(), with.as_deref());
         let mut event = Event::blank(id, at.batch.observed, self.name.clone(), evidence);
         event.marks = Marks {
             time_missing: true,
@@ -392,20 +401,18 @@ impl Profile {
         }
     }
 
-    fn outcome(&self, record: &Record<'_>) -> Outcome {
-        let Some(outcomes) = &self.outcome else {
-            return Outcome::Unknown;
-        };
-        let Some(value) = getter::first(&outcomes.from, record) else {
-            return outcomes.absent;
-        };
-        let one_of = |patterns: &[pattern::Pattern]| patterns.iter().any(|p| p.fits_any_case(&value));
-        if one_of(&outcomes.success) {
-            Outcome::Success
-        } else if one_of(&outcomes.failure) {
-            Outcome::Failure
-        } else {
-            outcomes.otherwise
+    /// Why a login or second factor was refused, where no rule has said so. Without `[cause]` a refused login is a wrong password.
+    fn cause(&self, record: &Record<'_>, event: &mut Event) {
+        let refused = event.outcome == Outcome::Failure;
+        if event.cause.is_none() && refused {
+            event.cause = match (&self.cause, event.activity) {
+                (Some(words), Activity::Login | Activity::MfaChallenge) => words.of(record),
+                (None, Activity::Login) => Some(Cause::WrongPassword),
+                _ => None,
+            };
+        }
+        if event.cause == Some(Cause::Unfinished) {
+            event.outcome = Outcome::Unknown;
         }
     }
 
@@ -444,10 +451,13 @@ fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option
 
 /// Digest of the source and the product's own id of the act, wherever in its line it stood; else of the source, the content and the
 /// place in the line. Never of an offset.
-fn identity(at: &Place<'_>, index: u32, own: Option<&str>) -> EventId {
+fn identity(at: &Place<'_>, index: u32, own: Option<&str>, with: Option<&str>) -> EventId {
     let source = at.batch.source.as_str().as_bytes();
     let parts = match own {
-        Some(own) => HashParts::new("event").part(source).part(own.as_bytes()),
+        Some(own) => {
+            let parts = HashParts::new("event").part(source).part(own.as_bytes());
+            with.iter().fold(parts, |parts, with| parts.part(with.as_bytes()))
+        }
         None => HashParts::new("line").part(source).part(&at.digest).number(i64::from(index)),
     };
     EventId(parts.finish().short())

@@ -77,6 +77,17 @@ impl Pattern {
         }
     }
 
+    /// How much of a value it states: of patterns that fit one value, the one that states more means it.
+    pub fn weight(&self) -> usize {
+        match self {
+            // all of it
+            Pattern::Exact(_) => usize::MAX,
+            Pattern::Pieces(pieces) => {
+                pieces.iter().map(|piece| if let Piece::Literal(text) = piece { text.len() } else { 0 }).sum()
+            }
+        }
+    }
+
     pub fn is_any(&self) -> bool {
         matches!(self, Pattern::Pieces(pieces) if matches!(pieces.as_slice(), [Piece::Any]))
     }

@@ -1,4 +1,5 @@
 //! Lines in, events out.
+mod profiles;
 use super::*;
 use crate::model::{FileId, FrameFlags, SourceName, Stretch, WallTime};
 use std::sync::Arc;
@@ -167,6 +168,11 @@ fn an_operators_profile_replaces_one_and_mistakes_name_their_line() {
         ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[fields]\n\"device.family\" = \"a\"\n", 5, "tripline does"),
         ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[[activity]]\nis = \"dance\"\n", 5, "no activity"),
         ("name = \"x\"\ntitle = \"x\"\nformat = \"json\"\nid = \"a|twist\"\n", 4, "no step"),
+        (
+            "name = \"x\"\ntitle = \"x\"\nformat = \"json\"\n[cause]\nfrom = \"why\"\nwrong_pasword = [\"1\"]\n",
+            6,
+            "wrong_pasword",
+        ),
         ("name = \n", 1, ""),
     ] {
         let errors = Normaliser::new(&[("x.toml".into(), text.into())], &[]).err().unwrap();

@@ -36,6 +36,12 @@ pub(super) struct Profile {
     /// The product's own id of the act; without one, the content is the identity.
     #[serde(default)]
     pub id: OneOrMore,
+    /// What tells records of one id apart, beside it: how a sign-in ended that several records speak of.
+    #[serde(default)]
+    pub id_with: OneOrMore,
+    /// How the product compares names of people: `exactly`, or `any_case` (an event then has them in small letters).
+    #[serde(default)]
+    pub names: Spelling,
     /// Who vouches for `actor.session.uid`: `server`, or `client` (where nothing is said): nothing is done to a session
     /// that only a client named.
     #[serde(default)]
@@ -52,6 +58,9 @@ pub(super) struct Profile {
     /// How the product writes success and failure.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// Why a login or second factor was refused.
+    #[serde(default)]
+    pub cause: Option<Cause>,
     /// What was done: the first rule that fits.
     #[serde(default)]
     pub activity: Vec<Rule>,
@@ -129,12 +138,42 @@ pub(super) struct Outcome {
     /// Patterns, letters alike in either case.
     #[serde(default)]
     pub failure: Vec<String>,
-    /// Where the value is in neither list.
+    /// Patterns of what is neither, letters alike in either case.
+    #[serde(default)]
+    pub unknown: Vec<String>,
+    /// Where the value is in none of the lists. A value that fits several is what the longest of their patterns says.
     #[serde(default)]
     pub otherwise: Option<String>,
     /// Where there is no value.
     #[serde(default)]
     pub absent: Option<String>,
+}
+
+/// How names of people compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Spelling {
+    /// As they are written.
+    #[default]
+    Exactly,
+    /// Letters alike in either case.
+    AnyCase,
+}
+
+/// `[cause]`: for each name of [`crate::model::Cause`] the patterns of the product's own codes or words.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cause {
+    /// Raw fields, of which the first present one counts.
+    pub from: OneOrMore,
+    /// Where the value is in no list; `other` without it.
+    #[serde(default)]
+    pub otherwise: Option<String>,
+    /// Where there is no value; none without it.
+    #[serde(default)]
+    pub absent: Option<String>,
+    /// Patterns by cause, letters alike in either case.
+    #[serde(flatten)]
+    pub patterns: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]

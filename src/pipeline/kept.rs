@@ -1,8 +1,8 @@
 //! Events as they are kept: without secrets, and with what they can be asked for by.
 use super::Secrets;
 use crate::model::{
-    Activity, Actor, Event, EventId, EventTime, Export, FileId, Http, Marks, Origin, Outcome, Session, Text, Vouched,
-    WallTime,
+    Activity, Actor, Cause, Event, EventId, EventTime, Export, FileId, Http, Marks, Origin, Outcome, Session, Text,
+    Vouched, WallTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,9 @@ pub struct EventRow {
     /// See [`Event::reason`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Text>,
+    /// See [`Event::cause`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<Cause>,
     /// See [`Event::code`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<Text>,
@@ -121,6 +124,7 @@ impl EventRow {
             activity: e.activity,
             outcome: e.outcome,
             reason: e.reason,
+            cause: e.cause,
             code: e.code,
             actor: e.actor,
             session: session.map(|s| crate::model::id::hex(&s)),

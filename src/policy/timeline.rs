@@ -11,8 +11,8 @@ use super::fixture::Fixtures;
 use super::yaml::Node;
 use crate::model::finding::Ask;
 use crate::model::{
-    Activity, Actor, ActorKind, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts, Http,
-    Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
+    Activity, Actor, ActorKind, Cause, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts,
+    Http, Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
 };
 
 /// When a timeline begins: 2024-04-01T00:00Z, a Monday.
@@ -237,6 +237,7 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::Activity => event.activity = word(value, key, Activity::ALL, Activity::name)?,
         Field::Outcome => event.outcome = word(value, key, Outcome::ALL, Outcome::name)?,
         Field::Reason => event.reason = Some(text()?),
+        Field::Cause => event.cause = Some(word(value, key, Cause::ALL, Cause::name)?),
         Field::Code => event.code = Some(text()?),
         Field::Product => event.product = text()?.as_str().into(),
         Field::Source => event.evidence.source = SourceName(text()?.as_str().into()),

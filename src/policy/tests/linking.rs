@@ -122,6 +122,7 @@ fn every_known_field_but_what_follows_from_others_can_be_written_in_a_test() {
         let value = match field {
             Field::Activity => "login",
             Field::Outcome => "success",
+            Field::Cause => "locked",
             Field::ActorType => "key",
             Field::SessionVouched => "client",
             Field::Ip => "192.0.2.1",

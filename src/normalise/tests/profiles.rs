@@ -1,0 +1,173 @@
+//! What the profiles of products say of a refusal: whether anybody tried a password, and who refused what.
+use super::*;
+use Field::{Activity as Act, Cause as Why, Outcome as How};
+
+/// Each line read with the profile, as `activity outcome cause`.
+fn said(profile: &str, lines: &[(&str, &str)]) {
+    for (line, wanted) in lines {
+        let got = shown(&event_of(profile, line), &[Act, How, Why]);
+        assert_eq!(got, *wanted, "{profile}: {line}");
+    }
+}
+
+#[test]
+fn a_keycloak_event_is_a_wrong_password_only_where_one_was_typed() {
+    let line = |kind: &str, error: &str| {
+        format!(
+            "2026-04-01 09:00:00,123 WARN  [org.keycloak.events] (executor-thread-1) type=\"{kind}\", realmId=\"r\", \
+             clientId=\"portal\", userId=\"u1\", ipAddress=\"198.51.100.9\"{error}"
+        )
+    };
+    for (kind, error, wanted) in [
+        ("LOGIN", "", "login success -"),
+        ("LOGIN_ERROR", ", error=\"invalid_user_credentials\"", "login failure wrong_password"),
+        ("LOGIN_ERROR", ", error=\"user_not_found\"", "login failure unknown_user"),
+        ("LOGIN_ERROR", ", error=\"user_temporarily_disabled\"", "login failure locked"),
+        ("LOGIN_ERROR", ", error=\"user_disabled\"", "login failure forbidden"),
+        ("LOGIN_ERROR", ", error=\"expired_code\"", "login failure expired"),
+        ("CODE_TO_TOKEN_ERROR", ", error=\"expired_code\"", "api_call failure -"),
+        ("REFRESH_TOKEN_ERROR", ", error=\"invalid_token\"", "api_call failure -"),
+    ] {
+        said("keycloak", &[(&line(kind, error), wanted)]);
+    }
+}
+
+#[test]
+fn an_entra_code_says_how_a_sign_in_ended() {
+    let line = |code: &str, details: &str| {
+        format!(
+            r#"{{"time":"2026-04-01T09:00:00Z","category":"SignInLogs","resultType":"{code}","properties":{{"id":"i1","userPrincipalName":"Ana@provider.example","status":{{"errorCode":{code},"additionalDetails":"{details}"}}}}}}"#
+        )
+    };
+    for (code, details, wanted) in [
+        ("0", "", "login success -"),
+        ("50126", "", "login failure wrong_password"),
+        ("50034", "", "login failure unknown_user"),
+        ("50053", "", "login failure locked"),
+        ("50074", "", "login unknown unfinished"),
+        ("50140", "", "login unknown unfinished"),
+        ("70044", "", "login failure expired"),
+        ("53003", "", "login failure forbidden"),
+        ("500121", "MFA denied; user declined the authentication", "login failure factor_refused"),
+        ("500121", "MFA denied; user did not respond to mobile app notification", "login failure factor_unanswered"),
+        ("500121", "MFA denied; user entered an incorrect code", "login failure wrong_factor"),
+    ] {
+        said("entra-signin", &[(&line(code, details), wanted)]);
+    }
+    // records of one sign-in share its id: how it was interrupted, and how it ended
+    let [asked, ended] = [line("50074", ""), line("0", "")].map(|line| event_of("entra-signin", &line));
+    assert_ne!(asked.id, ended.id);
+    assert_eq!(ended.id, event_of("entra-signin", &line("0", "")).id);
+    assert_eq!(shown(&ended, &[Field::ActorName]), "ana@provider.example", "names of any case are one name");
+}
+
+#[test]
+fn a_refused_factor_is_told_from_a_wrong_code() {
+    let okta = |kind: &str, result: &str, reason: &str, factor: &str| {
+        format!(
+            r#"{{"uuid":"u","published":"2026-04-01T09:00:00.000Z","eventType":"{kind}","outcome":{{"result":"{result}","reason":"{reason}"}},"actor":{{"id":"a","type":"User","alternateId":"ana"}},"client":{{"ipAddress":"198.51.100.9"}},"debugContext":{{"debugData":{{"factor":"{factor}"}}}}}}"#
+        )
+    };
+    for (kind, result, reason, factor, wanted) in [
+        ("user.session.start", "FAILURE", "INVALID_CREDENTIALS", "", "login failure wrong_password"),
+        ("user.session.start", "FAILURE", "LOCKED_OUT", "", "login failure locked"),
+        (
+            "user.authentication.auth_via_mfa",
+            "FAILURE",
+            "INVALID_CREDENTIALS",
+            "OKTA_VERIFY_PUSH",
+            "mfa_challenge failure factor_refused",
+        ),
+        (
+            "user.authentication.auth_via_mfa",
+            "FAILURE",
+            "INVALID_CREDENTIALS",
+            "GOOGLE_OTP",
+            "mfa_challenge failure wrong_factor",
+        ),
+        ("user.authentication.auth_via_mfa", "SUCCESS", "", "OKTA_VERIFY_PUSH", "mfa_challenge success -"),
+    ] {
+        said("okta", &[(&okta(kind, result, reason, factor), wanted)]);
+    }
+    let duo = |result: &str, reason: &str| {
+        format!(
+            r#"{{"txid":"t","timestamp":1775034000,"application":{{"name":"vpn"}},"user":{{"name":"ana"}},"factor":"duo_push","result":"{result}","reason":"{reason}","access_device":{{"ip":"198.51.100.9"}}}}"#
+        )
+    };
+    for (result, reason, wanted) in [
+        ("success", "user_approved", "mfa_challenge success -"),
+        ("denied", "user_mistake", "mfa_challenge failure factor_refused"),
+        ("fraud", "user_marked_fraud", "mfa_challenge failure factor_refused"),
+        ("denied", "no_response", "mfa_challenge failure factor_unanswered"),
+        ("denied", "invalid_passcode", "mfa_challenge failure wrong_factor"),
+        ("denied", "denied_by_policy", "mfa_challenge failure forbidden"),
+    ] {
+        said("duo", &[(&duo(result, reason), wanted)]);
+    }
+}
+
+#[test]
+fn what_a_request_came_to_is_not_how_a_sign_in_ended() {
+    let line = |operation: &str, error: &str| {
+        format!(
+            r#"{{"CreationTime":"2026-04-01T09:00:00","Id":"i","Operation":"{operation}","Workload":"AzureActiveDirectory","RecordType":15,"ResultStatus":"Success","UserType":0,"UserId":"ana@provider.example"{error}}}"#
+        )
+    };
+    said(
+        "microsoft-365",
+        &[
+            (&line("UserLoggedIn", ""), "login success -"),
+            (&line("UserLoginFailed", ""), "login failure wrong_password"),
+            (&line("UserLoginFailed", r#","LogonError":"InvalidUserNameOrPassword""#), "login failure wrong_password"),
+            (&line("UserLoginFailed", r#","LogonError":"SsoArtifactInvalidOrExpired""#), "login failure expired"),
+            (
+                &line("UserLoginFailed", r#","LogonError":"UserStrongAuthClientAuthNRequiredInterrupt""#),
+                "login unknown unfinished",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_origin_is_read_from_the_right_of_a_list() {
+    let origin = |ip: &str| shown(&event_of("tripline-portal", &EXPORT.replace(r#""41.116.78.74""#, ip)), &[Field::Ip]);
+    for (written, wanted) in [
+        (r#""198.51.100.9, 10.0.0.7""#, "198.51.100.9"),
+        // what a client wrote itself stands further left
+        (r#""8.8.8.8, 198.51.100.9, 10.0.0.7""#, "198.51.100.9"),
+        (r#""unknown, 198.51.100.9:51413""#, "198.51.100.9"),
+        (r#"["198.51.100.9","10.0.0.7"]"#, "198.51.100.9"),
+        (r#""for=198.51.100.9;proto=https, for=10.0.0.7""#, "198.51.100.9"),
+        (r#""[2001:db8::9]:443, 10.0.0.7""#, "2001:db8::9"),
+        // a company's own network: the one furthest away
+        (r#""10.1.2.3, 10.0.0.7""#, "10.1.2.3"),
+        (r#""unknown""#, "-"),
+    ] {
+        assert_eq!(origin(written), wanted, "{written}");
+    }
+}
+
+/// The patterns of an activity that begin with `*` would take whatever is called like it at its end: a cloud's `UpdateAssumeRolePolicy`
+/// is no login.
+#[test]
+fn no_profile_takes_a_change_of_credentials_by_the_end_of_its_name() {
+    for (profile, text) in builtin::PROFILES {
+        let written: toml::Table = toml::from_str(text).unwrap();
+        let rules = written.get("activity").and_then(toml::Value::as_array).into_iter().flatten();
+        for rule in rules {
+            let is = rule["is"].as_str().unwrap();
+            if !["credential_reset", "key_created"].contains(&is) {
+                continue;
+            }
+            let when = rule.get("when").and_then(toml::Value::as_table).into_iter().flatten();
+            for (name, patterns) in
+                when.filter(|(name, _)| name.contains("event") || name.contains("action") || *name == "type")
+            {
+                let one = std::slice::from_ref(patterns);
+                for pattern in patterns.as_array().map_or(one, Vec::as_slice).iter().filter_map(toml::Value::as_str) {
+                    assert!(!pattern.starts_with('*'), "{profile}: {is}: {name} {pattern:?}");
+                }
+            }
+        }
+    }
+}
