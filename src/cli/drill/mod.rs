@@ -173,7 +173,7 @@ fn staged<'a>(
 ) -> (Stage<'a>, Result<(), stage::Lack>) {
     let mut attempt = 0;
     loop {
-        let mut stage = Stage::new(seen, &rules.enricher, seed, scenario.name, attempt);
+        let mut stage = Stage::new(seen, &rules.enricher, &rules.normaliser, seed, scenario.name, attempt);
         let played = (scenario.play)(&mut stage);
         attempt += 1;
         if played.is_ok() || attempt >= ATTEMPTS {

@@ -1,6 +1,6 @@
 //! The attacks that are drilled: one open list, each a name, a line for people, and how it is played.
 use super::stage::{Lack, Network, Stage};
-use crate::model::{Activity, ActorKind, Millis, Outcome, Text};
+use crate::model::{Activity, ActorKind, Cause, Millis, Text};
 
 /// One attack.
 pub struct Scenario {
@@ -91,13 +91,11 @@ fn push_fatigue(stage: &mut Stage<'_>) -> Result<(), Lack> {
     let (_, victim) = stage.person()?;
     let thief = stage.thief(victim, Network::Abroad)?;
     for _ in 0..stage.dice.between(5, 14) {
-        let challenge = stage.act_so(&thief, Activity::MfaChallenge, Outcome::Failure)?;
-        challenge.reason = Some("denied".into());
+        stage.refused(&thief, Activity::MfaChallenge, Cause::FactorRefused)?;
         let pause = stage.dice.seconds(30, 90);
         stage.wait(pause);
     }
-    let granted = stage.act(&thief, Activity::MfaChallenge)?;
-    granted.reason = Some("approved".into());
+    stage.act(&thief, Activity::MfaChallenge)?;
     stage.wait(Millis::SECOND.times(3));
     stage.act(&thief, Activity::Login)?;
     for customer in stage.strangers(victim, 6)? {

@@ -2,9 +2,10 @@
 use super::seen::{Known, Seen};
 use crate::enrich::{Cache, Enricher};
 use crate::model::{
-    Activity, Actor, ActorKind, Digest, Event, EventId, EventTime, Export, HashParts, Millis, Origin, Outcome, Text,
-    WallTime,
+    Activity, Actor, ActorKind, Cause, Digest, Event, EventId, EventTime, Export, Field, HashParts, Millis, Origin,
+    Outcome, Text, WallTime,
 };
+use crate::normalise::Normaliser;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Addresses that are tried before it is said that there is no such network.
@@ -65,6 +66,7 @@ pub struct Hand {
 pub struct Stage<'a> {
     seen: &'a Seen,
     enricher: &'a Enricher,
+    normaliser: &'a Normaliser,
     cache: Cache,
     /// Of this scenario and seed: everything that is made is named by it.
     own: Digest,
@@ -83,7 +85,14 @@ pub struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// An empty stage for the scenario of that name.
-    pub fn new(seen: &'a Seen, enricher: &'a Enricher, seed: u64, scenario: &str, attempt: u64) -> Stage<'a> {
+    pub fn new(
+        seen: &'a Seen,
+        enricher: &'a Enricher,
+        normaliser: &'a Normaliser,
+        seed: u64,
+        scenario: &str,
+        attempt: u64,
+    ) -> Stage<'a> {
         let own = HashParts::new("drill").part(&seed.to_be_bytes()).part(scenario.as_bytes());
         let own = own.number(attempt as i64).finish();
         let mut start = [0; 8];
@@ -91,6 +100,7 @@ impl<'a> Stage<'a> {
         Stage {
             seen,
             enricher,
+            normaliser,
             cache: Cache::new(seed),
             own,
             dice: Dice(u64::from_be_bytes(start)),
@@ -299,6 +309,22 @@ impl<'a> Stage<'a> {
         event.origin = hand.origin.clone();
         self.events.push(event);
         self.events.last_mut().ok_or_else(|| "nothing was made".into())
+    }
+
+    /// Makes a refused login or second factor, as a trail's profile could have read it.
+    ///
+    /// # Errors
+    /// The trails show no such event, or none of them tells that cause.
+    pub fn refused(&mut self, hand: &Hand, activity: Activity, cause: Cause) -> Result<&mut Event, Lack> {
+        let normaliser = self.normaliser;
+        let event = self.act_so(hand, activity, Outcome::Failure)?;
+        let profile = normaliser.profile(&event.product);
+        let tells = profile.and_then(|profile| normaliser.values(profile, Field::Cause));
+        if !tells.is_some_and(|causes| causes.contains(cause.name())) {
+            return Err(format!("the profile {} tells no {} of a {}", event.product, cause.name(), activity.name()));
+        }
+        event.cause = Some(cause);
+        Ok(event)
     }
 
     /// Asks for an export of the last `days` days of a customer, and fetches it where the trails show fetches.
