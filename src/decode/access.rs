@@ -21,6 +21,7 @@ pub const FORMAT: Format = Format {
     name: "access",
     about: "nginx and Apache access logs, common or combined, with key=value fields behind",
     looks_like: |line| Line::read(line, false).is_ok(),
+    open: super::syslog::open,
     plan: |wish| Ok(Box::new(Access { wanted: wish.fields.iter().map(|name| Wanted::of(name)).collect() })),
 };
 

@@ -16,6 +16,7 @@ pub const FORMAT: Format = Format {
     name: "csv",
     about: "CSV with a header; a profile may state one with `header`, for files without",
     looks_like: |line| line.contains([',', ';', '\t', '|']),
+    open: super::syslog::open,
     plan: |wish| {
         let names = Arc::new(HeaderNames::new(wish.fields.iter().cloned(), wish.header.clone())?);
         let stated = names.stated.as_deref().map(|header| Rows::new(&wish.fields, header, names.clone()));

@@ -13,6 +13,7 @@ pub const FORMAT: Format = Format {
     name: "json",
     about: "JSON objects, one a line, or arrays of them",
     looks_like: |line| line.trim_start().starts_with(['{', '[']),
+    open: super::syslog::open_json,
     plan: |wish| Ok(Box::new(Json { tree: Tree::new(wish)?, fields: wish.fields.len() })),
 };
 

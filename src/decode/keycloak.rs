@@ -13,6 +13,7 @@ pub const FORMAT: Format = Format {
     name: "keycloak",
     about: "Keycloak's server log, with the key=value pairs of its event logger",
     looks_like: |line| columns(line).is_some(),
+    open: super::syslog::open,
     plan: |wish| Ok(Box::new(Keycloak { wanted: wish.fields.iter().map(|f| f.as_str().into()).collect() })),
 };
 

@@ -27,6 +27,8 @@ pub struct Format {
     pub about: &'static str,
     /// Whether a line looks as if it were of this format: cheap, and wrong only on the generous side.
     pub looks_like: fn(&str) -> bool,
+    /// Splits a line that came by way of syslog into its envelope and its record.
+    pub open: fn(&str) -> (syslog::Envelope<'_>, &str),
     /// Compiles the names of wanted fields.
     pub plan: fn(&Wish) -> Result<Box<dyn Plan>, String>,
 }

@@ -1,17 +1,17 @@
-//! The envelope of a line that came by way of syslog: RFC 5424, RFC 3164, and what relays and files make of them.
+//! The envelope of a line that came by way of syslog: RFC 5424, RFC 3164, and what senders, relays and files make of them.
 //!
 //! ```text
-//! <PRI>1 TIMESTAMP HOST APP PROCID MSGID SD[ MSG]      RFC 5424
-//! [<PRI>]Mmm dd hh:mm:ss [HOST ]TAG[PID]: MSG          RFC 3164, a file without priority, a local program without host
-//! [<PRI>]TIMESTAMP HOST TAG[PID]: MSG                  rsyslog's forward and file formats, with an RFC 3339 time
+//! <PRI>1 TIMESTAMP HOST APP PROCID MSGID SD[ MSG]      RFC 5424; MSGID and SD may be missing before an object of JSON
+//! [<PRI>][STAMP ][HOST ]TAG[PID]: MSG                  RFC 3164 and its near misses
 //! ```
 //!
-//! A line without an envelope is its own message: a relay may have cut it off.
+//! STAMP is `Mmm dd hh:mm:ss`, with or without a year, a weekday, a fraction, a zone and a padded day, or a date as ISO 8601 writes it. A
+//! line without an envelope is its own message: a relay may have cut it off. Every step looks at a bounded beginning of the line.
 
 /// What stands around a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// When it was sent, as written: RFC 3339, or `Mmm dd hh:mm:ss` without year and zone.
+    /// When it was sent, as written: RFC 3339, or `Mmm dd hh:mm:ss` without year and zone, or with them.
     pub timestamp: Option<&'a str>,
     /// The host that it names.
     pub host: Option<&'a str>,
@@ -19,16 +19,61 @@ pub struct Envelope<'a> {
     pub app: Option<&'a str>,
 }
 
+/// The longest envelope that is looked for, in bytes.
+const ENVELOPE_BYTES: usize = 1024;
+/// The longest tag, in bytes.
+const TAG_BYTES: usize = 128;
+
 /// Splits a line into its envelope and its message. Marks before JSON (`@cee:`) go with the envelope.
 pub fn open(line: &str) -> (Envelope<'_>, &str) {
+    let counted = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    // the length that stands before a message in a stream (RFC 6587) comes into files, too
+    let line = counted.strip_prefix(' ').filter(|rest| rest.starts_with('<')).unwrap_or(line);
     let rest = priority(line).unwrap_or(line);
-    let (envelope, message) = match rest.strip_prefix("1 ").filter(|_| rest.len() < line.len()).and_then(rfc5424) {
+    let has_priority = rest.len() < line.len();
+    let (envelope, message) = match rest.strip_prefix("1 ").filter(|_| has_priority).and_then(rfc5424) {
         Some(opened) => opened,
-        None => rfc3164(rest).unwrap_or((Envelope::default(), rest)),
+        None => legacy(rest, has_priority).unwrap_or((Envelope::default(), rest)),
     };
     let message = message.strip_prefix('\u{feff}').unwrap_or(message);
     let message = message.strip_prefix("@cee:").map_or(message, str::trim_start);
     (envelope, message)
+}
+
+/// The same for a trail whose records are objects of JSON: an envelope that is not understood ends where an object begins, and says
+/// nothing. Behind one that is understood only what a logger adds (a level, a process id, a name with its colon) is passed over: an
+/// object that is quoted in a sentence is no record.
+pub fn open_json(line: &str) -> (Envelope<'_>, &str) {
+    let (envelope, message) = open(line);
+    let begins_json = |text: &str| match text.strip_prefix('[') {
+        Some(inner) => inner.trim_start().starts_with(['{', ']']),
+        None => text.starts_with('{'),
+    };
+    let trimmed = message.trim_start();
+    if begins_json(trimmed) {
+        return (envelope, trimmed);
+    }
+    let near = &message[..message.floor_char_boundary(ENVELOPE_BYTES)];
+    let Some(at) = near.find('{') else {
+        return (envelope, message);
+    };
+    // an array's bracket goes with its first object
+    let before = near[..at].trim_end();
+    let at = before.strip_suffix('[').map_or(at, str::len);
+    match envelope == Envelope::default() || message[..at].split_ascii_whitespace().all(is_loggers) {
+        true => (envelope, &message[at..]),
+        false => (envelope, message),
+    }
+}
+
+/// Whether a logger puts this word between the tag and what it was given.
+fn is_loggers(word: &str) -> bool {
+    const LEVELS: &[&str] =
+        &["trace", "debug", "info", "notice", "warn", "warning", "error", "err", "crit", "critical", "fatal", "audit"];
+    let bare = word.trim_matches(|c: char| "[]()<>:=-|".contains(c));
+    let is_level = LEVELS.iter().any(|level| bare.eq_ignore_ascii_case(level));
+    let is_number = bare.bytes().all(|b| b.is_ascii_digit());
+    is_level || is_number || tag(word).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 /// What follows `<PRI>`.
@@ -38,13 +83,34 @@ fn priority(line: &str) -> Option<&str> {
     digits.then_some(rest)
 }
 
+/// The first word, and what stands behind it and its space.
+fn word(text: &str) -> (&str, &str) {
+    text.split_once(' ').unwrap_or((text, ""))
+}
+
 fn rfc5424(rest: &str) -> Option<(Envelope<'_>, &str)> {
-    let mut words = rest.splitn(6, ' ');
     // an empty name, of a sender that has two spaces, is none
-    let mut word = || words.next().map(|word| (!matches!(word, "" | "-")).then_some(word));
-    let envelope = Envelope { timestamp: word()?, host: word()?, app: word()? };
-    let (_, _) = (word()?, word()?);
-    let data = structured_data(words.next()?)?;
+    let named = |word| (!matches!(word, "" | "-")).then_some(word);
+    let (timestamp, rest) = word(rest);
+    if timestamp != "-" && iso(timestamp) != Some(timestamp.len()) {
+        return None;
+    }
+    let (host, rest) = word(rest);
+    let mut envelope = Envelope { timestamp: named(timestamp), host: named(host), app: None };
+    let mut at = rest;
+    for n in 0..3 {
+        // some senders leave out what they do not have, and no name begins like this
+        if at.starts_with(['{', '"']) {
+            return Some((envelope, at));
+        }
+        let (name, rest) = at.split_once(' ')?;
+        if n == 0 {
+            envelope.app = named(name.strip_suffix(':').unwrap_or(name));
+        }
+        at = rest;
+    }
+    // without structured data the message stands here
+    let data = structured_data(at).unwrap_or(at);
     Some((envelope, data.strip_prefix(' ').unwrap_or(data)))
 }
 
@@ -54,7 +120,8 @@ fn structured_data(text: &str) -> Option<&str> {
         return Some(rest);
     }
     let (mut at, bytes) = (0, text.as_bytes());
-    while bytes.get(at) == Some(&b'[') {
+    // an element has a name: a list of objects is a message
+    while bytes.get(at) == Some(&b'[') && !matches!(bytes.get(at + 1), None | Some(b'{' | b'"' | b']' | b' ')) {
         let mut quoted = false;
         loop {
             at += 1;
@@ -70,45 +137,203 @@ fn structured_data(text: &str) -> Option<&str> {
     (at > 0).then(|| text.get(at..)).flatten()
 }
 
-fn rfc3164(rest: &str) -> Option<(Envelope<'_>, &str)> {
-    let length = stamp(rest)?;
-    let timestamp = Some(&rest[..length]);
-    let rest = rest[length..].strip_prefix(' ')?;
-    let (first, after) = rest.split_once(' ')?;
-    // a local program names no host: the tag ends in a colon, or has a process id
-    if let Some(app) = tag(first) {
-        return Some((Envelope { timestamp, host: None, app: Some(app) }, after));
+/// What RFC 3164 describes, and what senders make of it. Without a time only a tag with its colon is an envelope.
+fn legacy(rest: &str, has_priority: bool) -> Option<(Envelope<'_>, &str)> {
+    let text = rest.trim_start_matches(' ');
+    let Some(stamp) = stamp(text) else {
+        let (envelope, message) = names(text, None)?;
+        let sure = has_priority || message.starts_with('{');
+        return (envelope.app.is_some() && sure).then_some((envelope, message));
+    };
+    let timestamp = Some(&text[..stamp.length]);
+    let behind = &text[stamp.length..];
+    let behind = behind.strip_prefix(':').unwrap_or(behind).strip_prefix(' ')?;
+    if let Some((envelope, message)) = names(behind, timestamp) {
+        return Some((envelope, message));
     }
-    let host = Some(first).filter(|name| !name.is_empty());
-    let tagged = |(word, message)| Some((tag(word).or_else(|| bare_tag(word))?, message));
-    Some(match after.split_once(' ').and_then(tagged) {
+    // products date their own lines like this: alone, it is a part of the message
+    if stamp.is_loose {
+        return None;
+    }
+    let (host, after) = behind.split_once(' ')?;
+    let host = Some(host).filter(|name| !name.is_empty());
+    let bare = after.split_once(' ').and_then(|(word, message)| Some((bare_tag(word)?, message)));
+    Some(match bare {
         Some((app, message)) => (Envelope { timestamp, host, app: Some(app) }, message),
         None => (Envelope { timestamp, host, app: None }, after),
     })
 }
 
-/// How long the time at the beginning is.
-fn stamp(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    // a character may lie across the end of what has the marks of a time: that is none, and nothing may be cut there
-    let civil = bytes.len() > 15
-        && text.is_char_boundary(15)
-        && bytes[..3].iter().all(u8::is_ascii_alphabetic)
-        && (bytes[3], bytes[6], bytes[9], bytes[12]) == (b' ', b' ', b':', b':');
-    if civil {
-        return Some(15);
+/// `[HOST ]TAG[PID]: MSG`: a tag that ends in a colon, as the first word or the second.
+fn names<'a>(text: &'a str, timestamp: Option<&'a str>) -> Option<(Envelope<'a>, &'a str)> {
+    if let Some((app, message)) = tag(text) {
+        // a local program names no host
+        return Some((Envelope { timestamp, host: None, app: Some(app) }, without_pid(message)));
     }
-    let word = text.split(' ').next()?;
-    let dated = bytes.len() > 10 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[10] == b'T';
-    (dated && (19..=35).contains(&word.len())).then_some(word.len())
+    let (host, after) = text.split_once(' ')?;
+    if host.len() > 255 || host.contains(['"', '{', '=']) {
+        return None;
+    }
+    let host = Some(host).filter(|name| !name.is_empty());
+    let (app, message) = tag(after).or_else(|| spaced_tag(after))?;
+    Some((Envelope { timestamp, host, app: Some(app) }, without_pid(message)))
 }
 
-/// The program in `portal[812]:` or `portal:`.
-fn tag(word: &str) -> Option<&str> {
-    let name = word.strip_suffix(':')?;
-    let name = name.split_once('[').map_or(name, |(name, _)| name);
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    (!name.is_empty() && name.len() <= 128 && name.chars().all(fits)).then_some(name)
+/// The message without a process id that stands behind the tag's colon.
+fn without_pid(message: &str) -> &str {
+    let inner = message.strip_prefix('[').and_then(|inner| inner.split_once("] "));
+    let is_pid = |pid: &str| (1..=10).contains(&pid.len()) && pid.bytes().all(|b| b.is_ascii_digit());
+    inner.filter(|(pid, _)| is_pid(pid)).map_or(message, |(_, message)| message)
+}
+
+/// A time at the beginning of a text.
+struct Stamp {
+    length: usize,
+    /// A product could have written it as well as a relay.
+    is_loose: bool,
+}
+
+/// The time at the beginning, with its zone.
+fn stamp(text: &str) -> Option<Stamp> {
+    let (length, is_loose) = match civil(text) {
+        Some(length) => (length, false),
+        None => {
+            let length = iso(text)?;
+            (length, text.as_bytes().get(10) == Some(&b' '))
+        }
+    };
+    let length = length + zone(&text[length..]);
+    // a character may go on where the marks of a time end: that is none, and nothing may be cut there
+    let ends = matches!(text.as_bytes().get(length), None | Some(b' ' | b':'));
+    ends.then_some(Stamp { length, is_loose })
+}
+
+/// How many bytes, at most `most`, are digits.
+fn digits(bytes: &[u8], most: usize) -> usize {
+    bytes.iter().take(most).take_while(|b| b.is_ascii_digit()).count()
+}
+
+/// `hh:mm:ss` with a fraction or without: its length.
+fn clock(bytes: &[u8]) -> Option<usize> {
+    let marks = bytes.len() >= 8 && bytes[2] == b':' && bytes[5] == b':';
+    let right = marks && [0, 1, 3, 4, 6, 7].iter().all(|n| bytes[*n].is_ascii_digit());
+    let fraction = match bytes.get(8) {
+        Some(b'.' | b',') => digits(&bytes[9..], 12),
+        _ => 0,
+    };
+    right.then_some(if fraction > 0 { 9 + fraction } else { 8 })
+}
+
+/// `[Www ][yyyy ]Mmm [d]d[ yyyy] hh:mm:ss[.fraction][ yyyy]`: its length.
+fn civil(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let name =
+        |at: usize| bytes.get(at..at + 4).is_some_and(|b| b[..3].iter().all(u8::is_ascii_alphabetic) && b[3] == b' ');
+    let year = |at: usize| bytes.get(at..at + 4).is_some_and(|b| digits(b, 4) == 4);
+    let spaces = |at: usize| bytes.iter().skip(at).take(2).take_while(|b| **b == b' ').count();
+    let mut at = 0;
+    if name(0) && name(4) {
+        at = 4;
+    } else if year(0) && bytes.get(4) == Some(&b' ') {
+        at = 5;
+    }
+    if !name(at) {
+        return None;
+    }
+    at += 3 + spaces(at + 3);
+    let day = digits(bytes.get(at..)?, 2);
+    at += day;
+    if day == 0 || spaces(at) == 0 {
+        return None;
+    }
+    at += spaces(at);
+    if year(at) && spaces(at + 4) > 0 {
+        at += 4 + spaces(at + 4);
+    }
+    at += clock(bytes.get(at..)?)?;
+    let year_behind = bytes.get(at) == Some(&b' ') && year(at + 1) && matches!(bytes.get(at + 5), None | Some(b' '));
+    Some(if year_behind { at + 5 } else { at })
+}
+
+/// `yyyy-mm-dd` and a time behind `T` or a space, with an offset or without: its length.
+fn iso(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let date = bytes.len() > 10 && digits(bytes, 4) == 4 && bytes[4] == b'-' && bytes[7] == b'-';
+    if !date || !matches!(bytes[10], b'T' | b't' | b' ') {
+        return None;
+    }
+    let at = 11 + clock(&bytes[11..])?;
+    Some(at + offset(&bytes[at..]))
+}
+
+/// How long `Z`, `+hh:mm`, `+hhmm` or `+hh` is.
+fn offset(bytes: &[u8]) -> usize {
+    match bytes.first() {
+        Some(b'Z' | b'z') => 1,
+        Some(b'+' | b'-') => match (digits(&bytes[1..], 4), bytes.get(3)) {
+            (4, _) => 5,
+            (2, Some(b':')) if digits(&bytes[4..], 2) == 2 => 6,
+            (2, _) => 3,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// Names of zones that senders write behind a time: what else stands there in capitals is a host.
+const ZONES: &[&str] = &[
+    "UTC", "GMT", "UT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "AKST", "AKDT", "HST", "AST",
+    "ADT", "NST", "NDT", "BRT", "ART", "CLT", "WET", "WEST", "BST", "IST", "CET", "CEST", "MET", "MEST", "EET", "EEST",
+    "MSK", "TRT", "SAST", "EAT", "WAT", "CAT", "GST", "PKT", "ICT", "WIB", "SGT", "HKT", "PHT", "JST", "KST", "AWST",
+    "ACST", "ACDT", "AEST", "AEDT", "NZST", "NZDT",
+];
+
+/// How long the zone behind a time is, with the space before it.
+fn zone(text: &str) -> usize {
+    let Some(inner) = text.strip_prefix(' ') else { return 0 };
+    let name = inner.split([' ', ':']).next().unwrap_or("");
+    let numeric = inner.strip_prefix("TZ").unwrap_or(inner).as_bytes();
+    let offset = match numeric.first() {
+        Some(b'+' | b'-') => inner.len() - numeric.len() + offset(numeric).max(1 + digits(&numeric[1..], 2)),
+        _ => 0,
+    };
+    let ends = |length: usize| matches!(inner.as_bytes().get(length), Some(b' ' | b':'));
+    match (ZONES.contains(&name), offset) {
+        (true, _) if ends(name.len()) => 1 + name.len(),
+        (_, 1..) if ends(offset) => 1 + offset,
+        _ => 0,
+    }
+}
+
+/// The program in `portal[812]: MSG` or `portal: MSG`, and the message. The space is missing before an object of JSON only.
+fn tag(text: &str) -> Option<(&str, &str)> {
+    let near = &text[..text.floor_char_boundary(TAG_BYTES)];
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_./@+".contains(c);
+    let name = &near[..near.find(|c| !fits(c)).unwrap_or(near.len())];
+    let mut behind = &text[name.len()..];
+    if let Some(pid) = behind.strip_prefix('[') {
+        let end = pid[..pid.floor_char_boundary(TAG_BYTES)].find([']', ' ', '"', '{'])?;
+        behind = pid[end..].strip_prefix(']')?;
+    }
+    let message = behind.strip_prefix(':')?;
+    let message = match message.as_bytes().first() {
+        None | Some(b'{') => message,
+        Some(b'[') if message[1..].starts_with('{') => message,
+        _ => message.strip_prefix(' ')?,
+    };
+    (!name.is_empty()).then_some((name, message))
+}
+
+/// A tag with spaces in it, before an object of JSON: elsewhere its second word could be the message's first.
+fn spaced_tag(text: &str) -> Option<(&str, &str)> {
+    let near = &text[..text.floor_char_boundary(TAG_BYTES)];
+    let colon = near.find(|c: char| !(c.is_ascii_alphanumeric() || "-_./@+ []()".contains(c)))?;
+    let message = text[colon..].strip_prefix(':')?;
+    let message = message.strip_prefix(' ').unwrap_or(message);
+    let name = near[..colon].split('[').next().unwrap_or("").trim();
+    let is_name = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic());
+    let words = name.split(' ').count();
+    (words <= 4 && name.split(' ').all(is_name) && message.starts_with('{')).then_some((name, message))
 }
 
 /// A program without the colon that senders put behind it: RFC 3164 lets a space end a tag. An address is none.
@@ -158,6 +383,19 @@ mod tests {
                 "{\"a\":1}",
             ),
             ("Apr 11 09:12:44  portal: a", all("Apr 11 09:12:44", None, Some("portal")), "a"),
+            ("Apr  1 09:12:44 gw1 db audit: x", all("Apr  1 09:12:44", Some("gw1"), Some("db")), "audit: x"),
+            ("<134>portal: x", Envelope { app: Some("portal"), ..Envelope::default() }, "x"),
+            ("portal: x", Envelope::default(), "portal: x"),
+            (
+                "<13>1 2026-04-01T09:12:44Z gw1 web - - 192.0.2.1 -",
+                all("2026-04-01T09:12:44Z", Some("gw1"), Some("web")),
+                "192.0.2.1 -",
+            ),
+            (
+                "2026-04-01 09:12:44,403 INFO  [org.x] (main) a: b",
+                Envelope::default(),
+                "2026-04-01 09:12:44,403 INFO  [org.x] (main) a: b",
+            ),
             ("Apr  1 09:12:4é gw1 portal: a", Envelope::default(), "Apr  1 09:12:4é gw1 portal: a"),
             ("{\"ts\":\"2026\"}", Envelope::default(), "{\"ts\":\"2026\"}"),
             (
@@ -170,7 +408,79 @@ mod tests {
         }
     }
 
+    /// Each header that senders of JSON write, with the time that it states and the program that it names.
+    #[test]
+    fn near_misses_of_headers_hide_no_object() {
+        let gw = Some("gw1");
+        for (header, timestamp, host, app) in [
+            ("<134>Apr  1 09:12:44.031 gw1 portal: ", "Apr  1 09:12:44.031", gw, "portal"),
+            ("<134>Apr  1 2026 09:12:44 gw1 portal: ", "Apr  1 2026 09:12:44", gw, "portal"),
+            ("<134>2026 Apr  1 09:12:44 gw1 portal: ", "2026 Apr  1 09:12:44", gw, "portal"),
+            ("<134>Apr 1 09:12:44 gw1 portal: ", "Apr 1 09:12:44", gw, "portal"),
+            ("<134>Apr 01 09:12:44 gw1 portal[7]: ", "Apr 01 09:12:44", gw, "portal"),
+            ("<134>Wed Apr  1 09:12:44 2026 gw1 portal: ", "Wed Apr  1 09:12:44 2026", gw, "portal"),
+            ("<134>Apr  1 09:12:44 CEST gw1 portal: ", "Apr  1 09:12:44 CEST", gw, "portal"),
+            ("<134>Apr  1 09:12:44 +0200 gw1 portal: ", "Apr  1 09:12:44 +0200", gw, "portal"),
+            ("<134>Apr  1 09:12:44 GW1 portal: ", "Apr  1 09:12:44", Some("GW1"), "portal"),
+            ("<134> Apr  1 09:12:44 gw1 portal: ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>Apr  1 09:12:44: gw1 portal: ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>2026-04-01 09:12:44 gw1 portal: ", "2026-04-01 09:12:44", gw, "portal"),
+            ("<14>2026-04-01 09:12:44,403 portal.audit: ", "2026-04-01 09:12:44,403", None, "portal.audit"),
+            ("2026-04-01T09:12:44.000000+00:00 gw1 portal ", "2026-04-01T09:12:44.000000+00:00", gw, "portal"),
+            ("<134>Apr  1 09:12:44 gw1 portal[12]:", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>Apr  1 09:12:44 2001:db8::5 portal: ", "Apr  1 09:12:44", Some("2001:db8::5"), "portal"),
+            ("<134>Apr  1 09:12:44 gw1 my app: ", "Apr  1 09:12:44", gw, "my app"),
+            ("<134>Apr  1 09:12:44 gw1 my app[12]: ", "Apr  1 09:12:44", gw, "my app"),
+            ("<134>Apr  1 09:12:44 gw1 portal: [12] ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>Apr  1 09:12:44 gw1 portal: INFO ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>Apr  1 09:12:44 gw1 portal - audit: ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>1 2026-04-01T09:12:44Z gw1 portal 12 - ", "2026-04-01T09:12:44Z", gw, "portal"),
+            ("<134>1 2026-04-01T09:12:44Z gw1 portal 12 ", "2026-04-01T09:12:44Z", gw, "portal"),
+            ("<134>1 2026-04-01T09:12:44Z gw1 portal ", "2026-04-01T09:12:44Z", gw, "portal"),
+            ("<134>1 2026-04-01T09:12:44Z gw1 portal - - [sd x=\"1\"]", "2026-04-01T09:12:44Z", gw, "portal"),
+            ("97 <134>1 2026-04-01T09:12:44Z gw1 portal - - - ", "2026-04-01T09:12:44Z", gw, "portal"),
+            ("<134>gw1 portal: ", "", gw, "portal"),
+            ("<134>portal: ", "", None, "portal"),
+            ("<14>portal: [812] ", "", None, "portal"),
+            ("portal[812]: ", "", None, "portal"),
+            ("<134>", "", None, ""),
+            ("<134>1775034764 gw1 says ", "", None, ""),
+            ("[2026-04-01 09:12:44] portal.INFO ", "", None, ""),
+        ] {
+            let said = |text: &'static str| (!text.is_empty()).then_some(text);
+            for object in ["{\"ts\":\"a: {\",\"b\":[1]}", "[{\"a\":1},{\"b\":2}]"] {
+                let line = format!("{header}{object}");
+                let (envelope, message) = open_json(&line);
+                assert_eq!(message, object, "{line}");
+                if object.starts_with('{') {
+                    assert_eq!(envelope, Envelope { timestamp: said(timestamp), host, app: said(app) }, "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_that_a_message_quotes_is_no_record() {
+        for line in [
+            "<134>Apr  1 09:12:44 gw1 portal: refused the body {\"event\":\"session.login\"}",
+            "<134>portal: refused the body {\"event\":\"session.login\"}",
+            "<134>1 2026-04-01T09:12:44Z gw1 portal - - - refused {\"event\":\"session.login\"}",
+        ] {
+            assert!(open_json(line).1.starts_with("refused"), "{line}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_json_is_opened_to_an_end_of_itself(line in "(<[0-9]{1,4}>)?([A-Z][a-z]{2} [0-9 ]{1,2} )?[-0-9:T .a-z\\[\\]{}\"]{0,60}.{0,60}") {
+            let (envelope, message) = open_json(&line);
+            let before = line.strip_suffix(message);
+            prop_assert!(before.is_some());
+            for part in [envelope.timestamp, envelope.host, envelope.app].into_iter().flatten() {
+                prop_assert!(!part.is_empty() && before.is_some_and(|before| before.contains(part)));
+            }
+        }
+
         #[test]
         fn any_text_is_opened_to_an_end_of_itself(line in "(<[0-9]{1,4}>)?(1 )?.{0,120}") {
             let (_, message) = open(&line);

@@ -14,7 +14,7 @@ mod written;
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
 
-use crate::decode::{Cells, Plan, Record, Reject, frame_text, syslog};
+use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, syslog};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
     Activity, Batch, Cause, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
@@ -253,7 +253,7 @@ impl Normaliser {
         let ForTrail { written: profile, zone, wrapping } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
-        let unwrapped = Unwrapped::of(*wrapping, batch, frame, &text, zone);
+        let unwrapped = Unwrapped::of(*wrapping, profile.format, batch, frame, &text, zone);
         let text = unwrapped.text;
         if text.trim().is_empty() {
             return Ok(());
@@ -312,14 +312,21 @@ struct Unwrapped<'b> {
 }
 
 impl<'b> Unwrapped<'b> {
-    fn of(wrapping: Wrapping, batch: &'b Batch, frame: &Frame, text: &'b str, zone: &TimeZone) -> Unwrapped<'b> {
+    fn of(
+        wrapping: Wrapping,
+        format: &Format,
+        batch: &'b Batch,
+        frame: &Frame,
+        text: &'b str,
+        zone: &TimeZone,
+    ) -> Unwrapped<'b> {
         let spooled = match wrapping.spooled {
             true => spool::Header::before(&batch.data, frame.start as usize),
             false => None,
         };
         let received = spooled.as_ref().map(|header| EventTime(header.received.0));
         let (envelope, text) = match wrapping.syslog {
-            true => syslog::open(text),
+            true => (format.open)(text),
             false => (syslog::Envelope::default(), text),
         };
         let arrived = received.unwrap_or(EventTime(batch.observed.0));

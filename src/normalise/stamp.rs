@@ -132,22 +132,92 @@ fn in_zone(local: i64, zone: &TimeZone) -> Option<i64> {
     Some(zone.to_ambiguous_timestamp(civil).compatible().ok()?.as_millisecond())
 }
 
-/// The time of a syslog envelope: RFC 3339, or `Mmm dd hh:mm:ss` (RFC 3164), which states neither zone nor year: the year is
-/// that in which it is no more than a day after `arrived`.
+/// The time of a syslog envelope: RFC 3339, or `Mmm dd hh:mm:ss` (RFC 3164) with or without weekday, year, fraction and zone. Where it
+/// states no year, it is of the year in which it is no more than a day after `arrived`; one in a zone that is not known is unknown.
 pub(super) fn of_syslog(text: &str, zone: &TimeZone, arrived: EventTime) -> Option<EventTime> {
-    let b = text.as_bytes();
-    let Some(month) = MONTHS.iter().position(|m| b.get(..3).is_some_and(|t| t.eq_ignore_ascii_case(*m))) else {
-        return rfc3339(text, zone).map(EventTime);
+    let month_of = |word: &str| MONTHS.iter().position(|m| word.as_bytes().eq_ignore_ascii_case(*m));
+    let year_of = |word: &str| (word.len() == 4).then(|| digits(word.as_bytes(), 0, 4)).flatten();
+    let mut words = text.split_ascii_whitespace().peekable();
+    let mut year = words.next_if(|word| year_of(word).is_some()).and_then(year_of);
+    let weekday = |word: &&str| word.len() == 3 && month_of(word).is_none();
+    words.next_if(weekday);
+    let Some(month) = words.peek().and_then(|word| month_of(word)) else {
+        return dated(text, zone).map(EventTime);
     };
-    let day_of_month = if b.get(4) == Some(&b' ') { digits(b, 5, 6)? } else { digits(b, 4, 6)? };
-    let clock = clock(digits(b, 7, 9)?, digits(b, 10, 12)?, digits(b, 13, 15)?, 0)?;
+    words.next();
+    let day = words.next().filter(|word| word.len() <= 2)?;
+    let day_of_month = digits(day.as_bytes(), 0, day.len())?;
+    year = words.next_if(|word| year_of(word).is_some()).and_then(year_of).or(year);
+    let clock = time_of_day(words.next()?)?;
+    year = words.next_if(|word| year_of(word).is_some()).and_then(year_of).or(year);
+    let named = words.next();
+    if words.next().is_some() {
+        return None;
+    }
+    let at = |day: i64| in_named_zone(day * 86_400_000 + clock, named, zone);
+    if let Some(year) = year {
+        return at(days(year, month as i64 + 1, day_of_month)?).filter(|ms| (0..=LAST).contains(ms)).map(EventTime);
+    }
     let this_year = i64::from(zone.to_datetime(jiff::Timestamp::from_millisecond(arrived.0).ok()?).year());
     // a day ahead: around New Year sender and receiver may not agree on the year; 29 February exists in one year of four
     (0..8)
         .filter_map(|back| days(this_year + 1 - back, month as i64 + 1, day_of_month))
-        .filter_map(|day| in_zone(day * 86_400_000 + clock, zone))
+        .filter_map(at)
         .find(|ms| *ms <= arrived.0 + 86_400_000)
         .map(EventTime)
+}
+
+/// RFC 3339, also with a zone's name behind it.
+fn dated(text: &str, zone: &TimeZone) -> Option<i64> {
+    if let Some(ms) = rfc3339(text, zone) {
+        return Some(ms);
+    }
+    let (stamp, name) = text.rsplit_once(' ')?;
+    in_named_zone(rfc3339(stamp, &TimeZone::UTC)?, Some(name), zone)
+}
+
+/// Milliseconds within its day of `hh:mm:ss`, with or without a fraction.
+fn time_of_day(text: &str) -> Option<i64> {
+    let b = text.as_bytes();
+    let ms = match b.get(8) {
+        None => 0,
+        Some(b'.' | b',') => decimal(&format!("0.{}", text.get(9..)?), 3)?,
+        Some(_) => return None,
+    };
+    if b.get(2) != Some(&b':') || b.get(5) != Some(&b':') {
+        return None;
+    }
+    clock(digits(b, 0, 2)?, digits(b, 3, 5)?, digits(b, 6, 8)?, ms)
+}
+
+/// A local time in the zone of that name: an offset, one of RFC 5322's, or what `zone` is called then.
+fn in_named_zone(local: i64, name: Option<&str>, zone: &TimeZone) -> Option<i64> {
+    const HOURS: &[(&str, i64)] = &[
+        ("UTC", 0),
+        ("GMT", 0),
+        ("UT", 0),
+        ("Z", 0),
+        ("EST", -5),
+        ("EDT", -4),
+        ("CST", -6),
+        ("CDT", -5),
+        ("MST", -7),
+        ("MDT", -6),
+        ("PST", -8),
+        ("PDT", -7),
+        ("CET", 1),
+        ("CEST", 2),
+    ];
+    let Some(name) = name else {
+        return in_zone(local, zone);
+    };
+    let here = in_zone(local, zone)?;
+    let called = zone.to_offset_info(jiff::Timestamp::from_millisecond(here).ok()?);
+    if called.abbreviation() == name {
+        return Some(here);
+    }
+    let known = HOURS.iter().find(|(known, _)| *known == name).map(|(_, hours)| hours * 3_600_000);
+    Some(local - known.or_else(|| offset(name.strip_prefix("TZ").unwrap_or(name)))?)
 }
 
 const MONTHS: [&[u8; 3]; 12] =
@@ -217,6 +287,16 @@ mod tests {
             ("Jan  1 00:00:02", "2026-12-31T23:59:58Z", &TimeZone::UTC, Some("2027-01-01T00:00:02.000Z")),
             ("Feb 29 00:00:00", "2026-03-01T00:00:00Z", &TimeZone::UTC, Some("2024-02-29T00:00:00.000Z")),
             ("2026-04-01T09:12:44.5+02:00", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T07:12:44.500Z")),
+            ("Apr  1 09:12:44.5", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T09:12:44.500Z")),
+            ("Apr 1 2025 09:12:44", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2025-04-01T09:12:44.000Z")),
+            ("Wed Apr  1 09:12:44 2026", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T09:12:44.000Z")),
+            ("2026 Apr 1 09:12:44 TZ-6", "2026-04-01T15:12:45Z", &TimeZone::UTC, None),
+            ("2026 Apr 1 09:12:44 -0600", "2026-04-01T15:12:45Z", &TimeZone::UTC, Some("2026-04-01T15:12:44.000Z")),
+            ("Apr  1 09:12:44 UTC", "2026-04-01T09:12:45Z", &berlin, Some("2026-04-01T09:12:44.000Z")),
+            ("Apr  1 09:12:44 CEST", "2026-04-01T09:12:45Z", &berlin, Some("2026-04-01T07:12:44.000Z")),
+            ("Apr  1 09:12:44 WIB", "2026-04-01T09:12:45Z", &berlin, None),
+            ("2026-04-01 09:12:44,403", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T09:12:44.403Z")),
+            ("2026-04-01 09:12:44 CEST", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T07:12:44.000Z")),
             ("Foo  1 09:12:44", "2026-04-01T09:12:45Z", &TimeZone::UTC, None),
             ("Apr", "2026-04-01T09:12:45Z", &TimeZone::UTC, None),
         ] {

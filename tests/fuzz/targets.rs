@@ -254,10 +254,12 @@ pub fn csv(data: &[u8]) {
 /// Any line has a message, which is its end, and what is around it is taken from what stands before that.
 pub fn syslog(data: &[u8]) {
     let line = String::from_utf8_lossy(data);
-    let (envelope, message) = syslog::open(&line);
-    let before = line.strip_suffix(message).expect("the message is the line's end");
-    for part in [envelope.timestamp, envelope.host, envelope.app].into_iter().flatten() {
-        assert!(before.contains(part) && !part.is_empty(), "{part:?} of {line:?}");
+    for open in [syslog::open as fn(&str) -> (syslog::Envelope<'_>, &str), syslog::open_json] {
+        let (envelope, message) = open(&line);
+        let before = line.strip_suffix(message).expect("the message is the line's end");
+        for part in [envelope.timestamp, envelope.host, envelope.app].into_iter().flatten() {
+            assert!(before.contains(part) && !part.is_empty(), "{part:?} of {line:?}");
+        }
     }
 }
 
