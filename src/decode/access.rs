@@ -2,7 +2,13 @@
 //!
 //! ```text
 //! [vhost[:port] ]addr[, addr …] ident user [time] "request" status bytes["referer" "user agent"] key=value key="value" …
+//! time addr ident user "request" …
 //! ```
+//!
+//! Which word before the identity is an address is known by its shape, not by its column: several of them (X-Forwarded-For beside the
+//! peer's own, in either order, in brackets or quotes) are one list, in which the peer's stands last. The time is the one that the
+//! request follows: what a client sent as its name may look like another, but holds no quotation mark. It may be written as `dd/Mon/yyyy`,
+//! ISO 8601, asctime or seconds since 1970, and without brackets where the request or the line's beginning stands beside it.
 //!
 //! | name                          | what it is                                                                  |
 //! | ----------------------------- | --------------------------------------------------------------------------- |
@@ -14,6 +20,7 @@
 //!
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
 //! target, …). `-` and an empty column are absent.
+use super::access_head::{Head, is_address, is_private};
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// Access logs.
@@ -81,12 +88,14 @@ impl Wanted {
     }
 }
 
-type Bounds = (usize, usize);
+pub(super) type Bounds = (usize, usize);
 
 /// The columns of one line, as byte ranges; an absent one is empty.
 #[derive(Default)]
 struct Line {
     columns: [Bounds; 13],
+    /// Where the client's address is, one or several: the peer's own is the last.
+    addresses: Vec<Bounds>,
     rest: usize,
     partial: bool,
 }
@@ -105,6 +114,7 @@ impl Plan for Access {
         let mut ambiguous = false;
         for (cell, wanted) in self.wanted.iter().enumerate() {
             match wanted {
+                Wanted::Column(Column::RemoteAddr) => line.addresses(text, cells, cell),
                 Wanted::Column(column) => put(text, cells, cell, line.columns[*column as usize]),
                 Wanted::Path => line.path(text, cells, cell),
                 Wanted::Query(name) => ambiguous |= line.query(text, cells, cell, name),
@@ -132,24 +142,25 @@ fn put(text: &str, cells: &mut Cells, cell: usize, (at, end): Bounds) {
 }
 
 impl Line {
-    /// Reads the columns. The time in brackets is the anchor: three or four words stand before it.
+    /// Reads the columns. The time is the anchor: three or four words stand before it, or behind it where it stands first.
     fn read(text: &str, clipped: bool) -> Result<Line, Reject> {
         let mut line = Line::default();
         let reject = |reason, at| Err(Reject { reason, at });
-        let Some(open) = time_at(text) else {
-            return reject("no [day/month/year:time] as access logs have", 0);
+        let Some(head) = Head::find(text) else {
+            return reject("no time as access logs have it", 0);
         };
-        let Some(close) = text[open..].find(']').map(|n| open + n) else {
-            return reject("the time's bracket is not closed", open);
-        };
-        if open == 0 {
-            return Line::tls(text, close);
+        let mut at = head.after;
+        if head.first {
+            match Line::tls(text, &head) {
+                Err(_) if Head::request(text, at).is_some() => at = Head::request(text, at).unwrap_or(at),
+                read => return read,
+            }
         }
-        if !line.names(text, open) {
+        let names = if head.first { (head.after, at) } else { (0, head.before) };
+        if !line.names(text, names, head.first) {
             return reject("not address, identity and user before the time", 0);
         }
-        line.set(Column::TimeLocal, (open + 1, close));
-        let mut at = close + 1;
+        line.set(Column::TimeLocal, head.time);
         match quoted(text, at) {
             Some((bounds, after)) => {
                 line.request(text, bounds);
@@ -183,22 +194,34 @@ impl Line {
             at = after;
         }
         line.rest = at;
+        line.forwarded(text);
         Ok(line)
     }
 
+    /// The address list that nginx's own format has behind the columns: a proxy that is near wrote it. From elsewhere anybody could.
+    fn forwarded(&mut self, text: &str) {
+        let near = |b: &Bounds| is_private(&text[b.0..b.1]);
+        if let Some((bounds, _)) = quoted(text, self.rest)
+            && is_address(&text[bounds.0..bounds.1])
+            && self.addresses.iter().all(near)
+        {
+            self.addresses.insert(0, bounds);
+        }
+    }
+
     /// Apache's `ssl_request_log`: `[time] addr protocol cipher "request" bytes`.
-    fn tls(text: &str, close: usize) -> Result<Line, Reject> {
+    fn tls(text: &str, head: &Head) -> Result<Line, Reject> {
         let mut line = Line::default();
-        line.set(Column::TimeLocal, (1, close));
-        let (addr, at) = word(text, close + 1);
+        line.set(Column::TimeLocal, head.time);
+        let (addr, at) = word(text, head.after);
         let (protocol, at) = word(text, at);
         let (_, at) = word(text, at);
         let protocol = &text[protocol.0..protocol.1];
         let right = protocol.starts_with("TLS") || protocol.starts_with("SSL") || protocol == "-";
         let Some((request, at)) = quoted(text, at).filter(|_| right) else {
-            return Err(Reject { reason: "not [time] address, protocol, cipher and request", at: close });
+            return Err(Reject { reason: "not [time] address, protocol, cipher and request", at: head.after });
         };
-        line.set(Column::RemoteAddr, addr);
+        line.addresses.push(addr);
         line.request(text, request);
         let (bytes, at) = word(text, at);
         line.set(Column::Bytes, bytes);
@@ -210,12 +233,12 @@ impl Line {
         self.columns[column as usize] = bounds;
     }
 
-    /// `[vhost ]addr ident user`; the address may be a list (`a, b, c`, quoted or not) with the peer's own behind it, and a user's
-    /// name may hold spaces, for the server copies what the client sent.
-    fn names(&mut self, text: &str, end: usize) -> bool {
+    /// `[vhost ]addr ident user`, where a user's name may hold spaces, for the server copies what the client sent. `sure`: only with
+    /// a dash for the identity, as good as always there.
+    fn names(&mut self, text: &str, (start, end): Bounds, sure: bool) -> bool {
         let head = &text[..end];
         let mut words = Vec::new();
-        let mut at = 0;
+        let mut at = start;
         while words.len() < WORDS {
             // Ends: every turn adds a word, or leaves.
             let (bounds, after) = listed(head, at);
@@ -226,29 +249,82 @@ impl Line {
             at = after;
         }
         let is_dash = |b: &Bounds| &text[b.0..b.1] == "-";
-        // The identity is a dash as good as always; without one it is the second word.
+        // Without a dash the identity is the second word.
         let ident = match words.iter().skip(1).position(is_dash) {
             Some(n) => n + 1,
+            None if sure => return false,
             None => 1,
         };
         let Some(ident_at) = words.get(ident) else {
             return false;
         };
-        let list = |b: &Bounds| text[b.0..b.1].contains(", ") || text[..b.0].ends_with('"');
-        let with_vhost = ident > 1 && !list(&words[0]);
-        // More words than any of these has are a shipper's (a syslog header): the one next to the identity is the address.
-        let addr = words[if ident > 3 { ident - 1 } else { usize::from(with_vhost) }];
-        if with_vhost {
-            self.set(Column::Vhost, words[0]);
-        }
-        self.set(Column::RemoteAddr, addr);
+        let vhost = self.hosts(text, &words[..ident]);
+        self.set(Column::Vhost, vhost);
         self.set(Column::Ident, *ident_at);
-        // Some formats leave the user out.
+        // Some formats leave the user out; dashes alone are columns without a value.
         if let Some(user) = words.get(ident + 1) {
-            let user_end = user.0 + text[user.0..end].trim_end().len();
-            self.set(Column::RemoteUser, (user.0, user_end));
+            let name = text[user.0..end].trim_end();
+            if name.contains(|c| c != '-' && c != ' ') {
+                self.set(Column::RemoteUser, (user.0, user.0 + name.len()));
+            }
         }
         true
+    }
+
+    /// Tells the addresses from the virtual host among the words before the identity, and returns that.
+    fn hosts(&mut self, text: &str, words: &[Bounds]) -> Bounds {
+        let is_address = |b: &&Bounds| is_address(&text[b.0..b.1]);
+        let of = |n: usize| words.get(n).copied().unwrap_or_default();
+        // `%v:%p` of a host that has no name: no client comes from there
+        let by_port = |b: Bounds| text[b.0..b.1].ends_with(":80") || text[b.0..b.1].ends_with(":443");
+        let from = usize::from(words.len() > 1 && by_port(of(0)) && words[1..].iter().any(|b| is_address(&b)));
+        let beside =
+            words[from..].iter().rev().take_while(|b| is_address(b) || text[b.0..b.1].starts_with('(')).count();
+        let beside = &words[words.len() - beside..];
+        let found: Vec<Bounds> = match beside.iter().any(|b| is_address(&b)) {
+            true => beside.iter().filter(is_address).copied().collect(),
+            // a shipper may have put its own before a host's name
+            false => words[from..].iter().rfind(is_address).copied().into_iter().collect(),
+        };
+        if found.is_empty() {
+            // a name, or a socket: more words than any format has are a shipper's, and the one next to the identity is the client's
+            let n = if words.len() > 3 { words.len() - 1 } else { usize::from(words.len() > 1) };
+            self.addresses.push(of(n));
+            return if n > 0 { of(0) } else { Bounds::default() };
+        }
+        // what is quoted or in brackets is what a proxy said of the client, and the other one is the proxy
+        let is_told = |b: &Bounds| {
+            let inner = &text[b.0..b.1];
+            inner.starts_with('(') || inner.contains(", ") || text[..b.0].ends_with('"')
+        };
+        let (told, own): (Vec<Bounds>, Vec<Bounds>) = found.iter().partition(|b| is_told(b));
+        self.addresses.extend(told.into_iter().chain(own));
+        let is_host = |b: &&Bounds| !found.contains(b) && !text[b.0..b.1].starts_with('(');
+        words.iter().find(is_host).copied().unwrap_or_default()
+    }
+
+    /// The client's address; several of them as one list.
+    fn addresses(&self, text: &str, cells: &mut Cells, cell: usize) {
+        let bare = |b: &Bounds| {
+            let inner = &text[b.0..b.1];
+            let inner = inner.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(inner);
+            let at = b.0 + usize::from(inner.len() < b.1 - b.0);
+            (at, at + inner.len())
+        };
+        if let [one] = &self.addresses[..] {
+            return put(text, cells, cell, bare(one));
+        }
+        let from = cells.arena.len();
+        for bounds in self.addresses.iter().map(bare) {
+            if cells.arena.len() > from {
+                cells.arena.push_str(", ");
+            }
+            cells.arena.push_str(&text[bounds.0..bounds.1]);
+        }
+        let to = cells.arena.len();
+        if to > from {
+            cells.set(cell, Kind::Decoded, from, to);
+        }
     }
 
     fn request(&mut self, text: &str, bounds: Bounds) {
@@ -336,22 +412,6 @@ fn dash(text: &str, at: usize) -> Option<(Bounds, usize)> {
     (&text[bounds.0..bounds.1] == "-").then_some((bounds, after))
 }
 
-/// Where `[dd/Mon/yyyy:` begins.
-fn time_at(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let stamp = |at: usize| {
-        bytes.get(at..at + 13).is_some_and(|b| {
-            b[1].is_ascii_digit()
-                && b[3] == b'/'
-                && b[4].is_ascii_alphabetic()
-                && b[7] == b'/'
-                && b[8].is_ascii_digit()
-                && b[12] == b':'
-        })
-    };
-    text.match_indices('[').map(|(at, _)| at).find(|at| stamp(*at))
-}
-
 /// The most words before the time that are looked at: a user's name may be long, and only its beginning matters.
 const WORDS: usize = 16;
 
@@ -374,7 +434,7 @@ fn listed(text: &str, at: usize) -> (Bounds, usize) {
     (bounds, after)
 }
 
-fn word(text: &str, at: usize) -> (Bounds, usize) {
+pub(super) fn word(text: &str, at: usize) -> (Bounds, usize) {
     let bytes = text.as_bytes();
     let mut start = at;
     while bytes.get(start) == Some(&b' ') {
@@ -389,7 +449,7 @@ fn word(text: &str, at: usize) -> (Bounds, usize) {
 
 /// The text in quotation marks at or behind `at`, and where it goes on. A mark inside that is not escaped counts as text
 /// unless a space or the line's end follows it.
-fn quoted(text: &str, at: usize) -> Option<(Bounds, usize)> {
+pub(super) fn quoted(text: &str, at: usize) -> Option<(Bounds, usize)> {
     let bytes = text.as_bytes();
     let mut start = at;
     while bytes.get(start) == Some(&b' ') {

@@ -6,6 +6,7 @@
 //! be parsed must not be cheaper for an attacker than input that can.
 
 pub mod access;
+mod access_head;
 pub mod csv;
 pub mod json;
 mod json_path;

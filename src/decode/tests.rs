@@ -144,8 +144,21 @@ fn access_lines_of_other_servers_and_settings() {
         ("192.0.2.1 -", "- 192.0.2.1 -"),
         ("www.example 192.0.2.1 - a", "www.example 192.0.2.1 a"),
         ("10.0.0.2, 10.0.0.1, 192.0.2.1 - -", "- 10.0.0.2, 10.0.0.1, 192.0.2.1 -"),
-        ("\"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -", "- 10.0.0.2, 192.0.2.1 -"),
-        ("www.example:80 \"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -", "www.example:80 10.0.0.2, 192.0.2.1 -"),
+        ("\"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -", "- 10.0.0.2, 192.0.2.1, 10.2.1.185 -"),
+        ("www.example:80 \"10.0.0.2, 192.0.2.1\" 10.2.1.185 - -", "www.example:80 10.0.0.2, 192.0.2.1, 10.2.1.185 -"),
+        ("198.51.100.4 10.0.0.1 - ana", "- 198.51.100.4, 10.0.0.1 ana"),
+        ("198.51.100.4, 10.0.0.7 10.0.0.1 - ana", "- 198.51.100.4, 10.0.0.7, 10.0.0.1 ana"),
+        ("- 198.51.100.4 - ana", "- 198.51.100.4 ana"),
+        ("10.0.0.1 (198.51.100.4) - -", "- 198.51.100.4, 10.0.0.1 -"),
+        ("10.0.0.1 (198.51.100.4, 10.0.0.7) - ana", "- 198.51.100.4, 10.0.0.7, 10.0.0.1 ana"),
+        ("198.51.100.4 (-) - ana", "- 198.51.100.4 ana"),
+        ("198.51.100.4 www.example - ana", "www.example 198.51.100.4 ana"),
+        ("198.51.100.4 - - -", "- 198.51.100.4 -"),
+        ("127.0.1.1:80 198.51.100.4 - ana", "127.0.1.1:80 198.51.100.4 ana"),
+        ("2001:db8::5 [fd00::1]:4711 - ana", "- 2001:db8::5, [fd00::1]:4711 ana"),
+        ("www.example client.example - ana", "www.example client.example ana"),
+        ("198.51.100.4 - ana [x] b", "- 198.51.100.4 ana [x] b"),
+        ("198.51.100.4 - 6.6.6.6 - x", "- 198.51.100.4 6.6.6.6 - x"),
         ("Mar  1 00:00:20 host nginx: 192.0.2.1 - a", "Mar 192.0.2.1 a"),
         ("unix: - -", "- unix: -"),
         ("192.0.2.1 ident user", "- 192.0.2.1 user"),
@@ -157,6 +170,26 @@ fn access_lines_of_other_servers_and_settings() {
             "{names}"
         );
     }
+    for (time, is) in [
+        ("[2026-03-01T00:00:20+00:00]", "2026-03-01T00:00:20+00:00"),
+        ("[01/Mar/2026:00:00:20.123 +0000]", "01/Mar/2026:00:00:20.123 +0000"),
+        ("[01/Mar/2026 00:00:20]", "01/Mar/2026 00:00:20"),
+        ("[1/Mar/2026:00:00:20 +0000]", "1/Mar/2026:00:00:20 +0000"),
+        ("[Sun Mar 01 00:00:20 2026]", "Sun Mar 01 00:00:20 2026"),
+        ("[1772323220.123]", "1772323220.123"),
+        ("[1772323220123]", "1772323220123"),
+        ("2026-03-01T00:00:20Z", "2026-03-01T00:00:20Z"),
+        ("01/Mar/2026:00:00:20 +0000", "01/Mar/2026:00:00:20 +0000"),
+    ] {
+        let fields = wish(&["time_local", "remote_addr", "remote_user", "status"]);
+        for line in [
+            format!("192.0.2.1 - a b {time} \"GET / HTTP/1.1\" 200 5 \"-\" \"x\""),
+            format!("{time} 192.0.2.1 - a b \"GET / HTTP/1.1\" 200 5 \"-\" \"x\""),
+        ] {
+            let (out, result) = read(&access::FORMAT, &fields, line.as_bytes(), false);
+            assert_eq!((out, result), (vec![format!("{is} 192.0.2.1 a b 200")], Ok(())), "{line}");
+        }
+    }
     let tls = "[10/Aug/2018:09:45:56 +0200] 192.0.2.1 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 \"GET /a HTTP/1.1\" 1375";
     assert_eq!(read(&access::FORMAT, &wish(&fields), tls.as_bytes(), false).0, ["- 192.0.2.1 - /a - 1375"]);
     let other = "[10/Aug/2018:09:45:56 +0200] www.example 192.0.2.1 0.002 \"GET /a HTTP/1.1\" 401 77 935 - x";
@@ -164,6 +197,42 @@ fn access_lines_of_other_servers_and_settings() {
         read(&access::FORMAT, &wish(&fields), other.as_bytes(), false).1.is_err(),
         "what is not known is not guessed"
     );
+}
+
+/// A client chooses the name that it sends with its password: the server escapes its quotation marks and copies the rest.
+#[test]
+fn no_name_shifts_a_column_of_an_access_line() {
+    let fields = wish(&["remote_addr", "time_local", "path", "status", "remote_user"]);
+    for name in [
+        "eve [01/Jan/2020:00:00:00 +0000]",
+        "eve [01/Jan/2020:00:00:00 +0000] \\\"GET /x HTTP/1.1\\\" 200 5",
+        "eve [01/Jan/2020:00:00:00 +0000] \\x22GET /x HTTP/1.1\\x22 200 5",
+        "2020-01-01T00:00:00Z eve",
+        "eve ] [ (192.0.2.9) - -",
+    ] {
+        let line = format!("198.51.100.4 - {name} [01/Mar/2026:00:00:20 +0000] \"GET /a HTTP/1.1\" 401 5");
+        let (out, result) = read(&access::FORMAT, &fields, line.as_bytes(), false);
+        assert_eq!(result, Ok(()), "{line}");
+        let is = "198.51.100.4 01/Mar/2026:00:00:20 +0000 /a 401 ";
+        assert!(out.len() == 1 && out[0].starts_with(is), "{line}: {out:?}");
+    }
+}
+
+#[test]
+fn an_address_list_behind_the_columns_counts_where_a_near_proxy_wrote_it() {
+    for (peer, list, is) in [
+        ("10.0.0.1", "198.51.100.4", "198.51.100.4, 10.0.0.1"),
+        ("203.0.113.7", "198.51.100.4", "203.0.113.7"),
+        ("10.0.0.1", "x sid=1", "10.0.0.1"),
+        ("10.0.0.1", "-", "10.0.0.1"),
+    ] {
+        let line =
+            format!("{peer} - - [01/Mar/2026:00:00:20 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" \"{list}\" sid=s");
+        assert_eq!(
+            read(&access::FORMAT, &wish(&["remote_addr", "sid"]), line.as_bytes(), false).0,
+            [format!("{is} s")]
+        );
+    }
 }
 
 #[test]

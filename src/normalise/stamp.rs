@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 pub enum Notation {
     /// RFC 3339 with an offset; without one, in the profile's zone. A space may stand for the `T`.
     Rfc3339,
-    /// `10/Oct/2000:13:55:36 -0700`, as access logs have it.
+    /// `10/Oct/2000:13:55:36 -0700`, as access logs have it; with a fraction, a space for the first colon, or without an offset (in the
+    /// profile's zone), too, and as asctime writes it (`Tue Oct 10 13:55:36 2000`).
     Clf,
     /// Seconds since 1970, with or without a fraction.
     EpochSeconds,
@@ -32,7 +33,7 @@ impl Notation {
         let text = text.trim();
         let ms = match self {
             Notation::Rfc3339 => rfc3339(text, zone)?,
-            Notation::Clf => clf(text)?,
+            Notation::Clf => clf(text, zone)?,
             Notation::EpochSeconds => decimal(text, 3)?,
             Notation::EpochMilliseconds => decimal(text, 0)?,
             Notation::EpochMicroseconds => decimal(text, 0)? / 1000,
@@ -223,19 +224,39 @@ fn in_named_zone(local: i64, name: Option<&str>, zone: &TimeZone) -> Option<i64>
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-fn clf(text: &str) -> Option<i64> {
+fn clf(text: &str, zone: &TimeZone) -> Option<i64> {
     let b = text.as_bytes();
+    if b.first()?.is_ascii_alphabetic() {
+        return asctime(text, zone);
+    }
     // A day below ten may have one digit.
     let shift = usize::from(b.get(1) != Some(&b'/'));
     let b = b.get(shift..)?;
     let day_of_month = if shift == 1 { digits(text.as_bytes(), 0, 2)? } else { digits(b, 0, 1)? };
     let month = MONTHS.iter().position(|m| b.get(2..5).is_some_and(|t| t.eq_ignore_ascii_case(*m)))?;
     let day = days(digits(b, 6, 10)?, month as i64 + 1, day_of_month)?;
-    let local = day * 86_400_000 + clock(digits(b, 11, 13)?, digits(b, 14, 16)?, digits(b, 17, 19)?, 0)?;
-    match b.get(19..)? {
-        [] => Some(local),
-        rest => Some(local - offset(std::str::from_utf8(rest).ok()?.trim())?),
-    }
+    let rest = text.get(shift + 11..)?;
+    let end = rest.find([' ', '+', '-', 'Z']).unwrap_or(rest.len());
+    // Apache's `%{msec_frac}t` may stand behind a colon
+    let clock = match rest[..end].as_bytes() {
+        written if written.get(8) == Some(&b':') => {
+            time_of_day(&rest[..end].replacen(':', ".", 3).replacen('.', ":", 2))?
+        }
+        _ => time_of_day(&rest[..end])?,
+    };
+    offset_or_zone(rest[end..].trim(), day * 86_400_000 + clock, zone)
+}
+
+/// `Tue Oct 10 13:55:36 2000`.
+fn asctime(text: &str, zone: &TimeZone) -> Option<i64> {
+    let mut words = text.split_ascii_whitespace().skip(1);
+    let month = words.next()?;
+    let month = MONTHS.iter().position(|m| month.as_bytes().eq_ignore_ascii_case(*m))?;
+    let day = words.next().filter(|day| day.len() <= 2)?;
+    let clock = time_of_day(words.next()?)?;
+    let year = words.next().filter(|year| year.len() == 4)?;
+    let day = days(digits(year.as_bytes(), 0, 4)?, month as i64 + 1, digits(day.as_bytes(), 0, day.len())?)?;
+    words.next().is_none().then(|| in_zone(day * 86_400_000 + clock, zone))?
 }
 
 /// A decimal number with the point moved `places` to the right; further digits are cut off.
@@ -345,6 +366,17 @@ mod tests {
     fn other_notations() {
         assert_eq!(read(Notation::Clf, "10/Oct/2000:13:55:36 -0700").as_deref(), Some("2000-10-10T20:55:36.000Z"));
         assert_eq!(read(Notation::Clf, "1/Mar/2026:00:00:20 +0000").as_deref(), Some("2026-03-01T00:00:20.000Z"));
+        for text in [
+            "01/Mar/2026:00:00:20.000 +0000",
+            "01/Mar/2026:00:00:20",
+            "01/Mar/2026 00:00:20",
+            "Sun Mar  1 00:00:20 2026",
+        ] {
+            assert_eq!(read(Notation::Clf, text).as_deref(), Some("2026-03-01T00:00:20.000Z"), "{text}");
+        }
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let local = Notation::Clf.read("01/Mar/2026 00:00:20", &zone).map(|t| t.to_string());
+        assert_eq!(local.as_deref(), Some("2026-02-28T23:00:20.000Z"), "without an offset it is of the profile's zone");
         assert_eq!(read(Notation::EpochSeconds, "1582044883.25").as_deref(), Some("2020-02-18T16:54:43.250Z"));
         assert_eq!(read(Notation::EpochMilliseconds, "1582044883250").as_deref(), Some("2020-02-18T16:54:43.250Z"));
         assert_eq!(read(Notation::EpochSeconds, "1582044883250000"), None, "microseconds are not taken for seconds");
