@@ -49,7 +49,15 @@ fn rejected(hostile: &[u8], times: u64) {
 
 #[test]
 fn a_malformed_line() {
-    rejected(b"{\"ts\":\"2026-03-01T00:00:00Z\",\"event\":\nnonsense\n", 2);
+    rejected(b"{\"ts\":\"2026-03-01T00:00:00Z\",\"event\" 1}\nnonsense\n", 2);
+}
+
+#[test]
+fn a_line_that_a_relay_has_cut_is_an_event_of_what_stands_before_the_cut() {
+    let line = good(100);
+    let (portal, findings) = after(&[&line[..line.len() - 40], b"\n"].concat(), 1);
+    assert_eq!((portal["events"].as_u64(), &portal["rejects"]), (Some(61), &serde_json::json!({})), "{portal}");
+    assert!(findings.is_empty(), "{findings:?}");
 }
 
 #[test]

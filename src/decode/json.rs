@@ -2,7 +2,8 @@
 //!
 //! Not serde_json: a wanted value's type is not known beforehand, and `deserialize_any` gives up the whole line for a lone
 //! surrogate or for `1e400`. This reader keeps numbers as written, replaces what is no character by U+FFFD, never recurses
-//! into what nobody asked for, and leaves behind what it has read when the text ends early. What serde_json accepts, it reads
+//! into what nobody asked for, and leaves behind what it has read when the text ends early: a relay cuts what is long, and who can make one
+//! field long must not become invisible by it. Such a record is partial, and the value in which it breaks off is absent. What serde_json accepts, it reads
 //! alike (`tests::reads_what_serde_json_reads`); it accepts more.
 use super::json_path::{Node, Tree};
 use super::json_text::{quote_or_escape, unescape};
@@ -73,7 +74,7 @@ impl Run<'_> {
                     }
                 }
                 walk.at = end;
-                if self.clipped { Ok(()) } else { spans.1 }
+                self.as_far_as_read(spans.1)
             }
             _ => Err(walk.reject("not a JSON object")),
         }
@@ -85,15 +86,24 @@ impl Run<'_> {
         let result = walk.value(0, DEPTH);
         let (end, partial) = (walk.at, result.is_err());
         if walk.wrapped {
-            for at in std::mem::take(&mut walk.records) {
+            let (records, first) = (std::mem::take(&mut walk.records), self.index);
+            for at in records {
                 walk.at = at;
-                self.object(walk, false)?;
+                match self.object(walk, false) {
+                    // of the last one nothing stands before the cut
+                    Err(reject) if is_cut(&reject) && self.index > first => {}
+                    read => read?,
+                }
             }
             walk.at = end;
-            return if self.clipped { Ok(()) } else { result };
+            return self.as_far_as_read(result);
         }
-        if partial && !self.clipped {
-            return result;
+        if let Err(reject) = &result {
+            match (self.clipped, walk.has_read()) {
+                (false, read) if !(read && is_cut(reject)) => return result,
+                (true, false) if self.index > 0 => return Ok(()),
+                _ => {}
+            }
         }
         match std::mem::take(&mut walk.split) {
             spans if spans.is_empty() => self.emit(walk, partial),
@@ -101,6 +111,14 @@ impl Run<'_> {
         }
         walk.at = end;
         Ok(())
+    }
+
+    /// The result for records of which the last one broke off: it is said of that one, and not of those before it.
+    fn as_far_as_read(&self, result: Result<(), Reject>) -> Result<(), Reject> {
+        match result {
+            Err(reject) if !self.clipped && !(is_cut(&reject) && self.index > 0) => Err(reject),
+            _ => Ok(()),
+        }
     }
 
     /// One record for each element, each with the cells of what surrounds the array.
@@ -129,6 +147,13 @@ impl Run<'_> {
         });
         self.index += 1;
     }
+}
+
+/// What is wrong with a text that a relay, or a writer that died, has cut.
+const CUT: &str = "the JSON ends early";
+
+fn is_cut(reject: &Reject) -> bool {
+    reject.reason == CUT
 }
 
 struct Walk<'t> {
@@ -172,6 +197,11 @@ impl<'t> Walk<'t> {
         self.split.clear();
     }
 
+    /// Whether anything that somebody wants was found.
+    fn has_read(&self) -> bool {
+        !self.split.is_empty() || self.cells.cells.iter().any(|cell| cell.kind != Kind::Absent)
+    }
+
     fn reject(&self, reason: &'static str) -> Reject {
         Reject { reason, at: self.at }
     }
@@ -210,7 +240,7 @@ impl<'t> Walk<'t> {
             Some(b'{') => self.object(here, depth)?,
             Some(b'"') => return self.string_into(here.cell),
             Some(_) => return self.scalar_into(here.cell),
-            None => return Err(self.reject("the JSON ends early")),
+            None => return Err(self.reject(CUT)),
         }
         if let Some(cell) = here.cell {
             self.cells.set(cell, Kind::Nested, start, self.at);
@@ -267,7 +297,7 @@ impl<'t> Walk<'t> {
                 self.at -= 1;
                 Err(self.reject("a comma or a closing bracket is missing"))
             }
-            None => Err(self.reject("the JSON ends early")),
+            None => Err(self.reject(CUT)),
         }
     }
 
@@ -390,7 +420,7 @@ impl<'t> Walk<'t> {
     fn key(&mut self) -> Result<Span, Reject> {
         if self.peek() != Some(b'"') {
             return Err(match self.peek() {
-                None => self.reject("the JSON ends early"),
+                None => self.reject(CUT),
                 Some(_) => self.reject("a key is missing"),
             });
         }
@@ -398,7 +428,7 @@ impl<'t> Walk<'t> {
         self.space();
         match self.peek() {
             Some(b':') => self.at += 1,
-            None => return Err(self.reject("the JSON ends early")),
+            None => return Err(self.reject(CUT)),
             Some(_) => return Err(self.reject("a colon is missing")),
         }
         self.space();
@@ -452,7 +482,7 @@ impl<'t> Walk<'t> {
                 }
                 None => {
                     self.at = self.bytes.len();
-                    return Err(self.reject("the JSON ends early"));
+                    return Err(self.reject(CUT));
                 }
             }
         }
@@ -462,6 +492,10 @@ impl<'t> Walk<'t> {
         let start = self.at;
         while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E' | b'I' | b'N') = self.peek() {
             self.at += 1;
+        }
+        if self.at == self.bytes.len() {
+            // no document ends with one: of a number that breaks off nobody knows the rest
+            return Err(self.reject(CUT));
         }
         let kind = match &self.bytes[start..self.at] {
             b"null" => Kind::Null,
@@ -500,7 +534,7 @@ impl<'t> Walk<'t> {
                 }
                 Some(_) if open > 0 => self.at += 1,
                 Some(_) => self.scalar_into(None)?,
-                None => return Err(self.reject("the JSON ends early")),
+                None => return Err(self.reject(CUT)),
             }
             if open == 0 {
                 return Ok(());

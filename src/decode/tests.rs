@@ -92,11 +92,39 @@ fn e45_twice_the_same_wanted_key_is_ambiguous_and_the_first_counts() {
 }
 
 #[test]
-fn e38_e48_an_early_end_is_a_reject_unless_the_frame_was_clipped() {
+fn e38_e48_what_stands_before_an_early_end_is_read() {
+    let fields = wish(&["a", "b.c", "b.d"]);
     let line = br#"{"a":"x","b":{"c":1,"d":"cut off he"#;
-    let (out, result) = read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, false);
-    assert_eq!((out.len(), result.map_err(|r| r.reason)), (0, Err("the JSON ends early")));
-    assert_eq!(read(&json::FORMAT, &wish(&["a", "b.c", "b.d"]), line, true).0, ["x #1 - partial"]);
+    for clipped in [false, true] {
+        assert_eq!(read(&json::FORMAT, &fields, line, clipped), (vec!["x #1 - partial".to_owned()], Ok(())));
+    }
+    for line in [
+        r#"{"a":"x","b":{"c":12"#,
+        r#"{"a":"x","b":{"c":tru"#,
+        r#"{"a":"x","b":{"c"#,
+        r#"{"a":"x","b":{"c":"12\"#,
+        r#"{"a":"x",""#,
+    ] {
+        let (out, result) = read(&json::FORMAT, &fields, line.as_bytes(), false);
+        assert_eq!((out, result), (vec!["x - - partial".to_owned()], Ok(())), "a cut value is none: {line}");
+    }
+    for nothing in [r#"{"#, r#"{"a"#, r#"{"a":1"#, r#"{"z":"long, "#, "[", r#"[{"a":"#] {
+        let (out, result) = read(&json::FORMAT, &fields, nothing.as_bytes(), false);
+        assert_eq!((out.len(), result.map_err(|r| r.reason)), (0, Err("the JSON ends early")), "{nothing}");
+    }
+    let records = Wish { records: vec!["Records".into()], ..wish(&["a", "b"]) };
+    for (line, are) in [
+        (r#"{"Records":[{"a":1},{"a":2,"b":"#, &["#1 -", "#2 - partial"][..]),
+        (r#"{"Records":[{"a":1},{"#, &["#1 -"]),
+        (r#"[{"a":1},{"a":2,"b":"x"#, &["#1 -", "#2 - partial"]),
+    ] {
+        let (out, result) = read(&json::FORMAT, &records, line.as_bytes(), false);
+        assert_eq!((out, result), (are.iter().map(|s| (*s).to_owned()).collect(), Ok(())), "{line}");
+    }
+}
+
+#[test]
+fn what_is_no_json_is_rejected() {
     for bad in ["{\"a\":1}garbage", "{\"a\" 1}", "{a:1}", "{\"a\":1,,}", "\"text\"", "12", "{\"a\":tru}", "[1]"] {
         let (out, result) = read(&json::FORMAT, &wish(&["a"]), bad.as_bytes(), false);
         assert!(result.is_err(), "{bad} {out:?}");
@@ -322,6 +350,29 @@ proptest! {
         });
         prop_assert_eq!(result, Ok(()));
         prop_assert_eq!(seen, 1);
+    }
+
+    /// Wherever a relay cuts: each value is the one of the whole record, or absent.
+    #[test]
+    fn a_cut_record_says_nothing_that_the_whole_does_not(document in document(), cut in any::<prop::sample::Index>()) {
+        let text = document.to_string();
+        let at = text.floor_char_boundary(cut.index(text.len()));
+        let fields = wish(&["a", "b", "a.b", "a.b.c", "c[1]", "c[1].a"]);
+        let values = |text: &str, of_cut: bool| {
+            let plan = (json::FORMAT.plan)(&fields).unwrap();
+            let mut out = Vec::new();
+            let result = plan.decode(text, false, &mut Cells::default(), &mut |record| {
+                assert_eq!(record.partial, of_cut);
+                out.extend((0..fields.fields.len()).map(|n| format!("{:?}", record.get(n))));
+            });
+            (out, result.is_ok())
+        };
+        let (whole, _) = values(&text, false);
+        let (part, readable) = values(&text[..at], true);
+        prop_assert_eq!(readable, !part.is_empty());
+        for (part, whole) in part.iter().zip(&whole) {
+            prop_assert!(part == whole || part == "Absent", "{} of {}", part, text);
+        }
     }
 
     #[test]

@@ -65,7 +65,10 @@ impl<T: Copy> Words<T> {
 
     /// What a record says; nothing where it says nothing.
     pub fn of(&self, record: &Record<'_>) -> Option<T> {
-        let Some(value) = super::getter::first(&self.from, record) else { return self.absent };
+        let Some(value) = super::getter::first(&self.from, record) else {
+            // what a cut record lacks may have stood behind the cut
+            return self.absent.filter(|_| !record.partial);
+        };
         let meant = self.patterns.iter().find(|(pattern, _)| pattern.fits_any_case(&value));
         Some(meant.map_or(self.otherwise, |(_, meaning)| *meaning))
     }

@@ -192,16 +192,18 @@ impl Conditions {
         self.0.len()
     }
 
-    /// Whether all hold. What a pattern captured is in `captured`.
+    /// Whether all hold. What a cut record lacks may have stood behind the cut: no condition holds by its absence. What a pattern
+    /// captured is in `captured`.
     pub fn hold<'r>(&self, record: &Record<'r>, captured: &mut Taken<'r>) -> bool {
         let is_present = |getters: &[Getter]| getters.iter().any(|getter| getter.is_present(record));
         self.0.iter().all(|(getters, test)| match test {
             Test::Present => is_present(getters),
-            Test::Absent => !is_present(getters),
+            Test::Absent => !record.partial && !is_present(getters),
             Test::Fits(patterns) => first(getters, record).is_some_and(|value| fits(patterns, &value, captured)),
-            Test::FitsNot(patterns) => {
-                !first(getters, record).is_some_and(|value| patterns.iter().any(|p| p.fits_only(&value)))
-            }
+            Test::FitsNot(patterns) => match first(getters, record) {
+                Some(value) => !patterns.iter().any(|p| p.fits_only(&value)),
+                None => !record.partial,
+            },
         })
     }
 }

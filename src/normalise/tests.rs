@@ -137,12 +137,25 @@ fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let profile = normaliser.profile("tripline-portal").unwrap();
     let line = &EXPORT.as_bytes()[..EXPORT.len() - 20];
-    for (clipped, events) in [(true, 1), (false, 0)] {
+    for clipped in [true, false] {
         let batch = batch(&[line], FrameFlags { clipped, ..FrameFlags::default() });
         let mut out = Vec::new();
         let result = normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out);
-        assert_eq!((out.len(), result.is_ok()), (events, clipped));
+        assert_eq!((out.len(), result.is_ok()), (1, true));
         assert!(out.iter().all(|e| e.marks.clipped));
+    }
+}
+
+#[test]
+fn what_a_cut_record_lacks_is_not_taken_for_absent() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let profile = normaliser.profile("aws-cloudtrail").unwrap();
+    let whole = r#"{"eventTime":"2026-03-01T00:00:00Z","eventName":"GetObject","eventSource":"s3.amazonaws.com","userAgent":"xxxxxxxx"}"#;
+    for (line, outcome) in [(whole, Outcome::Success), (&whole[..whole.len() - 6], Outcome::Unknown)] {
+        let batch = batch(&[line.as_bytes()], FrameFlags::default());
+        let mut out = Vec::new();
+        normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+        assert_eq!((out[0].outcome, out[0].marks.clipped), (outcome, outcome == Outcome::Unknown));
     }
 }
 
