@@ -139,6 +139,7 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
         start: Start::Beginning,
         framing: Framing::Lines,
         names: None,
+        lists: Default::default(),
         until: Until::EndOfFile,
     };
     let profiles = [config::TrailProfile::plain(name, "tripline-portal")];

@@ -68,6 +68,7 @@ impl Bench {
             start: Start::Beginning,
             framing: Framing::Lines,
             names: None,
+            lists: Default::default(),
             until: Until::Forever,
         };
         let cursors = ledger.cursors().unwrap().into_iter().map(|row| Cursor {

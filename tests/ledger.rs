@@ -28,6 +28,7 @@ fn outcome(dir: &Path, ledger: &Ledger, keys: &Keys) -> Outcome {
         start: Start::Beginning,
         framing: Framing::Lines,
         names: None,
+        lists: Default::default(),
         until: Until::EndOfFile,
     };
     let mut follower = Follower::open(spec, Vec::new());

@@ -261,6 +261,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         let framing = match &names {
             Some(_) => Framing::CSV,
             None if found.documents => Framing::JsonDocuments,
+            None if found.format == "json" => Framing::JsonLines,
             None => Framing::Lines,
         };
         trails.push(TrailSpec {
@@ -269,6 +270,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
             start: Start::Beginning,
             framing,
             names,
+            lists: normaliser.record_lists(found.profile),
             until: Until::EndOfFile,
         });
         profiles.push(TrailProfile::plain(name, profile));

@@ -159,9 +159,11 @@ impl Config {
     pub fn trails(&self, until: Until, rules: &Rules) -> Vec<TrailSpec> {
         let spec = |t: &written::Trail| {
             let name = SourceName(t.name.as_str().into());
-            let names = rules.trails.get(&name).and_then(|profile| rules.normaliser.header_names(*profile));
+            let profile = rules.trails.get(&name).copied();
+            let names = profile.and_then(|profile| rules.normaliser.header_names(profile));
             // what comes wrapped has the header that its profile states, and a record a line
             let names = names.filter(|_| t.wrapping() == Wrapping::default());
+            let is_json = profile.is_some_and(|profile| rules.normaliser.format(profile) == "json");
             TrailSpec {
                 paths: self.paths(t),
                 start: match t.start {
@@ -172,10 +174,12 @@ impl Config {
                 until,
                 framing: match t.framing {
                     _ if !t.receive.is_empty() => Framing::Spool,
-                    written::Framing::Lines if names.is_some() => Framing::CSV,
-                    written::Framing::Lines => Framing::Lines,
-                    written::Framing::JsonDocuments => Framing::JsonDocuments,
+                    Some(written::Framing::JsonDocuments) => Framing::JsonDocuments,
+                    _ if names.is_some() => Framing::CSV,
+                    None if is_json && t.wrapping() == Wrapping::default() => Framing::JsonLines,
+                    None | Some(written::Framing::Lines) => Framing::Lines,
                 },
+                lists: profile.map(|profile| rules.normaliser.record_lists(profile)).unwrap_or_default(),
                 names,
                 name,
             }
@@ -208,7 +212,7 @@ impl Config {
                     normaliser.name(found.profile).to_owned()
                 }
             };
-            let documents = trail.framing == written::Framing::JsonDocuments;
+            let documents = trail.framing == Some(written::Framing::JsonDocuments);
             let is_csv = |found| normaliser.header_names(found).is_some();
             if documents && normaliser.profile(&profile).is_some_and(is_csv) {
                 return Err(ConfigError::one(format!(
@@ -272,7 +276,7 @@ fn source_faults(trail: &written::Trail) -> impl Iterator<Item = &'static str> {
     let received = !trail.receive.is_empty();
     let filtered = trail.apps.is_some() || trail.hosts.is_some();
     let by_syslog = trail.receive.iter().any(Address::is_syslog);
-    let documents = trail.framing == written::Framing::JsonDocuments;
+    let documents = trail.framing == Some(written::Framing::JsonDocuments);
     let faults = [
         (
             !received && trail.paths.is_empty(),

@@ -151,9 +151,9 @@ pub struct Trail {
     /// The time zone of stamps that state none (an IANA name); UTC without it.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// One record a line, or JSON documents over several lines.
+    /// One record a line, or JSON documents over several lines; what the profile's format needs where nothing is said.
     #[serde(default)]
-    pub framing: Framing,
+    pub framing: Option<Framing>,
 }
 
 /// Where a trail never seen starts.
@@ -168,11 +168,10 @@ pub enum Start {
 }
 
 /// How a trail's bytes are cut into records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
     /// A record a line.
-    #[default]
     Lines,
     /// JSON documents, which may go over several lines.
     JsonDocuments,

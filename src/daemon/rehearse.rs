@@ -38,7 +38,7 @@ pub fn recent(rules: &Rules, trails: Vec<TrailSpec>, days: u32, now: WallTime) -
             return Err(ReplayError::Source(problem));
         }
         let files: Vec<PathBuf> = follower.status().into_iter().map(|f| f.path).collect();
-        if matches!(spec.framing, Framing::Lines | Framing::Csv(_)) {
+        if matches!(spec.framing, Framing::Lines | Framing::JsonLines | Framing::Csv(_)) {
             newest = newest.max(files.iter().filter_map(|path| last_time(rules, &spec, path, now)).max());
         }
         found.push((spec, files));

@@ -120,8 +120,8 @@ pub struct Batch {
     /// without a hole: a clipped frame's dropped rest would be one, so a clipped frame is always the last of its batch.
     /// Shared by the parts of a [`Batch::cut`]; only the first part's stretch begins right behind the witness bytes.
     pub data: Arc<[u8]>,
-    /// The frames, in file order; every byte of the stretch is in one, or in a newline, or in the rest of a clipped one, or in a
-    /// header.
+    /// The frames, in file order; every byte of the stretch is in one, or in a newline, in the rest of a clipped one, in a
+    /// header, or in what stands around the records of a document.
     pub frames: Vec<Frame>,
     /// The header that stands before them in their file, where files of this trail have one: it names the columns of CSV.
     pub header: Option<Arc<str>>,

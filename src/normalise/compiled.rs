@@ -20,6 +20,8 @@ pub(super) struct Profile {
     pub plan: Box<dyn Plan>,
     /// By which headers are known, where its format has any.
     pub header_names: Option<Arc<HeaderNames>>,
+    /// What the lists of records are called in its documents.
+    pub lists: Arc<[String]>,
     pub zone: TimeZone,
     pub id: Vec<Getter>,
     pub id_with: Vec<Getter>,
@@ -177,6 +179,7 @@ impl Compiler {
         let values = values(&written, outcome.as_ref(), cause.as_ref());
         let secret_keys = secret_keys(&written);
         let wanted = raw_fields.iter().map(|name| self.names.cell(name)).collect();
+        let lists = written.records.clone().into();
         let wish = Wish {
             fields: self.names.0,
             records: written.records,
@@ -196,6 +199,7 @@ impl Compiler {
             log_sources: written.log_sources,
             format,
             header_names,
+            lists,
             zone,
             id,
             id_with,

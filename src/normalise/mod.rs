@@ -237,6 +237,11 @@ impl Normaliser {
         self.profiles[profile.0].written.header_names.clone()
     }
 
+    /// What the lists of records are called in documents of this profile, a dot between the names of objects in objects.
+    pub fn record_lists(&self, profile: ProfileRef) -> Arc<[String]> {
+        self.profiles[profile.0].written.lists.clone()
+    }
+
     /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
     /// made of content does not tell equal lines apart yet (`evidence.own_id` says so).
     ///

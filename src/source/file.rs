@@ -24,6 +24,8 @@ pub struct Reading<'a> {
     pub framing: Framing,
     /// By which its headers are known, where it has any.
     pub names: Option<&'a HeaderNames>,
+    /// What the lists of records are called in its JSON documents.
+    pub lists: &'a [String],
     /// The clock.
     pub now: WallTime,
 }
@@ -292,7 +294,7 @@ impl Generation {
             let bytes = &scratch[witness..count];
             let ended = bytes.len() < want;
             refuse_utf16(&self.path, self.offset, bytes)?;
-            let framed = frame::frames(framing, bytes, self.offset, self.last && ended);
+            let framed = frame::frames(framing, reading.lists, bytes, self.offset, self.last && ended);
             let Framed { frames, covered, open } = match reading.names {
                 Some(names) => self.up_to_header(names, bytes, self.offset, framed),
                 None => framed,

@@ -174,8 +174,13 @@ impl Follower {
                 self.pass();
                 continue;
             }
-            let reading =
-                Reading { source: &self.spec.name, framing: self.spec.framing, names: self.spec.names.as_deref(), now };
+            let reading = Reading {
+                source: &self.spec.name,
+                framing: self.spec.framing,
+                names: self.spec.names.as_deref(),
+                lists: &self.spec.lists,
+                now,
+            };
             match entry.file.read(reading, &mut self.scratch) {
                 Ok(Some(batch)) => {
                     self.known = true;

@@ -1,10 +1,10 @@
-//! Cuts bytes into frames: lines, or JSON documents. Pure.
+//! Cuts bytes into frames: lines, JSON documents, or the records of one. Pure.
 //!
 //! A call sees the bytes from the cursor on and says how many of them are covered. What is not covered is an unfinished
 //! frame: it is read again with the next call, so that a cursor never stands inside a frame, and how the bytes arrived
 //! cannot matter. An unfinished frame beyond its limit is passed over by a [`Skip`], which needs no memory.
 use super::csv::End;
-use super::json::DocumentScan;
+use super::json::{DocumentScan, Member, NoMember, blank, opening, string_end};
 use super::spool::{HEADER_BYTES, Header};
 use crate::model::limits::{BATCH_BYTES, BATCH_FRAMES, FRAME_BYTES};
 use crate::model::{Frame, FrameFlags};
@@ -17,7 +17,11 @@ pub const DOCUMENT_BYTES: usize = FRAME_BYTES * 32;
 pub enum Framing {
     /// A line: ends at `\n` and nothing else; a trailing `\r` and NUL runs at its edges are cut off.
     Lines,
-    /// A balanced `{...}` or `[...]`, on one line or many. What stands between documents and is not white space is a frame
+    /// Lines of JSON. One that goes on over further lines, or begins with `[`, is a document as in [`Framing::JsonDocuments`]; and so is one
+    /// that is too long for a line and holds a list of records.
+    JsonLines,
+    /// A balanced `{...}` or `[...]`, on one line or many. One that is longer than [`FRAME_BYTES`] and holds a list of records is cut into
+    /// those, and what stands around them is passed over. What stands between documents and is not white space is a frame
     /// of its own up to the newline, so that it is counted as a reject.
     JsonDocuments,
     /// The payload of a record of a spool file ([`super::spool`]).
@@ -56,9 +60,10 @@ pub enum Open {
 /// The byte order mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Cuts `bytes`, which lie at offset `from` of their file. `last` says that nothing will ever follow them.
-pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
-    let mut cutter = Cutter { bytes, from, last, frames: Vec::new(), at: 0 };
+/// Cuts `bytes`, which lie at offset `from` of their file. `last` says that nothing will ever follow them. `lists` names the lists of
+/// records in documents.
+pub fn frames(framing: Framing, lists: &[String], bytes: &[u8], from: u64, last: bool) -> Framed {
+    let mut cutter = Cutter { bytes, lists, from, last, frames: Vec::new(), at: 0 };
     if from == 0 && bytes.starts_with(MARK) {
         cutter.at = MARK.len();
     }
@@ -68,7 +73,8 @@ pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
         }
         let step = match framing {
             Framing::Lines => cutter.line(),
-            Framing::JsonDocuments => cutter.document(),
+            Framing::JsonLines => cutter.json(Cutter::json_line),
+            Framing::JsonDocuments => cutter.json(Cutter::document),
             Framing::Spool => cutter.spooled(),
             Framing::Csv(delimiter) => cutter.csv(delimiter),
         };
@@ -81,6 +87,7 @@ pub fn frames(framing: Framing, bytes: &[u8], from: u64, last: bool) -> Framed {
 
 struct Cutter<'a> {
     bytes: &'a [u8],
+    lists: &'a [String],
     from: u64,
     last: bool,
     frames: Vec<Frame>,
@@ -129,8 +136,8 @@ impl Cutter<'_> {
         }
     }
 
-    /// Takes one document, or what stands in its place. `None`: go on.
-    fn document(&mut self) -> Option<Open> {
+    /// Takes what begins behind white space: by `begun` where it is a document. `None`: go on.
+    fn json(&mut self, begun: fn(&mut Self) -> Option<Open>) -> Option<Open> {
         let rest = &self.bytes[self.at..];
         let blank = rest.iter().position(|&b| !is_blank(b)).unwrap_or(rest.len());
         if blank == rest.len() {
@@ -146,24 +153,129 @@ impl Cutter<'_> {
             });
         }
         self.at += blank;
-        if !matches!(rest[blank], b'{' | b'[') {
+        match rest[blank] {
+            b'{' | b'[' => begun(self),
+            b',' => self.next_element(),
+            b'}' | b']' => self.closers(),
+            _ => self.line(),
+        }
+    }
+
+    /// Takes a line that begins as a document does. `None`: go on.
+    fn json_line(&mut self) -> Option<Open> {
+        let rest = &self.bytes[self.at..];
+        let near = &rest[..rest.len().min(FRAME_BYTES + 1)];
+        let Some(length) = memchr::memchr(b'\n', near) else {
+            return match rest.len() > FRAME_BYTES {
+                true => self.elements().unwrap_or_else(|| self.line()),
+                false => self.line(),
+            };
+        };
+        if DocumentScan::default().feed(&rest[..length]).is_some() {
             return self.line();
         }
+        // It was cut, or goes on. A printer that sets lines apart ends them here, and begins the next one with white space or a bracket.
+        let line = trimmed(&rest[..length]);
+        match (rest[..line].last(), rest.get(length + 1)) {
+            (Some(b'{' | b'[' | b',' | b':'), None) if !self.last => Some(Open::Held),
+            (Some(b'{' | b'[' | b','), Some(b' ' | b'\t' | b'\r' | b'\n' | b'}' | b']' | b'"')) => self.document(),
+            (Some(b'[' | b','), Some(b'{')) if opening(rest, self.lists).is_some() => self.document(),
+            _ => self.line(),
+        }
+    }
+
+    /// Takes one document, or the first of its records. `None`: go on.
+    fn document(&mut self) -> Option<Open> {
+        let rest = &self.bytes[self.at..];
+        // only its beginning is looked at: how much of it is here must not matter
+        let near = &rest[..rest.len().min(FRAME_BYTES + 1)];
+        if near.len() > FRAME_BYTES
+            && DocumentScan::default().feed(near).is_none()
+            && let Some(taken) = self.elements()
+        {
+            return taken;
+        }
+        self.element(self.at)
+    }
+
+    /// Takes the first record of the document at hand, with what stands before it; nothing where it has no list of records.
+    fn elements(&mut self) -> Option<Option<Open>> {
+        let first = opening(&self.bytes[self.at..], self.lists)?;
+        Some(self.element(self.at + first))
+    }
+
+    /// Takes the document at `at`, with what stands before it. `None`: go on.
+    fn element(&mut self, at: usize) -> Option<Open> {
         let mut scan = DocumentScan::default();
-        match scan.feed(&self.bytes[self.at..]) {
+        match scan.feed(&self.bytes[at..]) {
             Some(length) => {
-                let end = self.at + length;
-                self.push_limited(self.at, end, end, false, DOCUMENT_BYTES);
+                self.push_limited(at, at + length, at + length, false, DOCUMENT_BYTES);
                 None
             }
             None if self.last => {
                 let end = self.bytes.len();
-                self.push_limited(self.at, end, end, true, DOCUMENT_BYTES);
+                self.push_limited(at, end, end, true, DOCUMENT_BYTES);
                 Some(Open::Nothing)
             }
-            None if self.bytes.len() - self.at >= DOCUMENT_BYTES => Some(Open::Long(Skip::Document(scan))),
+            None if self.bytes.len() - at >= DOCUMENT_BYTES => Some(Open::Long(Skip::Document(scan))),
             None => Some(Open::Held),
         }
+    }
+
+    /// Takes the element behind a comma. `None`: go on.
+    fn next_element(&mut self) -> Option<Open> {
+        let at = blank(self.bytes, self.at + 1);
+        let ends = match self.bytes.get(at) {
+            Some(b'{' | b'[') => return self.element(at),
+            Some(b'"') => string_end(self.bytes, at).map(|end| blank(self.bytes, end)),
+            Some(_) => self.bytes[at..].iter().position(|b| b",]}\n".contains(b)).map(|n| at + n),
+            None => None,
+        };
+        match ends.and_then(|end| Some((end, *self.bytes.get(end)?))) {
+            // it is no record, which decoding says
+            Some((end, b',' | b']')) if end > at => {
+                self.push(at, end, end, false);
+                None
+            }
+            None if !self.last && self.bytes.len() - self.at <= FRAME_BYTES => Some(Open::Held),
+            _ => self.line(),
+        }
+    }
+
+    /// Passes over what ends a list of records: brackets, and further members of what holds it. `None`: go on.
+    fn closers(&mut self) -> Option<Open> {
+        let spaces =
+            |at: usize| at + self.bytes.iter().skip(at).take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
+        let mut at = self.at;
+        // Ends: every turn passes a bracket or a member, or leaves.
+        loop {
+            at = spaces(at);
+            match self.bytes.get(at) {
+                Some(b'}' | b']') => at += 1,
+                Some(b',') => match Member::read(self.bytes, blank(self.bytes, at + 1)) {
+                    Ok(Member { name, value, .. }) if self.begins_list(name, value) => {
+                        let first = blank(self.bytes, value + 1);
+                        return self.element(first);
+                    }
+                    Ok(Member { end: Some(end), .. }) => at = end,
+                    Ok(_) | Err(NoMember::Unfinished) if !self.last && self.bytes.len() - self.at <= DOCUMENT_BYTES => {
+                        return Some(Open::Held);
+                    }
+                    _ => break,
+                },
+                None if !self.last => return Some(Open::Held),
+                _ => break,
+            }
+        }
+        self.at = at;
+        None
+    }
+
+    /// Whether the value of the member is a further list of records.
+    fn begins_list(&self, name: &str, value: usize) -> bool {
+        let is_it = |list: &String| list.rsplit('.').next() == Some(name);
+        let object = self.bytes.get(blank(self.bytes, value + 1)) == Some(&b'{');
+        self.bytes[value] == b'[' && object && self.lists.iter().any(is_it)
     }
 
     /// Takes one record of CSV. `None`: go on.

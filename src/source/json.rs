@@ -1,4 +1,4 @@
-//! Finds where a JSON document ends, byte by byte, without reading what it says.
+//! Finds where a JSON document ends, byte by byte, without reading what it says; and in one that wraps a list of records, where those begin.
 
 /// Follows strings, escapes and nesting. It may be fed in pieces.
 ///
@@ -79,4 +79,113 @@ impl DocumentScan {
 enum Inside {
     Until(usize),
     Broken(usize),
+}
+
+/// How much of a document is looked at for its list of records, in bytes.
+const OPENING_BYTES: usize = 64 << 10;
+
+/// Where the first record begins in a document that is a list of records, or an object that has one under one of the names in `lists`
+/// (with a dot between the names of objects in objects).
+pub fn opening(document: &[u8], lists: &[String]) -> Option<usize> {
+    let near = &document[..document.len().min(OPENING_BYTES)];
+    match near.first()? {
+        b'[' => first_object(near, 1),
+        _ => opening_in(near, lists.iter().map(String::as_str).collect()),
+    }
+}
+
+fn opening_in(near: &[u8], mut lists: Vec<&str>) -> Option<usize> {
+    let mut at = blank(near, 1);
+    // Ends: every turn reads a member, or leaves.
+    loop {
+        let member = Member::read(near, at).ok()?;
+        let value = near.get(member.value)?;
+        if *value == b'[' && lists.contains(&member.name) {
+            return first_object(near, member.value + 1);
+        }
+        let inner = |list: &&str| list.strip_prefix(member.name).is_some_and(|rest| rest.starts_with('.'));
+        if *value == b'{' && lists.iter().any(inner) {
+            lists.retain(inner);
+            lists.iter_mut().for_each(|list| *list = &list[member.name.len() + 1..]);
+            at = blank(near, member.value + 1);
+            continue;
+        }
+        at = blank(near, member.end?);
+        if near.get(at) != Some(&b',') {
+            return None;
+        }
+        at = blank(near, at + 1);
+    }
+}
+
+fn first_object(bytes: &[u8], at: usize) -> Option<usize> {
+    let at = blank(bytes, at);
+    (bytes.get(at) == Some(&b'{')).then_some(at)
+}
+
+/// Where the white space at `at` ends.
+pub fn blank(bytes: &[u8], at: usize) -> usize {
+    at + bytes.iter().skip(at).take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+/// Where the string that begins at `at` ends, behind its mark: none where its end is not among the bytes.
+pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = at + 1;
+    // Ends: every turn moves `at` on.
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            _ => at += 2,
+        }
+    }
+}
+
+/// Why there is no member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMember {
+    /// The bytes end in its name.
+    Unfinished,
+    /// Something else stands there.
+    Other,
+}
+
+/// A member of an object.
+#[derive(Debug)]
+pub struct Member<'a> {
+    /// Its name, as written.
+    pub name: &'a str,
+    /// Where its value begins.
+    pub value: usize,
+    /// Where its value ends: none where that is not among the bytes.
+    pub end: Option<usize>,
+}
+
+impl<'a> Member<'a> {
+    /// The member that begins at `at`.
+    ///
+    /// # Errors
+    /// There is none, or not enough of it.
+    pub fn read(bytes: &'a [u8], at: usize) -> Result<Member<'a>, NoMember> {
+        match bytes.get(at) {
+            Some(b'"') => {}
+            Some(_) => return Err(NoMember::Other),
+            None => return Err(NoMember::Unfinished),
+        }
+        let end = string_end(bytes, at).ok_or(NoMember::Unfinished)?;
+        let colon = blank(bytes, end);
+        match bytes.get(colon) {
+            Some(b':') => {}
+            Some(_) => return Err(NoMember::Other),
+            None => return Err(NoMember::Unfinished),
+        }
+        let value = blank(bytes, colon + 1);
+        let end_of_value = match bytes.get(value).ok_or(NoMember::Unfinished)? {
+            b'"' => string_end(bytes, value),
+            b'{' | b'[' => DocumentScan::default().feed(&bytes[value..]).map(|length| value + length),
+            _ => bytes[value..].iter().position(|b| b",]}\n ".contains(b)).map(|n| value + n),
+        };
+        let name = std::str::from_utf8(&bytes[at + 1..end - 1]).map_err(|_| NoMember::Other)?;
+        Ok(Member { name, value, end: end_of_value })
+    }
 }

@@ -80,6 +80,8 @@ pub struct TrailSpec {
     pub framing: Framing,
     /// By which the headers in its files are known, where they have any.
     pub names: Option<Arc<csv::HeaderNames>>,
+    /// What the lists of records are called in its JSON documents.
+    pub lists: Arc<[String]>,
     /// Whether the files are still being written.
     pub until: Until,
 }

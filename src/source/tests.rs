@@ -71,6 +71,7 @@ impl Trail {
             start: Start::Beginning,
             framing: Framing::Lines,
             names: None,
+            lists: Arc::default(),
             until: Until::Forever,
         };
         change(&mut spec);

@@ -440,7 +440,8 @@ fn lines(trail: &str, bytes: &[u8]) -> Batch {
 /// lies in its stretch. Input: a byte for the framing, a byte for how it grows, then the file.
 pub fn framing(data: &[u8]) {
     let [which, seed, bytes @ ..] = data else { return };
-    let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool, Framing::CSV][*which as usize % 128 % 4];
+    let framing = [Framing::Lines, Framing::JsonDocuments, Framing::Spool, Framing::CSV, Framing::JsonLines]
+        [*which as usize % 128 % 5];
     let bytes = inflated(*which, bytes);
     let whole = followed(framing, &bytes, &mut std::iter::once(bytes.len()));
     assert_eq!(whole, followed(framing, &bytes, &mut steps(*seed, &bytes, 12)), "it matters how the file grows");
@@ -457,7 +458,8 @@ fn followed(framing: Framing, bytes: &[u8], steps: &mut dyn Iterator<Item = usiz
     let name = SourceName("portal".into());
     let names = source::csv::HeaderNames::new(["time", "actor", "a"].map(str::to_owned), None).expect("none is stated");
     let names = (framing == Framing::CSV).then(|| names.into());
-    let spec = TrailSpec { name, paths, start: Start::Beginning, framing, names, until: Until::Forever };
+    let lists = ["a".to_owned(), "b.c".to_owned()].into();
+    let spec = TrailSpec { name, paths, start: Start::Beginning, framing, names, lists, until: Until::Forever };
     let mut follower = Follower::open(spec, Vec::new());
     let (mut frames, mut at, mut written) = (Vec::new(), 0, 0);
     let mut take = |batch: Option<Batch>| {

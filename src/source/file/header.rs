@@ -118,10 +118,10 @@ impl Generation {
             if at >= self.offset || rest.is_empty() || (!all && rest.len() <= enough && passed > 0) {
                 return passed;
             }
-            let mut framed = frame::frames(self.framing(reading), rest, at, self.last && all);
+            let mut framed = frame::frames(self.framing(reading), reading.lists, rest, at, self.last && all);
             if framed.covered == 0 && all && framed.open == Open::Held {
                 // who had read it took it for the end
-                framed = frame::frames(self.framing(reading), rest, at, true);
+                framed = frame::frames(self.framing(reading), reading.lists, rest, at, true);
             }
             framed.frames.retain(|frame| frame.from < self.offset);
             let framed = self.up_to_header(names, rest, at, framed);

@@ -17,6 +17,9 @@ with_and_without_hints! {
     a_header_far_before_what_is_new_is_found_in_many_steps,
     e50_a_byte_order_mark_before_a_header_is_none_of_it,
     a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped,
+    a_document_too_long_for_a_line_is_cut_into_its_records,
+    what_is_no_record_in_a_long_list_is_handed_on,
+    a_line_of_json_is_a_frame_though_it_was_cut,
 }
 
 fn e36_an_unfinished_line_is_held_and_comes_once(hints: Hints) {
@@ -140,6 +143,70 @@ fn a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped(hints:
     let sizes: Vec<usize> = trail.lines.iter().map(String::len).collect();
     assert_eq!(sizes, [(9 << 20) + 5, FRAME_BYTES, 2]);
     assert!(trail.flags[1].clipped);
+}
+
+fn lists(spec: &mut TrailSpec, framing: Framing) {
+    spec.framing = framing;
+    spec.lists = ["Records".to_owned(), "response.items".to_owned()].into();
+}
+
+fn a_document_too_long_for_a_line_is_cut_into_its_records(hints: Hints) {
+    for framing in [Framing::JsonLines, Framing::JsonDocuments] {
+        let mut trail = Trail::with(hints, &["log"], |spec| lists(spec, framing));
+        let record = |n: usize| format!("{{\"n\":{n},\"of\":[{{\"x\":\"],}}\"}}],\"text\":\"{}\"}}", "x".repeat(1000));
+        let records: Vec<String> = (0..2500).map(record).collect();
+        let mut expected = vec!["{\"before\":1}".to_owned()];
+        trail.append("log", "{\"before\":1}\n");
+        for (open, between, close) in [
+            ("{\"Records\":[", ",", "]}\n"),
+            (
+                "{\"stat\":\"OK\",\"response\":{\"total\":[1],\"items\":[",
+                ", ",
+                "],\"next\":{\"at\":1}},\"more\":false}\n",
+            ),
+            ("[", ",\n", "]\n"),
+            ("{\n  \"Records\": [\n    ", ",\n    ", "\n  ],\n  \"next\": \"x\"\n}\n"),
+        ] {
+            // who begins anew in the middle of a document goes on with its next record
+            let document = format!("{open}{}{close}", records.join(between));
+            let (first, second) = document.split_at(document.len() * 2 / 3);
+            trail.append("log", first);
+            trail.look();
+            trail.restart();
+            trail.append("log", second);
+            expected.extend(records.iter().cloned());
+        }
+        trail.append("log", "{\"behind\":1}\n");
+        trail.look();
+        expected.push("{\"behind\":1}".to_owned());
+        assert_eq!(trail.lines.len(), expected.len());
+        assert!(trail.lines == expected && trail.flags.iter().all(|flags| !flags.clipped));
+    }
+}
+
+fn what_is_no_record_in_a_long_list_is_handed_on(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| lists(spec, Framing::JsonLines));
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(FRAME_BYTES));
+    trail.append("log", format!("{{\"Records\":[{long},\"text, ]\",17,{long}]}}\n"));
+    trail.look();
+    assert!(trail.lines == [long.as_str(), "\"text, ]\"", "17", &long]);
+}
+
+fn a_line_of_json_is_a_frame_though_it_was_cut(hints: Hints) {
+    let mut trail = Trail::with(hints, &["log"], |spec| lists(spec, Framing::JsonLines));
+    let cut = ["{\"a\":{\"b\":", "{\"a\":[{\"b\":1},", "{\"a\":[", "{\"a\":\"x", "{\"a\":1", "{\"a\":1,\"b\"", "{"];
+    let whole = ["{\"a\":1}", "[{\"a\":1},{\"a\":2}]", "{\"a\":1} {\"b\":2}", "{\"a\":1}x", "no JSON"];
+    let mut expected = Vec::new();
+    for line in cut.iter().chain(&whole) {
+        expected.extend([*line, "{\"c\":3}"]);
+    }
+    trail.append("log", expected.join("\n") + "\n");
+    trail.look();
+    assert_eq!(trail.lines, expected);
+    trail.append("log", "{\n  \"a\": [\n    {\"b\": 1}\n  ]\n}\n{\"c\":3}\n[\n{\"d\":4},\n{\"d\":5}\n]\n");
+    trail.look();
+    let over = ["{\n  \"a\": [\n    {\"b\": 1}\n  ]\n}", "{\"c\":3}", "[\n{\"d\":4},\n{\"d\":5}\n]"];
+    assert_eq!(trail.lines[expected.len()..], over);
 }
 
 pub(super) fn csv_trail(hints: Hints) -> Trail {

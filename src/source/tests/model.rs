@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 /// The frames of `bytes` that arrive in pieces, as a reader takes them: from the cursor, again and again.
 fn taken(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Vec<(Vec<u8>, u64, u64, bool)> {
+    let lists = ["k".to_owned(), "d.k".to_owned()];
     let mut out = Vec::new();
     let (mut at, mut there) = (0, 0);
     let steps = pieces.iter().copied().chain([bytes.len()]);
@@ -13,7 +14,7 @@ fn taken(framing: Framing, bytes: &[u8], pieces: &[usize]) -> Vec<(Vec<u8>, u64,
         // Ends: each turn covers something, or it is the last.
         loop {
             let last = there == bytes.len() && out.len() <= bytes.len();
-            let Framed { frames: found, covered, open } = frames(framing, &bytes[at..there], at as u64, last);
+            let Framed { frames: found, covered, open } = frames(framing, &lists, &bytes[at..there], at as u64, last);
             assert!(!matches!(open, Open::Long(_)));
             for f in &found {
                 let held = bytes[at..][f.start as usize..f.end as usize].to_vec();
@@ -69,6 +70,14 @@ proptest! {
     ) {
         let whole = taken(Framing::JsonDocuments, &bytes, &[]);
         prop_assert_eq!(taken(Framing::JsonDocuments, &bytes, &pieces), whole);
+    }
+
+    #[test]
+    fn any_split_of_the_bytes_gives_the_same_lines_of_json(
+        bytes in soup(), pieces in prop::collection::vec(0_usize..9, 0..40),
+    ) {
+        let whole = taken(Framing::JsonLines, &bytes, &[]);
+        prop_assert_eq!(taken(Framing::JsonLines, &bytes, &pieces), whole);
     }
 
     #[test]
