@@ -153,6 +153,34 @@ fn e49_a_trail_of_which_much_is_unreadable_is_said_about_the_trail_and_nobody_el
     assert!(findings[0].contains("trail_unreadable trail=portal"), "{findings:?}");
 }
 
+#[test]
+fn a_trail_whose_lines_are_cut_or_undated_is_told_of_once() {
+    let cut = |n: u32| [&good(n)[..good(n).len() - 40], b"\n"].concat();
+    let (portal, findings) = after(&(100..140).flat_map(cut).collect::<Vec<u8>>(), 40);
+    assert_eq!((portal["events"].as_u64(), portal["clipped"].as_u64()), (Some(100), Some(40)), "{portal}");
+    assert!(findings.len() == 1 && findings[0].contains("trail_clipped trail=portal"), "{findings:?}");
+    let undated = |n: u32| [&line("yesterday", n, "\"actor\":{\"name\":\"ana\"}")[..], b"\n"].concat();
+    let (portal, findings) = after(&(100..140).flat_map(undated).collect::<Vec<u8>>(), 40);
+    assert_eq!((portal["events"].as_u64(), portal["undated"].as_u64()), (Some(100), Some(40)), "{portal}");
+    assert!(findings.len() == 1 && findings[0].contains("trail_undated trail=portal"), "{findings:?}");
+}
+
+#[test]
+fn a_trail_that_can_t_be_read_at_all_is_told_of_as_of_now() {
+    let site = Site::bare("", "");
+    site.append_to(PORTAL).write_all(&b"nonsense\n".repeat(40)).unwrap();
+    site.append_to(support::DOWNLOADS);
+    let daemon = site.start(&[]);
+    site.caught_up();
+    let findings = site.json(&["findings", "list"]);
+    daemon.stop();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let time = findings[0]["time"].to_string();
+    assert!(findings[0].to_string().contains("trail_unreadable") && !time.contains("1970"), "{findings:?}");
+    let now = jiff::Timestamp::now().as_millisecond();
+    assert!(findings[0]["time"].as_i64().is_none_or(|at| now - at < 600_000), "{findings:?}");
+}
+
 /// `line` of that number, as a portal writes it that numbers its records.
 fn numbered(line: Vec<u8>, seq: u64) -> Vec<u8> {
     let text = String::from_utf8(line).unwrap();

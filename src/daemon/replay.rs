@@ -305,6 +305,7 @@ mod tests {
             size: data.len() as u64,
         };
         let line = |time: &i64| Line {
+            observed: WallTime(0),
             time: EventTime(*time),
             flags: Default::default(),
             digest: [0; 16],

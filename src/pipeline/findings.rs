@@ -161,7 +161,9 @@ pub const OWN: &[&str] = &[
     "state_pressure",
     "trail_truncated",
     GAP,
-    "trail_unreadable",
+    Illegible::Unreadable.policy(),
+    Illegible::Clipped.policy(),
+    Illegible::Undated.policy(),
     BACKWARDS,
     RECORDS_MISSING,
     NUMBERED_ANEW,
@@ -332,30 +334,67 @@ pub(super) fn numbering(event: &Event, odd: Oddity, at: EventTime) -> Finding {
     finding
 }
 
-/// Under which name the hour of the last such finding of a trail is remembered.
-pub(super) fn unreadable_key(source: &SourceName) -> Arc<str> {
-    format!("trail_unreadable {source}").into()
+/// Why lines of a trail can't be relied upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Illegible {
+    /// They can't be read at all.
+    Unreadable,
+    /// They break off.
+    Clipped,
+    /// They state no time that can be read.
+    Undated,
 }
 
-/// Many of a trail's lines can't be read: its format changed, or somebody hides in it.
-pub(super) fn unreadable(source: &SourceName, newest: EventTime, lines: u64, rejects: u64) -> Finding {
-    let id = HashParts::new("trail_unreadable")
-        .part(source.as_str().as_bytes())
-        .number(newest.episode(Millis::HOUR))
-        .finish();
-    let mut finding = own(
-        id.short(),
-        "trail_unreadable",
-        "Many lines of a trail can't be read: its format changed, or somebody hides in it",
-        Severity::Medium,
-        newest,
-        WallTime(newest.0),
-        format!("trail={source}").into(),
-    );
+impl Illegible {
+    /// The policy of the findings that say it.
+    const fn policy(self) -> &'static str {
+        match self {
+            Illegible::Unreadable => "trail_unreadable",
+            Illegible::Clipped => "trail_clipped",
+            Illegible::Undated => "trail_undated",
+        }
+    }
+
+    /// Under which name the time of the last such finding of a trail is remembered.
+    pub fn key(self, source: &SourceName) -> Arc<str> {
+        format!("{} {source}", self.policy()).into()
+    }
+}
+
+/// Many of a trail's lines can't be relied upon: of so many in an hour so many. `at` is the trail's time, that of reading where it has
+/// none, and the episode that it is of.
+pub(super) fn illegible(
+    source: &SourceName,
+    what: Illegible,
+    (at, episode): (EventTime, i64),
+    observed: WallTime,
+    (lines, odd): (u64, u64),
+) -> Finding {
+    let policy = what.policy();
+    let id = HashParts::new(policy).part(source.as_str().as_bytes()).number(episode).finish();
+    let (title, measured, against) = match what {
+        Illegible::Unreadable => (
+            "Many lines of a trail can't be read: its format changed, or somebody hides in it",
+            "unreadable lines in one hour",
+            "fewer than one in twenty",
+        ),
+        Illegible::Clipped => (
+            "Lines of a trail are cut, by a relay or as too long: what stood behind the cut is unknown, and somebody may hide there",
+            "cut lines in one hour",
+            "fewer than five",
+        ),
+        Illegible::Undated => (
+            "Many events of a trail state no time that can be read: they count at the trail's newest time, or that of reading",
+            "events without a time in one hour",
+            "fewer than one in twenty lines",
+        ),
+    };
+    let mut finding = own(id.short(), policy, title, Severity::Medium, at, observed, format!("trail={source}").into());
+    finding.subject.trail = Some(source.clone());
     finding.measures.push(Measure {
-        what: "unreadable lines in one hour".into(),
-        value: format!("{rejects} of {lines}").into(),
-        against: "fewer than one in twenty".into(),
+        what: measured.into(),
+        value: format!("{odd} of {lines}").into(),
+        against: against.into(),
     });
     finding
 }

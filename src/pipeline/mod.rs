@@ -8,6 +8,7 @@ mod fact;
 mod findings;
 mod kept;
 mod learn;
+mod legible;
 mod numbers;
 pub mod prepare;
 mod record;
@@ -420,17 +421,7 @@ impl Outcome {
             let finding = findings::after_loss(source, &line, trail.row.newest);
             self.found(finding);
         }
-        let trail = self.core.trail(source);
-        if line.flags.clipped {
-            trail.touch().clipped += 1;
-        }
-        if line.flags.unterminated {
-            trail.touch().unterminated += 1;
-        }
-        let reason = line.events.as_ref().err().copied();
-        if trail.count_line(reason) {
-            self.unreadable(source);
-        }
+        self.legible(source, &line);
         let bytes = &line.data[line.range.start as usize..line.range.end as usize];
         let raw = RawLine { bytes, header: line.header.as_deref() };
         for ready in line.events.into_iter().flatten() {
@@ -451,10 +442,14 @@ impl Outcome {
         }
         trail.row.events += 1;
         let back = event.marks.late && trail.goes_back();
+        let undated = event.marks.time_missing.then(|| trail.undated()).flatten();
         let odd = event.sequence.map(|n| Numbers::meet(&mut trail.row.numbers, n, at)).unwrap_or_default();
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
         if trail.row.newest.map(hour) != before {
             self.horizon();
+        }
+        if let Some(numbers) = undated {
+            self.tell_of_trail(source, event.observed, findings::Illegible::Undated, numbers);
         }
         if back {
             self.found(findings::backwards(&event, at));
@@ -558,19 +553,6 @@ impl Outcome {
         if self.changes.findings.iter().all(|f| f.id != finding.id) {
             self.found(finding);
         }
-    }
-
-    fn unreadable(&mut self, source: &SourceName) {
-        let trail = self.core.trail(source);
-        let (hour, lines, rejects) = trail.row.hour;
-        let newest = trail.row.newest.unwrap_or_default();
-        // once an hour, however many more there are
-        if self.core.flood.get(&findings::unreadable_key(source)).is_some_and(|f| f.hour == hour) {
-            return;
-        }
-        self.core.flood.insert(findings::unreadable_key(source), Flood { hour, findings: 1 });
-        let finding = findings::unreadable(source, newest, lines, rejects);
-        self.found(finding);
     }
 }
 

@@ -39,6 +39,8 @@ const SECRET_BYTES: usize = 6;
 pub struct Line {
     /// The event time of its first event; of an unreadable line, that of the line before.
     pub time: EventTime,
+    /// When it was read.
+    pub observed: WallTime,
     /// What the reader saw.
     pub flags: FrameFlags,
     /// Digest of its bytes.
@@ -71,6 +73,7 @@ fn line(batch: &Batch, frame: &Frame, events: Result<Vec<Ready>, &'static str>) 
     let digest = known.unwrap_or_else(|| Digest::of(batch.bytes(frame)).short());
     Line {
         time: EventTime::default(),
+        observed: batch.observed,
         digest,
         flags: frame.flags,
         data: batch.data.clone(),

@@ -1,6 +1,6 @@
 //! What is remembered of a trail: how far its time has come, which events it has shown, and what could not be read.
 use super::numbers::Numbers;
-use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, SourceName, Text, limits};
+use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, SourceName, Text, WallTime, limits};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub struct TrailRow {
     pub repeated: u64,
     /// Lines that could not be read, by reason.
     pub rejects: BTreeMap<Text, u64>,
-    /// Lines longer than the limit.
+    /// Lines that are cut: by us where they were longer than the limit, or by a relay before they came to us.
     pub clipped: u64,
     /// Last lines of files whose writer died in the middle.
     pub unterminated: u64,
@@ -40,6 +40,12 @@ pub struct TrailRow {
     pub numbers: Option<Numbers>,
     /// Rejects of the current hour of event time: its number, lines, rejects.
     pub hour: (i64, u64, u64),
+    /// Cut lines of the current hour of event time: its number, lines.
+    #[serde(default)]
+    pub clipped_hour: (i64, u64),
+    /// Undated events of the current hour of event time: its number, events.
+    #[serde(default)]
+    pub undated_hour: (i64, u64),
     /// Late events of the current hour of event time: its number, events.
     #[serde(default)]
     pub late_hour: (i64, u64),
@@ -158,16 +164,17 @@ impl Trail {
         event.time
     }
 
-    /// Counts a frame; `true` when so many of the hour's lines are unreadable that it must be said.
-    pub fn count_line(&mut self, reject: Option<&str>) -> bool {
+    /// Counts a frame; the numbers of lines and rejects when so many of the hour's lines are unreadable that it must be said. The hour is
+    /// of the trail's time, and of the time of reading while it has none.
+    pub fn count_line(&mut self, reject: Option<&str>, observed: WallTime) -> Option<(u64, u64)> {
         self.changed = true;
         self.row.lines += 1;
-        let hour = self.row.newest.unwrap_or_default().episode(Millis::HOUR);
+        let hour = self.row.newest.unwrap_or(EventTime(observed.0)).episode(Millis::HOUR);
         if self.row.hour.0 != hour {
             self.row.hour = (hour, 0, 0);
         }
         self.row.hour.1 += 1;
-        let Some(reason) = reject else { return false };
+        let reason = reject?;
         if self.row.rejects.len() < 32 || self.row.rejects.contains_key(reason) {
             *self.row.rejects.entry(reason.into()).or_default() += 1;
         } else {
@@ -175,7 +182,23 @@ impl Trail {
         }
         self.row.hour.2 += 1;
         let (_, lines, rejects) = self.row.hour;
-        rejects >= UNREADABLE_AT_LEAST && rejects * UNREADABLE_SHARE >= lines
+        is_many(lines, rejects).then_some((lines, rejects))
+    }
+
+    /// Counts a cut line among those of the hour; the numbers of lines and cut ones when it must be said.
+    pub fn count_clipped(&mut self) -> Option<(u64, u64)> {
+        self.changed = true;
+        self.row.clipped += 1;
+        let (hour, lines, _) = self.row.hour;
+        let clipped = one_more(&mut self.row.clipped_hour, hour);
+        (clipped >= CLIPPED_AT_LEAST).then_some((lines, clipped))
+    }
+
+    /// Counts an undated event among those of the hour; the numbers of lines and undated events when it must be said.
+    pub fn undated(&mut self) -> Option<(u64, u64)> {
+        let (hour, lines, _) = self.row.hour;
+        let undated = one_more(&mut self.row.undated_hour, hour);
+        is_many(lines, undated).then_some((lines, undated))
     }
 
     /// Whether the late event that was just placed is the one with which it must be said that the trail goes back in time.
@@ -225,9 +248,23 @@ impl Trail {
     }
 }
 
+/// One more in this hour: how many there are.
+fn one_more(counted: &mut (i64, u64), hour: i64) -> u64 {
+    let before = if counted.0 == hour { counted.1 } else { 0 };
+    *counted = (hour, before + 1);
+    before + 1
+}
+
+/// Whether so many of an hour's lines are so many that it must be said.
+fn is_many(lines: u64, odd: u64) -> bool {
+    odd >= UNREADABLE_AT_LEAST && odd * UNREADABLE_SHARE >= lines
+}
+
+/// Fewer cut lines than this in an hour are counted but not reported. Their share does not count: who hides behind a cut needs few.
+const CLIPPED_AT_LEAST: u64 = 5;
 /// So many events in an hour that are later than the lateness bound are a clock set back or old lines slipped in, not stragglers.
 const BACKWARDS_AT: u64 = 20;
-/// Fewer unreadable lines than this in an hour are counted but not reported: a writer that died mid-line is no news.
+/// Fewer unreadable lines (or undated events) than this in an hour are counted but not reported: a writer that died mid-line is no news.
 const UNREADABLE_AT_LEAST: u64 = 20;
 /// One line in so many must be unreadable for it to be reported.
 const UNREADABLE_SHARE: u64 = 20;

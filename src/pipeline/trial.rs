@@ -98,6 +98,7 @@ impl Rules {
         };
         let line = |event: &Event| Line {
             time: event.time,
+            observed: event.observed,
             flags: FrameFlags::default(),
             digest: event.evidence.digest,
             data: batch.data.clone(),
