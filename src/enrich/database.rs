@@ -1,11 +1,11 @@
-//! MaxMind databases, read from memory: City, ASN, or one that answers both.
+//! MaxMind-format databases, read from memory: City, Country, ASN, ISP, and the flat ones of IPinfo and ip-location-db.
+use super::schema::{Given, Known, Row};
 use crate::model::Text;
 use maxminddb::Reader;
-use serde::Deserialize;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Bytes that are no database.
+/// Bytes that are no database, or one of which nothing is read.
 #[derive(Debug)]
 pub struct DatabaseError {
     /// The name it was given under.
@@ -16,13 +16,16 @@ pub struct DatabaseError {
 
 impl std::fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} is not a readable MaxMind database: {}", self.name, self.reason)
+        write!(f, "{}: {}", self.name, self.reason)
     }
 }
 
 impl std::error::Error for DatabaseError {}
 
-pub(super) struct Database(Reader<Vec<u8>>);
+pub(super) struct Database {
+    reader: Reader<Vec<u8>>,
+    given: Given,
+}
 
 /// What is known of one address.
 #[derive(Clone, Debug, Default)]
@@ -40,111 +43,87 @@ pub(super) struct Place {
     located: Option<(Text, u8)>,
 }
 
-/// A record of either kind; what else it holds is passed over.
-#[derive(Deserialize)]
-struct Row<'a> {
-    #[serde(borrow)]
-    country: Option<Country<'a>>,
-    #[serde(borrow)]
-    registered_country: Option<Country<'a>>,
-    #[serde(borrow)]
-    city: Option<City<'a>>,
-    location: Option<Location>,
-    autonomous_system_number: Option<Number>,
-    #[serde(borrow)]
-    autonomous_system_organization: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Country<'a> {
-    #[serde(borrow)]
-    iso_code: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct City<'a> {
-    #[serde(borrow)]
-    names: Option<Names<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Names<'a> {
-    #[serde(borrow)]
-    en: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Location {
-    latitude: Option<Number>,
-    longitude: Option<Number>,
-    accuracy_radius: Option<Number>,
-}
-
-/// A number of whichever size the database's writer chose: an AS number below 65,536 may stand as 16 bits.
-#[derive(Clone, Copy)]
-struct Number(f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-        struct Any;
-        impl serde::de::Visitor<'_> for Any {
-            type Value = Number;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number")
-            }
-            fn visit_u64<E>(self, n: u64) -> Result<Number, E> {
-                Ok(Number(n as f64))
-            }
-            fn visit_i64<E>(self, n: i64) -> Result<Number, E> {
-                Ok(Number(n as f64))
-            }
-            fn visit_f64<E>(self, n: f64) -> Result<Number, E> {
-                Ok(Number(n))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
 /// Where a database gives a place without a radius, in km: MaxMind's documentation calls 1,000 the coarsest.
 const RADIUS: u16 = 1000;
 
+/// How many of its first networks a database is judged by, and how many addresses of all over IPv4 beside them.
+const SAMPLE: usize = 4096;
+
 impl Database {
+    /// Opens a database and finds out what it gives.
     pub fn new(name: String, bytes: Vec<u8>) -> Result<Database, DatabaseError> {
-        let reader =
-            Reader::from_source(bytes).map_err(|e| DatabaseError { name: name.clone(), reason: e.to_string() })?;
-        match reader.lookup(IpAddr::from([192, 0, 2, 1])) {
-            Ok(_) => Ok(Database(reader)),
-            Err(e) => Err(DatabaseError { name, reason: e.to_string() }),
+        let damaged = |e: &dyn std::fmt::Display| format!("is not a readable MaxMind database: {e}");
+        let reader = match Reader::from_source(bytes) {
+            Ok(reader) => reader,
+            Err(e) => return Err(DatabaseError { name, reason: damaged(&e) }),
+        };
+        if let Err(e) = reader.lookup(IpAddr::from([192, 0, 2, 1])) {
+            return Err(DatabaseError { name, reason: damaged(&e) });
         }
+        let given = given(&reader);
+        if given.is_nothing() {
+            let kind = &reader.metadata().database_type;
+            let reason = format!(
+                "nothing is read of it (its type is {kind:?}): take one with countries, places or AS numbers (City, Country, ASN, ISP; those of \
+                 IPinfo or ip-location-db)"
+            );
+            return Err(DatabaseError { name, reason });
+        }
+        Ok(Database { reader, given })
+    }
+
+    /// Whether its records give this.
+    pub fn gives(&self, known: Known) -> bool {
+        self.given.has(known)
     }
 
     /// Adds to `place` what this database knows and no earlier one did. A damaged record is one that says nothing.
     pub fn add(&self, ip: IpAddr, place: &mut Place) {
-        let Ok(found) = self.0.lookup(ip) else { return };
+        let Ok(found) = self.reader.lookup(ip) else { return };
         let Ok(Some(row)) = found.decode::<Row<'_>>() else {
             return;
         };
         let network = found.network().ok();
-        let announced = row.autonomous_system_number.is_some();
+        let as_number = row.as_number();
         if let Some(network) = network.filter(|n| n.prefix() > 0) {
             let text = Text::from(network.to_string());
-            match announced {
+            match as_number.is_some() {
                 true => place.announced = place.announced.take().or(Some(text)),
                 false => place.located = place.located.take().or(Some((text, network.prefix()))),
             }
         }
-        // `as` saturates: a number that is none of an AS becomes the nearest that could be.
-        place.as_number = place.as_number.or(row.autonomous_system_number.map(|n| n.0 as u32));
-        place.as_name = place.as_name.take().or_else(|| row.autonomous_system_organization.map(Arc::from));
-        let country = row.country.and_then(|c| c.iso_code).or(row.registered_country.and_then(|c| c.iso_code));
-        place.country = place.country.take().or_else(|| country.map(Text::from));
-        let city = row.city.and_then(|c| c.names).and_then(|n| n.en);
-        place.city = place.city.take().or_else(|| city.map(Arc::from));
-        if let Some(Location { latitude: Some(lat), longitude: Some(long), accuracy_radius }) = row.location {
-            place.at = place.at.or(Some((lat.0 as f32, long.0 as f32, accuracy_radius.map_or(RADIUS, |r| r.0 as u16))));
+        place.as_number = place.as_number.or(as_number);
+        place.as_name = place.as_name.take().or_else(|| row.as_owner().map(Arc::from));
+        place.country = place.country.take().or_else(|| row.country());
+        place.city = place.city.take().or_else(|| row.city().map(Arc::from));
+        if let Some((lat, long, radius)) = row.place() {
+            // `as` saturates: a radius that is none becomes the nearest that could be
+            place.at = place.at.or(Some((lat as f32, long as f32, radius.map_or(RADIUS, |r| r as u16))));
         }
     }
+}
+
+/// What the records of a database give, as far as a sample tells. One that can't be read gives nothing.
+fn given(reader: &Reader<Vec<u8>>) -> Given {
+    let mut given = Given::default();
+    let networks = reader.networks(Default::default()).into_iter().flatten().take(SAMPLE);
+    for found in networks.flatten() {
+        if let Ok(Some(row)) = found.decode::<Row<'_>>() {
+            given.add(&row);
+        }
+    }
+    let spread = (0..SAMPLE).map(|n| IpAddr::from([(n >> 4) as u8, (n << 4) as u8, 0, 1]));
+    for ip in spread {
+        if given.is_all() {
+            break;
+        }
+        if let Ok(found) = reader.lookup(ip)
+            && let Ok(Some(row)) = found.decode::<Row<'_>>()
+        {
+            given.add(&row);
+        }
+    }
+    given
 }
 
 impl Place {

@@ -3,11 +3,13 @@
 mod agent;
 mod database;
 mod networks;
+mod schema;
 pub mod table;
 
 pub use agent::{Device, device};
 pub use database::DatabaseError;
 pub use networks::{NetworksError, parse_networks};
+pub use schema::Known;
 
 use crate::model::{Origin, Text};
 use database::{Database, Place};
@@ -44,15 +46,20 @@ impl Cache {
 }
 
 impl Enricher {
-    /// Takes the contents of MaxMind databases (name for messages, bytes): City, ASN, or one with both; where two answer alike, the
-    /// first one counts. `networks` are listed networks with their kind, of which the most specific one counts.
+    /// Takes the contents of MaxMind-format databases (name for messages, bytes): City, Country, ASN, ISP, those of IPinfo and
+    /// ip-location-db; where two answer alike, the first one counts. `networks` are listed networks with their kind, of which the most specific one counts.
     ///
     /// # Errors
-    /// Where one of the databases is none.
+    /// Where one of the databases is none, or nothing is read of it.
     pub fn new(databases: Vec<(String, Vec<u8>)>, networks: Vec<(IpNet, Text)>) -> Result<Enricher, DatabaseError> {
         let databases =
             databases.into_iter().map(|(name, bytes)| Database::new(name, bytes)).collect::<Result<_, _>>()?;
         Ok(Enricher { databases, networks: Networks::new(networks) })
+    }
+
+    /// What none of the databases gives: a detection that needs it is blind.
+    pub fn lacks(&self) -> Vec<Known> {
+        Known::ALL.into_iter().filter(|known| !self.databases.iter().any(|database| database.gives(*known))).collect()
     }
 
     /// Fills in what is known of the address and of the user agent.
@@ -144,6 +151,36 @@ mod tests {
         );
         assert!(origin.prefix.is_some_and(|p| p.starts_with("41.")));
         assert_eq!(origin.country.map(|c| c.len()), Some(2));
+    }
+
+    #[test]
+    fn what_each_database_gives_is_known_when_it_is_opened() {
+        let folder =
+            std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/maxmind-db/test-data"));
+        if !folder.exists() {
+            return println!("skipped: no {}", folder.display());
+        }
+        let open = |names: &[&str]| {
+            let read = |name: &&str| ((*name).to_owned(), std::fs::read(folder.join(name)).unwrap());
+            Enricher::new(names.iter().map(read).collect(), Vec::new())
+        };
+        let (country, city, asn) = ("GeoIP2-Country-Test.mmdb", "GeoIP2-City-Test.mmdb", "GeoLite2-ASN-Test.mmdb");
+        use Known::{AsNumber, AsOwner, Country, Place};
+        for (names, lacks) in [
+            (&[][..], &[Country, Place, AsNumber, AsOwner][..]),
+            (&[country], &[Place, AsNumber, AsOwner]),
+            (&[city], &[AsNumber, AsOwner]),
+            (&[asn], &[Country, Place]),
+            (&[city, asn], &[]),
+            (&["GeoIP2-ISP-Test.mmdb"], &[Country, Place]),
+        ] {
+            assert_eq!(open(names).map_err(|e| e.to_string()).unwrap().lacks(), lacks, "{names:?}");
+        }
+        let refused = open(&["GeoIP2-Connection-Type-Test.mmdb"]).err().map(|e| e.to_string()).unwrap();
+        assert!(
+            refused.contains("GeoIP2-Connection-Type-Test.mmdb") && refused.contains("nothing is read"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::replay::enriched;
 use super::show::{say, shown};
 use super::{Exit, Failure};
 use crate::config::Config;
+use crate::enrich::Known;
 use crate::ledger::Keys;
 use crate::model::{Field, Mode};
 use crate::policy::{Policy, PolicySet, did_you_mean};
@@ -52,6 +53,11 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     }
     if config.written.enrich.databases.is_empty() {
         say!("no database: countries, networks and their owners are unknown, and what needs them is blind");
+    } else {
+        let lacks: Vec<&str> = rules.enricher.lacks().into_iter().map(Known::name).collect();
+        if !lacks.is_empty() {
+            say!("no database gives: {}; what needs it is blind", lacks.join(", "));
+        }
     }
     well &= actions(&config)?;
     well &= unconfigured(&config, set)?;
