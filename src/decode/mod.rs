@@ -12,6 +12,7 @@ pub mod json;
 mod json_path;
 mod json_text;
 pub mod keycloak;
+pub mod shipped;
 pub mod syslog;
 
 use crate::source::csv::HeaderNames;

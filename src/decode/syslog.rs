@@ -256,7 +256,7 @@ fn civil(text: &str) -> Option<usize> {
 }
 
 /// `yyyy-mm-dd` and a time behind `T` or a space, with an offset or without: its length.
-fn iso(text: &str) -> Option<usize> {
+pub(super) fn iso(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let date = bytes.len() > 10 && digits(bytes, 4) == 4 && bytes[4] == b'-' && bytes[7] == b'-';
     if !date || !matches!(bytes[10], b'T' | b't' | b' ') {

@@ -14,7 +14,7 @@ mod written;
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
 
-use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, syslog};
+use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
     Activity, Batch, Cause, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
@@ -263,34 +263,61 @@ impl Normaliser {
         if text.trim().is_empty() {
             return Ok(());
         }
-        let at = Place { batch, frame, digest: Digest::of(bytes).short(), unwrapped: &unwrapped };
-        let first = out.len();
+        let digest = Digest::of(bytes).short();
         let clipped = frame.flags.clipped || frame.flags.unterminated;
         let Scratch { cells, headed } = scratch;
         let plan = match &batch.header {
             Some(header) => headed.plan(profile, header),
             None => &*profile.plan,
         };
-        let result = plan.decode(text, clipped, cells, &mut |record| {
-            out.push(profile.event(record, &at, zone));
+        let first = out.len();
+        let mut unread = None;
+        shipped::unwrap(text, &mut |shipped| {
+            let shipped_at = shipped.stamp.and_then(|stamp| stamp::of_shipper(stamp, zone));
+            let time = shipped_at.or(unwrapped.time);
+            let before = u32::try_from(out.len() - first).unwrap_or(u32::MAX);
+            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before };
+            let read = plan.decode(shipped.text, clipped || shipped.clipped, cells, &mut |record| {
+                out.push(profile.event(record, &at, zone));
+            });
+            unread = unread.take().or(read.err());
         });
-        if result.is_err() {
+        match unread {
             // What follows a complete record on its line is not a record of this trail's writer.
-            out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);
+            Some(reject) => {
+                out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);
+                Err(reject)
+            }
+            None => Ok(()),
         }
-        result
     }
 
     /// The line as it may be kept: secrets, phone numbers and message contents replaced by `[cut]`, at most
     /// [`crate::model::limits::KEPT_LINE_BYTES`]. Where it does not say without its `header` what it holds, as an object of JSON.
     pub fn redact(&self, profile: ProfileRef, line: &[u8], header: Option<&str>) -> String {
         let line = frame_text(line);
+        // what is escaped in a shipper's wrapping would not be found
+        let mut records = String::new();
+        shipped::unwrap(self.opened(profile, &line), &mut |shipped| {
+            if !records.is_empty() {
+                records.push('\n');
+            }
+            records.push_str(shipped.text);
+        });
+        let whole = line.trim();
+        let line = if whole.ends_with(records.trim()) { line.as_ref() } else { &records };
         let plan = &self.profiles[profile.0].written.plan;
         let under = header.and_then(|header| plan.under(header));
-        match under.as_ref().unwrap_or(plan).shown(&line) {
+        match under.as_ref().unwrap_or(plan).shown(line) {
             Some(shown) => self.redact_text(profile, &shown),
-            None => self.redact_text(profile, &line),
+            None => self.redact_text(profile, line),
         }
+    }
+
+    /// A line without its syslog envelope, where those of the trail have one.
+    fn opened<'t>(&self, profile: ProfileRef, line: &'t str) -> &'t str {
+        let ForTrail { written, wrapping, .. } = &self.profiles[profile.0];
+        if wrapping.syslog { (written.format.open)(line).1 } else { line }
     }
 
     /// A text out of a line, as it may be kept.
@@ -304,7 +331,12 @@ struct Place<'b> {
     batch: &'b Batch,
     frame: &'b Frame,
     digest: ContentDigest,
-    unwrapped: &'b Unwrapped<'b>,
+    /// Who handed it over.
+    sender: Option<&'b str>,
+    /// When it was sent, or else received: where the record itself states no time.
+    time: Option<EventTime>,
+    /// How many records of its frame came before those at hand.
+    before: u32,
 }
 
 /// A line without what was around it.
@@ -345,7 +377,7 @@ impl Profile {
         let mut event = Box::new(self.blank(record, at));
         self.time(record, zone, &mut event);
         if event.marks.time_missing
-            && let Some(time) = at.unwrapped.time
+            && let Some(time) = at.time
         {
             (event.time, event.marks.time_missing) = (time, false);
         }
@@ -383,14 +415,14 @@ impl Profile {
             file: at.batch.stretch.file,
             from: at.frame.from,
             to: at.frame.to,
-            index: record.index,
+            index: record.index.saturating_add(at.before),
             digest: at.digest,
             redacted: Box::default(),
-            sender: at.unwrapped.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
+            sender: at.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
             own_id: own.is_some(),
         };
         let with = getter::first(&self.id_with, record);
-        let id = identity(at, record.index, own.as_deref(), with.as_deref());
+        let id = identity(at, evidence.index, own.as_deref(), with.as_deref());
         let mut event = Event::blank(id, at.batch.observed, self.name.clone(), evidence);
         event.marks = Marks {
             time_missing: true,

@@ -2,7 +2,7 @@
 use super::compiled::Profile;
 use super::getter::Taken;
 use super::{Normaliser, ProfileRef};
-use crate::decode::{Cells, frame_text};
+use crate::decode::{Cells, frame_text, shipped};
 
 /// What was recognised.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,8 +23,11 @@ const ENOUGH: f64 = 0.5;
 impl Normaliser {
     /// The product that wrote `frames`, which are the first lines of a trail.
     pub fn recognise(&self, frames: &[&[u8]]) -> Option<Recognised> {
-        let lines: Vec<_> = frames.iter().map(|f| frame_text(f)).filter(|l| !l.trim().is_empty()).collect();
-        let lines: Vec<&str> = lines.iter().map(|l| l.trim_start()).collect();
+        let mut lines = Vec::new();
+        for text in frames.iter().map(|frame| frame_text(frame)) {
+            shipped::unwrap(&text, &mut |shipped| lines.push(shipped.text.trim_start().to_owned()));
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
         if let Some(found) = self.best(&lines, false) {
             return Some(found);
         }

@@ -168,6 +168,12 @@ pub(super) fn of_syslog(text: &str, zone: &TimeZone, arrived: EventTime) -> Opti
         .map(EventTime)
 }
 
+/// The time that a shipper puts beside a record: RFC 3339, or seconds or milliseconds since 1970.
+pub(super) fn of_shipper(text: &str, zone: &TimeZone) -> Option<EventTime> {
+    let notations = [Notation::Rfc3339, Notation::EpochSeconds, Notation::EpochMilliseconds];
+    notations.into_iter().find_map(|notation| notation.read(text, zone))
+}
+
 /// RFC 3339, also with a zone's name behind it.
 fn dated(text: &str, zone: &TimeZone) -> Option<i64> {
     if let Some(ms) = rfc3339(text, zone) {

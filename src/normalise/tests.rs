@@ -147,6 +147,37 @@ fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
 }
 
 #[test]
+fn what_shippers_put_around_records_is_taken_off() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let profile = normaliser.profile("tripline-portal").unwrap();
+    let text = serde_json::to_string(EXPORT).unwrap();
+    let docker = format!(r#"{{"log":{text},"stream":"stdout","time":"2026-03-01T00:00:01Z"}}"#);
+    assert_eq!(normaliser.recognise(&[docker.as_bytes()]).map(|found| found.profile), Some(profile));
+    let events = |line: &str| {
+        let batch = batch(&[line.as_bytes()], FrameFlags::default());
+        let mut out = Vec::new();
+        normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+        out
+    };
+    let (plain, wrapped) = (events(EXPORT), events(&docker));
+    assert_eq!((plain[0].id, plain[0].time, plain[0].activity), (wrapped[0].id, wrapped[0].time, wrapped[0].activity));
+    assert_eq!(
+        normaliser.redact(profile, docker.as_bytes(), None),
+        normaliser.redact(profile, EXPORT.as_bytes(), None)
+    );
+    let undated = r#"{"event":"page.view","actor":{"name":"ana"}}"#;
+    let cri = events(&format!("2026-03-01T00:00:01Z stderr F {undated}"));
+    assert_eq!((cri[0].time.to_string().as_str(), cri[0].marks.time_missing), ("2026-03-01T00:00:01.000Z", false));
+    let item = |n: u32| {
+        format!(r#"{{"id":"{n}","timestamp":1772323201000,"message":{}}}"#, serde_json::to_string(undated).unwrap())
+    };
+    let several =
+        events(&format!(r#"{{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{},{}]}}"#, item(1), item(2)));
+    assert_eq!(several.iter().map(|e| e.evidence.index).collect::<Vec<_>>(), [0, 1]);
+    assert_ne!(several[0].id, several[1].id);
+}
+
+#[test]
 fn what_a_cut_record_lacks_is_not_taken_for_absent() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let profile = normaliser.profile("aws-cloudtrail").unwrap();

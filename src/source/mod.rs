@@ -39,7 +39,7 @@ mod cursor;
 mod file;
 mod follower;
 mod frame;
-mod json;
+pub mod json;
 mod open;
 mod paths;
 mod search;

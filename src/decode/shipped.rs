@@ -1,0 +1,370 @@
+//! What shippers put around a record: Docker, Kubernetes, Filebeat, Fluent Bit, CloudWatch Logs, Splunk, Elasticsearch.
+//!
+//! A wrapping is known by its shape alone: every key of it is one that its shipper writes, and one of those that only it writes is there.
+//! A product's own record that holds a text of JSON under `message` is none: what a client may have written there stays a text.
+use super::json_text::unescape;
+use super::syslog;
+use crate::source::json::{Member, NoMember, blank};
+
+/// A record without what was around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shipped<'a> {
+    /// The record.
+    pub text: &'a str,
+    /// When its shipper read it, as written: where the record states no time.
+    pub stamp: Option<&'a str>,
+    /// The wrapping breaks off, and so does the record.
+    pub clipped: bool,
+}
+
+/// One shipper's wrapping.
+struct Shape {
+    /// The key of the record: an object, a text, or a list of further wrappings.
+    holds: &'static str,
+    /// The keys of when it was read.
+    stamps: &'static [&'static str],
+    /// Keys of which one is there.
+    needs: &'static [&'static str],
+    /// Keys that may be there.
+    has: &'static [&'static str],
+}
+
+/// The wrappings. To add one: an entry here.
+const SHAPES: &[Shape] = &[
+    // Docker's json-file, and Fluent Bit that tails it or Kubernetes
+    Shape {
+        holds: "log",
+        stamps: &["time", "date", "@timestamp"],
+        needs: &["stream", "time", "date", "kubernetes", "container_id", "container_name"],
+        has: &["attrs", "_p", "logtag", "tag", "source", "partial_message", "k8s", "host", "cluster"],
+    },
+    // Filebeat and Logstash
+    Shape {
+        holds: "message",
+        stamps: &["@timestamp"],
+        needs: &["agent", "beat", "@metadata", "prospector", "@version"],
+        has: &[
+            "ecs",
+            "host",
+            "input",
+            "log",
+            "fields",
+            "tags",
+            "event",
+            "container",
+            "kubernetes",
+            "stream",
+            "docker",
+            "cloud",
+            "offset",
+            "source",
+            "type",
+            "path",
+            "orchestrator",
+            "service",
+            "syslog",
+            "process",
+        ],
+    },
+    // CloudWatch Logs: a subscription's document, and one event of it
+    Shape {
+        holds: "logEvents",
+        stamps: &[],
+        needs: &["messageType", "logGroup"],
+        has: &["owner", "logStream", "subscriptionFilters", "policyLevel"],
+    },
+    Shape {
+        holds: "message",
+        stamps: &["timestamp"],
+        needs: &["ingestionTime", "logStreamName", "eventId", "id", "extractedFields"],
+        has: &[],
+    },
+    // Splunk: to its collector, and from its search
+    Shape { holds: "event", stamps: &["time"], needs: &["sourcetype", "index", "source"], has: &["host", "fields"] },
+    Shape { holds: "result", stamps: &[], needs: &["preview"], has: &["offset", "lastrow"] },
+    Shape {
+        holds: "_raw",
+        stamps: &["_time"],
+        needs: &["sourcetype", "_sourcetype", "splunk_server", "_indextime", "_cd"],
+        has: &[
+            "_bkt",
+            "_si",
+            "_serial",
+            "_subsecond",
+            "host",
+            "index",
+            "linecount",
+            "source",
+            "punct",
+            "timestamp",
+            "_kv",
+        ],
+    },
+    // Elasticsearch and OpenSearch
+    Shape {
+        holds: "_source",
+        stamps: &[],
+        needs: &["_index", "_id"],
+        has: &[
+            "_type",
+            "_score",
+            "_version",
+            "_seq_no",
+            "_primary_term",
+            "sort",
+            "fields",
+            "_routing",
+            "highlight",
+            "_ignored",
+            "@timestamp",
+        ],
+    },
+];
+
+/// How many wrappings may lie in one another.
+const LAYERS: usize = 4;
+
+/// Hands the records of `text` to `each`, in order: itself where nothing is around it.
+pub fn unwrap(text: &str, each: &mut dyn FnMut(Shipped<'_>)) {
+    inner(Shipped { text, stamp: None, clipped: false }, LAYERS, each);
+}
+
+fn inner(shipped: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>)) {
+    let text = shipped.text.trim_start();
+    if layers > 0 && text.starts_with('{') {
+        if let Some(opened) = Opened::of(text) {
+            return opened.records(&shipped, layers, each);
+        }
+    } else if layers > 0
+        && let Some((stamp, text)) = prefixed(text)
+    {
+        return inner(Shipped { text, stamp: Some(stamp), ..shipped }, layers - 1, each);
+    }
+    each(shipped);
+}
+
+/// `TIME stdout F RECORD`, as Kubernetes' container runtimes write it, or `TIME {…`, as CloudWatch exports it.
+fn prefixed(text: &str) -> Option<(&str, &str)> {
+    let (stamp, rest) = text.split_at_checked(syslog::iso(text)?)?;
+    let rest = rest.strip_prefix(' ')?;
+    if rest.starts_with('{') && stamp.as_bytes().get(10) == Some(&b'T') {
+        return Some((stamp, rest));
+    }
+    let rest = rest.strip_prefix("stdout ").or_else(|| rest.strip_prefix("stderr "))?;
+    let (tags, record) = rest.split_once(' ')?;
+    (tags.starts_with(['F', 'P']) && tags.len() <= 32).then_some((stamp, record))
+}
+
+/// A wrapping whose shape was found.
+struct Opened<'a> {
+    text: &'a str,
+    /// Where what it holds begins, and where that ends where it does.
+    holds: (usize, Option<usize>),
+    stamp: Option<&'a str>,
+}
+
+impl<'a> Opened<'a> {
+    fn of(text: &'a str) -> Option<Opened<'a>> {
+        let bytes = text.as_bytes();
+        // bits of the shapes that are still possible, and of those of which a needed key was met
+        let (mut possible, mut needed) = ((1u32 << SHAPES.len()) - 1, 0u32);
+        let mut held = [None; SHAPES.len()];
+        let mut stamps = [None; SHAPES.len()];
+        let mut at = blank(bytes, 1);
+        let cut = loop {
+            // Ends: every turn reads a member, or leaves.
+            let member = match Member::read(bytes, at) {
+                Ok(member) => member,
+                Err(NoMember::Unfinished) => break true,
+                Err(NoMember::Other) => return None,
+            };
+            let is = |keys: &[&str]| keys.contains(&member.name);
+            let before = possible;
+            for (n, shape) in SHAPES.iter().enumerate().filter(|(n, _)| before >> n & 1 == 1) {
+                let known = shape.holds == member.name || is(shape.stamps) || is(shape.needs) || is(shape.has);
+                // a key that comes again is no shipper's
+                if !known || (shape.holds == member.name && held[n].is_some()) {
+                    possible &= !(1 << n);
+                } else if shape.holds == member.name {
+                    held[n] = Some((member.value, member.end));
+                }
+                needed |= u32::from(is(shape.needs)) << n;
+                if is(shape.stamps) && stamps[n].is_none() {
+                    stamps[n] =
+                        member.end.and_then(|end| text.get(member.value..end)).map(|stamp| stamp.trim_matches('"'));
+                }
+            }
+            if possible == 0 {
+                return None;
+            }
+            let Some(end) = member.end else { break true };
+            at = blank(bytes, end);
+            match bytes.get(at) {
+                Some(b',') => at = blank(bytes, at + 1),
+                Some(b'}') if blank(bytes, at + 1) == bytes.len() => break false,
+                None => break true,
+                Some(_) => return None,
+            }
+        };
+        let fits = |n: &usize| {
+            let alone = cut && SHAPES[*n].holds == "log";
+            possible >> n & 1 == 1 && held[*n].is_some() && (needed >> n & 1 == 1 || alone)
+        };
+        let n = (0..SHAPES.len()).find(fits)?;
+        Some(Opened { text, holds: held[n]?, stamp: stamps[n] })
+    }
+
+    fn records(&self, outer: &Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>)) {
+        let (at, end) = self.holds;
+        let clipped = outer.clipped || end.is_none();
+        let (held, stamp) = (&self.text[at..end.unwrap_or(self.text.len())], self.stamp.or(outer.stamp));
+        match held.as_bytes().first() {
+            Some(b'"') => {
+                let written = held.strip_prefix('"').unwrap_or(held);
+                let written = if end.is_some() { written.strip_suffix('"').unwrap_or(written) } else { uncut(written) };
+                let mut record = String::with_capacity(written.len());
+                unescape(written, &mut record);
+                inner(Shipped { text: record.trim_end_matches(['\n', '\r']), stamp, clipped }, layers - 1, each);
+            }
+            Some(b'[') => {
+                let mut at = blank(held.as_bytes(), 1);
+                // Ends: every turn passes an element.
+                while held.as_bytes().get(at) == Some(&b'{') {
+                    let length = crate::source::json::DocumentScan::default().feed(&held.as_bytes()[at..]);
+                    let text = &held[at..length.map_or(held.len(), |length| at + length)];
+                    inner(Shipped { text, stamp, clipped: clipped && length.is_none() }, layers - 1, each);
+                    at = blank(held.as_bytes(), at + text.len());
+                    at = if held.as_bytes().get(at) == Some(&b',') {
+                        blank(held.as_bytes(), at + 1)
+                    } else {
+                        held.len()
+                    };
+                }
+            }
+            _ => inner(Shipped { text: held, stamp, clipped }, layers - 1, each),
+        }
+    }
+}
+
+/// A text without the escape in which it breaks off.
+fn uncut(written: &str) -> &str {
+    let near = written.len().saturating_sub(6);
+    let tail = &written.as_bytes()[near..];
+    let Some(last) = tail.iter().rposition(|b| *b == b'\\').map(|n| near + n) else { return written };
+    let backslashes = written.as_bytes()[..=last].iter().rev().take_while(|b| **b == b'\\').count();
+    let rest = &written.as_bytes()[last + 1..];
+    let whole = match rest.first() {
+        Some(b'u') => rest.len() >= 5,
+        Some(_) => true,
+        None => false,
+    };
+    if backslashes % 2 == 0 || whole { written } else { &written[..last] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn unwrapped(text: &str) -> Vec<(String, Option<String>, bool)> {
+        let mut out = Vec::new();
+        unwrap(text, &mut |s| out.push((s.text.to_owned(), s.stamp.map(str::to_owned), s.clipped)));
+        out
+    }
+
+    #[test]
+    fn a_record_is_found_in_every_shippers_wrapping() {
+        let record = r#"{"event":"session.login","actor":{"name":"a\"b"}}"#;
+        let text = serde_json::to_string(record).unwrap();
+        let line = serde_json::to_string(&format!("{record}\n")).unwrap();
+        let at = "2026-04-01T09:12:44.031Z";
+        let some = Some(at);
+        let docker = format!(r#"{{"log":{line},"stream":"stdout","time":"{at}"}}"#);
+        for (wrapped, stamp) in [
+            (docker.clone(), some),
+            (
+                format!(
+                    r#"{{"date":1775034764.5,"stream":"stdout","time":"{at}","_p":"F","log":{text},"kubernetes":{{"pod":1}}}}"#
+                ),
+                Some("1775034764.5"),
+            ),
+            (format!("{at} stdout F {record}"), some),
+            (format!("{at} {record}"), some),
+            (
+                format!(
+                    r#"{{"@timestamp":"{at}","@metadata":{{"beat":"filebeat"}},"message":{text},"agent":{{"type":"filebeat"}},"log":{{"offset":0}}}}"#
+                ),
+                some,
+            ),
+            (
+                format!(
+                    r#"{{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{{"id":"1","timestamp":1775034764031,"message":{text}}}]}}"#
+                ),
+                Some("1775034764031"),
+            ),
+            (
+                format!(r#"{{"time":1775034764.031,"host":"gw","sourcetype":"portal","event":{record}}}"#),
+                Some("1775034764.031"),
+            ),
+            (format!(r#"{{"time":"1775034764.031","source":"x","event":{text}}}"#), Some("1775034764.031")),
+            (format!(r#"{{"preview":false,"result":{{"_raw":{text},"_time":"{at}","sourcetype":"x"}}}}"#), some),
+            (format!(r#"{{"_index":"x","_id":"1","_score":1.0,"_source":{record}}}"#), None),
+            (
+                format!(r#"{{"@timestamp":"x","message":{},"agent":{{}}}}"#, serde_json::to_string(&docker).unwrap()),
+                some,
+            ),
+            (record.to_owned(), None),
+        ] {
+            let is = vec![(record.to_owned(), stamp.map(str::to_owned), false)];
+            assert_eq!(unwrapped(&wrapped), is, "{wrapped}");
+        }
+        let two = format!(
+            r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"id":"1","message":{text}}},{{"id":"2","message":"x"}}]}}"#
+        );
+        assert_eq!(unwrapped(&two).iter().map(|u| u.0.as_str()).collect::<Vec<_>>(), [record, "x"]);
+    }
+
+    #[test]
+    fn a_record_of_a_product_is_not_opened() {
+        for record in [
+            r#"{"ts":"2026","event":"page.view","message":"{\"event\":\"session.login\"}"}"#,
+            r#"{"event":{"a":1},"time":1}"#,
+            r#"{"message":"{\"event\":\"session.login\"}","timestamp":1}"#,
+            r#"{"message":"{}","agent":{},"actor":"eve"}"#,
+            r#"{"log":"x"}"#,
+            r#"{"log":"x","stream":"stdout"} {"a":1}"#,
+            r#"{"log":"x","log":"y","stream":"stdout"}"#,
+            "2026-04-01T09:12:44Z says {}",
+            "",
+        ] {
+            assert_eq!(unwrapped(record), [(record.to_owned(), None, false)]);
+        }
+    }
+
+    #[test]
+    fn a_wrapping_that_breaks_off_holds_a_record_that_does() {
+        for cut in [
+            r#"{"log":"{\"a\":\"x\",\"b\":\"long"#,
+            r#"{"log":"{\"a\":\"x\",\"b\":\"long\u00"#,
+            r#"{"log":"{\"a\":\"x\",\"b\":\"long\"#,
+        ] {
+            assert_eq!(unwrapped(cut), [(r#"{"a":"x","b":"long"#.to_owned(), None, true)], "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_unwrapped(text in "\\PC{0,60}", parts in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "\"log\":", "\"message\":", "\"stream\":", "\"agent\":1", "\"logEvents\":[", "\"x\"", ",", "\\", "\"", "é", "2026-04-01T09:12:44Z stdout F ",
+        ]), 0..20)) {
+            for text in [&text, &parts.concat()] {
+                let mut records = 0;
+                unwrap(text, &mut |shipped| {
+                    records += 1;
+                    assert!(shipped.text.len() <= text.len());
+                });
+                prop_assert!(records <= text.len().max(1));
+            }
+        }
+    }
+}
