@@ -45,6 +45,7 @@ mod sandbox;
 mod servers;
 mod service;
 mod settings;
+mod sigma;
 mod socket;
 mod stand;
 mod stores;

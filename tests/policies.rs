@@ -197,7 +197,7 @@ fn what_an_event_is_like_it_may_say_otherwise() {
         "[ { at: 0m, like: asked }, { at: 1m, like: [asked, view], fields: { actor.session.uid: null } }, { at: 2m, fields: { activity_name: view } } ]",
     );
     let set = rules.engine.policies();
-    let events = set.get("own").unwrap().tests[0].events(&set.raw_fields);
+    let events = set.get("own").unwrap().tests[0].events();
     let role = |n: usize| events[n].1.actor.as_ref().and_then(|a| a.role.clone()).unwrap();
     assert_eq!([role(0), role(1), role(2)], ["noc", "noc", "support"], "a fixture goes before what the test gives");
     assert_eq!(events[1].1.activity.name(), "view", "of several the last one");

@@ -61,7 +61,7 @@ fn logins(fields: &[&str]) -> Vec<Event> {
     let events: String = fields.iter().enumerate().map(event).collect();
     let text = format!("{COUNT}tripline:\n  tests:\n  - name: n\n    finds: 0\n    events:\n{events}");
     let set = set(&text);
-    let events = set.get("t").expect("the policy").tests[0].events(&set.raw_fields);
+    let events = set.get("t").expect("the policy").tests[0].events();
     events.into_iter().map(|(_, event)| event).collect()
 }
 

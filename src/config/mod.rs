@@ -17,7 +17,7 @@ use crate::model::{EventTime, HashParts, SourceName, Text};
 use crate::normalise::{Normaliser, Wrapping};
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets, Silences};
-use crate::policy::{PolicySet, Profile, Site, Tuning};
+use crate::policy::{Asked, PolicySet, Profile, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use address::Address;
 use std::collections::{BTreeMap, BTreeSet};
@@ -370,18 +370,18 @@ impl Texts {
     /// # Errors
     /// A policy or a profile is wrong: file, line, and what to do.
     pub fn compile(&self) -> Result<(PolicySet, Normaliser), ConfigError> {
-        let normaliser = |raw_fields: &[String]| {
-            Normaliser::new(&self.profiles, raw_fields)
+        let normaliser = |ask: &dyn Fn(&str) -> Asked| {
+            Normaliser::asked(&self.profiles, ask)
                 .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))
         };
-        let known = normaliser(&[])?;
+        let known = normaliser(&|_| Asked::default())?;
         let profile = |p| Profile { name: known.name(p).to_owned(), sources: known.log_sources(p).to_vec() };
         let site =
             Site { profiles: known.profiles().map(profile).collect(), tuning: self.tuning.clone(), ..Site::default() };
         let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
         let policies = crate::policy::load(&files, &site)
             .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
-        let normaliser = normaliser(&policies.raw_fields)?;
+        let normaliser = normaliser(&|profile| policies.asked_of(profile))?;
         Ok((policies, normaliser))
     }
 }

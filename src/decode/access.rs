@@ -21,7 +21,7 @@
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
 //! target, …). `-` and an empty column are absent.
 use super::access_head::{Head, is_address, is_private};
-use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::{Beyond, Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// Access logs.
 pub const FORMAT: Format = Format {
@@ -123,7 +123,15 @@ impl Plan for Access {
                 }
             }
         }
-        each(&Record { text, arena: &cells.arena, cells: &cells.cells, index: 0, ambiguous, partial: line.partial });
+        each(&Record {
+            text,
+            arena: &cells.arena,
+            cells: &cells.cells,
+            index: 0,
+            ambiguous,
+            partial: line.partial,
+            beyond: Beyond::default(),
+        });
         Ok(())
     }
 }

@@ -5,9 +5,10 @@
 //! into what nobody asked for, and leaves behind what it has read when the text ends early: a relay cuts what is long, and who can make one
 //! field long must not become invisible by it. Such a record is partial, and the value in which it breaks off is absent. What serde_json accepts, it reads
 //! alike (`tests::reads_what_serde_json_reads`); it accepts more.
+use super::json_keys::{Found, Marked, find};
 use super::json_path::{Node, Tree};
 use super::json_text::{quote_or_escape, unescape};
-use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::{Beyond, Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// JSON, one document or several in a frame.
 pub const FORMAT: Format = Format {
@@ -82,6 +83,7 @@ impl Run<'_> {
 
     /// The object at hand: one record, or a wrapper around an array of them.
     fn object(&mut self, walk: &mut Walk<'_>, may_wrap: bool) -> Result<(), Reject> {
+        let start = walk.at;
         walk.begin(self.fields, may_wrap);
         let result = walk.value(0, DEPTH);
         let (end, partial) = (walk.at, result.is_err());
@@ -106,8 +108,8 @@ impl Run<'_> {
             }
         }
         match std::mem::take(&mut walk.split) {
-            spans if spans.is_empty() => self.emit(walk, partial),
-            spans => self.split(walk, spans, partial),
+            spans if spans.is_empty() => self.emit(walk, (start, end), partial),
+            spans => self.split(walk, spans, (start, end), partial),
         }
         walk.at = end;
         Ok(())
@@ -122,20 +124,23 @@ impl Run<'_> {
     }
 
     /// One record for each element, each with the cells of what surrounds the array.
-    fn split(&mut self, walk: &mut Walk<'_>, spans: Vec<(usize, usize)>, partial: bool) {
+    fn split(&mut self, walk: &mut Walk<'_>, spans: Vec<(usize, usize)>, whole: (usize, usize), partial: bool) {
         walk.cells.common.clone_from(&walk.cells.cells);
-        let ambiguous = walk.ambiguous;
+        let (ambiguous, more) = (walk.ambiguous, walk.cells.more.len());
         for (node, at) in spans {
             walk.cells.cells.clone_from(&walk.cells.common);
-            (walk.at, walk.ambiguous) = (at, ambiguous);
+            walk.cells.more.truncate(more);
+            (walk.at, walk.ambiguous, walk.within) = (at, ambiguous, 0);
             let broken = walk.value(node, DEPTH).is_err();
-            self.emit(walk, partial || broken);
+            self.emit(walk, whole, partial || broken);
         }
     }
 
-    fn emit(&mut self, walk: &mut Walk<'_>, partial: bool) {
+    /// `whole`: where the record lies, with all that it shares with others.
+    fn emit(&mut self, walk: &mut Walk<'_>, whole: (usize, usize), partial: bool) {
         for (first, second) in &walk.tree.same {
             walk.cells.cells[*second] = walk.cells.cells[*first];
+            walk.cells.copy_more(*first, *second);
         }
         (self.each)(&Record {
             text: walk.text,
@@ -143,7 +148,8 @@ impl Run<'_> {
             cells: &walk.cells.cells,
             index: self.index,
             ambiguous: walk.ambiguous,
-            partial,
+            partial: partial || walk.cells.is_full(),
+            beyond: Beyond { more: &walk.cells.more, span: Some(whole) },
         });
         self.index += 1;
     }
@@ -170,6 +176,8 @@ struct Walk<'t> {
     records: Vec<usize>,
     /// Where the elements of the splitting array begin, and their node.
     split: Vec<(usize, usize)>,
+    /// In how many arrays we are whose elements have the keys that are asked for: what is found there is one value of several.
+    within: usize,
 }
 
 impl<'t> Walk<'t> {
@@ -186,6 +194,7 @@ impl<'t> Walk<'t> {
             wrapped: false,
             records: Vec::new(),
             split: Vec::new(),
+            within: 0,
         }
     }
 
@@ -195,6 +204,7 @@ impl<'t> Walk<'t> {
         self.may_wrap = may_wrap;
         self.wrapped = false;
         self.split.clear();
+        self.within = 0;
     }
 
     /// Whether anything that somebody wants was found.
@@ -243,15 +253,15 @@ impl<'t> Walk<'t> {
             None => return Err(self.reject(CUT)),
         }
         if let Some(cell) = here.cell {
-            self.cells.set(cell, Kind::Nested, start, self.at);
+            self.put(cell, Kind::Nested, start, self.at);
         }
         Ok(())
     }
 
     fn object(&mut self, here: &'t Node, depth: usize) -> Result<(), Reject> {
         self.at += 1;
-        // Bits of the wanted keys that were met, and of those of which only a twin in other case was.
-        let (mut met, mut twins) = (0u128, 0u128);
+        // The wanted keys that were met, and those of which only a twin in other case was.
+        let (mut met, mut twins) = (Marked::default(), Marked::default());
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -261,22 +271,22 @@ impl<'t> Walk<'t> {
             // Ends: every turn reads a key, or fails.
             let key = self.key()?;
             match find(&here.keys, self.key_text(key)) {
-                Found::Exact(i, _) if met >> i & 1 == 1 => {
+                Found::Exact(i, _) if met.has(i) => {
                     self.ambiguous = true;
                     self.skip()?;
                 }
                 Found::Exact(i, node) => {
-                    met |= 1 << i;
+                    met.put(i);
                     self.value(node, depth - 1)?;
                 }
                 Found::Twin(i) => {
-                    twins |= 1 << i;
+                    twins.put(i);
                     self.skip()?;
                 }
                 Found::No => self.skip()?,
             }
             if self.after_item(b'}')? {
-                self.ambiguous |= met & twins != 0;
+                self.ambiguous |= met.meets(&twins);
                 return Ok(());
             }
         }
@@ -314,7 +324,7 @@ impl<'t> Walk<'t> {
             self.split.extend(here.each.iter().flat_map(|each| spans.iter().map(|at| (*each, *at))));
             return result;
         }
-        if !here.wants_elements() {
+        if !here.wants_elements() && !here.through {
             return self.skip();
         }
         self.at += 1;
@@ -326,7 +336,17 @@ impl<'t> Walk<'t> {
         let mut i = 0;
         loop {
             // Ends: every turn reads an element, or fails.
-            self.element(here, i, depth - 1)?;
+            let through = here.through && depth > 1 && self.peek() == Some(b'{');
+            let start = self.at;
+            if here.wants_elements() || !through {
+                self.element(here, i, depth - 1)?;
+            }
+            if through {
+                self.at = start;
+                self.within += 1;
+                self.object(here, depth - 1)?;
+                self.within -= 1;
+            }
             i += 1;
             if self.after_item(b']')? {
                 return Ok(());
@@ -435,6 +455,13 @@ impl<'t> Walk<'t> {
         Ok(key)
     }
 
+    fn put(&mut self, cell: usize, kind: Kind, at: usize, end: usize) {
+        match self.within {
+            0 => self.cells.set(cell, kind, at, end),
+            _ => self.cells.add(cell, kind, at, end),
+        }
+    }
+
     fn key_text(&self, key: Span) -> &str {
         let text = if key.decoded { self.cells.arena.as_str() } else { self.text };
         text.get(key.at..key.end).unwrap_or("")
@@ -446,7 +473,7 @@ impl<'t> Walk<'t> {
             Some(cell) => {
                 let found = self.string()?;
                 let kind = if found.decoded { Kind::Decoded } else { Kind::Text };
-                self.cells.set(cell, kind, found.at, found.end);
+                self.put(cell, kind, found.at, found.end);
                 Ok(())
             }
         }
@@ -510,7 +537,7 @@ impl<'t> Walk<'t> {
             }
         };
         if let Some(cell) = cell {
-            self.cells.set(cell, kind, start, self.at);
+            self.put(cell, kind, start, self.at);
         }
         Ok(())
     }
@@ -549,25 +576,4 @@ struct Span {
     decoded: bool,
     at: usize,
     end: usize,
-}
-
-enum Found {
-    Exact(usize, usize),
-    Twin(usize),
-    No,
-}
-
-fn find(keys: &[(Box<str>, usize)], key: &str) -> Found {
-    let mut twin = Found::No;
-    for (i, (wanted, node)) in keys.iter().enumerate() {
-        if wanted.len() == key.len() {
-            if **wanted == *key {
-                return Found::Exact(i, *node);
-            }
-            if wanted.eq_ignore_ascii_case(key) {
-                twin = Found::Twin(i);
-            }
-        }
-    }
-    twin
 }

@@ -11,12 +11,15 @@ use super::Wish;
 /// One place in the tree.
 #[derive(Debug, Default)]
 pub(super) struct Node {
+    /// In the order of their lengths.
     pub keys: Vec<(Box<str>, usize)>,
     pub index: Vec<(u32, usize)>,
     pub each: Option<usize>,
     pub lookups: Vec<Lookup>,
     /// The cell that takes the value found here.
     pub cell: Option<usize>,
+    /// Policies ask for its keys: where an array is found here, each element that is an object is looked into.
+    pub through: bool,
     /// Every element of the array found here is a record.
     pub records: bool,
     /// Every element of the array found here is a record that shares its surroundings.
@@ -52,9 +55,6 @@ pub(super) struct Tree {
     pub same: Vec<(usize, usize)>,
 }
 
-/// Keys that one object of the tree may have: as many as bits in the mask that finds duplicates.
-const KEYS: usize = 128;
-
 impl Tree {
     pub fn new(wish: &Wish) -> Result<Tree, String> {
         let mut tree = Tree { nodes: vec![Node::default()], same: Vec::new() };
@@ -66,6 +66,9 @@ impl Tree {
                 continue;
             };
             let at = tree.reach(&path[own..]);
+            if wish.through.contains(&cell) {
+                tree.look_through(&path[own..]);
+            }
             match tree.nodes[at].cell {
                 None => tree.nodes[at].cell = Some(cell),
                 Some(first) => tree.same.push((first, cell)),
@@ -92,9 +95,18 @@ impl Tree {
                 }
             }
         }
-        match tree.nodes.iter().find(|n| n.keys.len() > KEYS) {
-            Some(_) => Err(format!("more than {KEYS} keys of one object are asked for")),
-            None => Ok(tree),
+        // so that among many only those of a length are compared
+        tree.nodes.iter_mut().for_each(|node| node.keys.sort_by_key(|(key, _)| key.len()));
+        Ok(tree)
+    }
+
+    /// Marks the nodes on the way: arrays on it are looked through.
+    fn look_through(&mut self, path: &[Step]) {
+        for end in 1..path.len() {
+            if matches!(path[end], Step::Key(_)) {
+                let at = self.reach(&path[..end]);
+                self.nodes[at].through = true;
+            }
         }
     }
 
@@ -134,6 +146,11 @@ impl Tree {
         }
         new
     }
+}
+
+/// Whether `name` can be read as in the table above.
+pub fn is_path(name: &str) -> bool {
+    steps(name).is_ok()
 }
 
 fn steps(name: &str) -> Result<Vec<Step>, String> {

@@ -9,13 +9,19 @@ pub mod access;
 mod access_head;
 pub mod csv;
 pub mod json;
+mod json_keys;
 mod json_path;
 mod json_text;
+mod json_value;
 pub mod keycloak;
 pub mod shipped;
 pub mod syslog;
 
+pub use json_path::is_path;
+pub use json_value::{ELEMENTS, Nested, nested};
+
 use crate::source::csv::HeaderNames;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The formats. To add one: a file beside this one, and a line here.
@@ -47,6 +53,8 @@ impl Format {
 pub struct Wish {
     /// Names of raw fields; the position of a name is its cell's number.
     pub fields: Vec<String>,
+    /// Those of `fields` that policies ask for: where an array lies on their way, every element is looked into.
+    pub through: BTreeSet<usize>,
     /// Keys of arrays of which every element is a whole record (`Records` of CloudTrail).
     pub records: Vec<String>,
     /// The key of an array of which every element is a record that shares what surrounds the array.
@@ -175,14 +183,44 @@ pub struct Record<'a> {
     pub ambiguous: bool,
     /// The frame ended in the middle of this record.
     pub partial: bool,
+    /// What only formats with nested values know.
+    beyond: Beyond<'a>,
+}
+
+/// What a record has beyond one value for each field.
+#[derive(Clone, Copy, Default)]
+struct Beyond<'a> {
+    /// Further values, found within arrays, by the number of their field.
+    more: &'a [(usize, Cell)],
+    /// Where the record lies in the frame; all of it without.
+    span: Option<(usize, usize)>,
 }
 
 impl<'a> Record<'a> {
     /// The value of the wanted field of that number.
     pub fn get(&self, field: usize) -> Raw<'a> {
-        let Some(cell) = self.cells.get(field) else {
-            return Raw::Absent;
-        };
+        self.cells.get(field).map_or(Raw::Absent, |cell| self.read(cell))
+    }
+
+    /// The values of the wanted field of that number that were found within arrays, in their order.
+    pub fn more(&self, field: usize) -> impl Iterator<Item = Raw<'a>> {
+        let record = *self;
+        let of_field = self.beyond.more.iter().filter(move |(number, _)| *number == field);
+        of_field.map(move |(_, cell)| record.read(cell))
+    }
+
+    /// Where the record lies in the text of the frame.
+    pub fn span(&self) -> (usize, usize) {
+        self.beyond.span.unwrap_or((0, self.text.len()))
+    }
+
+    /// The record as written.
+    pub fn written(&self) -> &'a str {
+        let (at, end) = self.span();
+        self.text.get(at..end).unwrap_or(self.text)
+    }
+
+    fn read(&self, cell: &Cell) -> Raw<'a> {
         // Both ends were taken at characters' boundaries of the same text; `get` keeps a mistake here from being a panic.
         let of = |text: &'a str| text.get(cell.at as usize..cell.end as usize).unwrap_or("");
         match cell.kind {
@@ -203,6 +241,8 @@ impl<'a> Record<'a> {
 pub struct Cells {
     cells: Vec<Cell>,
     common: Vec<Cell>,
+    /// What was found within arrays, by the number of its field.
+    more: Vec<(usize, Cell)>,
     arena: String,
 }
 
@@ -210,7 +250,30 @@ impl Cells {
     fn clear(&mut self, fields: usize) {
         self.cells.clear();
         self.cells.resize(fields, Cell::default());
+        self.more.clear();
         self.arena.clear();
+    }
+
+    /// Adds one of several values of a cell.
+    fn add(&mut self, field: usize, kind: Kind, at: usize, end: usize) {
+        // with more than this a policy looks into the first ones of a list of objects
+        if self.more.len() < MORE {
+            self.more.push((field, Cell { kind, at: at as u32, end: end as u32 }));
+        }
+    }
+
+    /// Whether there may have been more than were taken up.
+    fn is_full(&self) -> bool {
+        self.more.len() >= MORE
+    }
+
+    /// Lets the values of `first` be those of `second` as well.
+    fn copy_more(&mut self, first: usize, second: usize) {
+        for i in 0..self.more.len() {
+            if self.more[i].0 == first && self.more.len() < 2 * MORE {
+                self.more.push((second, self.more[i].1));
+            }
+        }
     }
 
     /// Whether something was put into a cell.
@@ -228,6 +291,9 @@ impl Cells {
         }
     }
 }
+
+/// The most values that one record has within arrays, all its fields together.
+const MORE: usize = 16 * ELEMENTS;
 
 fn short_enough(text: &str) -> Result<(), Reject> {
     match u32::try_from(text.len()) {

@@ -92,6 +92,22 @@ fn e45_twice_the_same_wanted_key_is_ambiguous_and_the_first_counts() {
 }
 
 #[test]
+fn any_number_of_keys_is_found_and_the_duplicates_among_them_too() {
+    let names: Vec<String> = (0..700).map(|n| format!("key{n}")).collect();
+    let fields: Vec<&str> = names.iter().map(String::as_str).collect();
+    let all: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"{name}\"")).collect();
+    assert_eq!(json(&fields, &format!("{{{}}}", all.join(","))), [names.join(" ")]);
+    for (line, ambiguous) in [
+        (r#"{"key650":1,"key651":2}"#, false),
+        (r#"{"key650":1,"key650":2}"#, true),
+        (r#"{"key650":1,"KEY650":2}"#, true),
+        (r#"{"key1":1,"key1":2}"#, true),
+    ] {
+        assert_eq!(json(&fields, line)[0].ends_with(" ambiguous"), ambiguous, "{line}");
+    }
+}
+
+#[test]
 fn e38_e48_what_stands_before_an_early_end_is_read() {
     let fields = wish(&["a", "b.c", "b.d"]);
     let line = br#"{"a":"x","b":{"c":1,"d":"cut off he"#;

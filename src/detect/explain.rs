@@ -7,7 +7,8 @@ use super::plan::{Part, Step};
 use super::state::{Slice, State, StateKey};
 use super::values::Values;
 use super::window::Window;
-use super::{Engine, Meeting, SEPARATOR, Table, Touched, is_or, span_text};
+use super::windowed::average;
+use super::{Engine, Meeting, SEPARATOR, Table, Touched, amount, is_or, span_text};
 use crate::model::{Digest, Event, EventTime, Measure, Millis, Text};
 use crate::policy::extension::{Amount, Baseline, NewValue};
 use crate::policy::{Body, Correlation, CorrelationKind as Kind, Range};
@@ -135,9 +136,12 @@ impl Engine {
 
     fn selecting(&self, event: &Event) -> Explained {
         let mut out = Explained::default();
-        for i in &self.by_activity[event.activity as usize] {
-            let policy = &self.set.rules[usize::from(*i)];
+        for policy in &self.set.rules {
             let Body::Detection(matcher) = &policy.body else { continue };
+            let for_nobody = matcher.products().is_some_and(<[_]>::is_empty);
+            if for_nobody || matcher.activities().is_some_and(|set| !set.contains(event.activity)) {
+                continue;
+            }
             let name: Text = policy.name.as_ref().into();
             match matcher.matches(event) {
                 true => out.selected.push(name),
@@ -240,7 +244,7 @@ impl Engine {
         let m = past.window().measure(at, c.timespan);
         let (what, reached) = match &base.measure {
             Amount::Count => ("events".to_owned(), m.count),
-            Amount::Sum(field) => (format!("sum of {}", self.field_name(field)), m.sum),
+            Amount::Sum(field) => (format!("sum of {}", self.field_name(field)), amount::saturated(m.sum)),
             Amount::Distinct(fields) => (format!("different {}", self.set.tuple_of(fields)), m.distinct),
         };
         let own = past.usual(at, base.history, base.percentile, base.learning.days, base.learning.observations);
@@ -282,11 +286,10 @@ impl Engine {
             Kind::ValueCount { range, .. } => {
                 of_range(format!("different {} in {span}", names()), m.distinct as f64, range)
             }
-            Kind::ValueSum { range, .. } => of_range(format!("sum of {} in {span}", names()), m.sum as f64, range),
-            Kind::ValueAvg { range, .. } => {
-                let average = if m.count == 0 { 0.0 } else { m.sum as f64 / m.count as f64 };
-                of_range(format!("average of {} in {span}", names()), average, range)
+            Kind::ValueSum { range, .. } => {
+                of_range(format!("sum of {} in {span}", names()), amount::number(m.sum), range)
             }
+            Kind::ValueAvg { range, .. } => of_range(format!("average of {} in {span}", names()), average(m), range),
             Kind::Concurrent(k) => {
                 let what = format!("times that {} came back in {span}", names());
                 of_range(what, window.returns(at, c.timespan) as f64, &k.range)

@@ -6,7 +6,7 @@ use super::state::{Calm, State};
 use super::travel::{Places, Sight, Spot};
 use super::values::{Terms, Values};
 use super::window::Entry;
-use super::{Engine, Firing, Found, Place, SEPARATOR, number, span_text};
+use super::{Engine, Firing, Found, Place, SEPARATOR, amount, span_text};
 use crate::model::{EventId, EventTime, Measure, Millis, Text};
 use crate::policy::Correlation;
 use crate::policy::extension::{Absence, Amount, Baseline, Crowd, NewValue, Travel};
@@ -191,7 +191,7 @@ impl Engine {
         calm.limit(None);
         let (amount, value) = match &base.measure {
             Amount::Count => (1, 0),
-            Amount::Sum(field) => (number(event, field)?.max(0), 0),
+            Amount::Sum(field) => (amount::whole(event, field)?.max(0).into(), 0),
             Amount::Distinct(_) => (0, part.value.map(|_| part.digest)?),
         };
         let span = correlation.timespan;
@@ -201,7 +201,7 @@ impl Engine {
         let measured = past.window().measure(time, span);
         let reached = match &base.measure {
             Amount::Count => measured.count,
-            Amount::Sum(_) => measured.sum,
+            Amount::Sum(_) => amount::saturated(measured.sum),
             Amount::Distinct(_) => measured.distinct,
         };
         let own = past.usual(time, base.history, base.percentile, base.learning.days, base.learning.observations);

@@ -5,6 +5,7 @@
 //! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
 
 pub mod absence;
+mod amount;
 pub mod baseline;
 pub mod crowd;
 pub mod explain;
@@ -12,6 +13,7 @@ mod judged;
 mod lately;
 mod learned;
 mod plan;
+mod selecting;
 pub mod share;
 pub mod state;
 pub mod travel;
@@ -19,24 +21,26 @@ pub mod values;
 pub mod window;
 mod windowed;
 
-use crate::model::{Activity, Event, EventId, EventTime, Measure, Millis, Severity, Text, Value};
+use crate::model::{Event, EventId, EventTime, Measure, Millis, RawValue, Severity, Text, Value};
 use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, Policy, PolicySet};
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
+use selecting::Selecting;
 pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow};
 use state::{At, Calm};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use window::Window;
 
 /// A compiled set of policies, ready to run.
 pub struct Engine {
     set: Arc<PolicySet>,
-    /// For each activity, the detections that can match it at all.
-    by_activity: Vec<Vec<u16>>,
+    /// By product, for each of which policies are meant, the detections for its events.
+    by_product: BTreeMap<Arc<str>, Selecting>,
+    /// The detections for the events of all other products.
+    for_all: Selecting,
     /// For each rule, the correlations that refer to it, with its position in their list.
     dependents: Vec<Vec<(u16, u16)>>,
-    /// For each activity, the fields that its detections look at; none where the kept line counts.
-    looks: Vec<Option<Vec<FieldRef>>>,
 }
 
 /// A policy's condition came to hold in an episode in which it had not held yet.
@@ -80,17 +84,11 @@ pub struct Found {
 impl Engine {
     /// Prepares a set for running.
     pub fn new(set: Arc<PolicySet>) -> Engine {
-        let mut by_activity = vec![Vec::new(); Activity::ALL.len()];
+        let mut products: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut dependents = vec![Vec::new(); set.rules.len()];
         for (i, policy) in set.rules.iter().enumerate() {
             match &policy.body {
-                Body::Detection(matcher) => {
-                    for activity in Activity::ALL {
-                        if matcher.activities().is_none_or(|set| set.contains(*activity)) {
-                            by_activity[*activity as usize].push(i as u16);
-                        }
-                    }
-                }
+                Body::Detection(matcher) => products.extend(matcher.products().into_iter().flatten().cloned()),
                 Body::Correlation(correlation) => {
                     for (via, rule) in correlation.rules.iter().enumerate() {
                         dependents[*rule].push((i as u16, via as u16));
@@ -98,8 +96,14 @@ impl Engine {
                 }
             }
         }
-        let looks = plan::looks(&set, &by_activity);
-        Engine { set, by_activity, dependents, looks }
+        let selecting = |product: Arc<str>| (product.clone(), Selecting::of(&set, Some(&product)));
+        let by_product = products.into_iter().map(selecting).collect();
+        Engine { for_all: Selecting::of(&set, None), by_product, set, dependents }
+    }
+
+    /// The detections for the events of that product.
+    fn selecting_of(&self, product: &str) -> &Selecting {
+        self.by_product.get(product).unwrap_or(&self.for_all)
     }
 
     /// The policies.
@@ -316,20 +320,34 @@ fn read(event: &Event, field: &FieldRef) -> Option<Text> {
             Value::Int(n) => Some(compact_str::format_compact!("{n}")),
             Value::Ip(ip) => Some(compact_str::format_compact!("{ip}")),
             Value::Bool(b) => Some(compact_str::format_compact!("{b}")),
+            Value::List(list) => Some(joined(list)),
         },
-        FieldRef::Raw(i) => event.unmapped.get(*i).cloned().flatten(),
+        FieldRef::Raw(i) => match event.unmapped.get(*i)? {
+            RawValue::Null => None,
+            RawValue::Text(text) => Some(short(text).into()),
+            RawValue::List(list) => Some(joined(list)),
+        },
     }
 }
 
-fn number(event: &Event, field: &FieldRef) -> Option<i64> {
-    match field {
-        FieldRef::Known(field) => match event.get(*field) {
-            Value::Int(n) => Some(n),
-            Value::Text(text) => text.parse().ok(),
-            _ => None,
-        },
-        FieldRef::Raw(i) => event.unmapped.get(*i)?.as_ref()?.parse().ok(),
+/// What of a text tells entities and values apart: state is bounded, however long the values of a line are.
+fn short(text: &str) -> &str {
+    crate::model::cut(text, crate::model::limits::FIELD_BYTES)
+}
+
+/// A list is one value: its elements in their order.
+fn joined(list: &[Text]) -> Text {
+    let mut out = Text::default();
+    for (i, element) in list.iter().enumerate() {
+        if out.len() > crate::model::limits::FIELD_BYTES {
+            break;
+        }
+        if i > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(short(element));
     }
+    short(&out).into()
 }
 
 /// Shows `use_text` the field's value as text, where the event has one.

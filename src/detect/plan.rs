@@ -5,11 +5,12 @@
 //! of those policies: a plan's policies are parted into facets by what they look at, and what a facet sees is worked out
 //! once as well, as a [`Case`].
 use super::lately::Lately;
+use super::selecting::look;
 use super::state::StateKey;
-use super::{Engine, Value, is_or, read_known, subject_key, tuple};
+use super::{Engine, is_or, read_known, subject_key, tuple};
 use crate::model::{Event, Field, HashParts, Text};
 use crate::policy::extension::{Amount, Baseline};
-use crate::policy::{Body, CorrelationKind as Kind, FieldRef, PolicySet};
+use crate::policy::{Body, CorrelationKind as Kind, FieldRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -261,26 +262,12 @@ impl Plans {
     }
 }
 
-/// For each activity, the fields that its detections look at; none where the kept line counts.
-pub(super) fn looks(set: &PolicySet, by_activity: &[Vec<u16>]) -> Vec<Option<Vec<FieldRef>>> {
-    let of = |detections: &Vec<u16>| {
-        let mut fields = BTreeSet::from([FieldRef::Known(Field::Product)]);
-        for &i in detections {
-            let Body::Detection(matcher) = &set.rules[usize::from(i)].body else { continue };
-            if matcher.needs_line() {
-                return None;
-            }
-            fields.extend(matcher.fields());
-        }
-        Some(fields.into_iter().collect())
-    };
-    by_activity.iter().map(of).collect()
-}
-
 /// The fields whose values a correlation tells apart. Amounts are not among them: they differ from event to event.
 fn told_apart(kind: &Kind) -> &[FieldRef] {
     match kind {
         Kind::ValueCount { .. } | Kind::NewValue(_) | Kind::Travel(_) | Kind::Concurrent(_) => kind.fields(),
+        // the share that a value has, which need be no number
+        Kind::ValuePercentile { percentile: None, .. } => kind.fields(),
         Kind::Baseline(Baseline { measure: Amount::Distinct(fields), .. }) => fields,
         _ => &[],
     }
@@ -299,33 +286,6 @@ fn has_crowd(kind: &Kind) -> bool {
         Kind::NewValue(new) => new.crowd.is_some(),
         Kind::Travel(travel) => travel.crowd.is_some(),
         _ => false,
-    }
-}
-
-/// Writes what the fields of an event hold, so that no two different events read the same.
-fn look<'f>(event: &Event, fields: impl IntoIterator<Item = &'f FieldRef>, into: &mut Vec<u8>) {
-    for field in fields {
-        match field.value(event) {
-            Value::Absent => into.push(0),
-            Value::Text(text) => {
-                into.push(1);
-                into.extend((text.len() as u32).to_le_bytes());
-                into.extend(text.as_bytes());
-            }
-            Value::Int(n) => {
-                into.push(2);
-                into.extend(n.to_le_bytes());
-            }
-            Value::Ip(std::net::IpAddr::V4(ip)) => {
-                into.push(3);
-                into.extend(ip.octets());
-            }
-            Value::Ip(std::net::IpAddr::V6(ip)) => {
-                into.push(4);
-                into.extend(ip.octets());
-            }
-            Value::Bool(b) => into.extend([5, u8::from(b)]),
-        }
     }
 }
 
@@ -351,7 +311,9 @@ impl Engine {
 
     /// The number of the plan of the detections that the event matches; nothing where there is none.
     fn plan_of(&self, event: &Event, plans: &mut Plans) -> Option<u32> {
-        let Some(fields) = &self.looks[event.activity as usize] else { return self.match_all(event, plans) };
+        let Some(fields) = self.selecting_of(&event.product).fields(event.activity) else {
+            return self.match_all(event, plans);
+        };
         let mut key = std::mem::take(&mut plans.scratch);
         key.clear();
         key.push(event.activity as u8);
@@ -363,7 +325,9 @@ impl Engine {
     }
 
     fn match_all(&self, event: &Event, plans: &mut Plans) -> Option<u32> {
-        let matches: Vec<u16> = self.by_activity[event.activity as usize]
+        let matches: Vec<u16> = self
+            .selecting_of(&event.product)
+            .detections(event.activity)
             .iter()
             .copied()
             .filter(|i| match &self.set.rules[usize::from(*i)].body {

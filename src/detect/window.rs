@@ -17,8 +17,8 @@ pub struct Entry {
     pub event: EventId,
     /// Which of the correlation's rules it matched.
     pub rule: u16,
-    /// What it adds, for sums, averages and percentiles.
-    pub amount: i64,
+    /// What it adds, for sums, averages and percentiles: millionths, but in a baseline whole ones.
+    pub amount: i128,
     /// Digest of its value, for distinct counts.
     pub value: u64,
 }
@@ -28,8 +28,8 @@ pub struct Entry {
 pub struct Measured {
     /// How many contributions.
     pub count: i64,
-    /// Their sum, saturating.
-    pub sum: i64,
+    /// Their sum.
+    pub sum: i128,
     /// How many different values.
     pub distinct: i64,
 }
@@ -141,14 +141,14 @@ impl Window {
         {
             return Measured {
                 count: (self.entries.len() - running.from) as i64,
-                sum: clamp(running.sum),
+                sum: running.sum,
                 distinct: running.values.len() as i64,
             };
         }
         let entries = self.within(at, timespan);
         Measured {
             count: entries.len() as i64,
-            sum: clamp(entries.iter().map(|e| i128::from(e.amount)).sum()),
+            sum: entries.iter().map(|e| e.amount).sum(),
             distinct: distinct(entries),
         }
     }
@@ -257,12 +257,12 @@ impl Window {
 
 impl Running {
     fn add(&mut self, entry: &Entry) {
-        self.sum += i128::from(entry.amount);
+        self.sum += entry.amount;
         *self.values.entry(entry.value).or_default() += 1;
     }
 
     fn remove(&mut self, entry: &Entry) {
-        self.sum -= i128::from(entry.amount);
+        self.sum -= entry.amount;
         if let Some(n) = self.values.get_mut(&entry.value) {
             *n -= 1;
             if *n == 0 {
@@ -283,10 +283,6 @@ fn distinct(entries: &[Entry]) -> i64 {
     values.sort_unstable();
     values.dedup();
     values.len() as i64
-}
-
-fn clamp(sum: i128) -> i64 {
-    sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 /// How many fired episodes are remembered of one decision: those that a line within the lateness bound can still fall into.
@@ -333,7 +329,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(time: i64, n: u8, amount: i64, value: u64) -> Entry {
+    fn entry(time: i64, n: u8, amount: i128, value: u64) -> Entry {
         let mut event = [0; 16];
         event[0] = n;
         Entry { time: EventTime(time), event: EventId(event), rule: 0, amount, value }
@@ -414,12 +410,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_times_at_which_a_threshold_holds_do_not_depend_on_the_order_of_arrival(
-            mut list in prop::collection::vec((0i64..500, 1i64..10, 0u64..6), 1..60),
+            mut list in prop::collection::vec((0i64..500, 1i128..10, 0u64..6), 1..60),
             seed in any::<u64>(),
             gte in 2i64..40,
         ) {
             let span = Millis(50);
-            let fires = |list: &[(i64, i64, u64)], ids: &[usize]| {
+            let fires = |list: &[(i64, i128, u64)], ids: &[usize]| {
                 let mut w = Window::default();
                 let mut held = std::collections::BTreeSet::new();
                 for (&(t, a, v), &i) in list.iter().zip(ids) {
@@ -430,7 +426,7 @@ mod tests {
                         let mut slow = w.clone();
                         slow.running = None;
                         assert_eq!(m, slow.measure(at, span));
-                        if m.sum >= gte { held.insert(("sum", at)); }
+                        if m.sum >= gte.into() { held.insert(("sum", at)); }
                         if m.distinct > gte / 8 { held.insert(("distinct", at)); }
                         if m.count > gte / 4 { held.insert(("count", at)); }
                     }
@@ -440,7 +436,7 @@ mod tests {
             list.sort();
             let ids: Vec<usize> = (0..list.len()).collect();
             let sorted = fires(&list, &ids);
-            let mut shuffled: Vec<(usize, (i64, i64, u64))> = ids.iter().copied().zip(list.iter().copied()).collect();
+            let mut shuffled: Vec<(usize, (i64, i128, u64))> = ids.iter().copied().zip(list.iter().copied()).collect();
             let mut x = seed | 1;
             for i in (1..shuffled.len()).rev() {
                 x ^= x << 13; x ^= x >> 7; x ^= x << 17;

@@ -2,10 +2,10 @@
 use super::plan::Part;
 use super::state::{Calm, State};
 use super::window::{self, Entry, Inserted, Window};
-use super::{Engine, Firing, Found, Place, number, span_text};
+use super::{Engine, Firing, Found, Place, amount, span_text};
 use crate::model::{Event, EventId, EventTime, Measure, Text};
 use crate::policy::extension::Risk;
-use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
+use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, PolicySet, Range};
 
 impl Engine {
     pub(super) fn windowed(
@@ -119,26 +119,34 @@ impl Engine {
         let one = |what: String, value: i64, against: String| {
             vec![Measure { what: what.into(), value: value.to_string().into(), against: against.into() }]
         };
+        let decimal = |what: String, value: f64, range: &Range| {
+            vec![Measure { what: what.into(), value: amount::shown(value).into(), against: range.to_string().into() }]
+        };
         match kind {
             Kind::EventCount(range) => one(format!("events in {span}"), m.count, range.to_string()),
             Kind::ValueCount { fields, range } => {
                 one(format!("different {} in {span}", names(fields)), m.distinct, range.to_string())
             }
             Kind::ValueSum { field, range } => {
-                one(format!("sum of {} in {span}", self.field_name(field)), m.sum, range.to_string())
+                decimal(format!("sum of {} in {span}", self.field_name(field)), amount::number(m.sum), range)
             }
             Kind::ValueAvg { field, range } => {
-                one(format!("average of {} in {span}", self.field_name(field)), average(m) as i64, range.to_string())
+                decimal(format!("average of {} in {span}", self.field_name(field)), average(m), range)
             }
             Kind::ValuePercentile { field, percentile, range } => {
                 let entries = window.within(at, correlation.timespan);
-                let what = match percentile {
-                    Some(p) => format!("percentile {p} of {} in {span}", self.field_name(field)),
-                    None => {
-                        format!("percent of the values of {} in {span} that are not larger", self.field_name(field))
+                let name = self.field_name(field);
+                match percentile {
+                    Some(p) => {
+                        decimal(format!("percentile {p} of {name} in {span}"), percentile_of(entries, *p), range)
                     }
-                };
-                one(what, percentile_of(entries, *percentile) as i64, range.to_string())
+                    None => {
+                        let shares = shares_at(entries, at);
+                        let held = shares.iter().find(|share| range.holds(**share)).or(shares.first());
+                        let what = format!("percent of the values of {name} in {span} that are this one");
+                        decimal(what, held.copied().unwrap_or_default(), range)
+                    }
+                }
             }
             Kind::Temporal { .. } => self.shares(window, correlation, at, |_| ">= 1".into()),
             Kind::Concurrent(concurrent) => one(
@@ -204,14 +212,14 @@ fn from_below(kind: &Kind) -> bool {
 }
 
 /// What the event adds to a window of that kind, or nothing where it lacks the field.
-fn contribution(event: &Event, part: &Part<'_>, kind: &Kind) -> Option<(i64, u64)> {
+fn contribution(event: &Event, part: &Part<'_>, kind: &Kind) -> Option<(i128, u64)> {
     Some(match kind {
-        Kind::ValueCount { .. } | Kind::Concurrent(_) => {
+        Kind::ValueCount { .. } | Kind::Concurrent(_) | Kind::ValuePercentile { percentile: None, .. } => {
             part.value?;
             (0, part.digest)
         }
         Kind::ValueSum { field, .. } | Kind::ValueAvg { field, .. } | Kind::ValuePercentile { field, .. } => {
-            (number(event, field)?.max(0), 0)
+            (amount::amount(event, field)?, 0)
         }
         _ => (0, 0),
     })
@@ -223,10 +231,13 @@ fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime)
     match kind {
         Kind::EventCount(range) => range.holds(measured().count as f64),
         Kind::ValueCount { range, .. } => range.holds(measured().distinct as f64),
-        Kind::ValueSum { range, .. } => range.holds(measured().sum as f64),
+        Kind::ValueSum { range, .. } => range.holds(amount::number(measured().sum)),
         Kind::ValueAvg { range, .. } => range.holds(average(measured())),
-        Kind::ValuePercentile { percentile, range, .. } => {
-            range.holds(percentile_of(window.within(at, span), *percentile))
+        Kind::ValuePercentile { percentile: Some(p), range, .. } => {
+            range.holds(percentile_of(window.within(at, span), *p))
+        }
+        Kind::ValuePercentile { percentile: None, range, .. } => {
+            shares_at(window.within(at, span), at).iter().any(|share| range.holds(*share))
         }
         Kind::Temporal { ordered: false, range: Some(range) } => range.holds(window.different_rules(at, span) as f64),
         Kind::Temporal { ordered: true, range: Some(range) } => range.holds(f64::from(window.in_order(at, span))),
@@ -238,22 +249,27 @@ fn holds(window: &Window, kind: &Kind, correlation: &Correlation, at: EventTime)
     }
 }
 
-fn average(m: window::Measured) -> f64 {
-    if m.count == 0 { 0.0 } else { m.sum as f64 / m.count as f64 }
+pub(super) fn average(m: window::Measured) -> f64 {
+    if m.count == 0 { 0.0 } else { amount::number(m.sum) / m.count as f64 }
 }
 
-/// That percentile of the amounts, by nearest rank; without one, the percentage of amounts that are not larger than the last.
-fn percentile_of(entries: &[Entry], percentile: Option<f64>) -> f64 {
-    let mut amounts: Vec<i64> = entries.iter().map(|e| e.amount).collect();
-    let Some(last) = amounts.last().copied() else {
+/// That percentile of the amounts, by nearest rank.
+fn percentile_of(entries: &[Entry], percentile: f64) -> f64 {
+    let mut amounts: Vec<i128> = entries.iter().map(|e| e.amount).collect();
+    if amounts.is_empty() {
         return 0.0;
-    };
-    let n = amounts.len() as f64;
-    amounts.sort_unstable();
-    match percentile {
-        Some(p) => amounts[((n * p / 100.0).ceil() as usize).clamp(1, amounts.len()) - 1] as f64,
-        None => 100.0 * amounts.partition_point(|a| *a <= last) as f64 / n,
     }
+    let rank = (amounts.len() as f64 * percentile / 100.0).ceil() as usize;
+    amounts.sort_unstable();
+    amount::number(amounts[rank.clamp(1, amounts.len()) - 1])
+}
+
+/// For each value that came at the time `at`: in percent, how many of the entries have that value.
+fn shares_at(entries: &[Entry], at: EventTime) -> Vec<f64> {
+    let share = |value: u64| 100.0 * entries.iter().filter(|e| e.value == value).count() as f64 / entries.len() as f64;
+    let mut values: Vec<u64> = entries.iter().rev().take_while(|e| e.time == at).map(|e| e.value).collect();
+    values.dedup();
+    values.into_iter().map(share).collect()
 }
 
 /// What the signs weigh together, and what each of them does.

@@ -255,11 +255,11 @@ impl<'a> Past<'a> {
             }
             Kind::ValueSum { field, range } => {
                 let number = |e: &Event| match field.value(e) {
-                    Value::Int(n) => Some(n.max(0)),
-                    Value::Text(text) => text.parse().ok().map(|n: i64| n.max(0)),
+                    Value::Int(n) => Some(n as f64),
+                    Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
                     _ => None,
                 };
-                (events.filter_map(number).fold(0i64, i64::saturating_add) as f64, range)
+                (events.filter_map(number).sum(), range)
             }
             _ => return None,
         })
@@ -327,6 +327,7 @@ fn text(event: &Event, field: &FieldRef) -> Option<String> {
         Value::Int(n) => Some(n.to_string()),
         Value::Ip(ip) => Some(ip.to_string()),
         Value::Bool(b) => Some(b.to_string()),
+        Value::List(list) => Some(list.join(", ")),
     }
 }
 

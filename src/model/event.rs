@@ -3,6 +3,7 @@ use super::Text;
 use super::id::{ContentDigest, EventId};
 use super::position::{FileId, SourceName};
 use super::time::{EventTime, WallTime};
+use super::unmapped::Unmapped;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -346,8 +347,12 @@ pub struct Event {
     pub marks: Marks,
     /// Where it was read.
     pub evidence: Evidence,
-    /// Values of the raw fields that some policy names, in the order of the normaliser's list of them. OCSF `unmapped.*`.
-    pub unmapped: Vec<Option<Text>>,
+    /// Values of the raw fields that policies name. OCSF `unmapped.*`.
+    pub unmapped: Unmapped,
+    /// Texts as the record has them, of the fields whose own text is cut or redacted: for matching, and never kept.
+    pub whole: Vec<(Field, Box<str>)>,
+    /// The record as written, where a policy looks for keywords in it: for matching, and never kept.
+    pub line: Option<Arc<str>>,
 }
 
 impl Event {
@@ -374,12 +379,22 @@ impl Event {
             product,
             marks: Marks::default(),
             evidence,
-            unmapped: Vec::new(),
+            unmapped: Unmapped::default(),
+            whole: Vec::new(),
+            line: None,
         }
     }
 }
 
 impl Event {
+    /// The value of `field` as the record has it: also of a text that is longer than what is kept of it.
+    pub fn as_written(&self, field: Field) -> Value<'_> {
+        match self.whole.iter().find(|(whole, _)| *whole == field) {
+            Some((_, text)) => Value::Text(text),
+            None => self.get(field),
+        }
+    }
+
     /// `export.age_days`: how many days before the act the exported data begins.
     fn export_age(&self) -> Option<i64> {
         let first = i64::from(self.export.as_ref()?.first_day?);
@@ -406,6 +421,8 @@ pub enum Value<'a> {
     Ip(IpAddr),
     /// True or false.
     Bool(bool),
+    /// The elements of a list.
+    List(&'a [Text]),
 }
 
 macro_rules! fields {

@@ -21,6 +21,8 @@ pub const FUTURE_SKEW: Millis = Millis::MINUTE.times(10);
 pub const REMEMBERED_IDS: usize = 1 << 18;
 /// The longest value of one field that is kept, in bytes.
 pub const FIELD_BYTES: usize = 4096;
+/// How much of longer values, which policies see whole and nothing keeps, the events of one frame hold together, in bytes.
+pub const LONG_BYTES: usize = 4 * FRAME_BYTES;
 /// The longest kept (redacted) line, in bytes.
 pub const KEPT_LINE_BYTES: usize = 4096;
 /// How many contributing events a finding names.

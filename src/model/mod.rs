@@ -11,6 +11,7 @@ pub mod position;
 pub mod shown;
 pub mod silence;
 pub mod time;
+pub mod unmapped;
 
 pub use event::{
     Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value,
@@ -23,6 +24,7 @@ pub use order::{Approval, Decision, Held, Mode, Mute, Order, OrderState, Purpose
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
 pub use shown::{Shown, ShownBytes, cut};
 pub use time::{EventTime, Millis, WallTime};
+pub use unmapped::{RawValue, Unmapped};
 
 /// Short text from a trail: names, addresses, session ids. Inline up to 24 bytes.
 pub type Text = compact_str::CompactString;

@@ -40,6 +40,26 @@ fn text(value: &str) -> Text {
     Text::new(coerce::cut(value, FIELD_BYTES))
 }
 
+/// Whether the field's own value is cut to what is kept of a text. A session's id is not among them: it may be a live secret.
+fn holds_text(field: Field) -> bool {
+    use Field::*;
+    matches!(
+        field,
+        Reason
+            | Code
+            | ActorName
+            | ActorUid
+            | ActorRole
+            | UserAgent
+            | Customer
+            | Target
+            | ExportJob
+            | ExportKind
+            | Method
+            | Path
+    )
+}
+
 fn actor(event: &mut Event) -> &mut Actor {
     event.actor.get_or_insert_with(|| Actor { name: Text::default(), uid: None, kind: ActorKind::User, role: None })
 }
@@ -54,6 +74,10 @@ fn http(event: &mut Event) -> &mut Http {
 
 /// Sets `field` to what `value` says. `vouched` is who vouches for a session id.
 pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouched) {
+    event.whole.retain(|(whole, _)| *whole != field);
+    if value.len() > FIELD_BYTES && holds_text(field) {
+        event.whole.push((field, value.into()));
+    }
     match field {
         Field::Outcome => event.outcome = Outcome::from_name(value).unwrap_or(event.outcome),
         Field::Reason => event.reason = Some(text(value)),

@@ -2,10 +2,12 @@
 use super::ProfileError;
 use super::getter::{Conditions, Getter, Names};
 use super::pattern::Pattern;
+use super::raw::Wanted;
 use super::stamp::Notation;
 use super::written::{self, OneOrMore};
 use crate::decode::{Format, Plan, Record, Wish};
 use crate::model::{Activity, ActorKind, Cause, Field, Outcome, Vouched};
+use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,8 +39,10 @@ pub(super) struct Profile {
     pub adjust: Vec<(Conditions, Setters)>,
     pub estimate: Option<written::Estimate>,
     pub secret_keys: Vec<String>,
-    /// The cells of the raw fields that policies want.
-    pub wanted: Vec<usize>,
+    /// The raw fields that policies want, by their indices.
+    pub wanted: Vec<Wanted>,
+    /// A policy looks for keywords in the line.
+    pub line: bool,
     pub provides: BTreeSet<Field>,
     /// The values that the fields of a closed vocabulary can have.
     pub values: BTreeMap<Field, BTreeSet<&'static str>>,
@@ -90,15 +94,15 @@ pub(super) enum Part {
     Raw(Getter),
 }
 
-/// Compiles the profile that `text` writes; `raw_fields` are the raw names that policies want.
-pub(super) fn compile(file: &str, text: &str, raw_fields: &[String]) -> Result<Profile, ProfileError> {
+/// Compiles the profile that `text` writes; `ask` says what policies want of the profile of a name.
+pub(super) fn compile(file: &str, text: &str, ask: &dyn Fn(&str) -> Asked) -> Result<Profile, ProfileError> {
     let written: written::Profile = toml::from_str(text).map_err(|e| ProfileError {
         profile: file.to_owned(),
         line: e.span().map_or(1, |span| line_at(text, span.start)),
         message: e.message().to_owned(),
     })?;
     let compiler = Compiler { names: Names::default(), provides: BTreeSet::new() };
-    compiler.profile(written, raw_fields).map_err(|(about, message)| ProfileError {
+    compiler.profile(written, ask).map_err(|(about, message)| ProfileError {
         profile: file.to_owned(),
         line: line_of(text, &about),
         message,
@@ -150,7 +154,7 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn profile(mut self, written: written::Profile, raw_fields: &[String]) -> Result<Profile, Mistake> {
+    fn profile(mut self, written: written::Profile, ask: &dyn Fn(&str) -> Asked) -> Result<Profile, Mistake> {
         let format = format(&written.format)?;
         if written.split.is_some() && !written.id.as_slice().is_empty() {
             let message = "a profile with `split` has no `id`: the acts of one record would share it";
@@ -178,10 +182,14 @@ impl Compiler {
         let adjust = adjust.collect::<Result<_, _>>()?;
         let values = values(&written, outcome.as_ref(), cause.as_ref());
         let secret_keys = secret_keys(&written);
-        let wanted = raw_fields.iter().map(|name| self.names.cell(name)).collect();
+        let asked = ask(&written.name);
+        let mut through = BTreeSet::new();
+        let want = |(index, name): &(usize, String)| Wanted::new(*index, name, &mut self.names, &mut through);
+        let wanted = asked.fields.iter().map(want).collect();
         let lists = written.records.clone().into();
         let wish = Wish {
             fields: self.names.0,
+            through,
             records: written.records,
             split: written.split,
             inside: written.inside,
@@ -215,6 +223,7 @@ impl Compiler {
             estimate: written.estimate,
             secret_keys,
             wanted,
+            line: asked.line,
             provides: self.provides,
             values,
         })

@@ -6,6 +6,7 @@ mod coerce;
 mod compiled;
 mod getter;
 mod pattern;
+mod raw;
 mod recognise;
 mod redact;
 pub mod stamp;
@@ -20,11 +21,13 @@ use crate::model::{
     Activity, Batch, Cause, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
     Outcome, Text,
 };
+use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
 use crate::source::spool;
 use compiled::{Part, Profile};
 use getter::Taken;
 use jiff::tz::TimeZone;
+use raw::Shared;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -108,14 +111,22 @@ impl Headed {
 
 impl Normaliser {
     /// Compiles the shipped profiles and `added` ones (name for messages, text), of which a later one of the same `name =` replaces an
-    /// earlier one. `raw_fields` are the raw names that policies want, in the order of [`Event::unmapped`].
+    /// earlier one. `raw_fields` are the raw names that policies want of every profile, by their index in [`Event::unmapped`].
     ///
     /// # Errors
     /// Every mistake of every profile, each with its line.
     pub fn new(added: &[(String, String)], raw_fields: &[String]) -> Result<Normaliser, Vec<ProfileError>> {
+        Normaliser::asked(added, &|_| Asked::all(raw_fields))
+    }
+
+    /// The same where policies ask each profile for something else.
+    ///
+    /// # Errors
+    /// Every mistake of every profile, each with its line.
+    pub fn asked(added: &[(String, String)], ask: &dyn Fn(&str) -> Asked) -> Result<Normaliser, Vec<ProfileError>> {
         let shipped = PROFILES.iter().map(|(file, text)| (*file, *text));
         let added = added.iter().map(|(file, text)| (file.as_str(), text.as_str()));
-        Normaliser::only(shipped.chain(added), raw_fields)
+        Normaliser::of(shipped.chain(added), ask)
     }
 
     /// The same without the shipped profiles.
@@ -126,9 +137,16 @@ impl Normaliser {
         texts: impl Iterator<Item = (&'t str, &'t str)>,
         raw_fields: &[String],
     ) -> Result<Normaliser, Vec<ProfileError>> {
+        Normaliser::of(texts, &|_| Asked::all(raw_fields))
+    }
+
+    fn of<'t>(
+        texts: impl Iterator<Item = (&'t str, &'t str)>,
+        ask: &dyn Fn(&str) -> Asked,
+    ) -> Result<Normaliser, Vec<ProfileError>> {
         let (mut profiles, mut errors) = (Vec::<Profile>::new(), Vec::new());
         for (file, text) in texts {
-            match compiled::compile(file, text, raw_fields) {
+            match compiled::compile(file, text, ask) {
                 Ok(profile) => match profiles.iter_mut().find(|p| p.name == profile.name) {
                     Some(earlier) => *earlier = profile,
                     None => profiles.push(profile),
@@ -271,6 +289,7 @@ impl Normaliser {
             None => &*profile.plan,
         };
         let first = out.len();
+        let mut shared = Shared::new();
         let mut unread = None;
         shipped::unwrap(text, &mut |shipped| {
             let shipped_at = shipped.stamp.and_then(|stamp| stamp::of_shipper(stamp, zone));
@@ -278,7 +297,7 @@ impl Normaliser {
             let before = u32::try_from(out.len() - first).unwrap_or(u32::MAX);
             let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before };
             let read = plan.decode(shipped.text, clipped || shipped.clipped, cells, &mut |record| {
-                out.push(profile.event(record, &at, zone));
+                out.push(profile.event(record, &at, zone, &mut shared));
             });
             unread = unread.take().or(read.err());
         });
@@ -373,7 +392,7 @@ impl<'b> Unwrapped<'b> {
 }
 
 impl Profile {
-    fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone) -> Box<Event> {
+    fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone, shared: &mut Shared) -> Box<Event> {
         let mut event = Box::new(self.blank(record, at));
         self.time(record, zone, &mut event);
         if event.marks.time_missing
@@ -402,9 +421,13 @@ impl Profile {
         self.cause(record, &mut event);
         assign::settle_actor(&mut event, self.lower_names);
         self.estimate(&mut event);
-        let kept = |text| Text::new(coerce::cut(text, FIELD_BYTES));
-        let wanted = self.wanted.iter().map(|cell| record.get(*cell).text().map(kept));
-        event.unmapped.extend(wanted);
+        if !event.whole.is_empty() {
+            shared.bound(&mut event);
+        }
+        self.wanted.iter().for_each(|wanted| wanted.put(record, shared, &mut event));
+        if self.line {
+            event.line = Some(shared.line(record));
+        }
         event
     }
 
@@ -430,7 +453,6 @@ impl Profile {
             ambiguous: record.ambiguous,
             ..Marks::default()
         };
-        event.unmapped.reserve_exact(self.wanted.len());
         event
     }
 

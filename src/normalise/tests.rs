@@ -1,7 +1,7 @@
 //! Lines in, events out.
 mod profiles;
 use super::*;
-use crate::model::{FileId, FrameFlags, SourceName, Stretch, WallTime};
+use crate::model::{FileId, FrameFlags, RawValue, SourceName, Stretch, WallTime};
 use std::sync::Arc;
 
 /// A batch of one frame for each line.
@@ -51,6 +51,7 @@ fn shown(event: &Event, fields: &[Field]) -> String {
         crate::model::Value::Int(n) => n.to_string(),
         crate::model::Value::Ip(ip) => ip.to_string(),
         crate::model::Value::Bool(b) => b.to_string(),
+        crate::model::Value::List(list) => list.join(","),
     };
     fields.iter().map(show).collect::<Vec<_>>().join(" ")
 }
@@ -197,7 +198,8 @@ fn raw_fields_that_policies_want_are_there_in_their_order() {
     let mut out = Vec::new();
     let profile = normaliser.profile("tripline-portal").unwrap();
     normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
-    assert_eq!(out[0].unmapped, [Some("sms".into()), None, Some("8000".into())]);
+    let values: Vec<_> = out[0].unmapped.iter().collect();
+    assert_eq!(values, [(0, &"sms".into()), (2, &"8000".into())]);
 }
 
 #[test]
@@ -322,6 +324,96 @@ proptest::proptest! {
                 let kept = normaliser.redact(profile, batch.bytes(frame), None);
                 proptest::prop_assert!(kept.len() <= crate::model::limits::KEPT_LINE_BYTES);
             }
+        }
+    }
+}
+
+/// The values of raw fields, shown, in a record of the portal.
+fn raw_of(names: &[&str], line: &str) -> (Vec<String>, Box<Event>) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let normaliser = Normaliser::new(&[], &names).unwrap();
+    let batch = batch(&[line.as_bytes()], FrameFlags::default());
+    let mut out = Vec::new();
+    let profile = normaliser.profile("tripline-portal").unwrap();
+    normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+    let event = out.remove(0);
+    let shown = (0..names.len()).map(|i| match event.unmapped.get(i) {
+        None => "-".to_owned(),
+        Some(RawValue::Null) => "null".to_owned(),
+        Some(RawValue::Text(text)) => text.to_string(),
+        Some(RawValue::List(list)) => format!("[{}]", list.join("|")),
+    });
+    (shown.collect(), event)
+}
+
+#[test]
+fn a_raw_field_is_what_the_record_has_there() {
+    let line =
+        r#"{"event":"x","n":null,"e":[],"l":["a","b\"c",null,["d"]],"o": { "k" : [1, "x y"] },"t":true,"d":-1.50}"#;
+    let (values, _) = raw_of(&["n", "e", "l", "o", "t", "d", "o.k", "gone", "o.gone"], line);
+    assert_eq!(values, ["null", "[]", "[a|b\"c|d]", r#"{"k":[1,"x y"]}"#, "true", "-1.50", "[1|x y]", "-", "-"]);
+}
+
+#[test]
+fn a_dotted_name_is_looked_for_flat_then_nested_then_between() {
+    let line = r#"{"a.b":"flat","a":{"b":"nested","c":{"d":"deep"},"h.m":"between"},"x..y":"odd","w[0]":"bracket"}"#;
+    let (values, _) = raw_of(&["a.b", "a.c.d", "a.h.m", "x..y", "w[0]", "a.c"], line);
+    assert_eq!(values, ["flat", "deep", "between", "odd", "bracket", r#"{"d":"deep"}"#]);
+    let (values, _) = raw_of(&["a.b"], r#"{"a":{"b":"nested"}}"#);
+    assert_eq!(values, ["nested"]);
+}
+
+#[test]
+fn a_path_goes_through_lists_of_objects() {
+    let line = r#"{"target":[{"type":"User","tags":["x","y"]},{"type":"App","in":[{"n":1},{"n":2}]},"text"],"one":{"type":"Z"}}"#;
+    let (values, event) = raw_of(&["target.type", "target.tags", "target.in.n", "one.type", "target.none"], line);
+    assert_eq!(values, ["[User|App]", "[x|y]", "[1|2]", "Z", "-"]);
+    assert!(!event.marks.ambiguous, "a key of two elements is no key that stands twice");
+}
+
+#[test]
+fn values_are_seen_whole_and_what_records_share_is_bounded() {
+    let long = "x".repeat(9000) + "end";
+    let line = format!(r#"{{"event":"x","ua":"{long}","details":{{"why":"{long}"}}}}"#);
+    let (values, event) = raw_of(&["details.why", "ua"], &line);
+    assert!(values.iter().all(|value| *value == long));
+    assert_eq!(event.origin.user_agent.as_ref().map(|text| text.len()), Some(FIELD_BYTES), "what is kept of it");
+    assert!(matches!(event.as_written(Field::UserAgent), crate::model::Value::Text(text) if *text == *long));
+    assert!(!event.marks.clipped);
+    // a thousand records that share one long value
+    let profile = "name = \"shared\"\ntitle = \"t\"\nformat = \"json\"\nsplit = \"acts\"\n";
+    let normaliser = Normaliser::new(&[("s.toml".into(), profile.into())], &["note".into()]).unwrap();
+    let acts = vec![r#"{"a":1}"#; 1000].join(",");
+    let line = format!(r#"{{"note":"{}","acts":[{acts}]}}"#, "x".repeat(200_000));
+    let batch = batch(&[line.as_bytes()], FrameFlags::default());
+    let mut out = Vec::new();
+    let shared = normaliser.profile("shared").unwrap();
+    normaliser.normalise(shared, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+    let bytes = |event: &Event| match event.unmapped.get(0) {
+        Some(RawValue::Text(text)) => text.len(),
+        _ => 0,
+    };
+    assert_eq!(out.len(), 1000);
+    assert!(out.iter().map(|event| bytes(event)).sum::<usize>() < 10 << 20);
+    assert!(out.iter().all(|event| event.marks.clipped == (bytes(event) < 200_000)), "what is cut is marked");
+}
+
+#[test]
+fn the_line_is_there_where_it_is_asked_for_and_is_that_of_the_record() {
+    let ask = |name: &str| Asked { fields: Vec::new(), line: name == "aws-cloudtrail" };
+    let normaliser = Normaliser::asked(&[], &ask).unwrap();
+    let line = r#"{"Records":[{"eventName":"A","note":"first"},{"eventName":"B","note":"second"}]}"#;
+    let batch = batch(&[line.as_bytes()], FrameFlags::default());
+    for (profile, wanted) in [("aws-cloudtrail", true), ("okta", false)] {
+        let mut out = Vec::new();
+        let profile = normaliser.profile(profile).unwrap();
+        normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+        let lines: Vec<_> = out.iter().filter_map(|event| event.line.as_deref()).collect();
+        match wanted {
+            true => {
+                assert!(lines.len() == 2 && lines[0].contains("first") && !lines[0].contains("second"), "{lines:?}")
+            }
+            false => assert!(lines.is_empty() && !out.is_empty()),
         }
     }
 }

@@ -2,8 +2,8 @@
 use super::{CursorRow, Kept, Rules, recorded};
 use crate::detect::{Plans, Table, Touched};
 use crate::model::{
-    Batch, ContentDigest, Digest, Event, EventTime, FileId, Frame, FrameFlags, HashParts, Input, SourceName, WallTime,
-    limits,
+    Batch, ContentDigest, Digest, Event, EventTime, Field, FileId, Frame, FrameFlags, HashParts, Input, SourceName,
+    WallTime, limits,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -171,10 +171,19 @@ impl Rules {
         let clean =
             |kept: String| session.as_ref().map_or_else(|| kept.clone(), |id| kept.replace(id.as_str(), "[cut]"));
         event.evidence.redacted = clean(self.normaliser.redact(*profile, line.bytes, line.header)).into();
-        for text in [&mut event.origin.user_agent, &mut event.reason, &mut event.target].into_iter().flatten() {
+        let texts = [
+            (Field::UserAgent, &mut event.origin.user_agent),
+            (Field::Reason, &mut event.reason),
+            (Field::Target, &mut event.target),
+        ];
+        for (field, text) in texts.into_iter().filter_map(|(field, text)| Some((field, text.as_mut()?))) {
             let kept = clean(self.normaliser.redact_text(*profile, text));
             if kept != text.as_str() {
-                *text = kept.into();
+                let written = std::mem::replace(text, kept.into());
+                // policies go on seeing what they saw
+                if !event.whole.iter().any(|(whole, _)| *whole == field) {
+                    event.whole.push((field, written.as_str().into()));
+                }
             }
         }
     }

@@ -53,7 +53,7 @@ pub fn settings(set: &PolicySet) -> Settings {
 pub fn run(rules: &Arc<Rules>, policy: &Policy, test: &PolicyTest) -> Trial {
     let mut outcome = Core::new(rules.clone(), Recorded::default(), false, 0).begin();
     let mut plans = Plans::new(0);
-    let events: Vec<Event> = test.events(&rules.engine.policies().raw_fields).into_iter().map(|(_, e)| e).collect();
+    let events: Vec<Event> = test.events().into_iter().map(|(_, e)| e).collect();
     for events in events.chunk_by(|a, b| a.evidence.source == b.evidence.source) {
         for events in events.chunks(limits::BATCH_FRAMES) {
             outcome = fold(outcome, rules, events, &mut plans);

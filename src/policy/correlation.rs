@@ -31,6 +31,18 @@ pub struct Correlation {
     pub kind: CorrelationKind,
 }
 
+impl Correlation {
+    /// Every field that it looks at: what it groups by, what it compares with, and what it counts or adds.
+    pub fn fields(&self) -> impl Iterator<Item = FieldRef> {
+        let peers = match &self.kind {
+            CorrelationKind::Baseline(baseline) => &baseline.peers[..],
+            _ => &[],
+        };
+        let keys = self.group_by.iter().flat_map(|key| &key.fields);
+        keys.chain(peers).chain(self.kind.fields()).copied()
+    }
+}
+
 /// One field to group by, aliases resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupKey {
@@ -66,7 +78,7 @@ pub enum CorrelationKind {
         /// How much.
         range: Range,
     },
-    /// The specification leaves this open; both readings of it are here.
+    /// The specification's example, and what it hints at ("median is a percentile 50").
     ValuePercentile {
         /// What is looked at.
         field: FieldRef,

@@ -46,9 +46,11 @@ pub(super) fn accumulation(correlation: &Correlation, rules: &[Digest], raw: &[S
     let (kind, fields): (&str, Vec<FieldRef>) = match &correlation.kind {
         CorrelationKind::EventCount(_) => ("event_count", vec![]),
         CorrelationKind::ValueCount { fields, .. } => ("value_count", fields.clone()),
-        CorrelationKind::ValueSum { field, .. } => ("value_sum", vec![*field]),
-        CorrelationKind::ValueAvg { field, .. } => ("value_avg", vec![*field]),
-        CorrelationKind::ValuePercentile { field, .. } => ("value_percentile", vec![*field]),
+        CorrelationKind::ValueSum { field, .. } => ("value_sum 2", vec![*field]),
+        CorrelationKind::ValueAvg { field, .. } => ("value_avg 2", vec![*field]),
+        CorrelationKind::ValuePercentile { field, percentile: Some(_), .. } => ("value_percentile 2", vec![*field]),
+        // what is kept of an event is another thing: its value, and not an amount
+        CorrelationKind::ValuePercentile { field, percentile: None, .. } => ("value_percentile share", vec![*field]),
         CorrelationKind::Temporal { ordered: false, .. } => ("temporal", vec![]),
         CorrelationKind::Temporal { ordered: true, .. } => ("temporal_ordered", vec![]),
         CorrelationKind::NewValue(new) => {

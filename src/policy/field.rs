@@ -1,7 +1,7 @@
 //! Which field of an event a policy's field name means.
 use super::error::did_you_mean;
-use crate::model::{Event, Field, Value};
-use std::collections::BTreeSet;
+use crate::model::{Event, Field, RawValue, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A field that a policy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,14 +13,23 @@ pub enum FieldRef {
 }
 
 impl FieldRef {
-    /// Its value in `event`.
+    /// Its value in `event`, however long.
     pub fn value(self, event: &Event) -> Value<'_> {
         match self {
-            FieldRef::Known(field) => event.get(field),
+            FieldRef::Known(field) => event.as_written(field),
             FieldRef::Raw(index) => match event.unmapped.get(index) {
-                Some(Some(text)) => Value::Text(text),
-                _ => Value::Absent,
+                Some(RawValue::Text(text)) => Value::Text(text),
+                Some(RawValue::List(elements)) => Value::List(elements),
+                Some(RawValue::Null) | None => Value::Absent,
             },
+        }
+    }
+
+    /// Whether `event` has the field at all, be it null.
+    pub fn is_present(self, event: &Event) -> bool {
+        match self {
+            FieldRef::Known(field) => event.get(field) != Value::Absent,
+            FieldRef::Raw(index) => event.unmapped.get(index).is_some(),
         }
     }
 
@@ -89,6 +98,8 @@ const ECS: &[(&str, Field)] = &[
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
     pub(super) raw_fields: Vec<String>,
+    /// Their places by name.
+    raw_places: BTreeMap<String, usize>,
     /// Those of them that a policy looks at; others are only given in tests.
     pub(super) looked_at: BTreeSet<usize>,
     /// How many regular expressions were compiled.
@@ -129,11 +140,12 @@ impl Resolver {
     }
 
     fn raw(&mut self, name: &str) -> usize {
-        let known = self.raw_fields.iter().position(|n| n == name);
-        known.unwrap_or_else(|| {
-            self.raw_fields.push(name.to_owned());
-            self.raw_fields.len() - 1
-        })
+        if let Some(known) = self.raw_places.get(name) {
+            return *known;
+        }
+        self.raw_fields.push(name.to_owned());
+        self.raw_places.insert(name.to_owned(), self.raw_fields.len() - 1);
+        self.raw_fields.len() - 1
     }
 }
 

@@ -5,7 +5,8 @@ use super::literals::Literals;
 use super::modifier::{Chain, Modifier as M, Placeholders, alternatives, split};
 use super::pattern::{Part, Pattern, push_text};
 use super::yaml::{Kind, Node};
-use crate::model::{Event, Field, Text, Value};
+use crate::model::limits::FIELD_BYTES;
+use crate::model::{Event, Field, Text, Value, cut};
 use ipnet::IpNet;
 use regex::Regex;
 use std::cmp::Ordering;
@@ -45,7 +46,7 @@ pub(super) struct Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Field(FieldRef),
-    /// The kept line: keywords.
+    /// The line: keywords.
     Line,
 }
 
@@ -102,7 +103,7 @@ impl Number {
         match value {
             Value::Int(n) => Some(Number::Whole(n)),
             Value::Text(text) => Number::parse(text),
-            Value::Absent | Value::Ip(_) | Value::Bool(_) => None,
+            Value::Absent | Value::Ip(_) | Value::Bool(_) | Value::List(_) => None,
         }
     }
 }
@@ -289,28 +290,65 @@ fn anywhere(parts: &mut Vec<Part>) {
 impl Item {
     /// Whether the item holds for `event`. A comparison of two fields holds only where both are there, also when negated.
     pub(super) fn matches(&self, event: &Event) -> bool {
-        let found = match self.target {
-            Target::Line => Value::Text(&event.evidence.redacted),
+        let value = match self.target {
+            Target::Line => Value::Text(event.line.as_deref().unwrap_or(&event.evidence.redacted)),
             Target::Field(field) => field.value(event),
-        };
-        let value = match self.time {
-            Some(part) => time_part(self.target, found, part),
-            None => found,
         };
         if self.negated && self.refers() && self.blind(event, value) {
             return false;
         }
-        if let (Some(literals), Value::Text(text)) = (&self.literals, value)
-            && let Some(held) = literals.within(text)
-        {
-            return held != self.negated;
-        }
-        let one = |alternatives: &Vec<Test>| alternatives.iter().any(|t| t.holds(value, event));
-        let held = match self.all {
-            true => self.values.iter().all(one),
-            false => self.values.iter().any(one),
+        let held = match value {
+            Value::List(elements) => self.within_list(elements, event),
+            value => {
+                let value = self.part_of(value);
+                self.among_literals(value).unwrap_or_else(|| self.each(|test| self.holds(test, value, event)))
+            }
         };
         held != self.negated
+    }
+
+    /// Whether one of the values fits, or all of them where they must.
+    fn each(&self, fits: impl Fn(&Test) -> bool) -> bool {
+        let one = |alternatives: &Vec<Test>| alternatives.iter().any(&fits);
+        match self.all {
+            true => self.values.iter().all(one),
+            false => self.values.iter().any(one),
+        }
+    }
+
+    /// A value fits a list where it fits one of the elements. A list is there, also an empty one, and so it is not null.
+    fn within_list(&self, elements: &[Text], event: &Event) -> bool {
+        let text = |element: &'_ Text| self.among_literals(Value::Text(element));
+        if let Some(held) = elements.iter().map(text).collect::<Option<Vec<bool>>>()
+            && self.literals.is_some()
+        {
+            return held.contains(&true);
+        }
+        self.each(|test| match test {
+            Test::Null => false,
+            Test::Exists(wanted) => *wanted,
+            test => elements.iter().any(|e| test.holds(self.part_of(Value::Text(e)), event)),
+        })
+    }
+
+    fn holds(&self, test: &Test, value: Value<'_>, event: &Event) -> bool {
+        match (test, self.target) {
+            (Test::Exists(wanted), Target::Field(field)) => field.is_present(event) == *wanted,
+            _ => test.holds(value, event),
+        }
+    }
+
+    /// The part of a time, where the item asks for one.
+    fn part_of<'v>(&self, value: Value<'v>) -> Value<'v> {
+        self.time.map_or(value, |part| time_part(self.target, value, part))
+    }
+
+    /// Whether one of many texts is in the value; nothing where that has to be asked of the values themselves.
+    fn among_literals(&self, value: Value<'_>) -> Option<bool> {
+        match (&self.literals, value) {
+            (Some(literals), Value::Text(text)) => literals.within(text),
+            _ => None,
+        }
     }
 
     /// What is held against the values, for a person.
@@ -328,7 +366,13 @@ impl Item {
             Value::Absent => "not there".to_owned(),
             // a session id may be a live secret
             Value::Text(_) if field == FieldRef::Known(Field::SessionUid) => "(the session)".to_owned(),
-            Value::Text(text) => format!("{text:?}"),
+            Value::Text(text) => format!("{:?}", cut(text, FIELD_BYTES)),
+            Value::List(list) => {
+                let elements: Vec<String> =
+                    list.iter().take(WORDS).map(|e| format!("{:?}", cut(e, FIELD_BYTES))).collect();
+                let more = if list.len() > WORDS { ", …" } else { "" };
+                format!("a list of {}{more}", elements.join(", "))
+            }
             value => with_text_of(value),
         }
     }
@@ -426,6 +470,7 @@ impl Test {
     fn holds(&self, value: Value<'_>, event: &Event) -> bool {
         match self {
             Test::Null => value == Value::Absent,
+            // of a field the item knows more: whether it is there and null
             Test::Exists(wanted) => (value != Value::Absent) == *wanted,
             Test::Text(pattern) => with_text(value, |text| pattern.matches(text)),
             Test::Regex(regex) => with_text(value, |text| regex.is_match(text)),
@@ -437,6 +482,8 @@ impl Test {
             Test::Number(number) => match value {
                 // As text: an id `0042` is not the number 42, though `42` written as text is.
                 Value::Text(text) => match number {
+                    // `60.0` is how many products write the number 60
+                    Number::Whole(n) if text.contains('.') => text.parse() == Ok(*n as f64),
                     Number::Whole(n) => *text == *Text::from(n.to_string()),
                     Number::Real(n) => text.parse() == Ok(*n),
                 },
@@ -476,8 +523,8 @@ fn refers(a: &str, b: &str, place: Option<M>, cased: bool) -> bool {
     Pattern::new(&parts, cased).matches(a)
 }
 
-/// Calls `f` with the value's text; an absent value has none and matches nothing.
-fn with_text(value: Value<'_>, f: impl FnOnce(&str) -> bool) -> bool {
+/// Calls `f` with the value's text, or those of its elements until one fits; an absent value has none and matches nothing.
+fn with_text(value: Value<'_>, mut f: impl FnMut(&str) -> bool) -> bool {
     use compact_str::ToCompactString;
     match value {
         Value::Absent => false,
@@ -485,6 +532,7 @@ fn with_text(value: Value<'_>, f: impl FnOnce(&str) -> bool) -> bool {
         Value::Int(n) => f(&n.to_compact_string()),
         Value::Ip(ip) => f(&ip.to_compact_string()),
         Value::Bool(b) => f(if b { "true" } else { "false" }),
+        Value::List(list) => list.iter().any(|element| f(element)),
     }
 }
 

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// Among how many names a near one is looked for.
 const NEAR: usize = 1000;
+/// The most raw fields that all policies together may name. SigmaHQ's 4,000 rules name some 500.
+const RAW_FIELDS: usize = 65_536;
 /// How deep correlations of correlations may be chained.
 const CHAINED: usize = 32;
 
@@ -144,6 +146,12 @@ impl<'a> Linker<'a> {
         };
         path.pop();
         match compiled {
+            Ok(Some(_)) if self.resolver.raw_fields.len() > RAW_FIELDS => {
+                let message =
+                    format!("all policies together may name {RAW_FIELDS} fields of records: this one goes beyond");
+                self.failed.insert(i);
+                self.errors.push(Fault::at(document.line, message).in_file(&document.file));
+            }
             Ok(Some((policy, side))) => {
                 self.warn_of_near_names(&document, first_raw);
                 self.places[i] = Some(self.rules.len());

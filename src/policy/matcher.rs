@@ -87,7 +87,7 @@ impl Matcher {
         self.products.as_deref()
     }
 
-    /// Whether keywords are looked for in the kept line: where that is empty, they are not found.
+    /// Whether keywords are looked for in the line ([`Event::line`]).
     pub fn needs_line(&self) -> bool {
         self.needs_line
     }

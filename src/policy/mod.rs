@@ -6,8 +6,11 @@
 //!   the event, and text that is written as that number is. An absent field matches nothing but `null`, `exists: false` and
 //!   `neq`; `fieldref|neq` needs both fields.
 //! - **Times** (`hour`, `day` and so on) are taken in UTC from `time`, or from the text of any other field.
-//! - **Keywords** are looked for in the kept line of the event ([`crate::model::Evidence::redacted`]); where nothing is
-//!   kept, or a secret was cut out, they are not found. [`Matcher::needs_line`] says that a policy relies on it.
+//! - **Keywords** are looked for in the record as its product wrote it ([`crate::model::Event::line`]), headers that a relay
+//!   put before it left out. [`Matcher::needs_line`] says that a policy relies on it.
+//! - **Lists** match where one of their elements does (with `all`, one for each value). An element that is an object, and
+//!   a field that holds one, is its JSON text without blanks between tokens. A path goes through lists of objects: `a.b` is what any element
+//!   of `a` has. A list is never `null`; `exists` asks whether the field is there, and one that is null is there.
 //! - **Fields** are the paths of [`crate::model::Field`]; any other name, or `unmapped.` and a name, is a field of the
 //!   record as its product writes it. In a rule whose `logsource` names a product, `status`, `time` and `duration` are that
 //!   product's own, unless it says `taxonomy: ocsf`. In rules for `webserver` and `proxy` Sigma's own names mean ours, and
@@ -20,6 +23,7 @@
 //!   either its title) in it: retitling a policy that has a name or an id changes no finding's id.
 //! - **What an operator changes** without touching a file ([`Tuning`]) is applied to the compiled set: it changes what is
 //!   decided and told, and never what is accumulated.
+mod asked;
 mod compile;
 mod condition;
 mod correlation;
@@ -49,6 +53,7 @@ mod wildcard;
 mod words;
 mod yaml;
 
+pub use asked::Asked;
 pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, Range};
 pub use document::LogSource;
 pub use error::{LoadError, did_you_mean};
@@ -73,7 +78,7 @@ use std::sync::Arc;
 pub struct PolicySet {
     /// Every detection and correlation; what is referred to comes before what refers to it.
     pub rules: Vec<Policy>,
-    /// The raw fields that some policy names: the normaliser fills [`crate::model::Event::unmapped`] in this order.
+    /// The raw fields that some policy names: a field's place here is its index in [`crate::model::Event::unmapped`].
     pub raw_fields: Vec<String>,
     /// Digest of the files and of what the site adds: the same digest, the same set.
     pub digest: Digest,

@@ -67,6 +67,7 @@ impl Accepts {
             (Accepts::Text(text), Value::Int(n)) => text.matches(&n.to_string()),
             (Accepts::Text(text), Value::Ip(ip)) => text.matches(&ip.to_string()),
             (Accepts::Text(text), Value::Bool(b)) => text.matches(&b.to_string()),
+            (Accepts::Text(text), Value::List(list)) => list.iter().any(|element| text.matches(element)),
         }
     }
 }

@@ -8,11 +8,11 @@ use super::error::{Fault, did_you_mean, quoted};
 use super::expected::{self, Expected};
 use super::field::{FieldRef, Resolver, Taxonomy};
 use super::fixture::Fixtures;
-use super::yaml::Node;
+use super::yaml::{Kind, Node};
 use crate::model::finding::Ask;
 use crate::model::{
     Activity, Actor, ActorKind, Cause, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts,
-    Http, Millis, Origin, Outcome, Session, SourceName, Text, Vouched, WallTime,
+    Http, Millis, Origin, Outcome, RawValue, Session, SourceName, Text, Vouched, WallTime,
 };
 
 /// When a timeline begins: 2024-04-01T00:00Z, a Monday.
@@ -47,7 +47,7 @@ struct Written {
     repeat: u32,
     every: Millis,
     event: Event,
-    raw: Vec<(usize, Text)>,
+    raw: Vec<(usize, RawValue)>,
 }
 
 /// Reads the value of `tests`.
@@ -120,7 +120,7 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
         raw: Vec::new(),
     };
     if let Some(line) = node.get("line") {
-        written.event.evidence.redacted = line.text("line")?.into();
+        written.event.line = Some(line.text("line")?.into());
     }
     if let Some(trail) = node.get("trail") {
         written.event.evidence.source = SourceName(trail.text("trail")?.as_str().into());
@@ -132,10 +132,22 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
         }
         match resolver.resolve_in_test(&key.text, taxonomy) {
             FieldRef::Known(field) => set(&mut written.event, field, value)?,
-            FieldRef::Raw(index) => written.raw.push((index, value.text(&key.text)?.into())),
+            FieldRef::Raw(index) => written.raw.push((index, raw_value(value, &key.text)?)),
         }
     }
     Ok(written)
+}
+
+/// The value of a raw field: null, one value, or a list of them.
+fn raw_value(node: &Node, name: &str) -> Result<RawValue, Fault> {
+    match &node.kind {
+        Kind::Null => Ok(RawValue::Null),
+        Kind::List(list) => {
+            let elements = list.iter().map(|n| Ok(n.text(name)?.into())).collect::<Result<Vec<Text>, Fault>>()?;
+            Ok(RawValue::List(elements.into()))
+        }
+        _ => Ok(RawValue::Text(node.text(name)?.into())),
+    }
 }
 
 /// Where an event is from: no field that a selection can name, for only `travel` reckons with it.
@@ -164,7 +176,7 @@ pub(super) fn offset(node: &Node, key: &str) -> Result<Millis, Fault> {
     }
     let mut total = Millis(0);
     for part in text.split_inclusive(|c: char| c.is_ascii_alphabetic()) {
-        let part = Node { line: node.line, kind: super::yaml::Kind::Text(part.to_owned()) };
+        let part = Node { line: node.line, kind: Kind::Text(part.to_owned()) };
         total.0 += length(&part, key)?.0;
     }
     Ok(total)
@@ -192,8 +204,8 @@ impl PolicyTest {
     }
 
     /// Its events in the order in which they are written and read, each with the time since [`BEGINNING`] at which it
-    /// happened. `raw_fields` is that of the policy set.
-    pub fn events(&self, raw_fields: &[String]) -> Vec<(Millis, Event)> {
+    /// happened.
+    pub fn events(&self) -> Vec<(Millis, Event)> {
         let mut out = Vec::new();
         let mut read = WallTime(BEGINNING.0);
         for written in &self.events {
@@ -206,9 +218,8 @@ impl PolicyTest {
                 // nothing is read before what was written before it
                 read = read.max(WallTime(BEGINNING.0).plus(arrives));
                 event.observed = read;
-                event.unmapped = vec![None; raw_fields.len()];
-                for (index, text) in &written.raw {
-                    event.unmapped[*index] = Some(text.clone());
+                for (index, value) in &written.raw {
+                    event.unmapped.set(*index, value.clone());
                 }
                 out.push((at, event));
             }

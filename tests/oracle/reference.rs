@@ -389,7 +389,12 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
         }
         Kind::Sum(bounds) => in_range(bounds, sum),
         Kind::Avg(bounds) => in_range(bounds, sum / records.len() as f64),
-        Kind::Percentile(percentile, bounds) => in_range(bounds, of_rank(&records, *percentile)),
+        Kind::Percentile(Some(percentile), bounds) => in_range(bounds, of_rank(&records, *percentile)),
+        // "1% of all the processes": how many of all have the value that comes here; of several at once, any
+        Kind::Percentile(None, bounds) => within.iter().filter(|h| h.time == last.time).any(|h| {
+            let alike = within.iter().filter(|other| acts[other.act].records == acts[h.act].records).count();
+            in_range(bounds, 100.0 * alike as f64 / within.len() as f64)
+        }),
         Kind::Temporal { ordered, bounds } => {
             let different = |hits: &[Hit]| hits.iter().map(|h| h.via).collect::<BTreeSet<_>>().len();
             let all = [Bound("gte", rules as u32)];
@@ -447,20 +452,13 @@ fn in_order(within: &[Hit], rules: usize, apart: usize) -> bool {
     from(0, rules, within, apart, None)
 }
 
-/// The percentile by nearest rank; without one, in percent, how many of the values are not larger than the last.
-fn of_rank(values: &[u64], percentile: Option<u32>) -> f64 {
-    let last = *values.last().unwrap_or(&0);
+/// The percentile by nearest rank: the smallest value such that at least so many percent are not larger.
+fn of_rank(values: &[u64], percentile: u32) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
-    match percentile {
-        // the smallest value such that at least so many percent are not larger
-        Some(p) => {
-            let not_larger = |v: u64| values.iter().filter(|w| **w <= v).count() as f64;
-            let enough = |v: &&u64| not_larger(**v) * 100.0 >= f64::from(p) * values.len() as f64;
-            sorted.iter().find(enough).copied().unwrap_or(0) as f64
-        }
-        None => 100.0 * values.iter().filter(|v| **v <= last).count() as f64 / values.len() as f64,
-    }
+    let not_larger = |v: u64| values.iter().filter(|w| **w <= v).count() as f64;
+    let enough = |v: &&u64| not_larger(**v) * 100.0 >= f64::from(percentile) * values.len() as f64;
+    sorted.iter().find(enough).copied().unwrap_or(0) as f64
 }
 
 /// What it takes for a value to be new, in milliseconds.

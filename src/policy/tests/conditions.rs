@@ -1,6 +1,6 @@
 //! Random conditions against an obvious evaluator: negation, precedence, and what is known of activities before matching.
 use super::*;
-use crate::model::{Activity, Text};
+use crate::model::{Activity, Unmapped};
 use proptest::prelude::*;
 
 /// A condition that writes itself and decides itself.
@@ -95,11 +95,12 @@ proptest! {
         let quiet = "tripline: {tests: [{name: n, finds: 0, events: [{at: 0}]}]}";
         let set = set(&format!("{}{quiet}\n", detection(&body)));
         let Body::Detection(matcher) = &set.rules[0].body else { panic!("a detection") };
-        let mut event = set.rules[0].tests[0].events(&set.raw_fields).remove(0).1;
+        let mut event = set.rules[0].tests[0].events().remove(0).1;
         for activity in Activity::ALL {
             for x in [false, true] {
                 event.activity = *activity;
-                event.unmapped = vec![x.then(|| Text::from("1")); set.raw_fields.len()];
+                event.unmapped = Unmapped::default();
+                (0..set.raw_fields.len()).filter(|_| x).for_each(|i| event.unmapped.set(i, "1".into()));
                 let wanted = tree.decide(*activity, x);
                 prop_assert_eq!(matcher.matches(&event), wanted, "{} on {:?} {}", body, activity, x);
                 if wanted && let Some(activities) = matcher.activities() {

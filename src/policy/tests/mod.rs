@@ -8,6 +8,7 @@ mod refusals;
 mod samples;
 #[allow(clippy::disallowed_methods, reason = "reads policies and samples beside the project, where they are")]
 mod sigmahq;
+mod values;
 
 use super::*;
 use crate::model::Event;
@@ -43,7 +44,7 @@ fn hits(detection_body: &str, fields: &str, line: &str, site: &Site) -> bool {
     );
     let set = load(&[("test.yml", &test)], site).unwrap_or_else(|e| panic!("{}\n{test}", told(&e)));
     let rule = set.get("t").expect("the policy");
-    let event: &Event = &rule.tests[0].events(&set.raw_fields)[0].1;
+    let event: &Event = &rule.tests[0].events()[0].1;
     match &rule.body {
         Body::Detection(matcher) => matcher.matches(event),
         Body::Correlation(_) => panic!("not a detection"),

@@ -242,7 +242,7 @@ proptest! {
             Ok(set) => {
                 for rule in &set.rules {
                     for test in &rule.tests {
-                        for (_, event) in test.events(&set.raw_fields) {
+                        for (_, event) in test.events() {
                             if let Body::Detection(matcher) = &rule.body {
                                 matcher.matches(&event);
                             }

@@ -250,7 +250,7 @@ fn selects(rule: &str, [fields, line]: [&str; 2]) -> bool {
     );
     let set = load(&[("probe", &probe), ("rule", rule)], &Site::default())
         .unwrap_or_else(|e| panic!("{}\n{probe}", told(&e)));
-    let events = set.get("probe").expect("the probe").tests[0].events(&set.raw_fields);
+    let events = set.get("probe").expect("the probe").tests[0].events();
     let rule = set.rules.iter().find(|r| &*r.name != "probe").expect("the rule");
     match &rule.body {
         Body::Detection(matcher) => matcher.matches(&events[0].1),

@@ -1,0 +1,138 @@
+//! Sigma's rules over whole trails: the same in a replay, under `--explain`, and in the tests of a policy's own file.
+use crate::support::{Site, text};
+use serde_json::json;
+
+const OKTA: &str = "logsource: { product: okta, service: okta }";
+
+/// A site whose only trail is Okta's log, and the folder of its own policies.
+fn site(lines: &[serde_json::Value], more: &str) -> Site {
+    let site = Site::bare("", "");
+    let dir = site.dir.path().display();
+    site.configure(&format!(
+        "state_dir = '{dir}/state'\ncontrol_socket = '{dir}/control.sock'\npolicies_dir = '{dir}/policies'\n{}\n\
+         [[trail]]\nname = 'idp'\npaths = ['{dir}/idp.jsonl']\nprofile = 'okta'\n",
+        more.replace("DIR", &dir.to_string())
+    ));
+    std::fs::create_dir_all(site.path("policies/detections")).unwrap();
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    std::fs::write(site.path("idp.jsonl"), lines.join("\n") + "\n").unwrap();
+    site
+}
+
+/// A record of Okta's log, `n` seconds into a morning, with further keys.
+fn record(n: u32, more: serde_json::Value) -> serde_json::Value {
+    let mut record = json!({
+        "eventType": "user.session.start", "published": format!("2026-05-04T08:{:02}:{:02}.000Z", n / 60, n % 60),
+        "uuid": format!("u-{n}"), "actor": { "id": "1", "type": "User", "alternateId": "bea@example.org" },
+        "outcome": { "result": "SUCCESS" }, "client": { "ipAddress": "198.51.100.7" },
+    });
+    for (key, value) in more.as_object().unwrap() {
+        record[key] = value.clone();
+    }
+    record
+}
+
+fn rule(name: &str, detection: &str) -> String {
+    format!("title: {name}\nname: {name}\nlevel: high\n{OKTA}\ndetection: {detection}\n")
+}
+
+/// The policies, of those whose name begins with `t_`, that a replay finds something by.
+fn found(site: &Site) -> Vec<String> {
+    let out = site.say(&["replay"]);
+    assert!(out.status.code().is_some_and(|code| code < 2), "{}", text(&out));
+    let told = text(&out);
+    let words = told.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.starts_with("t_"));
+    let mut names: Vec<String> = words.map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn keywords_are_looked_for_in_the_record_whatever_was_done() {
+    // the second one is an act that is not recorded
+    let lines = [
+        record(1, json!({ "displayMessage": "from zebra.example" })),
+        record(2, json!({ "eventType": "some.thing.else", "note": "password=quagga-7" })),
+    ];
+    let site = site(&lines, "");
+    let rules = [
+        rule("t_word", "{ k: [zebra.example], condition: k }"),
+        rule("t_unrecorded", "{ k: ['qua*-7'], condition: k }"),
+        rule("t_without", "{ s: { eventType: user.session.start }, k: [zebra.example], condition: s and not k }"),
+        rule("t_all", "{ k: { '|all': [zebra, bea] }, condition: k }"),
+        rule("t_gone", "{ k: [okapi], condition: k }"),
+    ];
+    site.policy("own", &rules.join("---\n"));
+    assert_eq!(found(&site), ["t_all", "t_unrecorded", "t_word"]);
+    let told = text(&site.say(&["replay", "--explain", "idp:1"]));
+    let (selecting, rest) = told.split_once("that do not").expect("both kinds are listed");
+    assert!(selecting.contains("t_word") && !selecting.contains("t_without"), "{told}");
+    assert!(rest.contains("t_gone"), "{told}");
+}
+
+#[test]
+fn sums_and_means_take_decimals_and_negative_numbers() {
+    let site = site(
+        &[record(1, json!({ "amount": 100.25, "delta": -4.5 })), record(2, json!({ "amount": "50.5", "delta": 1 }))],
+        "",
+    );
+    let over = |name: &str, kind: &str, condition: &str| {
+        format!(
+            "title: {name}\nname: {name}\nlevel: high\ncorrelation: {{ type: {kind}, rules: [base], group-by: [actor.user.name], \
+             timespan: 1h, condition: {condition} }}\n"
+        )
+    };
+    let rules = [
+        rule("base", "{ s: { eventType: user.session.start }, condition: s }"),
+        over("t_sum", "value_sum", "{ field: amount, gte: 150.75 }"),
+        over("t_too_much", "value_sum", "{ field: amount, gt: 150.75 }"),
+        over("t_negative", "value_sum", "{ field: delta, eq: -3.5 }"),
+        over("t_mean", "value_avg", "{ field: amount, lt: 75.5, gt: 75.3 }"),
+        over("t_median", "value_percentile", "{ field: amount, percentile: 50, eq: 50.5 }"),
+    ];
+    site.policy("own", &rules.join("---\n"));
+    assert_eq!(found(&site), ["t_mean", "t_median", "t_negative", "t_sum"]);
+}
+
+#[test]
+fn the_share_of_a_value_is_that_of_any_text() {
+    let lines: Vec<_> = (0..50).map(|n| record(n, json!({ "tool": if n == 49 { "odd" } else { "usual" } }))).collect();
+    let site = site(&lines, "");
+    let share = |name: &str, condition: &str| {
+        format!(
+            "title: {name}\nname: {name}\nlevel: high\ncorrelation: {{ type: value_percentile, rules: [base], \
+             group-by: [actor.user.name], timespan: 1d, condition: {condition} }}\n"
+        )
+    };
+    let base = rule("base", "{ s: { eventType: user.session.start }, condition: s }");
+    let rules = [base, share("t_rare", "{ field: tool, lte: 2 }"), share("t_rarer", "{ field: tool, lt: 2 }")];
+    site.policy("own", &rules.join("---\n"));
+    assert_eq!(found(&site), ["t_rare"]);
+}
+
+#[test]
+fn what_rules_look_at_is_seen_as_the_record_has_it() {
+    let long = "y".repeat(6000);
+    let lines = [record(
+        1,
+        json!({
+            "debugContext": { "debugData": { "url": format!("/{long}/needle") } },
+            "target": [{ "type": "User" }, { "type": "AppInstance", "names": ["a", "b"] }],
+            "log.origin": "flat", "object": { "State": "Suspended" },
+            "client": { "ipAddress": "198.51.100.7", "userAgent": { "rawUserAgent": format!("{long} needle") } },
+        }),
+    )];
+    let site = site(&lines, "");
+    let rules = [
+        rule("t_long", "{ s: { debugContext.debugData.url|endswith: /needle }, condition: s }"),
+        rule("t_long_agent", "{ s: { http_request.user_agent|contains: needle }, condition: s }"),
+        rule("t_through", "{ s: { target.type: AppInstance }, condition: s }"),
+        rule("t_elements", "{ s: { target.names|all: [a, b] }, condition: s }"),
+        rule("t_object", "{ s: { object|contains: '\"State\":\"Suspended\"' }, condition: s }"),
+        rule("t_flat", "{ s: { log.origin: flat }, condition: s }"),
+        rule("t_null", "{ s: { target: null }, condition: s }"),
+    ];
+    site.policy("own", &rules.join("---\n"));
+    assert_eq!(found(&site), ["t_elements", "t_flat", "t_long", "t_long_agent", "t_object", "t_through"]);
+}
