@@ -54,6 +54,9 @@ fn looks(set: &PolicySet, by_activity: &[Vec<u16>]) -> Vec<Option<Vec<FieldRef>>
                 return None;
             }
             fields.extend(matcher.fields());
+            if matcher.trails().is_some() {
+                fields.insert(FieldRef::Known(Field::Source));
+            }
         }
         Some(fields.into_iter().collect())
     };

@@ -7,7 +7,7 @@ use super::item::Scope;
 use super::link::{Linker, Side};
 use super::matcher::{Expression, Matcher, detection};
 use super::{Body, Policy, digest, ours};
-use crate::model::{Digest, HashParts, Millis, Severity};
+use crate::model::{Digest, Field, HashParts, Millis, Severity};
 
 impl Linker<'_> {
     /// Compiles a detection with the filters that are for it.
@@ -21,7 +21,8 @@ impl Linker<'_> {
             self.warn(document, word.line, message);
         }
         let (expression, accumulation) = self.filtered(document, read.expression);
-        let matcher = Matcher::new(expression, self.site.products(&document.logsource));
+        let trails = document.foreign.and_then(|number| self.others[number].trails.clone());
+        let matcher = Matcher::new(expression, self.site.products(&document.logsource)).of_trails(trails);
         let side = Side {
             taxonomy: document.taxonomy,
             needs: matcher.needs(),
@@ -68,7 +69,8 @@ impl Linker<'_> {
         let names = self.resolver.raw_fields[first_raw..].iter();
         let near: Vec<String> = names
             .map(|name| (name, nearly_known(name)))
-            .filter(|(_, near)| !near.is_empty())
+            // `status` of one product is that product's own, and no slip
+            .filter(|(name, near)| !near.is_empty() && Field::from_path(name).is_none())
             .map(|(name, near)| {
                 format!("{} is no field of the event and is looked for in the record itself{near}", quoted(name))
             })
@@ -87,7 +89,7 @@ impl Linker<'_> {
         side: &Side,
     ) -> Result<Policy, Fault> {
         if let Some(status @ ("deprecated" | "unsupported")) = document.status.as_deref() {
-            self.warn(document, document.line, format!("the policy says that it is {status}"));
+            self.note(document, format!("the policy says that it is {status}"));
         }
         let product = match &body {
             Body::Detection(matcher) => matcher.products().and_then(|p| p.first()).map_or("test", |p| p).to_owned(),
@@ -120,6 +122,7 @@ impl Linker<'_> {
             file: document.file.clone(),
             line: document.line,
             named: document.name.is_some(),
+            foreign: document.foreign,
             logsource: document.logsource.clone(),
             product,
             body,

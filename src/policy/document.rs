@@ -18,6 +18,10 @@ pub(super) enum Sort {
 pub(super) struct Document {
     pub(super) file: Arc<str>,
     pub(super) line: u32,
+    /// Of which folder of foreign rules it is, where it is of one.
+    pub(super) foreign: Option<usize>,
+    /// What is allowed in it and yet hardly meant, by lines.
+    pub(super) warnings: Vec<Fault>,
     pub(super) sort: Sort,
     /// The value of `detection`, `correlation` or `filter`.
     pub(super) body: Node,
@@ -55,6 +59,8 @@ const FOR_PEOPLE: &[&str] =
 const COMMON: &[&str] = &["title", "id", "name", "description", "taxonomy"];
 const STATUSES: &[&str] = &["stable", "test", "experimental", "deprecated", "unsupported"];
 
+const SORTS: [Sort; 3] = [Sort::Detection, Sort::Correlation, Sort::Filter];
+
 fn allowed(sort: Sort) -> Vec<&'static str> {
     let own: &[&str] = match sort {
         Sort::Detection => &["logsource", "detection", "level", "tags", "falsepositives", "tripline"],
@@ -75,6 +81,19 @@ pub(super) fn only(map: &[(Word, Node)], known: &[&str], place: &str) -> Result<
     }
 }
 
+/// Attributes of a policy that are nearly one that means something, or are one of another kind of policy. Any other is for other
+/// tools, and left alone (Sigma rules specification: "arbitrary custom fields").
+fn slips(map: &[(Word, Node)], known: &[&str]) -> Vec<Fault> {
+    let unknown = map.iter().filter(|(key, _)| !known.contains(&key.text.as_str()));
+    let slip = |(key, _): &(Word, Node)| {
+        let near = did_you_mean(&key.text, known.iter().copied());
+        let elsewhere = SORTS.iter().any(|sort| allowed(*sort).contains(&key.text.as_str()));
+        let message = format!("the attribute {} means nothing here{near}", quoted(&key.text));
+        (elsewhere || !near.is_empty()).then(|| Fault::at(key.line, message))
+    };
+    unknown.filter_map(slip).collect()
+}
+
 /// Reads the keys that all kinds share.
 pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
     let map = node.map("a policy")?;
@@ -85,7 +104,6 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
         ));
     }
     let (sort, body) = body(node)?;
-    only(map, &allowed(sort), "a policy")?;
     let text = |key: &str| node.get(key).map(|n| n.text(key)).transpose();
     let name = text("name")?;
     let title = match (text("title")?, &name) {
@@ -104,6 +122,8 @@ pub(super) fn read(node: &Node, file: &Arc<str>) -> Result<Document, Fault> {
     Ok(Document {
         file: file.clone(),
         line: node.line,
+        foreign: None,
+        warnings: slips(map, &allowed(sort)),
         sort,
         body: body.clone(),
         title,

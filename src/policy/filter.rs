@@ -84,6 +84,11 @@ fn covers(filter: &Document, rule: &Document) -> bool {
 impl Filter {
     /// Whether it is to be put on the detection `rule`.
     pub(super) fn covers(&self, rule: &Document, documents: &[Document]) -> bool {
+        // what others suppress they suppress in their own rules
+        let foreign = documents[self.document].foreign;
+        if foreign.is_some() && foreign != rule.foreign {
+            return false;
+        }
         match self.rules.is_empty() {
             true => covers(&documents[self.document], rule),
             false => self

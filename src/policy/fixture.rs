@@ -37,7 +37,7 @@ pub(super) fn idle(documents: &[Document]) -> Vec<Warning> {
         for (name, _) in fixtures.into_iter().flatten() {
             if !used.contains(&(&*document.file, name.text.clone())) {
                 let message = format!("no test takes over the fixture {}", quoted(&name.text));
-                out.push(Warning(LoadError { file: document.file.clone(), line: name.line, message }));
+                out.push(Warning::mistake(LoadError { file: document.file.clone(), line: name.line, message }));
             }
         }
     }

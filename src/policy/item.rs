@@ -12,8 +12,11 @@ use regex::Regex;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-/// What one compiled regular expression may take in memory, in bytes; the crate's own default is ten times this.
-const REGEX_BYTES: usize = 1 << 20;
+/// What one compiled regular expression may take in memory, in bytes: `\w{1,64}`, of all of Unicode, takes most of it. The
+/// crate's own default is two and a half times this.
+const REGEX_BYTES: usize = 4 << 20;
+/// What it may keep in memory to be fast, in bytes.
+const REGEX_CACHE_BYTES: usize = 1 << 20;
 /// The longest regular expression, in bytes of text.
 const REGEX_TEXT: usize = 8 << 10;
 /// The most regular expressions in a policy set: all of SigmaHQ's 4,000 rules have some 600.
@@ -235,7 +238,7 @@ fn expression(text: &str, chain: &Chain, line: u32) -> Result<Regex, Fault> {
         .multi_line(chain.has(M::MultiLine))
         .dot_matches_new_line(chain.has(M::SingleLine))
         .size_limit(REGEX_BYTES)
-        .dfa_size_limit(REGEX_BYTES)
+        .dfa_size_limit(REGEX_CACHE_BYTES)
         .build()
         .map_err(|error| {
             let text = error.to_string();

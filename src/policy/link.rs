@@ -5,6 +5,7 @@ use super::error::{Fault, LoadError, did_you_mean, quoted};
 use super::field::{FieldRef, Resolver, Taxonomy};
 use super::filter::{self, Filter};
 use super::fixture;
+use super::foreign::Foreign;
 use super::item::Scope;
 use super::yaml::Word;
 use super::{Body, Policy, PolicySet, Site, Warning, lint};
@@ -22,6 +23,8 @@ const CHAINED: usize = 32;
 /// A set while it is being put together.
 pub(super) struct Linker<'a> {
     pub(super) site: &'a Site,
+    /// The folders of foreign rules.
+    pub(super) others: &'a [Foreign],
     pub(super) documents: Vec<Document>,
     /// From name and id to the document.
     pub(super) index: BTreeMap<Arc<str>, usize>,
@@ -34,8 +37,23 @@ pub(super) struct Linker<'a> {
     pub(super) sides: Vec<Side>,
     warnings: Vec<Warning>,
     errors: Vec<LoadError>,
+    /// Faults of foreign rules, with the number of their folder.
+    set_aside: Vec<(usize, LoadError)>,
+    /// For each foreign rule that is left out for its level, the number of its folder.
+    below: Vec<usize>,
     /// Documents that are broken, or refer to such.
     failed: BTreeSet<usize>,
+}
+
+/// A set that is put together.
+pub(super) struct Linked {
+    /// Of use only where there is no error.
+    pub(super) set: PolicySet,
+    pub(super) errors: Vec<LoadError>,
+    /// Faults of foreign rules, with the number of their folder.
+    pub(super) set_aside: Vec<(usize, LoadError)>,
+    /// For each foreign rule that is left out for its level, the number of its folder.
+    pub(super) below: Vec<usize>,
 }
 
 /// What a compiled policy's neighbours need to know of it.
@@ -51,9 +69,10 @@ pub(super) struct Side {
 }
 
 impl<'a> Linker<'a> {
-    pub(super) fn new(documents: Vec<Document>, site: &'a Site) -> Linker<'a> {
+    pub(super) fn new(documents: Vec<Document>, others: &'a [Foreign], site: &'a Site) -> Linker<'a> {
         let mut linker = Linker {
             site,
+            others,
             places: vec![None; documents.len()],
             documents,
             index: BTreeMap::new(),
@@ -63,6 +82,8 @@ impl<'a> Linker<'a> {
             sides: Vec::new(),
             warnings: Vec::new(),
             errors: Vec::new(),
+            set_aside: Vec::new(),
+            below: Vec::new(),
             failed: BTreeSet::new(),
         };
         linker.fill_index();
@@ -70,28 +91,63 @@ impl<'a> Linker<'a> {
     }
 
     fn fill_index(&mut self) {
+        let mut twice = Vec::new();
         for (i, document) in self.documents.iter().enumerate() {
             let mut handles: Vec<&Arc<str>> = document.name.iter().chain(&document.id).collect();
             handles.dedup();
             for handle in handles {
-                if let Some(other) = self.index.insert(handle.clone(), i) {
-                    let other = &self.documents[other];
-                    let (file, line) = (&other.file, other.line);
-                    let message = format!("{} is also the name or id of the policy at {file}:{line}", quoted(handle));
-                    self.errors.push(Fault::at(document.line, message).in_file(&document.file));
+                // the first one has the name: an operator's own goes before those of others
+                let known = *self.index.entry(handle.clone()).or_insert(i);
+                if known == i {
+                    continue;
                 }
+                let other = &self.documents[known];
+                let (file, line) = (&other.file, other.line);
+                let message = format!("{} is also the name or id of the policy at {file}:{line}", quoted(handle));
+                twice.push((i, Fault::at(document.line, message)));
             }
         }
+        twice.into_iter().for_each(|(i, fault)| self.refuse(i, fault));
     }
 
-    /// The set, and every error: it is of use only where there is none.
-    pub(super) fn link(mut self) -> (PolicySet, Vec<LoadError>) {
+    /// Takes up that a document can't be used: an error, or of a foreign one a reason to set it aside.
+    fn refuse(&mut self, i: usize, fault: Fault) {
+        let document = &self.documents[i];
+        let fault = fault.in_file(&document.file);
+        match document.foreign {
+            None => self.errors.push(fault),
+            // one reason is enough
+            Some(_) if self.failed.contains(&i) => {}
+            Some(number) => self.set_aside.push((number, fault)),
+        }
+        self.failed.insert(i);
+    }
+
+    /// Whether a foreign rule is left out for its level.
+    fn is_below(&self, document: &Document) -> bool {
+        let least = document.foreign.and_then(|number| self.others[number].level);
+        least.is_some_and(|least| document.level.is_none_or(|level| level < least))
+    }
+
+    /// Puts the set together.
+    pub(super) fn link(mut self) -> Linked {
+        let slips = self
+            .documents
+            .iter()
+            .filter(|d| d.foreign.is_none())
+            .flat_map(|d| d.warnings.iter().map(|fault| Warning::mistake(fault.clone().in_file(&d.file))));
+        self.warnings.extend(slips);
         self.read_filters();
         for i in 0..self.documents.len() {
-            if self.documents[i].sort != Sort::Filter {
+            if self.documents[i].sort != Sort::Filter && !self.is_below(&self.documents[i]) {
                 self.place(i, &mut Vec::new());
             }
         }
+        // those that a correlation refers to have been taken all the same
+        let left = |i: &usize| self.documents[*i].sort != Sort::Filter && self.is_below(&self.documents[*i]);
+        let left =
+            (0..self.documents.len()).filter(left).filter(|i| self.places[*i].is_none() && !self.failed.contains(i));
+        self.below = left.filter_map(|i| self.documents[i].foreign).collect();
         self.name_all();
         self.decide_alerts();
         let mut set = PolicySet {
@@ -99,14 +155,16 @@ impl<'a> Linker<'a> {
             raw_fields: std::mem::take(&mut self.resolver.raw_fields),
             digest: Digest::of(b""),
             warnings: self.warnings,
+            taken: Vec::new(),
         };
         set.warnings.extend(lint::lint(&set));
         set.warnings.extend(lint::idle_fields(&set, &self.resolver.looked_at));
         set.warnings.extend(fixture::idle(&self.documents));
-        (set, self.errors)
+        Linked { set, errors: self.errors, set_aside: self.set_aside, below: self.below }
     }
 
     fn read_filters(&mut self) {
+        let mut refused = Vec::new();
         let filters = self.documents.iter().enumerate().filter(|(_, d)| d.sort == Sort::Filter);
         for (i, document) in filters {
             let mut scope = Scope {
@@ -123,9 +181,10 @@ impl<'a> Linker<'a> {
             });
             match read {
                 Ok(filter) => self.filters.push(filter),
-                Err(fault) => self.errors.push(fault.in_file(&document.file)),
+                Err(fault) => refused.push((i, fault)),
             }
         }
+        refused.into_iter().for_each(|(i, fault)| self.refuse(i, fault));
     }
 
     /// Compiles a document after all that it refers to. The recursion ends, for `path` refuses a circle, and is as deep
@@ -149,8 +208,7 @@ impl<'a> Linker<'a> {
             Ok(Some(_)) if self.resolver.raw_fields.len() > RAW_FIELDS => {
                 let message =
                     format!("all policies together may name {RAW_FIELDS} fields of records: this one goes beyond");
-                self.failed.insert(i);
-                self.errors.push(Fault::at(document.line, message).in_file(&document.file));
+                self.refuse(i, Fault::at(document.line, message));
             }
             Ok(Some((policy, side))) => {
                 self.warn_of_near_names(&document, first_raw);
@@ -158,12 +216,12 @@ impl<'a> Linker<'a> {
                 self.rules.push(policy);
                 self.sides.push(side);
             }
+            Ok(None) if document.foreign.is_some() => {
+                self.refuse(i, Fault::at(document.line, "it refers to a rule that is set aside"));
+            }
             // What it refers to is broken, which was said there.
             Ok(None) => drop(self.failed.insert(i)),
-            Err(fault) => {
-                self.failed.insert(i);
-                self.errors.push(fault.in_file(&document.file));
-            }
+            Err(fault) => self.refuse(i, fault),
         }
     }
 
@@ -185,25 +243,42 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
-    /// Makes the names one of a kind: what has only a title takes it, with the beginning of its id where two are alike.
+    /// Makes the names one of a kind: what has only a title takes it, with the beginning of its id where two are alike. What
+    /// an operator's own policies are called does not depend on those of others.
     fn name_all(&mut self) {
-        let mut count: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        let mut own: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        let mut foreign = own.clone();
         for rule in &self.rules {
+            let count = if rule.foreign.is_some() { &mut foreign } else { &mut own };
             *count.entry(rule.name.clone()).or_default() += 1;
         }
-        for rule in self.rules.iter_mut().filter(|r| !r.named && count[&r.name] > 1) {
+        let mut errors = Vec::new();
+        for rule in self.rules.iter_mut().filter(|r| r.foreign.is_none() && !r.named && own[&r.name] > 1) {
             match &rule.id {
-                Some(id) => {
-                    let short: String = id.chars().take(8).collect();
-                    rule.name = format!("{}_{short}", rule.name).into();
-                }
+                Some(id) => rule.name = with_id(&rule.name, id),
                 None => {
                     let message = format!(
                         "another policy is known by the same name, {}: give this one a `name`",
                         quoted(&rule.name)
                     );
-                    self.errors.push(Fault::at(rule.line, message).in_file(&rule.file));
+                    errors.push(Fault::at(rule.line, message).in_file(&rule.file));
                 }
+            }
+        }
+        self.errors.append(&mut errors);
+        let mut taken: BTreeSet<Arc<str>> =
+            self.rules.iter().filter(|r| r.foreign.is_none()).map(|r| r.name.clone()).collect();
+        for rule in self.rules.iter_mut().filter(|r| r.foreign.is_some()) {
+            if let Some(id) = &rule.id
+                && ((!rule.named && foreign[&rule.name] > 1) || taken.contains(&rule.name))
+            {
+                rule.name = with_id(&rule.name, id);
+            }
+            let (title, mut n) = (rule.name.clone(), 1);
+            // ends: there are no more names than rules
+            while !taken.insert(rule.name.clone()) {
+                n += 1;
+                rule.name = format!("{title}_{n}").into();
             }
         }
     }
@@ -228,9 +303,25 @@ impl<'a> Linker<'a> {
         }
     }
 
+    /// Warns of something in a document, unless it is of others.
     pub(super) fn warn(&mut self, document: &Document, line: u32, message: String) {
-        self.warnings.push(Warning(LoadError { file: document.file.clone(), line, message }));
+        if document.foreign.is_none() {
+            self.warnings.push(Warning::mistake(LoadError { file: document.file.clone(), line, message }));
+        }
     }
+
+    /// Says something that is worth knowing of a document, unless it is of others.
+    pub(super) fn note(&mut self, document: &Document, message: String) {
+        if document.foreign.is_none() {
+            self.warnings.push(Warning::note(LoadError { file: document.file.clone(), line: document.line, message }));
+        }
+    }
+}
+
+/// A name with the beginning of an id behind it.
+fn with_id(name: &str, id: &str) -> Arc<str> {
+    let short: String = id.chars().take(8).collect();
+    format!("{name}_{short}").into()
 }
 
 /// The document of that name or id.

@@ -2,30 +2,38 @@
 use super::error::quoted;
 use super::field::nearly_known;
 use super::{ActivitySet, Body, Correlation, CorrelationKind, LoadError, PolicySet, Warning};
-use crate::model::Millis;
+use crate::model::{Field, Millis};
 use std::collections::BTreeSet;
 
 /// Warnings about a whole set.
 pub(super) fn lint(set: &PolicySet) -> Vec<Warning> {
     let mut out = Vec::new();
     for (rule, never) in set.rules.iter().zip(never(set)) {
-        let mut warn = |message: &str| {
-            out.push(Warning(LoadError { file: rule.file.clone(), line: rule.line, message: message.to_owned() }));
-        };
+        // the rules of others are as they are, and are told of in one line
+        if rule.foreign.is_some() {
+            continue;
+        }
+        let at = |message: &str| LoadError { file: rule.file.clone(), line: rule.line, message: message.to_owned() };
+        if rule.alerts && rule.tests.is_empty() {
+            out.push(Warning::note(at("the policy has no tests")));
+        }
+        if never == Never::Product {
+            out.push(Warning::note(at("the policy can never match: no profile is of its `logsource`")));
+        }
+        let mut warn = |message: &str| out.push(Warning::mistake(at(message)));
         if !rule.alerts && !rule.referred {
             warn("the rule is of no use: it has no `level`, and no correlation refers to it");
         }
-        if never {
-            warn("the policy can never match: no activity, or no known product, fits it");
+        if never == Never::Activity {
+            warn("the policy can never match: no activity fits it");
         }
         if let Body::Correlation(correlation) = &rule.body
             && let Some(why) = unreachable(correlation)
         {
             warn(&format!("the policy can never match: {why}"));
         }
-        if rule.alerts && rule.tests.is_empty() {
-            warn("the policy has no tests");
-        } else if rule.alerts && !(rule.tests.iter().any(|t| t.finds > 0) && rule.tests.iter().any(|t| t.finds == 0)) {
+        let tested = rule.alerts && !rule.tests.is_empty();
+        if tested && !(rule.tests.iter().any(|t| t.finds > 0) && rule.tests.iter().any(|t| t.finds == 0)) {
             warn("the policy needs a test in which it fires and one in which it does not");
         }
         if rule.alerts && !rule.named && rule.id.is_none() {
@@ -46,9 +54,9 @@ pub(super) fn idle_fields(set: &PolicySet, looked_at: &BTreeSet<usize>) -> Vec<W
         for (line, index) in rule.tests.iter().flat_map(|t| t.raw().map(|index| (t.line, index))) {
             if !looked_at.contains(&index) && told.insert(index) {
                 let name = &set.raw_fields[index];
-                let near = nearly_known(name);
+                let near = if Field::from_path(name).is_some() { String::new() } else { nearly_known(name) };
                 let message = format!("the test gives its events {}, which no policy looks at{near}", quoted(name));
-                out.push(Warning(LoadError { file: rule.file.clone(), line, message }));
+                out.push(Warning::mistake(LoadError { file: rule.file.clone(), line, message }));
             }
         }
     }
@@ -88,18 +96,33 @@ fn unreachable(correlation: &Correlation) -> Option<String> {
     (!range.can_hold(least, most, whole)).then(|| format!("its condition asks for {range}, and {span}"))
 }
 
+/// Why a rule never matches, as far as that can be told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Never {
+    /// It may match.
+    No,
+    /// It is for events of no profile that there is.
+    Product,
+    /// It asks for what no activity is.
+    Activity,
+}
+
 /// For each rule whether it can be told never to match: a detection for no product or activity, a correlation over such.
-fn never(set: &PolicySet) -> Vec<bool> {
-    let mut never: Vec<bool> = Vec::new();
+fn never(set: &PolicySet) -> Vec<Never> {
+    let mut never: Vec<Never> = Vec::new();
     for rule in &set.rules {
         let nothing = match &rule.body {
-            Body::Detection(m) => {
-                m.products().is_some_and(<[_]>::is_empty) || m.activities().is_some_and(ActivitySet::is_empty)
+            Body::Detection(m) if m.activities().is_some_and(ActivitySet::is_empty) => Never::Activity,
+            Body::Detection(m) if m.products().is_some_and(<[_]>::is_empty) => Never::Product,
+            Body::Detection(_) => Never::No,
+            Body::Correlation(c) => {
+                let of_rules = c.rules.iter().map(|rule| never[*rule]);
+                let worst = match &c.kind {
+                    CorrelationKind::Temporal { range: None, .. } => of_rules.max(),
+                    _ => of_rules.min(),
+                };
+                worst.unwrap_or(Never::No)
             }
-            Body::Correlation(c) => match &c.kind {
-                CorrelationKind::Temporal { range: None, .. } => c.rules.iter().any(|r| never[*r]),
-                _ => c.rules.iter().all(|r| never[*r]),
-            },
         };
         never.push(nothing);
     }

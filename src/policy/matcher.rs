@@ -4,7 +4,7 @@ use super::error::{Fault, quoted};
 use super::field::FieldRef;
 use super::item::{Item, Scope, Target, keywords, read};
 use super::yaml::{Kind, Node, Word};
-use crate::model::{Activity, Event, Field};
+use crate::model::{Activity, Event, Field, Text};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -52,6 +52,7 @@ impl ActivitySet {
 pub struct Matcher {
     pub(super) expression: Expression,
     products: Option<Vec<Arc<str>>>,
+    trails: Option<Arc<[Text]>>,
     activities: ActivitySet,
     needs_line: bool,
 }
@@ -67,13 +68,25 @@ pub(super) enum Expression {
 impl Matcher {
     /// `products`: the profiles whose events it is for, or nothing where it is for all.
     pub(super) fn new(expression: Expression, products: Option<Vec<Arc<str>>>) -> Matcher {
-        Matcher { activities: expression.activities().0, needs_line: expression.needs_line(), expression, products }
+        Matcher {
+            activities: expression.activities().0,
+            needs_line: expression.needs_line(),
+            expression,
+            products,
+            trails: None,
+        }
+    }
+
+    /// The same for the events of these trails only, where there are any.
+    pub(super) fn of_trails(self, trails: Option<Arc<[Text]>>) -> Matcher {
+        Matcher { trails, ..self }
     }
 
     /// Whether it selects `event`.
     pub fn matches(&self, event: &Event) -> bool {
         self.activities.contains(event.activity)
             && self.products.as_ref().is_none_or(|p| p.contains(&event.product))
+            && self.trails.as_ref().is_none_or(|t| t.iter().any(|name| name == event.evidence.source.as_str()))
             && self.expression.matches(event)
     }
 
@@ -85,6 +98,11 @@ impl Matcher {
     /// The profiles whose events it is for; nothing where it is for all. An empty list selects no event at all.
     pub fn products(&self) -> Option<&[Arc<str>]> {
         self.products.as_deref()
+    }
+
+    /// The trails whose events it is for; nothing where it is for all.
+    pub fn trails(&self) -> Option<&[Text]> {
+        self.trails.as_deref()
     }
 
     /// Whether keywords are looked for in the line ([`Event::line`]).

@@ -35,6 +35,7 @@ pub mod extension;
 mod field;
 mod filter;
 mod fixture;
+mod foreign;
 mod item;
 mod link;
 mod lint;
@@ -59,7 +60,8 @@ pub use document::LogSource;
 pub use error::{LoadError, did_you_mean};
 pub use expected::{Entity, Expected, offset_text};
 pub use field::FieldRef;
-pub use load::{FILES, POLICIES, load};
+pub use foreign::{Foreign, SetAside, Taken};
+pub use load::{FILES, POLICIES, load, load_beside};
 pub use matcher::{ActivitySet, Matcher};
 pub use modifier::Placeholders;
 pub use scope::{Scope, Selection};
@@ -84,6 +86,8 @@ pub struct PolicySet {
     pub digest: Digest,
     /// What is allowed and yet hardly meant.
     pub warnings: Vec<Warning>,
+    /// What became of foreign rules.
+    pub taken: Vec<Taken>,
 }
 
 /// One detection or correlation.
@@ -138,6 +142,8 @@ pub struct Policy {
     /// The configuration turned it off.
     pub off: bool,
     named: bool,
+    /// Of which folder of foreign rules it is.
+    foreign: Option<usize>,
     /// By what findings of it are named, whatever its title becomes.
     identity: Arc<str>,
     product: String,
@@ -161,11 +167,26 @@ pub enum Body {
 
 /// Something allowed and yet hardly meant, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning(pub LoadError);
+pub struct Warning {
+    /// Where, and what.
+    pub at: LoadError,
+    /// It is only worth knowing: a rule that somebody else wrote is like that, and works.
+    pub is_note: bool,
+}
+
+impl Warning {
+    fn mistake(at: LoadError) -> Warning {
+        Warning { at, is_note: false }
+    }
+
+    fn note(at: LoadError) -> Warning {
+        Warning { at, is_note: true }
+    }
+}
 
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.at.fmt(f)
     }
 }
 

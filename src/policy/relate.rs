@@ -26,6 +26,12 @@ impl Linker<'_> {
                     return Err(Fault::at(*line, message));
                 }
                 Some(place) => rules.push(place),
+                // where that is an error, it was said there
+                None if document.foreign.is_none()
+                    && self.documents[lookup(&self.index, text, *line)?].foreign.is_some() =>
+                {
+                    return Err(Fault::at(*line, format!("{} is a foreign rule that is set aside", quoted(text))));
+                }
                 None => return Ok(None),
             }
         }

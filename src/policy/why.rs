@@ -21,6 +21,15 @@ impl Matcher {
                 event.product
             )];
         }
+        if let Some(trails) = self.trails()
+            && !trails.iter().any(|name| name == event.evidence.source.as_str())
+        {
+            return vec![format!(
+                "it is for the trails {}, and this one is {}",
+                trails.join(", "),
+                event.evidence.source
+            )];
+        }
         let mut why = failing(&self.expression, event, raw_fields);
         why.truncate(MOST);
         why

@@ -276,10 +276,12 @@ fn filters_suppress_what_they_describe_in_both_ways_of_writing() {
         (body("[]", "selection"), "`rules` is empty"),
         (body("[t]", "selection").replace("logsource: {product: okta}", ""), "the filter has no `logsource`"),
         (body("[t]", "selection").replace("rules: [t], ", ""), "the filter has no `rules`"),
-        (format!("level: low\n{}", body("[t]", "selection")), "unknown key `level`"),
     ] {
         assert!(refused(&with(&filter)).contains(wanted), "{}", refused(&with(&filter)));
     }
+    let levelled = set(&with(&format!("level: low\n{}", body("[t]", "selection"))));
+    let warned = |w: &Warning| w.to_string().contains("the attribute `level` means nothing here");
+    assert!(levelled.warnings.iter().any(warned), "{:?}", levelled.warnings);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The language as data: policies and events in, matches and errors out.
 mod conditions;
 mod digests;
+mod foreign;
 mod language;
 mod linking;
 mod refusals;

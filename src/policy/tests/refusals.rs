@@ -47,10 +47,6 @@ fn what_is_wrong_with_a_document_is_told_by_name_and_line() {
             "title: t\ndetecton: {}\n",
             "test.yml:1: the policy has no `detection`, `correlation` or `filter` (did you mean `detection`?)",
         ),
-        (
-            "title: t\nlevle: low\ndetection: {s: {x: 1}, condition: s}\n",
-            "test.yml:2: unknown key `levle` in a policy (did you mean `level`?)",
-        ),
         ("detection: {s: {x: 1}, condition: s}\n", "the policy has no `title`"),
         (
             "title: t\nlevel: urgent\ndetection: {s: {x: 1}, condition: s}\n",
@@ -148,6 +144,10 @@ fn what_is_hardly_meant_is_warned_of() {
     assert!(warned(&rule("level: low\n", "{x: 1}")).contains("no tests"));
     assert!(warned(&rule("status: deprecated\n", "{x: 1}")).contains("says that it is deprecated"));
     assert!(warned(&rule("level: low\n", "{activity_name: [logon]}")).contains("never match"));
+    assert!(
+        warned(&rule("levle: low\n", "{x: 1}"))
+            .contains("test.yml:3: the attribute `levle` means nothing here (did you mean `level`?)")
+    );
     assert!(warned(&rule("level: low\n", "{actor.user.nmae: 1}")).contains("did you mean `actor.user.name`?"));
     assert!(
         warned(&rule("level: low\n", "{x: 1}").replace("  s:", "  r: {y: 1}\n  s:"))
