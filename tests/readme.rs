@@ -253,6 +253,7 @@ fn every_key_is_explained() {
         "approval",
         "quiet_hours",
         "policy",
+        "rules",
         "silence",
         "actions",
         "syslog",

@@ -38,7 +38,7 @@ fn rule(name: &str, detection: &str) -> String {
 
 /// The policies, of those whose name begins with `t_`, that a replay finds something by.
 fn found(site: &Site) -> Vec<String> {
-    let out = site.say(&["replay"]);
+    let out = site.say(&["replay", "--severity", "low"]);
     assert!(out.status.code().is_some_and(|code| code < 2), "{}", text(&out));
     let told = text(&out);
     let words = told.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.starts_with("t_"));
@@ -135,4 +135,85 @@ fn what_rules_look_at_is_seen_as_the_record_has_it() {
     ];
     site.policy("own", &rules.join("---\n"));
     assert_eq!(found(&site), ["t_elements", "t_flat", "t_long", "t_long_agent", "t_object", "t_through"]);
+}
+
+/// Rules as other people write them: one that fires, one for a product that is not here, and one that is of no use any more.
+fn foreign(site: &Site) {
+    let other = "title: Elsewhere\nid: 11111111-2222\nlevel: low\nlogsource: { product: windows }\n\
+                 detection: { s: { Image: x }, condition: s }\n";
+    let old = rule("t_old", "{ s: { eventType: user.session.start }, condition: s, timeframe: 1m }");
+    for (name, text) in [
+        ("rules/cloud/okta/start.yml", rule("t_start", "{ s: { eventType: user.session.start }, condition: s }")),
+        ("rules/windows/elsewhere.yaml", other.to_owned()),
+        ("rules/old.yml", old),
+        (
+            "rules/low.yml",
+            rule("t_low", "{ s: { eventType: user.session.start }, condition: s }").replace("high", "low"),
+        ),
+    ] {
+        std::fs::create_dir_all(site.path(name).parent().unwrap()).unwrap();
+        std::fs::write(site.path(name), text).unwrap();
+    }
+}
+
+#[test]
+fn foreign_rules_have_a_place_where_one_that_cannot_be_used_is_set_aside() {
+    let here = site(&[record(1, json!({}))], "[[rules]]\npath = 'DIR/rules'\n");
+    foreign(&here);
+    let checked = here.say(&["check"]);
+    let told = text(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{told}");
+    assert!(told.contains("rules: 3 loaded, 1 of them for products that no profile reads, 1 set aside"), "{told}");
+    assert!(told.contains("old.yml") && told.contains("timeframe") && !told.contains("has no tests"), "{told}");
+    assert_eq!(found(&here), ["t_low", "t_start"]);
+
+    for (more, wanted) in [
+        ("level = 'medium'", &["t_start"][..]),
+        ("trails = ['idp']", &["t_low", "t_start"]),
+        ("trails = ['other']", &[]),
+    ] {
+        let other = "[[trail]]\nname = 'other'\npaths = ['DIR/none.jsonl']\nprofile = 'okta'\n";
+        let here = site(&[record(1, json!({}))], &format!("[[rules]]\npath = 'DIR/rules'\n{more}\n{other}"));
+        foreign(&here);
+        std::fs::write(here.path("none.jsonl"), "").unwrap();
+        assert_eq!(found(&here), wanted, "{more}");
+    }
+    for (rules, wanted) in [
+        ("path = 'DIR/gone'", "No such file"),
+        ("path = 'DIR/rules'\ntrails = ['idpp']", "there is no trail \"idpp\" (did you mean `idp`?)"),
+        ("path = 'DIR/rules'\ntrails = []", "`trails` is empty"),
+        ("path = 'DIR/rules'\nlevels = 'low'", "unknown field `levels`"),
+    ] {
+        let here = site(&[record(1, json!({}))], &format!("[[rules]]\n{rules}\n"));
+        foreign(&here);
+        let checked = here.say(&["check"]);
+        assert!(checked.status.code() != Some(0) && text(&checked).contains(wanted), "{rules}: {}", text(&checked));
+    }
+}
+
+#[test]
+fn subfolders_of_detections_are_read_and_there_a_broken_file_is_an_error() {
+    let here = site(&[record(1, json!({}))], "");
+    let put = |name: &str, text: &str| {
+        let path = here.path("policies").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let start = |name: &str| rule(name, "{ s: { eventType: user.session.start }, condition: s }");
+    put("detections/cloud/okta/mine.yml", &start("t_mine"));
+    // a name of its own: it takes the place of nothing that is shipped
+    put("detections/mine/chain.yml", &start("t_chain"));
+    assert_eq!(found(&here), ["t_chain", "t_mine"]);
+    let checked = here.say(&["check"]);
+    assert_eq!(checked.status.code(), Some(0), "foreign or not, a policy without tests works: {}", text(&checked));
+    assert!(text(&checked).contains("note: the policy has no tests: cloud/okta/mine.yml:1, mine/chain.yml:1"));
+
+    put("beside.yml", &start("t_beside"));
+    let checked = here.say(&["check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked).contains("beside.yml is not read"), "{}", text(&checked));
+
+    put("detections/cloud/broken.yml", "title: [\n");
+    let checked = here.say(&["check"]);
+    assert!(checked.status.code() == Some(78) && text(&checked).contains("cloud/broken.yml:"), "{}", text(&checked));
 }

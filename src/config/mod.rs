@@ -5,6 +5,7 @@
 //! Nothing is guessed and nothing half-read: the first load that fails in any part fails as a whole and says why.
 
 pub mod address;
+mod folders;
 pub mod notices;
 mod response;
 mod silences;
@@ -17,7 +18,7 @@ use crate::model::{EventTime, HashParts, SourceName, Text};
 use crate::normalise::{Normaliser, Wrapping};
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets, Silences};
-use crate::policy::{Asked, PolicySet, Profile, Site, Tuning};
+use crate::policy::{Asked, Foreign, PolicySet, Profile, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use address::Address;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +79,10 @@ impl TrailProfile {
 pub struct Texts {
     /// (file name, text) of the policies.
     pub detections: Vec<(String, String)>,
+    /// Rules of others.
+    pub foreign: Vec<Foreign>,
+    /// Files beside those folders, which look as if they were meant to be read and are not.
+    pub beside: Vec<PathBuf>,
     /// (file name, text) of profiles that are added or override.
     pub profiles: Vec<(String, String)>,
     /// What the configuration changes of the policies, by their names.
@@ -124,7 +129,7 @@ impl Config {
     fn faults(&self) -> Option<Vec<String>> {
         let at = self.path.display();
         let mut faults = Vec::new();
-        let mut names = BTreeSet::new();
+        let mut names: BTreeSet<&String> = BTreeSet::new();
         if self.written.trail.is_empty() {
             faults.push(format!("{at}: no [[trail]]: name at least one with `name` and `paths`"));
         }
@@ -149,6 +154,10 @@ impl Config {
         faults.extend(
             self.written.outlets().iter().filter_map(|(name, o)| Some(format!("{at}: [{name}]: {}", o.fault()?))),
         );
+        faults.extend(self.written.rules.iter().filter_map(|rules| {
+            let why = rules.fault(&names)?;
+            Some(format!("{at}: [[rules]] path {}: {why}", rules.path.display()))
+        }));
         faults.extend(self.written.notices.fault().map(|fault| format!("{at}: [notices]: {fault}")));
         let between = response::settings(&self.written).err().unwrap_or_default();
         faults.extend(between.into_iter().map(|fault| format!("{at}: {fault}")));
@@ -267,6 +276,11 @@ impl Config {
         if let Some(dir) = &self.written.policies_dir {
             texts.add(dir)?;
         }
+        for written::Rules { path, trails, level } in &self.written.rules {
+            let trails = trails.as_ref().map(|names| names.iter().map(|name| Text::new(name)).collect());
+            let name = path.display().to_string();
+            texts.foreign.push(Foreign { files: folders::rules(path)?, name, trails, level: *level });
+        }
         Ok(texts)
     }
 }
@@ -299,24 +313,6 @@ pub fn spool_dir(state_dir: &Path, trail: &str) -> PathBuf {
     state_dir.join("spool").join(trail)
 }
 
-/// The files of a folder with that ending, by name. One that almost has it is an error: it would be left out in silence.
-fn files_of(folder: &Path, ending: &str) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        match path.extension().and_then(|e| e.to_str()) {
-            Some(e) if e == ending => paths.push(path),
-            Some(e) if e == "yaml" || e.eq_ignore_ascii_case(ending) => {
-                let what = format!("{} is not read: let its name end in .{ending}", path.display());
-                return Err(std::io::Error::other(what));
-            }
-            _ => {}
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
 impl Texts {
     /// What is compiled in.
     pub fn shipped() -> Texts {
@@ -337,25 +333,25 @@ impl Texts {
                 dir.display()
             )));
         }
-        let mut folders = 0;
+        self.beside.extend(folders::beside(dir));
+        let mut read = 0;
         for (folder, ending, into) in
             [("detections", "yml", &mut self.detections), ("profiles", "toml", &mut self.profiles)]
         {
             let folder = dir.join(folder);
-            let paths = match files_of(&folder, ending) {
+            let paths = match folders::files(&folder, ending) {
                 Err(why) if why.kind() == std::io::ErrorKind::NotFound => continue,
                 listed => listed.map_err(|why| ConfigError::one(format!("{}: {why}", folder.display())))?,
             };
-            folders += 1;
-            for path in paths {
-                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            read += 1;
+            for (name, path) in paths {
                 let text = read_text(&path)?;
                 into.retain(|(n, _)| *n != name);
                 into.push((name, text));
             }
         }
         // one that is empty waits for its first file
-        if folders == 0 && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        if read == 0 && std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(ConfigError::one(format!(
                 "policies_dir {}: it holds neither `detections` (*.yml) nor `profiles` (*.toml): put your files into one of those",
                 dir.display()
@@ -379,7 +375,7 @@ impl Texts {
         let site =
             Site { profiles: known.profiles().map(profile).collect(), tuning: self.tuning.clone(), ..Site::default() };
         let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-        let policies = crate::policy::load(&files, &site)
+        let policies = crate::policy::load_beside(&files, &self.foreign, &site)
             .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
         let normaliser = normaliser(&|profile| policies.asked_of(profile))?;
         Ok((policies, normaliser))
@@ -494,6 +490,11 @@ fn digest(texts: &Texts, tables: &Tables, profiles: &[TrailProfile], response: &
     let mut parts = HashParts::new("rules");
     for (name, text) in texts.detections.iter().chain(&texts.profiles) {
         parts = parts.part(name.as_bytes()).part(text.as_bytes());
+    }
+    for other in &texts.foreign {
+        parts = parts.part(format!("{:?} {:?}", other.trails, other.level).as_bytes());
+        let files = other.files.iter();
+        parts = files.fold(parts, |parts, (name, text)| parts.part(name.as_bytes()).part(text.as_bytes()));
     }
     for (_, bytes) in &tables.databases {
         parts = parts.part(bytes);

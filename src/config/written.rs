@@ -2,11 +2,11 @@
 use super::address::Address;
 use crate::model::{EventTime, Millis, Severity};
 use crate::normalise::Wrapping;
-use crate::policy::Tuning;
+use crate::policy::{Tuning, did_you_mean};
 use crate::respond::outlet::{CheckpointsTarget, OcsfTarget, SyslogTarget, Target, WebhookTarget};
 use crate::respond::{ActionSpec, RunnerTable};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The whole file.
@@ -25,6 +25,9 @@ pub struct Written {
     /// A directory whose `detections/*.yml` and `profiles/*.toml` are added to the shipped ones, and override them by name.
     #[serde(default)]
     pub policies_dir: Option<PathBuf>,
+    /// `[[rules]]`
+    #[serde(default)]
+    pub rules: Vec<Rules>,
     /// `[[trail]]`
     #[serde(default)]
     pub trail: Vec<Trail>,
@@ -118,6 +121,33 @@ impl Written {
     /// The control socket and the state directory of a file that names neither.
     pub fn default_places() -> (PathBuf, PathBuf) {
         (control_socket(), state_dir())
+    }
+}
+
+/// `[[rules]]`: Sigma rules of others. One that cannot be used is set aside.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// A folder, whose subfolders are read too, or a file.
+    pub path: PathBuf,
+    /// Only for the records of these trails; without it of all.
+    #[serde(default)]
+    pub trails: Option<Vec<String>>,
+    /// Only rules of this level and above; without it all.
+    #[serde(default)]
+    pub level: Option<Severity>,
+}
+
+impl Rules {
+    /// What is wrong with it, where `names` are those of the trails.
+    pub fn fault(&self, names: &BTreeSet<&String>) -> Option<String> {
+        let trails = self.trails.as_ref()?;
+        if trails.is_empty() {
+            return Some("`trails` is empty: name at least one, or leave the key out for all".into());
+        }
+        let unknown = trails.iter().find(|name| !names.contains(name))?;
+        let near = did_you_mean(unknown, names.iter().map(|name| name.as_str()));
+        Some(format!("`trails`: there is no trail {unknown:?}{near}"))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError};
 use crate::control::server;
 use crate::health::Health;
 use crate::ledger::{Durability, Error, Keys, Ledger};
-use crate::model::{Input, Millis};
+use crate::model::{Input, Millis, Shown};
 use crate::pipeline::{Core, Prepared, Rules};
 use crate::respond::service::{Ending, ToldToEnd, Watchdog, notify, status};
 use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
@@ -103,6 +103,7 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     let state = &config.written.state_dir;
     let keys = Arc::new(keys(state)?);
     let rules = Arc::new(config.rules(keys.secrets())?);
+    tell_of_foreign(&rules);
     // whoever knows groups may have to be asked over a socket
     let group = config.written.control_group.as_deref().map(group_id).transpose()?;
     // the runner is started before any input is opened, and then nothing can be started any more
@@ -368,6 +369,7 @@ impl Following {
         }
         self.stop().await;
         let rules = Arc::new(rules);
+        tell_of_foreign(&rules);
         let (answer, cursors) = oneshot::channel();
         send(&self.around.to, ToWriter::Rules(rules.clone(), answer)).await;
         let Ok(cursors) = cursors.await else { return };
@@ -516,5 +518,13 @@ fn group_id(name: &str) -> Result<u32, RunError> {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
         Ok(None) => Err(RunError::Config(ConfigError(vec![format!("control_group {name:?}: there is no such group")]))),
         Err(e) => Err(RunError::Io(format!("control_group {name:?}: asking for its number: {e}"))),
+    }
+}
+
+/// Logs what became of foreign rules: a line a folder, and a line a reason.
+fn tell_of_foreign(rules: &Rules) {
+    for taken in &rules.engine.policies().taken {
+        tracing::info!("{}", Shown(&taken.to_string()));
+        taken.set_aside.iter().for_each(|reason| tracing::warn!("{}", Shown(&reason.to_string())));
     }
 }

@@ -24,9 +24,13 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
     let mut well = true;
     tuned(&config, set)?;
-    for warning in &set.warnings {
+    well &= warned(set)?;
+    for path in &config.texts()?.beside {
         well = false;
-        say!("warning: {}", shown(&warning.to_string()));
+        say!(
+            "warning: {} is not read: put it into `detections` (*.yml) or `profiles` (*.toml)",
+            shown(&path.display().to_string())
+        );
     }
     for silence in rules.silences.iter() {
         say!("{}", super::silences::line(silence));
@@ -115,6 +119,38 @@ fn restarts<'a>(units: impl Iterator<Item = &'a String>) -> String {
         ),
         false => format!("systemctl restart {}", units.join(" ")),
     }
+}
+
+/// How many places are named of something that is only worth knowing.
+const NAMED: usize = 5;
+
+/// Says what is hardly meant in policies, and what became of foreign rules; `false` where something is not well.
+fn warned(set: &PolicySet) -> Result<bool, Failure> {
+    let (notes, mistakes): (Vec<_>, Vec<_>) = set.warnings.iter().partition(|warning| warning.is_note);
+    for warning in &mistakes {
+        say!("warning: {}", shown(&warning.to_string()));
+    }
+    // a line a reason
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for note in notes {
+        let place = format!("{}:{}", note.at.file, note.at.line);
+        by_reason.entry(&note.at.message).or_default().push(place);
+    }
+    for (reason, places) in by_reason {
+        let more = match places.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let named = places.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        say!("note: {reason}: {}{more}", shown(&named));
+    }
+    for taken in &set.taken {
+        say!("{}", shown(&taken.to_string()));
+        for reason in &taken.set_aside {
+            say!("  {}", shown(&reason.to_string()));
+        }
+    }
+    Ok(mistakes.is_empty())
 }
 
 /// Says what the configuration changes of the policies.
