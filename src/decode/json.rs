@@ -142,6 +142,8 @@ impl Run<'_> {
             walk.cells.cells[*second] = walk.cells.cells[*first];
             walk.cells.copy_more(*first, *second);
         }
+        // of each field in the order in which they were found
+        walk.cells.more.sort_by_key(|(field, _)| *field);
         (self.each)(&Record {
             text: walk.text,
             arena: &walk.cells.arena,

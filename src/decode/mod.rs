@@ -190,7 +190,7 @@ pub struct Record<'a> {
 /// What a record has beyond one value for each field.
 #[derive(Clone, Copy, Default)]
 struct Beyond<'a> {
-    /// Further values, found within arrays, by the number of their field.
+    /// Further values, found within arrays, in the order of the numbers of their fields.
     more: &'a [(usize, Cell)],
     /// Where the record lies in the frame; all of it without.
     span: Option<(usize, usize)>,
@@ -205,7 +205,9 @@ impl<'a> Record<'a> {
     /// The values of the wanted field of that number that were found within arrays, in their order.
     pub fn more(&self, field: usize) -> impl Iterator<Item = Raw<'a>> {
         let record = *self;
-        let of_field = self.beyond.more.iter().filter(move |(number, _)| *number == field);
+        let more = self.beyond.more;
+        let from = more.partition_point(|(number, _)| *number < field);
+        let of_field = more[from..].iter().take_while(move |(number, _)| *number == field);
         of_field.map(move |(_, cell)| record.read(cell))
     }
 
@@ -218,6 +220,17 @@ impl<'a> Record<'a> {
     pub fn written(&self) -> &'a str {
         let (at, end) = self.span();
         self.text.get(at..end).unwrap_or(self.text)
+    }
+
+    /// The same with its escapes resolved, where it is of JSON and has any.
+    pub fn resolved(&self) -> Option<String> {
+        let text = self.written();
+        let escaped = self.beyond.span.is_some() && text.contains('\\');
+        escaped.then(|| {
+            let mut resolved = String::with_capacity(text.len());
+            json_text::unescape(text, &mut resolved);
+            resolved
+        })
     }
 
     fn read(&self, cell: &Cell) -> Raw<'a> {

@@ -351,7 +351,8 @@ pub struct Event {
     pub unmapped: Unmapped,
     /// Texts as the record has them, of the fields whose own text is cut or redacted: for matching, and never kept.
     pub whole: Vec<(Field, Box<str>)>,
-    /// The record as written, where a policy looks for keywords in it: for matching, and never kept.
+    /// The record as written, and behind it with its escapes resolved where it has any, where a policy looks for keywords:
+    /// for matching, and never kept.
     pub line: Option<Arc<str>>,
 }
 

@@ -57,13 +57,20 @@ impl Wanted {
             let mut null = true;
             for value in std::iter::once(first).chain(more) {
                 null &= !value.is_present();
-                let mut take = |text: &str| elements.push(shared.keep(text, &mut event.marks.clipped));
+                let clipped = &mut event.marks.clipped;
                 match value {
+                    // what there is no room for is not taken apart either
+                    Raw::Nested(text) if text.len() > FIELD_BYTES && text.len() > shared.room => {
+                        elements.push(shared.keep(text, clipped));
+                    }
                     Raw::Nested(text) => match nested(text) {
-                        Nested::Object(text) => take(&text),
-                        Nested::List(list) => list.iter().for_each(|text| take(text)),
+                        Nested::Object(text) => elements.push(shared.keep(&text, clipped)),
+                        Nested::List(list) => {
+                            elements.extend(list.iter().filter_map(|text| shared.element(text, clipped)))
+                        }
                     },
-                    value => value.text().into_iter().for_each(take),
+                    value if several => elements.extend(value.text().and_then(|text| shared.element(text, clipped))),
+                    value => elements.extend(value.text().map(|text| shared.keep(text, clipped))),
                 }
             }
             let value = match elements.pop() {
@@ -108,6 +115,13 @@ impl Shared {
         coerce::cut(text, FIELD_BYTES).into()
     }
 
+    /// An element of a list, as long as there is room: lists that records share would be many times the line.
+    fn element(&mut self, text: &str, clipped: &mut bool) -> Option<Text> {
+        let takes = self.takes(text.len() + size_of::<Text>());
+        *clipped |= !takes;
+        takes.then(|| text.into())
+    }
+
     fn takes(&mut self, bytes: usize) -> bool {
         let left = self.room.checked_sub(bytes);
         self.room = left.unwrap_or(self.room);
@@ -124,12 +138,18 @@ impl Shared {
         });
     }
 
-    /// The record as written; records that share their text share this.
+    /// The record as written, and behind it with JSON's escapes resolved, where it has any; records that share their text
+    /// share this.
     pub fn line(&mut self, record: &Record<'_>) -> Arc<str> {
         match &self.line {
             Some((span, line)) if *span == record.span() => line.clone(),
             _ => {
-                let line: Arc<str> = record.written().into();
+                let written = record.written();
+                // a word is looked for in what is written, and in what that means
+                let line: Arc<str> = match record.resolved() {
+                    Some(resolved) => format!("{written}\n{resolved}").into(),
+                    None => written.into(),
+                };
                 self.line = Some((record.span(), line.clone()));
                 line
             }

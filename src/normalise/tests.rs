@@ -396,13 +396,25 @@ fn values_are_seen_whole_and_what_records_share_is_bounded() {
     assert_eq!(out.len(), 1000);
     assert!(out.iter().map(|event| bytes(event)).sum::<usize>() < 10 << 20);
     assert!(out.iter().all(|event| event.marks.clipped == (bytes(event) < 200_000)), "what is cut is marked");
+    // and a list
+    let note = vec!["1"; 100_000].join(",");
+    let line = line.replace(&format!("\"{}\"", "x".repeat(200_000)), &format!("[{note}]"));
+    let batch = self::batch(&[line.as_bytes()], FrameFlags::default());
+    out.clear();
+    normaliser.normalise(shared, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+    let elements = |event: &Event| match event.unmapped.get(0) {
+        Some(RawValue::List(list)) => list.len(),
+        _ => 0,
+    };
+    assert!(out.len() == 1000 && out.iter().map(|event| elements(event)).sum::<usize>() < 1 << 18);
+    assert!(!out[0].marks.clipped && out[999].marks.clipped);
 }
 
 #[test]
 fn the_line_is_there_where_it_is_asked_for_and_is_that_of_the_record() {
     let ask = |name: &str| Asked { fields: Vec::new(), line: name == "aws-cloudtrail" };
     let normaliser = Normaliser::asked(&[], &ask).unwrap();
-    let line = r#"{"Records":[{"eventName":"A","note":"first"},{"eventName":"B","note":"second"}]}"#;
+    let line = r#"{"Records":[{"eventName":"A","note":"first \u003cscript\u003e"},{"eventName":"B","note":"second"}]}"#;
     let batch = batch(&[line.as_bytes()], FrameFlags::default());
     for (profile, wanted) in [("aws-cloudtrail", true), ("okta", false)] {
         let mut out = Vec::new();
@@ -411,7 +423,8 @@ fn the_line_is_there_where_it_is_asked_for_and_is_that_of_the_record() {
         let lines: Vec<_> = out.iter().filter_map(|event| event.line.as_deref()).collect();
         match wanted {
             true => {
-                assert!(lines.len() == 2 && lines[0].contains("first") && !lines[0].contains("second"), "{lines:?}")
+                assert!(lines.len() == 2 && lines[0].contains("first") && !lines[0].contains("second"), "{lines:?}");
+                assert!(lines[0].contains(r"\u003cscript") && lines[0].contains("<script>"), "{lines:?}");
             }
             false => assert!(lines.is_empty() && !out.is_empty()),
         }
