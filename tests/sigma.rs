@@ -1,5 +1,5 @@
 //! Sigma's rules over whole trails: the same in a replay, under `--explain`, and in the tests of a policy's own file.
-use crate::support::{Site, text};
+use crate::support::{Site, text, until};
 use serde_json::json;
 
 const OKTA: &str = "logsource: { product: okta, service: okta }";
@@ -69,6 +69,15 @@ fn keywords_are_looked_for_in_the_record_whatever_was_done() {
     let (selecting, rest) = told.split_once("that do not").expect("both kinds are listed");
     assert!(selecting.contains("t_word") && !selecting.contains("t_without"), "{told}");
     assert!(rest.contains("t_gone"), "{told}");
+
+    // and while it runs; what a keyword saw is not kept for that
+    let daemon = site.start(&[]);
+    let found = |name: &str| site.json(&["findings", "list", "--policy", name]).len();
+    until("the findings", || (found("t_word") + found("t_all") + found("t_unrecorded") == 3).then_some(()));
+    assert_eq!([found("t_without"), found("t_gone")], [0, 0]);
+    daemon.stop();
+    let kept = site.dump("state").join("\n");
+    assert!(kept.contains("zebra.example") && !kept.contains("quagga-7"), "{kept}");
 }
 
 #[test]

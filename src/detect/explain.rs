@@ -138,8 +138,13 @@ impl Engine {
         let mut out = Explained::default();
         for policy in &self.set.rules {
             let Body::Detection(matcher) = &policy.body else { continue };
+            // of thousands of foreign rules only those for its product are worth a line
+            let elsewhere = matcher.products().is_some_and(|names| !names.contains(&event.product));
             let for_nobody = matcher.products().is_some_and(<[_]>::is_empty);
-            if for_nobody || matcher.activities().is_some_and(|set| !set.contains(event.activity)) {
+            if for_nobody
+                || (elsewhere && policy.is_foreign())
+                || matcher.activities().is_some_and(|set| !set.contains(event.activity))
+            {
                 continue;
             }
             let name: Text = policy.name.as_ref().into();

@@ -150,6 +150,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether it is of a folder of foreign rules.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign.is_some()
+    }
+
     /// Whether it may make a finding that `event` completes.
     pub fn tells(&self, event: &Event) -> bool {
         self.alerts && self.scope.covers(event)

@@ -90,6 +90,7 @@ impl Compared {
             writes.iter().for_each(|path| self.writes(unit, name, path));
             reads.iter().for_each(|path| self.sees(unit, name, path));
         }
+        written.rules.iter().for_each(|rules| self.sees(unit, "[[rules]]", &rules.path));
         for trail in written.trail.iter().filter(|trail| trail.receive.is_empty()) {
             let what = format!("trail {}", trail.name);
             let folders = trail.paths.iter().map(|path| folder(path));
