@@ -173,6 +173,7 @@ fn foreign_rules_have_a_place_where_one_that_cannot_be_used_is_set_aside() {
     let told = text(&checked);
     assert_eq!(checked.status.code(), Some(0), "{told}");
     assert!(told.contains("rules: 3 loaded, 1 of them for products that no profile reads, 1 set aside"), "{told}");
+    assert!(told.contains("nothing here: no trail is of their product: elsewhere"), "{told}");
     assert!(told.contains("old.yml") && told.contains("timeframe") && !told.contains("has no tests"), "{told}");
     assert_eq!(found(&here), ["t_low", "t_start"]);
 

@@ -8,7 +8,7 @@ use super::link::{Linker, Side, lookup};
 use super::matcher::in_common;
 use super::yaml::Word;
 use super::{Body, Policy, digest};
-use crate::model::{Digest, Millis};
+use crate::model::{Digest, Field, Millis};
 use std::collections::BTreeSet;
 
 impl Linker<'_> {
@@ -146,10 +146,7 @@ impl Linker<'_> {
                 CorrelationKind::EventCount(range) | CorrelationKind::ValueCount { range, .. } => {
                     range.only_from_below()
                 }
-                // The amounts of our own fields are never negative; what a raw field holds is not known.
-                CorrelationKind::ValueSum { field, range } => {
-                    matches!(field, FieldRef::Known(_)) && range.only_from_below()
-                }
+                CorrelationKind::ValueSum { field, range } => never_negative(*field) && range.only_from_below(),
                 CorrelationKind::Temporal { range, .. } => range.as_ref().is_none_or(|r| r.only_from_below()),
                 CorrelationKind::Concurrent(concurrent) => concurrent.range.only_from_below(),
                 CorrelationKind::Risk(risk) => risk.range.only_from_below(),
@@ -161,6 +158,12 @@ impl Linker<'_> {
                 | CorrelationKind::Absence(_) => false,
             }
     }
+}
+
+/// Whether the field holds counts, so that a sum of it only grows; what a raw field holds is not known.
+fn never_negative(field: FieldRef) -> bool {
+    use Field::*;
+    matches!(field, FieldRef::Known(ExportRecords | ExportBytes | ExportDays | Status | Duration | Sequence))
 }
 
 /// A type of ours with its fields from names into places.

@@ -1,4 +1,5 @@
 //! `tripline check`: whether what was written can be used, before the daemon relies on it.
+mod foreign;
 mod sandbox;
 mod unit;
 
@@ -25,6 +26,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     let mut well = true;
     tuned(&config, set)?;
     well &= warned(set)?;
+    foreign::say_all(&rules)?;
     for path in &config.texts()?.beside {
         well = false;
         say!(
@@ -124,7 +126,7 @@ fn restarts<'a>(units: impl Iterator<Item = &'a String>) -> String {
 /// How many places are named of something that is only worth knowing.
 const NAMED: usize = 5;
 
-/// Says what is hardly meant in policies, and what became of foreign rules; `false` where something is not well.
+/// Says what is hardly meant in policies; `false` where something is not well.
 fn warned(set: &PolicySet) -> Result<bool, Failure> {
     let (notes, mistakes): (Vec<_>, Vec<_>) = set.warnings.iter().partition(|warning| warning.is_note);
     for warning in &mistakes {
@@ -143,12 +145,6 @@ fn warned(set: &PolicySet) -> Result<bool, Failure> {
         };
         let named = places.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         say!("note: {reason}: {}{more}", shown(&named));
-    }
-    for taken in &set.taken {
-        say!("{}", shown(&taken.to_string()));
-        for reason in &taken.set_aside {
-            say!("  {}", shown(&reason.to_string()));
-        }
     }
     Ok(mistakes.is_empty())
 }
