@@ -102,7 +102,7 @@ impl Run<'_> {
         }
         if let Err(reject) = &result {
             match (self.clipped, walk.has_read()) {
-                (false, read) if !(read && is_cut(reject)) => return result,
+                (false, read) if !read || !is_cut(reject) => return result,
                 (true, false) if self.index > 0 => return Ok(()),
                 _ => {}
             }
@@ -118,7 +118,7 @@ impl Run<'_> {
     /// The result for records of which the last one broke off: it is said of that one, and not of those before it.
     fn as_far_as_read(&self, result: Result<(), Reject>) -> Result<(), Reject> {
         match result {
-            Err(reject) if !self.clipped && !(is_cut(&reject) && self.index > 0) => Err(reject),
+            Err(reject) if !(self.clipped || is_cut(&reject) && self.index > 0) => Err(reject),
             _ => Ok(()),
         }
     }

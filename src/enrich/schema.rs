@@ -244,7 +244,7 @@ impl<'de> Visitor<'de> for Part<'_, 'de> {
             let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
             let leads =
                 |known: &&str| known.strip_prefix(&*path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-            match KEYS.iter().any(|known| leads(known)) {
+            match KEYS.iter().any(leads) {
                 true => map.next_value_seed(Part { path, row: &mut *self.row })?,
                 false => {
                     map.next_value::<IgnoredAny>()?;

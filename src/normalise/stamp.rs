@@ -244,13 +244,12 @@ fn clf(text: &str, zone: &TimeZone) -> Option<i64> {
     let rest = text.get(shift + 11..)?;
     let end = rest.find([' ', '+', '-', 'Z']).unwrap_or(rest.len());
     // Apache's `%{msec_frac}t` may stand behind a colon
-    let clock = match rest[..end].as_bytes() {
-        written if written.get(8) == Some(&b':') => {
-            time_of_day(&rest[..end].replacen(':', ".", 3).replacen('.', ":", 2))?
-        }
-        _ => time_of_day(&rest[..end])?,
+    let (time, behind) = rest.split_at(end);
+    let clock = match time.split_at_checked(8) {
+        Some((time, fraction)) if fraction.starts_with(':') => time_of_day(&format!("{time}.{}", &fraction[1..]))?,
+        _ => time_of_day(time)?,
     };
-    offset_or_zone(rest[end..].trim(), day * 86_400_000 + clock, zone)
+    offset_or_zone(behind.trim(), day * 86_400_000 + clock, zone)
 }
 
 /// `Tue Oct 10 13:55:36 2000`.
