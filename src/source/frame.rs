@@ -179,7 +179,7 @@ impl Cutter<'_> {
         match (rest[..line].last(), rest.get(length + 1)) {
             (Some(b'{' | b'[' | b',' | b':'), None) if !self.last => Some(Open::Held),
             (Some(b'{' | b'[' | b','), Some(b' ' | b'\t' | b'\r' | b'\n' | b'}' | b']' | b'"')) => self.document(),
-            (Some(b'[' | b','), Some(b'{')) if opening(rest, self.lists).is_some() => self.document(),
+            (Some(b'[' | b','), Some(b'{')) if opening(&rest[..length + 2], self.lists).is_some() => self.document(),
             _ => self.line(),
         }
     }

@@ -3,7 +3,7 @@
 /// Follows strings, escapes and nesting. It may be fed in pieces.
 ///
 /// A document that breaks off must not swallow what follows it, so it also ends where no JSON could go on: at a raw newline
-/// in a string, at a bracket that closes another kind, and at a container in an object where a key must stand. What is cut
+/// in a string, at a bracket that closes another kind, and at a container where a key or a comma must stand. What is cut
 /// off there is no JSON, and the decoder counts it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DocumentScan {
@@ -32,7 +32,11 @@ impl DocumentScan {
             match byte {
                 b'"' => self.in_string = true,
                 b'{' | b'[' => {
-                    if self.depth > 0 && self.in_object() && self.before != b':' {
+                    let goes_on = match self.in_object() {
+                        true => self.before == b':',
+                        false => matches!(self.before, b'[' | b','),
+                    };
+                    if (1..=128).contains(&self.depth) && !goes_on {
                         return Some(at);
                     }
                     self.kinds = self.kinds << 1 | u128::from(byte == b'{');

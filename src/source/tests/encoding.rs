@@ -117,12 +117,15 @@ fn e42_utf_16_is_refused_with_what_to_do(hints: Hints) {
 fn e47_documents_over_several_lines_and_several_on_one_line(hints: Hints) {
     let mut trail = Trail::with(hints, &["log"], |spec| spec.framing = Framing::JsonDocuments);
     trail.append("log", "{\"a\": \"}{\\\"\",\n \"b\": [1, {}]\n}{\"c\":1} [2,\n3]\n");
+    trail.append("log", "[{\"torn\":1},\n{\"x\":1}\n{\"y\":2}\n");
     trail.append("log", "garbage {\n{\"broken\": \"\n{\"d\":1}\n{\"e\": {\"f\":");
     trail.look();
     let expected = [
         "{\"a\": \"}{\\\"\",\n \"b\": [1, {}]\n}",
         "{\"c\":1}",
         "[2,\n3]",
+        "[{\"torn\":1},\n{\"x\":1}\n",
+        "{\"y\":2}",
         "garbage {",
         "{\"broken\": \"",
         "{\"d\":1}",
@@ -130,7 +133,7 @@ fn e47_documents_over_several_lines_and_several_on_one_line(hints: Hints) {
     assert_eq!(trail.lines, expected);
     trail.append("log", "1}}");
     trail.look();
-    assert_eq!(trail.lines[6], "{\"e\": {\"f\":1}}");
+    assert_eq!(trail.lines[8], "{\"e\": {\"f\":1}}");
 }
 
 fn a_document_beyond_a_batch_is_whole_and_one_beyond_its_limit_is_clipped(hints: Hints) {
