@@ -549,8 +549,7 @@ fn c101_rules_that_are_too_large_too_many_or_too_dear_are_refused_or_cost_little
         site.policy(&format!("rule-{n}"), &one);
     }
     let out = site.say(&["check"]);
-    // 1: none of them has tests
-    assert_eq!(out.status.code(), Some(1), "{:.300}", text(&out));
+    assert_eq!(out.status.code(), Some(0), "{:.300}", text(&out));
     assert!(text(&out).contains("can be used"), "{:.300}", text(&out));
     write(&site, &line(LONG_AGO, 1, "page.view", &("a".repeat(5_000) + "!")));
     std::fs::write(site.path(DOWNLOADS), "").unwrap();

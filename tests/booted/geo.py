@@ -1,4 +1,4 @@
-"""Writes MaxMind databases in which nothing is known of any address: enough for a configuration that names some."""
+"""Writes MaxMind databases that know of no address that is in use: enough for a configuration that names some."""
 import struct
 
 
@@ -9,7 +9,7 @@ def _control(kind, size):
 def _value(value):
     if isinstance(value, str):
         text = value.encode()
-        return _control(2, len(text)) + text
+        return (_control(2, len(text)) if len(text) < 29 else _control(2, 29) + bytes([len(text) - 29])) + text
     if isinstance(value, dict):
         return _control(7, len(value)) + b"".join(_value(k) + _value(v) for k, v in value.items())
     if isinstance(value, list):
@@ -19,11 +19,18 @@ def _value(value):
     return _control(kind, len(number)) + number
 
 
+KNOWN = {
+    "GeoLite2-City": {"country": {"iso_code": "ZZ"}, "city": {"names": {"en": "Nowhere"}}},
+    "GeoLite2-ASN": {"autonomous_system_number": (6, 64512), "autonomous_system_organization": "Nobody"},
+}
+
+
 def database(kind):
-    """The bytes of a database of that type (MaxMind DB format 2.0): one node, neither of whose records leads anywhere."""
-    tree = struct.pack(">I", 1)[1:] * 2
+    """The bytes of a database of that type (MaxMind DB format 2.0): one node, of which one half leads nowhere. The other, 8000::/1, has
+    the one record."""
     u16, u32, u64 = 5, 6, 9
+    tree = struct.pack(">I", 1)[1:] + struct.pack(">I", 1 + 16)[1:]
     metadata = {"node_count": (u32, 1), "record_size": (u16, 24), "ip_version": (u16, 6), "database_type": kind,
                 "languages": ["en"], "binary_format_major_version": (u16, 2), "binary_format_minor_version": (u16, 0),
                 "build_epoch": (u64, 1700000000), "description": {"en": "nothing"}}
-    return tree + bytes(16) + b"\xab\xcd\xefMaxMind.com" + _value(metadata)
+    return tree + bytes(16) + _value(KNOWN[kind]) + b"\xab\xcd\xefMaxMind.com" + _value(metadata)
