@@ -569,17 +569,27 @@ ROTATE = '''/var/log/portal/audit.jsonl {
 def rotated(site, how):
     site.m.write("/etc/logrotate.d/portal", ROTATE % how)
     events = site.events()
-    site.append([site.portal.ordinary(now()) for _ in range(40)])
-    for n in range(4):
+    acts = 0
+
+    def write(number):
+        nonlocal acts
+        site.append([site.portal.ordinary(now()) for _ in range(number)])
+        acts += number
+
+    def read():
+        # a lag of 0 may be one of before the last write: what copytruncate cuts must have been read
+        until(f"{acts} acts", lambda: site.events() >= events + acts, 20)
         site.caught_up()
+
+    write(40)
+    for n in range(4):
+        read()
         site.m.run("logrotate --force /etc/logrotate.d/portal")
-        site.append([site.portal.ordinary(now()) for _ in range(10 + n)])
+        write(10 + n)
         # one in which nobody has waited for the reader
         if n == 2:
             site.m.run("logrotate --force /etc/logrotate.d/portal" if how.startswith("create") else "true")
-    acts = 40 + 10 + 11 + 12 + 13
-    until(f"{acts} acts", lambda: site.events() >= events + acts, 20)
-    site.caught_up()
+    read()
     trail = site.status()["trails"]["portal"]
     expect(trail["events"] == events + acts and trail["repeated"] == 0, f"{trail['events'] - events} of {acts}, {trail}")
     until("health", lambda: site.status().get("health") == {}, 10)
