@@ -29,6 +29,11 @@ fn a_keycloak_event_is_a_wrong_password_only_where_one_was_typed() {
         ("REFRESH_TOKEN_ERROR", ", error=\"invalid_token\"", "api_call failure -"),
     ] {
         said("keycloak", &[(&line(kind, error), wanted)]);
+        let error = error.replace(", error=", r#","error":"#);
+        let event = format!(
+            r#"{{"time":1775034000123,"type":"{kind}","realmId":"r","clientId":"portal","userId":"u1","ipAddress":"198.51.100.9"{error}}}"#
+        );
+        said("keycloak-events", &[(&event, wanted)]);
     }
 }
 
