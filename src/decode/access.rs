@@ -20,8 +20,8 @@
 //!
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
 //! target, …). `-` and an empty column are absent.
-use super::access_head::{Head, is_address, is_private};
-use super::{Beyond, Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::access_head::{Head, is_address, is_near};
+use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// Access logs.
 pub const FORMAT: Format = Format {
@@ -123,15 +123,7 @@ impl Plan for Access {
                 }
             }
         }
-        each(&Record {
-            text,
-            arena: &cells.arena,
-            cells: &cells.cells,
-            index: 0,
-            ambiguous,
-            partial: line.partial,
-            beyond: Beyond::default(),
-        });
+        each(&Record::flat(text, cells, ambiguous, line.partial));
         Ok(())
     }
 }
@@ -208,7 +200,7 @@ impl Line {
 
     /// The address list that nginx's own format has behind the columns: a proxy that is near wrote it. From elsewhere anybody could.
     fn forwarded(&mut self, text: &str) {
-        let near = |b: &Bounds| is_private(&text[b.0..b.1]);
+        let near = |b: &Bounds| is_near(&text[b.0..b.1]);
         if let Some((bounds, _)) = quoted(text, self.rest)
             && is_address(&text[bounds.0..bounds.1])
             && self.addresses.iter().all(near)

@@ -1,6 +1,6 @@
 //! The head of an access log's line: where its time stands, and what an address looks like.
 use super::access::{Bounds, quoted, word};
-use std::net::IpAddr;
+use super::address::{address, is_private};
 
 /// Where the time of a line stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,24 +166,11 @@ pub(super) fn is_address(word: &str) -> bool {
 }
 
 /// Whether an address, or each of a list, is of a private network: a proxy that is near.
-pub(super) fn is_private(word: &str) -> bool {
-    parts(word).all(|part| match address(part) {
-        Some(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        Some(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        None => false,
-    })
+pub(super) fn is_near(word: &str) -> bool {
+    parts(word).all(|part| address(part).is_some_and(is_private))
 }
 
 fn parts(word: &str) -> impl Iterator<Item = &str> {
     let inner = word.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(word);
     inner.split(',').map(str::trim)
-}
-
-fn address(part: &str) -> Option<IpAddr> {
-    let bare = match part.strip_prefix('[') {
-        Some(inner) => inner.split(']').next()?,
-        None if part.bytes().filter(|b| *b == b':').count() == 1 => part.split(':').next()?,
-        None => part,
-    };
-    bare.split('%').next()?.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }

@@ -4,7 +4,7 @@
 //! it in its file, so that columns may move where a writer starts anew. A record with more or fewer fields than there are names, with
 //! torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]: somebody's delimiter or quote may
 //! have moved its columns, or taken in a neighbour. What looks like another header is no record.
-use super::{Beyond, Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 use crate::model::limits::KEPT_LINE_BYTES;
 use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use std::borrow::Cow;
@@ -128,15 +128,7 @@ impl Plan for Rows {
             }
         }
         ambiguous |= fields.next().is_some() || fields.broken || self.holds_another(text);
-        each(&Record {
-            text,
-            arena: &cells.arena,
-            cells: &cells.cells,
-            index: 0,
-            ambiguous,
-            partial: clipped,
-            beyond: Beyond::default(),
-        });
+        each(&Record::flat(text, cells, ambiguous, clipped));
         Ok(())
     }
 

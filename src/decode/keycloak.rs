@@ -6,7 +6,7 @@
 //! | anything else                                   | the pair of that name, where the logger is one of events; `null` is absent |
 //!
 //! A line that begins with a space goes on with the message before it (a stack trace): it is no record of its own.
-use super::{Beyond, Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// Keycloak's server log.
 pub const FORMAT: Format = Format {
@@ -59,15 +59,7 @@ impl Plan for Keycloak {
                 cells.set(cell, Kind::Text, at, end);
             }
         }
-        each(&Record {
-            text,
-            arena: &cells.arena,
-            cells: &cells.cells,
-            index: 0,
-            ambiguous,
-            partial: clipped,
-            beyond: Beyond::default(),
-        });
+        each(&Record::flat(text, cells, ambiguous, clipped));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod access;
 mod access_head;
+pub mod address;
 pub mod csv;
 pub mod json;
 mod json_keys;
@@ -197,6 +198,12 @@ struct Beyond<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// The one record of a frame whose format knows no nested values.
+    fn flat(text: &'a str, cells: &'a Cells, ambiguous: bool, partial: bool) -> Record<'a> {
+        let (arena, cells) = (cells.arena.as_str(), cells.cells.as_slice());
+        Record { text, arena, cells, index: 0, ambiguous, partial, beyond: Beyond::default() }
+    }
+
     /// The value of the wanted field of that number.
     pub fn get(&self, field: usize) -> Raw<'a> {
         self.cells.get(field).map_or(Raw::Absent, |cell| self.read(cell))
