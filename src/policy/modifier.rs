@@ -399,7 +399,7 @@ fn expand(text: &str, known: &Placeholders, line: u32) -> Result<Vec<Vec<Part>>,
                 Fault::at(
                     line,
                     format!(
-                        "placeholder {} has no values: give it some in the configuration{}",
+                        "placeholder {} has no values: write those that it stands for in its place{}",
                         quoted(name),
                         did_you_mean(name, known.keys().map(String::as_str))
                     ),

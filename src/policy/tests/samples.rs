@@ -79,7 +79,7 @@ const DROPPED: &[&str] = &[
     "the policy has no `title`",
     // `write … to %…%; then …`, a proposal that no version of the specification has had
     "`%` has no meaning in a condition",
-    "has no values: give it some in the configuration",
+    "has no values: write those that it stands for in its place",
 ];
 
 #[test]
