@@ -95,7 +95,9 @@ fn trail_of<'a>(
     let fault = |why: String| Failure::new(format!("{}: {why}: say --trail with one of {}", file.display(), names()));
     let found =
         config::recognise(&rules.normaliser, paths, &file.to_string_lossy()).map_err(|e| fault(e.to_string()))?;
-    let is = |t: &&TrailSpec| rules.trails.get(&t.name) == Some(&found.profile);
+    let of = |t: &TrailSpec| rules.trails.get(&t.name).map(|profile| rules.normaliser.names(*profile));
+    let product = rules.normaliser.name(found.profile);
+    let is = |t: &&TrailSpec| of(t).is_some_and(|mut names| names.any(|name| name == product));
     let mut fit = trails.iter().filter(is);
     match (fit.next(), fit.next()) {
         (Some(trail), None) => Ok(trail),

@@ -234,7 +234,7 @@ fn again(
 /// Without a configuration: each file is a trail, whose product is recognised.
 fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, Vec<TrailSpec>), Failure> {
     let texts = Texts::shipped();
-    let (_, normaliser) = texts.compile()?;
+    let (_, mut normaliser) = texts.compile()?;
     let mut trails = Vec::new();
     let mut profiles = Vec::new();
     for file in files {
@@ -248,16 +248,17 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
                 continue;
             }
         };
-        let profile = normaliser.name(found.profile).to_owned();
+        let of_trail: Vec<String> = found.profiles().map(|profile| normaliser.name(profile).to_owned()).collect();
+        let profile = normaliser.together(&found.profiles().collect::<Vec<_>>()).map_err(Failure::new)?;
         if format == Format::Table {
             say!(
                 "{}: {} ({:.0} % of its first lines)",
                 show::shown(name.as_str()),
-                normaliser.title(found.profile),
+                normaliser.title(profile),
                 found.share * 100.0
             );
         }
-        let names = normaliser.header_names(found.profile);
+        let names = normaliser.header_names(profile);
         let framing = match &names {
             Some(_) => Framing::CSV,
             None if found.documents => Framing::JsonDocuments,
@@ -270,10 +271,10 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
             start: Start::Beginning,
             framing,
             names,
-            lists: normaliser.record_lists(found.profile),
+            lists: normaliser.record_lists(profile),
             until: Until::EndOfFile,
         });
-        profiles.push(TrailProfile::plain(name, profile));
+        profiles.push(TrailProfile { profiles: of_trail, ..TrailProfile::plain(name, "") });
     }
     if trails.is_empty() {
         return Err(Failure::new(

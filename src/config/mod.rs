@@ -59,8 +59,8 @@ pub struct Config {
 pub struct TrailProfile {
     /// The trail.
     pub trail: SourceName,
-    /// The profile's name.
-    pub profile: String,
+    /// The profile's name; several where the trail holds several sorts of records.
+    pub profiles: Vec<String>,
     /// The zone of times that state none (an IANA name).
     pub zone: Option<String>,
     /// What is around its lines.
@@ -70,7 +70,7 @@ pub struct TrailProfile {
 impl TrailProfile {
     /// Of a trail in whose files lines stand as their writer wrote them.
     pub fn plain(trail: SourceName, profile: impl Into<String>) -> TrailProfile {
-        TrailProfile { trail, profile: profile.into(), zone: None, wrapping: Wrapping::default() }
+        TrailProfile { trail, profiles: vec![profile.into()], zone: None, wrapping: Wrapping::default() }
     }
 }
 
@@ -214,16 +214,16 @@ impl Config {
         let (_, normaliser) = texts.compile().map_err(|e| self.named_in(e))?;
         let mut profiles = Vec::new();
         for trail in &self.written.trail {
-            let profile = match &trail.profile {
-                Some(profile) => profile.clone(),
+            let of_trail = match &trail.profile {
+                Some(names) => names.list().to_vec(),
                 None => {
                     let found = recognise(&normaliser, &trail.paths, &trail.name)?;
-                    normaliser.name(found.profile).to_owned()
+                    found.profiles().map(|profile| normaliser.name(profile).to_owned()).collect()
                 }
             };
             let documents = trail.framing == Some(written::Framing::JsonDocuments);
             let is_csv = |found| normaliser.header_names(found).is_some();
-            if documents && normaliser.profile(&profile).is_some_and(is_csv) {
+            if documents && of_trail.iter().filter_map(|name| normaliser.profile(name)).any(is_csv) {
                 return Err(ConfigError::one(format!(
                     "{}: trail {:?}: `framing` is not for CSV, which is cut into records by itself: leave it out",
                     self.path.display(),
@@ -232,7 +232,7 @@ impl Config {
             }
             let name = SourceName(trail.name.as_str().into());
             let zone = trail.time_zone.clone();
-            profiles.push(TrailProfile { trail: name, profile, zone, wrapping: trail.wrapping() });
+            profiles.push(TrailProfile { trail: name, profiles: of_trail, zone, wrapping: trail.wrapping() });
         }
         let mut rules = rules(
             &texts,
@@ -443,11 +443,20 @@ pub fn rules(
     response.directory = tables.directory.clone();
     let mut trails = BTreeMap::new();
     let mut faults = Vec::new();
-    for TrailProfile { trail: source, profile, zone, wrapping } in profiles {
-        let Some(found) = normaliser.profile(profile) else {
-            let known: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
-            faults.push(format!("trail {source}: there is no profile {profile:?}; there are: {}", known.join(", ")));
-            continue;
+    for TrailProfile { trail: source, profiles, zone, wrapping } in profiles {
+        let named = |name: &String| {
+            normaliser.profile(name).ok_or_else(|| {
+                let known: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
+                format!("there is no profile {name:?}; there are: {}", known.join(", "))
+            })
+        };
+        let found = profiles.iter().map(named).collect::<Result<Vec<_>, _>>();
+        let found = match found.and_then(|found| normaliser.together(&found)) {
+            Ok(found) => found,
+            Err(fault) => {
+                faults.push(format!("trail {source}: `profile`: {fault}"));
+                continue;
+            }
         };
         let found = match zone.as_deref().map(jiff::tz::TimeZone::get) {
             None if *wrapping == Wrapping::default() => found,
@@ -461,7 +470,8 @@ pub fn rules(
         let names = normaliser.header_names(found);
         if *wrapping != Wrapping::default() && names.is_some_and(|names| names.stated.is_none()) {
             faults.push(format!(
-                "trail {source}: what is received, or lies in an envelope, has no header of CSV: let the profile {profile:?} state it (`header`)"
+                "trail {source}: what is received, or lies in an envelope, has no header of CSV: let the profile {} state it (`header`)",
+                profiles.join(", ")
             ));
         }
         trails.insert(source.clone(), found);

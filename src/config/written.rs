@@ -172,9 +172,9 @@ pub struct Trail {
     /// What is around each line of its files.
     #[serde(default)]
     pub envelope: Option<Envelope>,
-    /// The profile that reads it; without it the product is recognised by its first lines.
+    /// The profile that reads it, or those of its sorts of records; without it the product is recognised by its first lines.
     #[serde(default)]
-    pub profile: Option<String>,
+    pub profile: Option<Names>,
     /// Where a trail never seen starts.
     #[serde(default)]
     pub start: Start,
@@ -291,6 +291,26 @@ pub struct SilenceTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenMoment")]
 pub struct Moment(pub EventTime);
+
+/// One name, or several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a name, or a list of names")]
+pub enum Names {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl Names {
+    /// All of them.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Several(names) => names,
+        }
+    }
+}
 
 /// TOML has times of its own; in quotes they are text.
 #[derive(Deserialize)]

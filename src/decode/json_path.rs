@@ -47,7 +47,10 @@ enum Step {
     Lookup(String, String),
 }
 
-/// A tree of wanted names; the root is node 0.
+/// The number of a tree's root.
+pub(super) const ROOT: usize = 0;
+
+/// A tree of wanted names.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub nodes: Vec<Node>,
@@ -87,8 +90,8 @@ impl Tree {
         }
         for name in &wish.inside {
             match steps(name)?.as_slice() {
-                [Step::Key(key)] if !tree.nodes[0].keys.iter().any(|(k, _)| **k == **key) => {
-                    tree.nodes[0].keys.push((key.as_str().into(), 0));
+                [Step::Key(key)] if !tree.nodes[ROOT].keys.iter().any(|(k, _)| **k == **key) => {
+                    tree.nodes[ROOT].keys.push((key.as_str().into(), ROOT));
                 }
                 _ => {
                     return Err(format!("`inside`: {name} must be one key that no field begins with"));

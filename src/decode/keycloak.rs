@@ -44,9 +44,8 @@ impl Plan for Keycloak {
         };
         cells.clear(self.wanted.len());
         let (logger, message) = (columns[2], columns[4]);
-        let is_event = text[logger.0..logger.1].ends_with(".events")
-            && EVENTS.iter().any(|start| text[message.0..].starts_with(start));
-        let pairs = if is_event { pairs(text, message) } else { Vec::new() };
+        let is_event = text[logger.0..logger.1].ends_with(".events");
+        let pairs = if is_event { event(text, message) } else { Vec::new() };
         let mut ambiguous = false;
         for (cell, name) in self.wanted.iter().enumerate() {
             let column = ["time", "level", "logger", "thread", "message"].iter().position(|c| *c == &**name);
@@ -85,6 +84,17 @@ fn columns(text: &str) -> Option<Columns> {
 }
 
 type Pair = ((usize, usize), (usize, usize));
+
+/// The pairs with a value of a message, where it is of an event.
+pub(super) fn event(text: &str, (start, end): (usize, usize)) -> Vec<Pair> {
+    let message = &text[start..end];
+    if !EVENTS.iter().any(|begins| message.starts_with(begins)) {
+        return Vec::new();
+    }
+    let mut pairs = pairs(text, (start, end));
+    pairs.retain(|(_, value)| !matches!(&text[value.0..value.1], "" | "null"));
+    pairs
+}
 
 /// `key=value, key="value"`: a value ends where the next key begins, for values may hold commas; a quoted one at its mark.
 fn pairs(text: &str, (start, end): (usize, usize)) -> Vec<Pair> {

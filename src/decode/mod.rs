@@ -14,6 +14,7 @@ mod json_keys;
 mod json_path;
 mod json_text;
 mod json_value;
+mod json_walk;
 pub mod keycloak;
 pub mod shipped;
 pub mod syslog;

@@ -22,6 +22,8 @@ pub(super) struct Profile {
     pub plan: Box<dyn Plan>,
     /// By which headers are known, where its format has any.
     pub header_names: Option<Arc<HeaderNames>>,
+    /// One record may hold several acts.
+    pub split: bool,
     /// What the lists of records are called in its documents.
     pub lists: Arc<[String]>,
     pub zone: TimeZone,
@@ -187,6 +189,7 @@ impl Compiler {
         let want = |(index, name): &(usize, String)| Wanted::new(*index, name, &mut self.names, &mut through);
         let wanted = asked.fields.iter().map(want).collect();
         let lists = written.records.clone().into();
+        let split = written.split.is_some();
         let wish = Wish {
             fields: self.names.0,
             through,
@@ -207,6 +210,7 @@ impl Compiler {
             log_sources: written.log_sources,
             format,
             header_names,
+            split,
             lists,
             zone,
             id,

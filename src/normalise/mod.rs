@@ -4,31 +4,28 @@ mod assign;
 mod builtin;
 mod coerce;
 mod compiled;
+mod event;
 mod getter;
 mod pattern;
 mod raw;
 mod recognise;
 mod redact;
+mod sorts;
 pub mod stamp;
 mod written;
 
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
 
-use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};
-use crate::model::limits::FIELD_BYTES;
-use crate::model::{
-    Activity, Batch, Cause, ContentDigest, Digest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
-    Outcome, Text,
-};
+use crate::decode::{Cells, Format, Plan, Reject, frame_text, shipped, syslog};
+use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};
 use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
 use crate::source::spool;
-use compiled::{Part, Profile};
-use getter::Taken;
+use compiled::Profile;
+use event::Place;
 use jiff::tz::TimeZone;
 use raw::Shared;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -66,6 +63,8 @@ pub struct Normaliser {
 /// A profile, and how the lines of a trail come to it.
 struct ForTrail {
     written: Arc<Profile>,
+    /// Of the other sorts of records that the trail holds.
+    beside: Box<[Arc<Profile>]>,
     /// The zone of the times that state none.
     zone: TimeZone,
     wrapping: Wrapping,
@@ -158,6 +157,7 @@ impl Normaliser {
             let plain = |written: Profile| ForTrail {
                 zone: written.zone.clone(),
                 written: Arc::new(written),
+                beside: Box::default(),
                 wrapping: Wrapping::default(),
             };
             Ok(Normaliser {
@@ -186,8 +186,8 @@ impl Normaliser {
     }
 
     /// Which product and trail it is for, for people.
-    pub fn title(&self, profile: ProfileRef) -> &str {
-        &self.profiles[profile.0].written.title
+    pub fn title(&self, profile: ProfileRef) -> String {
+        self.sorts(profile).map(|sort| sort.title.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     /// What Sigma rules call the trail in their `logsource`, beside the profile's name as `product`.
@@ -205,14 +205,63 @@ impl Normaliser {
     pub fn for_trail(&mut self, profile: ProfileRef, zone: Option<TimeZone>, wrapping: Wrapping) -> ProfileRef {
         let general = &self.profiles[profile.0];
         let zone = zone.unwrap_or_else(|| general.zone.clone());
-        self.profiles.push(ForTrail { written: general.written.clone(), zone, wrapping });
+        let (written, beside) = (general.written.clone(), general.beside.clone());
+        self.profiles.push(ForTrail { written, beside, zone, wrapping });
         ProfileRef(self.profiles.len() - 1)
+    }
+
+    /// One profile for a trail of several sorts of records: each record is read with the profile by whose `[[recognise]]` it is known, by
+    /// the first one where none knows it.
+    ///
+    /// # Errors
+    /// Profiles that can't read the same file.
+    pub fn together(&mut self, profiles: &[ProfileRef]) -> Result<ProfileRef, String> {
+        let sorts: Vec<&Arc<Profile>> = profiles.iter().map(|profile| &self.profiles[profile.0].written).collect();
+        let (first, others) = match sorts.as_slice() {
+            [] => return Err("no profile is named".to_owned()),
+            [_] => return Ok(profiles[0]),
+            [first, others @ ..] => (*first, others),
+        };
+        for other in &sorts {
+            if other.format.name != first.format.name {
+                let (a, b) = (&first.name, &other.name);
+                return Err(format!(
+                    "{a} reads {} and {b} reads {}: they can't read one file",
+                    first.format.name, other.format.name
+                ));
+            }
+            if !other.may_share() {
+                return Err(format!(
+                    "{} can't share a trail with others: its records are known by their place",
+                    other.name
+                ));
+            }
+        }
+        let beside = others.iter().map(|other| Arc::clone(other)).collect();
+        self.profiles.push(ForTrail {
+            zone: first.zone.clone(),
+            written: first.clone(),
+            beside,
+            wrapping: Wrapping::default(),
+        });
+        Ok(ProfileRef(self.profiles.len() - 1))
+    }
+
+    /// The profiles of the sorts of records that a trail of this profile holds.
+    fn sorts(&self, profile: ProfileRef) -> impl Iterator<Item = &Arc<Profile>> {
+        let ForTrail { written, beside, .. } = &self.profiles[profile.0];
+        std::iter::once(written).chain(beside)
+    }
+
+    /// Their names.
+    pub fn names(&self, profile: ProfileRef) -> impl Iterator<Item = &str> {
+        self.sorts(profile).map(|sort| &*sort.name)
     }
 
     /// The fields that events of this profile can have, those that the enrichment makes of them included.
     pub fn provides(&self, profile: ProfileRef) -> BTreeSet<Field> {
         use Field::*;
-        let mut fields = self.profiles[profile.0].written.provides.clone();
+        let mut fields: BTreeSet<Field> = self.sorts(profile).flat_map(|sort| &sort.provides).copied().collect();
         fields.extend([Activity, Outcome, Cause, Product, Source, Time, PartOfWeek]);
         if self.profiles[profile.0].wrapping.spooled {
             fields.insert(Sender);
@@ -240,8 +289,12 @@ impl Normaliser {
 
     /// The values that a field of a closed vocabulary can have in events of this profile; nothing where it can have any, or the field
     /// has no such vocabulary.
-    pub fn values(&self, profile: ProfileRef, field: Field) -> Option<&BTreeSet<&'static str>> {
-        self.profiles[profile.0].written.values.get(&field)
+    pub fn values(&self, profile: ProfileRef, field: Field) -> Option<BTreeSet<&'static str>> {
+        let mut all = BTreeSet::new();
+        for sort in self.sorts(profile) {
+            all.extend(sort.values.get(&field)?);
+        }
+        Some(all)
     }
 
     /// Which of `wanted` no event of this profile can have: what a detection that rests on them is blind for.
@@ -257,7 +310,16 @@ impl Normaliser {
 
     /// What the lists of records are called in documents of this profile, a dot between the names of objects in objects.
     pub fn record_lists(&self, profile: ProfileRef) -> Arc<[String]> {
-        self.profiles[profile.0].written.lists.clone()
+        match &*self.profiles[profile.0].beside {
+            [] => self.profiles[profile.0].written.lists.clone(),
+            _ => self
+                .sorts(profile)
+                .flat_map(|sort| sort.lists.iter())
+                .cloned()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
+        }
     }
 
     /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
@@ -273,7 +335,7 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Box<Event>>,
     ) -> Result<(), Reject> {
-        let ForTrail { written: profile, zone, wrapping } = &self.profiles[profile.0];
+        let ForTrail { written: profile, beside, zone, wrapping } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
         let unwrapped = Unwrapped::of(*wrapping, profile.format, batch, frame, &text, zone);
@@ -296,9 +358,18 @@ impl Normaliser {
             let time = shipped_at.or(unwrapped.time);
             let before = u32::try_from(out.len() - first).unwrap_or(u32::MAX);
             let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before };
-            let read = plan.decode(shipped.text, clipped || shipped.clipped, cells, &mut |record| {
-                out.push(profile.event(record, &at, zone, &mut shared));
-            });
+            let clipped = clipped || shipped.clipped;
+            let read = match &**beside {
+                [] => plan.decode(shipped.text, clipped, cells, &mut |record| {
+                    out.push(profile.event(record, &at, zone, &mut shared));
+                }),
+                _ => {
+                    let sorts: Vec<&Profile> = std::iter::once(profile).chain(beside).map(|sort| &**sort).collect();
+                    sorts::read(&sorts, shipped.text, clipped, cells, &mut |sort, record| {
+                        out.push(sort.event(record, &at, zone, &mut shared));
+                    })
+                }
+            };
             unread = unread.take().or(read.err());
         });
         match unread {
@@ -341,21 +412,12 @@ impl Normaliser {
 
     /// A text out of a line, as it may be kept.
     pub fn redact_text(&self, profile: ProfileRef, text: &str) -> String {
-        self.redactor.redact(text, &self.profiles[profile.0].written.secret_keys)
+        let keys: Vec<String> = match &*self.profiles[profile.0].beside {
+            [] => return self.redactor.redact(text, &self.profiles[profile.0].written.secret_keys),
+            _ => self.sorts(profile).flat_map(|sort| sort.secret_keys.iter()).cloned().collect(),
+        };
+        self.redactor.redact(text, &keys)
     }
-}
-
-/// Where a record was read.
-struct Place<'b> {
-    batch: &'b Batch,
-    frame: &'b Frame,
-    digest: ContentDigest,
-    /// Who handed it over.
-    sender: Option<&'b str>,
-    /// When it was sent, or else received: where the record itself states no time.
-    time: Option<EventTime>,
-    /// How many records of its frame came before those at hand.
-    before: u32,
 }
 
 /// A line without what was around it.
@@ -389,144 +451,6 @@ impl<'b> Unwrapped<'b> {
         let sent = envelope.timestamp.and_then(|stamp| stamp::of_syslog(stamp, zone, arrived));
         Unwrapped { text, sender: spooled.map(|header| header.sender), time: sent.or(received) }
     }
-}
-
-impl Profile {
-    fn event(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone, shared: &mut Shared) -> Box<Event> {
-        let mut event = Box::new(self.blank(record, at));
-        self.time(record, zone, &mut event);
-        if event.marks.time_missing
-            && let Some(time) = at.time
-        {
-            (event.time, event.marks.time_missing) = (time, false);
-        }
-        for (field, getters) in &self.fields {
-            let array = || (*field == Field::Ip).then(|| getter::first_array(getters, record)).flatten();
-            if let Some(value) = getter::first(getters, record).or_else(array) {
-                assign::assign(&mut event, *field, &value, self.vouched);
-            }
-        }
-        event.outcome = self.outcome.as_ref().and_then(|words| words.of(record)).unwrap_or(Outcome::Unknown);
-        let mut taken = Taken::default();
-        if let Some(rule) = self.activity.iter().find(|rule| rule.when.hold(record, &mut taken)) {
-            event.activity = rule.is;
-            self.set(&mut event, &rule.set, record, &taken);
-        }
-        for (when, set) in &self.adjust {
-            let mut taken = Taken::default();
-            if when.hold(record, &mut taken) {
-                self.set(&mut event, set, record, &taken);
-            }
-        }
-        self.cause(record, &mut event);
-        assign::settle_actor(&mut event, self.lower_names);
-        self.estimate(&mut event);
-        if !event.whole.is_empty() {
-            shared.bound(&mut event);
-        }
-        self.wanted.iter().for_each(|wanted| wanted.put(record, shared, &mut event));
-        if self.line {
-            event.line = Some(shared.line(record));
-        }
-        event
-    }
-
-    fn blank(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
-        let own = getter::first(&self.id, record);
-        let evidence = Evidence {
-            source: at.batch.source.clone(),
-            file: at.batch.stretch.file,
-            from: at.frame.from,
-            to: at.frame.to,
-            index: record.index.saturating_add(at.before),
-            digest: at.digest,
-            redacted: Box::default(),
-            sender: at.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
-            own_id: own.is_some(),
-        };
-        let with = getter::first(&self.id_with, record);
-        let id = identity(at, evidence.index, own.as_deref(), with.as_deref());
-        let mut event = Event::blank(id, at.batch.observed, self.name.clone(), evidence);
-        event.marks = Marks {
-            time_missing: true,
-            clipped: at.frame.flags.clipped || record.partial,
-            ambiguous: record.ambiguous,
-            ..Marks::default()
-        };
-        event
-    }
-
-    fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {
-        let stated = self
-            .time
-            .iter()
-            .find_map(|(from, notation)| from.iter().find_map(|getter| notation.read(&getter.get(record)?, zone)));
-        if let Some(time) = stated {
-            event.time = time;
-            event.marks.time_missing = false;
-        }
-    }
-
-    /// Why a login or second factor was refused, where no rule has said so. Without `[cause]` a refused login is a wrong password.
-    fn cause(&self, record: &Record<'_>, event: &mut Event) {
-        let refused = event.outcome == Outcome::Failure;
-        if event.cause.is_none() && refused {
-            event.cause = match (&self.cause, event.activity) {
-                (Some(words), Activity::Login | Activity::MfaChallenge) => words.of(record),
-                (None, Activity::Login) => Some(Cause::WrongPassword),
-                _ => None,
-            };
-        }
-        if event.cause == Some(Cause::Unfinished) {
-            event.outcome = Outcome::Unknown;
-        }
-    }
-
-    fn set(&self, event: &mut Event, setters: &compiled::Setters, record: &Record<'_>, taken: &Taken<'_>) {
-        for (field, parts) in setters {
-            if let Some(value) = compose(parts, record, taken) {
-                assign::assign(event, *field, &value, self.vouched);
-            }
-        }
-    }
-
-    /// Records reckoned from bytes, where logs were sent and the trail does not say how many records.
-    fn estimate(&self, event: &mut Event) {
-        let (Some(estimate), Some(export)) = (self.estimate, event.export.as_mut()) else {
-            return;
-        };
-        if let (None, Some(bytes), Activity::Download) = (export.records, export.bytes, event.activity) {
-            export.records = Some(bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1));
-            export.records_estimated = true;
-        }
-    }
-}
-
-/// The text that the parts make; nothing where one of them has no value.
-fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option<Cow<'r, str>> {
-    let one = |part: &Part| match part {
-        Part::Literal(text) => Some(Cow::Owned(text.to_string())),
-        Part::Capture(n) => taken.get(*n),
-        Part::Raw(getter) => getter.get(record),
-    };
-    match parts {
-        [part] => one(part),
-        parts => parts.iter().try_fold(String::new(), |text, part| Some(text + &one(part)?)).map(Cow::Owned),
-    }
-}
-
-/// Digest of the source and the product's own id of the act, wherever in its line it stood; else of the source, the content and the
-/// place in the line. Never of an offset.
-fn identity(at: &Place<'_>, index: u32, own: Option<&str>, with: Option<&str>) -> EventId {
-    let source = at.batch.source.as_str().as_bytes();
-    let parts = match own {
-        Some(own) => {
-            let parts = HashParts::new("event").part(source).part(own.as_bytes());
-            with.iter().fold(parts, |parts, with| parts.part(with.as_bytes()))
-        }
-        None => HashParts::new("line").part(source).part(&at.digest).number(i64::from(index)),
-    };
-    EventId(parts.finish().short())
 }
 
 #[cfg(test)]

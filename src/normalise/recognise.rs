@@ -1,20 +1,29 @@
 //! Which product wrote these lines: the profile whose conditions most of them meet, the more specific one where it is a draw.
 use super::compiled::Profile;
-use super::getter::Taken;
 use super::{Normaliser, ProfileRef};
 use crate::decode::{Cells, frame_text, shipped};
+use std::collections::BTreeSet;
 
 /// What was recognised.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Recognised {
     /// The profile.
     pub profile: ProfileRef,
+    /// Those of other sorts of records between the profile's own.
+    pub beside: Vec<ProfileRef>,
     /// The name of its format.
     pub format: &'static str,
     /// A document goes over several lines: the frames must be whole documents, not lines.
     pub documents: bool,
     /// Which share of the sample's lines (or of the document's records) met the profile's conditions.
     pub share: f64,
+}
+
+impl Recognised {
+    /// The profiles of all sorts of records that were met.
+    pub fn profiles(&self) -> impl Iterator<Item = ProfileRef> {
+        std::iter::once(self.profile).chain(self.beside.iter().copied())
+    }
 }
 
 /// Below this share of lines a product is not recognised: a trail may be mixed, but not mostly something else.
@@ -36,45 +45,77 @@ impl Normaliser {
         starts_a_document.then(|| self.best(&[&document], true))?
     }
 
-    /// A product's own profile before one that any product's lines meet; then the larger share; then the more conditions.
+    /// A product's own profile before one that any product's lines meet; then the larger share; then the more conditions. Where no
+    /// profile has enough, those of products that have enough together.
     fn best(&self, texts: &[&str], documents: bool) -> Option<Recognised> {
-        let mut best: Option<((bool, f64, usize), usize)> = None;
-        for (i, profile) in self.profiles[..self.named].iter().enumerate() {
-            let (share, rank) = profile.written.share(texts, documents);
-            let order = (rank > 0, share, rank);
-            if share >= ENOUGH && best.is_none_or(|(most, _)| order > most) {
-                best = Some((order, i));
+        let named = &self.profiles[..self.named];
+        let met: Vec<Met> = named.iter().map(|profile| profile.written.met(texts, documents)).collect();
+        let order = |met: &Met| (met.rank > 0, met.share, met.rank);
+        let mut best: Option<usize> = None;
+        for (i, this) in met.iter().enumerate() {
+            if this.share >= ENOUGH && best.is_none_or(|most| order(this) > order(&met[most])) {
+                best = Some(i);
             }
         }
-        best.map(|((_, share, _), i)| Recognised {
-            profile: ProfileRef(i),
-            format: self.profiles[i].written.format.name,
+        let most = |known: &BTreeSet<usize>| {
+            let sorts = (0..met.len()).filter(|i| met[*i].rank > 0 && named[*i].written.may_share());
+            sorts.map(|i| (met[i].texts.difference(known).count(), i)).filter(|(count, _)| *count > 0).max_by_key(
+                // the earlier one where it is a draw
+                |(count, i)| (*count, std::cmp::Reverse(*i)),
+            )
+        };
+        let first = best.or_else(|| Some(most(&BTreeSet::new())?.1))?;
+        let mut known = met[first].texts.clone();
+        let mut beside = Vec::new();
+        // Ends: every turn knows more texts, or leaves.
+        while named[first].written.may_share()
+            && met[first].rank > 0
+            && let Some((_, next)) = most(&known)
+            && named[next].written.format.name == named[first].written.format.name
+        {
+            known.extend(&met[next].texts);
+            beside.push(ProfileRef(next));
+        }
+        let together = known.len() as f64 / texts.len().max(1) as f64;
+        (best.is_some() || together >= ENOUGH).then(|| Recognised {
+            profile: ProfileRef(first),
+            format: named[first].written.format.name,
             documents,
-            share,
+            share: met[first].share.max(together),
+            beside,
         })
     }
 }
 
+/// How much of a sample a profile knows.
+struct Met {
+    /// The share of texts with a record that meets the conditions; of records in a document.
+    share: f64,
+    /// The number of conditions met at once at most.
+    rank: usize,
+    /// Which texts; none of a document.
+    texts: BTreeSet<usize>,
+}
+
 impl Profile {
-    /// The share of texts with a record that meets the conditions, and the number of conditions met at once at most.
-    fn share(&self, texts: &[&str], documents: bool) -> (f64, usize) {
+    /// What of these texts, or of the records of one document, meets the conditions.
+    fn met(&self, texts: &[&str], documents: bool) -> Met {
         let (mut records, mut met, mut rank) = (0u32, 0u32, 0);
+        let mut known = BTreeSet::new();
         let mut cells = Cells::default();
         let is_header = |text: &&str| self.header_names.as_ref().is_some_and(|names| names.is_header(text, None));
         // what stands before it is a title, or says how to read what follows
         let before = texts.iter().take(20).position(is_header).unwrap_or(0);
-        let texts = &texts[before..];
-        let header = texts.first().copied().filter(|text| is_header(text));
+        let header = texts.get(before).copied().filter(|text| is_header(text));
         let under = header.and_then(|header| self.plan.under(header));
         let plan = under.as_ref().unwrap_or(&self.plan);
-        for text in texts.iter().filter(|text| Some(**text) != header) {
+        for (n, text) in texts.iter().enumerate().skip(before).filter(|(_, text)| Some(**text) != header) {
             let mut found = false;
             // A text that can't be read, or only in part, counts as one that does not fit.
             let readable = (self.format.looks_like)(text)
                 && plan
                     .decode(text, documents, &mut cells, &mut |record| {
-                        let held = self.recognise.iter().filter(|c| c.hold(record, &mut Taken::default()));
-                        if let Some(most) = held.map(|c| c.len()).max() {
+                        if let Some(most) = self.knows(record) {
                             found = true;
                             rank = rank.max(most);
                             met += u32::from(documents);
@@ -85,8 +126,15 @@ impl Profile {
             if !documents {
                 records += 1;
                 met += u32::from(found && readable);
+                known.extend((found && readable).then_some(n));
             }
         }
-        (if records == 0 { 0.0 } else { f64::from(met) / f64::from(records) }, rank)
+        let share = if records == 0 { 0.0 } else { f64::from(met) / f64::from(records) };
+        Met { share, rank, texts: known }
+    }
+
+    /// Whether its records may lie in a trail among others: not those that are known by their place.
+    pub(super) fn may_share(&self) -> bool {
+        !self.split && self.header_names.is_none()
     }
 }

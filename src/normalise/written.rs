@@ -27,7 +27,7 @@ pub(super) struct Profile {
     /// The key of an array of which every element is an act of its own, sharing what surrounds it.
     #[serde(default)]
     pub split: Option<String>,
-    /// Keys of wrappers that hold the record proper.
+    /// Keys of wrappers that hold the record proper, as an object or as the `key="value"` text of an event logger.
     #[serde(default)]
     pub inside: Vec<String>,
     /// `csv`: the header that holds for files without one.

@@ -46,7 +46,7 @@ fn is_dead(rules: &Rules, policy: &Policy, matcher: &Matcher) -> Option<String> 
     let mut fitting = rules
         .trails
         .iter()
-        .filter(|(name, profile)| fits(name.as_str(), rules.normaliser.name(**profile)))
+        .filter(|(name, profile)| rules.normaliser.names(**profile).any(|product| fits(name.as_str(), product)))
         .map(|(_, profile)| rules.normaliser.provides(*profile))
         .peekable();
     if fitting.peek().is_none() {

@@ -28,10 +28,33 @@ fn a_keycloak_event_is_a_wrong_password_only_where_one_was_typed() {
         ("CODE_TO_TOKEN_ERROR", ", error=\"expired_code\"", "api_call failure -"),
         ("REFRESH_TOKEN_ERROR", ", error=\"invalid_token\"", "api_call failure -"),
     ] {
-        said("keycloak", &[(&line(kind, error), wanted)]);
-        let error = error.replace(", error=", r#","error":"#);
+        let line = line(kind, error);
+        said("keycloak", &[(&line, wanted)]);
+        // the same in the two forms in which the server writes JSON
+        let message = serde_json::to_string(line.split_once(") ").unwrap().1).unwrap();
+        let quarkus = format!(
+            r#"{{"timestamp":"2026-04-01T09:00:00.123+02:00","sequence":7,"loggerName":"org.keycloak.events","level":"WARN","message":{message},"threadName":"executor-thread-1","mdc":{{}}}}"#
+        );
+        let ecs = format!(
+            r#"{{"@timestamp":"2026-04-01T07:00:00.123456789Z","log.logger":"org.keycloak.events","log.level":"WARN","message":{message},"ecs.version":"1.12.2"}}"#
+        );
+        for json in [quarkus, ecs] {
+            said("keycloak-events", &[(&json, wanted)]);
+            let event = event_of("keycloak-events", &json);
+            assert_eq!(event.time.to_string(), "2026-04-01T07:00:00.123Z");
+            assert_eq!(shown(&event, &[Field::ActorUid, Field::Ip]), "u1 198.51.100.9");
+            // what another logger was given to say is no event
+            let other = event_of("keycloak-events", &json.replace("org.keycloak.events", "org.keycloak.services"));
+            assert_eq!(other.activity, crate::model::Activity::Other);
+            let found = Normaliser::new(&[], &[]).unwrap();
+            assert_eq!(
+                found.recognise(&[json.as_bytes()]).map(|found| found.profile),
+                found.profile("keycloak-events")
+            );
+        }
+        let stored = error.replace(", error=", r#","error":"#);
         let event = format!(
-            r#"{{"time":1775034000123,"type":"{kind}","realmId":"r","clientId":"portal","userId":"u1","ipAddress":"198.51.100.9"{error}}}"#
+            r#"{{"time":1775034000123,"type":"{kind}","realmId":"r","clientId":"portal","userId":"u1","ipAddress":"198.51.100.9"{stored}}}"#
         );
         said("keycloak-events", &[(&event, wanted)]);
     }
@@ -175,4 +198,50 @@ fn no_profile_takes_a_change_of_credentials_by_the_end_of_its_name() {
             }
         }
     }
+}
+
+#[test]
+fn a_trail_may_hold_several_sorts_of_records() {
+    let sign_in = |user: &str| {
+        format!(
+            r#"{{"time":"2026-04-01T09:00:00Z","category":"SignInLogs","resultType":"0","properties":{{"id":"{user}","userPrincipalName":"{user}@provider.example","status":{{"errorCode":0}}}}}}"#
+        )
+    };
+    let audit = r#"{"time":"2026-04-01T09:01:00Z","category":"AuditLogs","operationName":"Reset user password","properties":{"result":"success","activityDisplayName":"Reset user password","initiatedBy":{"user":{"userPrincipalName":"ana@provider.example"}}}}"#;
+    let other = r#"{"time":"2026-04-01T09:02:00Z","category":"ProvisioningLogs","properties":{}}"#;
+    let lines = [sign_in("ana"), audit.to_owned(), sign_in("ben"), other.to_owned()];
+    let mut normaliser = Normaliser::new(&[], &[]).unwrap();
+    let bytes: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+
+    let found = normaliser.recognise(&bytes).unwrap();
+    let names: Vec<&str> = found.profiles().map(|profile| normaliser.name(profile)).collect();
+    assert_eq!(names, ["entra-signin", "entra-audit"]);
+    let together = normaliser.together(&found.profiles().collect::<Vec<_>>()).unwrap();
+    assert!(normaliser.title(together).contains("audit") && normaliser.title(together).contains("sign-in"));
+
+    let read = |text: &str| {
+        let batch = batch(&[text.as_bytes()], FrameFlags::default());
+        let mut out = Vec::new();
+        normaliser.normalise(together, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+        out
+    };
+    let said = |events: &[Box<Event>]| {
+        let said = |event: &Event| format!("{} {}", event.product, shown(event, &[Act, How, Field::ActorName]));
+        events.iter().map(|event| said(event)).collect::<Vec<_>>()
+    };
+    let first = "entra-signin login success ana@provider.example";
+    let second = "entra-audit credential_reset success ana@provider.example";
+    assert_eq!(said(&read(&lines[0])), [first]);
+    assert_eq!(said(&read(&lines[1])), [second]);
+    assert_eq!(read(&lines[3]).len(), 1, "what none of them knows is still there, and counted");
+    // in one document, and the same acts as in lines of their own where the product names them
+    let mut document = said(&read(&format!(r#"{{"records":[{}]}}"#, lines[..3].join(","))));
+    document.sort();
+    assert_eq!(document, [second, first, "entra-signin login success ben@provider.example"]);
+    assert_eq!(read(&lines[0])[0].id, event_of("entra-signin", &lines[0]).id);
+
+    let profile = |name: &str| normaliser.profile(name).unwrap();
+    let (json, plain, split) = (profile("okta"), profile("access"), profile("google-workspace"));
+    assert!(normaliser.together(&[json, plain]).unwrap_err().contains("one file"));
+    assert!(normaliser.together(&[json, split]).unwrap_err().contains("place"));
 }

@@ -1,0 +1,171 @@
+//! One record -> one event: its time, its fields, how it ended, and by what it is known.
+use super::compiled::{self, Part, Profile};
+use super::getter::{self, Taken};
+use super::raw::Shared;
+use super::{assign, coerce};
+use crate::decode::Record;
+use crate::model::limits::FIELD_BYTES;
+use crate::model::{
+    Activity, Batch, Cause, ContentDigest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
+    Outcome, Text,
+};
+use jiff::tz::TimeZone;
+use std::borrow::Cow;
+
+/// Where a record was read.
+pub(super) struct Place<'b> {
+    pub(super) batch: &'b Batch,
+    pub(super) frame: &'b Frame,
+    pub(super) digest: ContentDigest,
+    /// Who handed it over.
+    pub(super) sender: Option<&'b str>,
+    /// When it was sent, or else received: where the record itself states no time.
+    pub(super) time: Option<EventTime>,
+    /// How many records of its frame came before those at hand.
+    pub(super) before: u32,
+}
+
+impl Profile {
+    /// The event of one record.
+    pub(super) fn event(
+        &self,
+        record: &Record<'_>,
+        at: &Place<'_>,
+        zone: &TimeZone,
+        shared: &mut Shared,
+    ) -> Box<Event> {
+        let mut event = Box::new(self.blank(record, at));
+        self.time(record, zone, &mut event);
+        if event.marks.time_missing
+            && let Some(time) = at.time
+        {
+            (event.time, event.marks.time_missing) = (time, false);
+        }
+        for (field, getters) in &self.fields {
+            let array = || (*field == Field::Ip).then(|| getter::first_array(getters, record)).flatten();
+            if let Some(value) = getter::first(getters, record).or_else(array) {
+                assign::assign(&mut event, *field, &value, self.vouched);
+            }
+        }
+        event.outcome = self.outcome.as_ref().and_then(|words| words.of(record)).unwrap_or(Outcome::Unknown);
+        let mut taken = Taken::default();
+        if let Some(rule) = self.activity.iter().find(|rule| rule.when.hold(record, &mut taken)) {
+            event.activity = rule.is;
+            self.set(&mut event, &rule.set, record, &taken);
+        }
+        for (when, set) in &self.adjust {
+            let mut taken = Taken::default();
+            if when.hold(record, &mut taken) {
+                self.set(&mut event, set, record, &taken);
+            }
+        }
+        self.cause(record, &mut event);
+        assign::settle_actor(&mut event, self.lower_names);
+        self.estimate(&mut event);
+        if !event.whole.is_empty() {
+            shared.bound(&mut event);
+        }
+        self.wanted.iter().for_each(|wanted| wanted.put(record, shared, &mut event));
+        if self.line {
+            event.line = Some(shared.line(record));
+        }
+        event
+    }
+
+    fn blank(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
+        let own = getter::first(&self.id, record);
+        let evidence = Evidence {
+            source: at.batch.source.clone(),
+            file: at.batch.stretch.file,
+            from: at.frame.from,
+            to: at.frame.to,
+            index: record.index.saturating_add(at.before),
+            digest: at.digest,
+            redacted: Box::default(),
+            sender: at.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
+            own_id: own.is_some(),
+        };
+        let with = getter::first(&self.id_with, record);
+        let id = identity(at, evidence.index, own.as_deref(), with.as_deref());
+        let mut event = Event::blank(id, at.batch.observed, self.name.clone(), evidence);
+        event.marks = Marks {
+            time_missing: true,
+            clipped: at.frame.flags.clipped || record.partial,
+            ambiguous: record.ambiguous,
+            ..Marks::default()
+        };
+        event
+    }
+
+    fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {
+        let stated = self
+            .time
+            .iter()
+            .find_map(|(from, notation)| from.iter().find_map(|getter| notation.read(&getter.get(record)?, zone)));
+        if let Some(time) = stated {
+            event.time = time;
+            event.marks.time_missing = false;
+        }
+    }
+
+    /// Why a login or second factor was refused, where no rule has said so. Without `[cause]` a refused login is a wrong password.
+    fn cause(&self, record: &Record<'_>, event: &mut Event) {
+        let refused = event.outcome == Outcome::Failure;
+        if event.cause.is_none() && refused {
+            event.cause = match (&self.cause, event.activity) {
+                (Some(words), Activity::Login | Activity::MfaChallenge) => words.of(record),
+                (None, Activity::Login) => Some(Cause::WrongPassword),
+                _ => None,
+            };
+        }
+        if event.cause == Some(Cause::Unfinished) {
+            event.outcome = Outcome::Unknown;
+        }
+    }
+
+    fn set(&self, event: &mut Event, setters: &compiled::Setters, record: &Record<'_>, taken: &Taken<'_>) {
+        for (field, parts) in setters {
+            if let Some(value) = compose(parts, record, taken) {
+                assign::assign(event, *field, &value, self.vouched);
+            }
+        }
+    }
+
+    /// Records reckoned from bytes, where logs were sent and the trail does not say how many records.
+    fn estimate(&self, event: &mut Event) {
+        let (Some(estimate), Some(export)) = (self.estimate, event.export.as_mut()) else {
+            return;
+        };
+        if let (None, Some(bytes), Activity::Download) = (export.records, export.bytes, event.activity) {
+            export.records = Some(bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1));
+            export.records_estimated = true;
+        }
+    }
+}
+
+/// The text that the parts make; nothing where one of them has no value.
+fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option<Cow<'r, str>> {
+    let one = |part: &Part| match part {
+        Part::Literal(text) => Some(Cow::Owned(text.to_string())),
+        Part::Capture(n) => taken.get(*n),
+        Part::Raw(getter) => getter.get(record),
+    };
+    match parts {
+        [part] => one(part),
+        parts => parts.iter().try_fold(String::new(), |text, part| Some(text + &one(part)?)).map(Cow::Owned),
+    }
+}
+
+/// Digest of the source and the product's own id of the act, wherever in its line it stood; else of the source, the content and the
+/// place in the line. Never of an offset.
+fn identity(at: &Place<'_>, index: u32, own: Option<&str>, with: Option<&str>) -> EventId {
+    let source = at.batch.source.as_str().as_bytes();
+    let parts = match own {
+        Some(own) => {
+            let parts = HashParts::new("event").part(source).part(own.as_bytes());
+            with.iter().fold(parts, |parts, with| parts.part(with.as_bytes()))
+        }
+        None => HashParts::new("line").part(source).part(&at.digest).number(i64::from(index)),
+    };
+    EventId(parts.finish().short())
+}
