@@ -1,4 +1,4 @@
-//! tripline under a real systemd, installed as the README says: see `tests/boot`.
+//! tripline under a real systemd, installed as the book says: see `tests/boot`.
 use std::path::Path;
 use std::process::Command;
 
@@ -12,7 +12,7 @@ fn boot(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn it_starts_and_works_as_the_readme_says() {
+fn it_starts_and_works_as_the_book_says() {
     let probe = boot(&["--probe"]).output().unwrap();
     if probe.status.code() == Some(MAY_NOT) {
         return println!("skipped: {}", String::from_utf8_lossy(&probe.stdout));
@@ -22,4 +22,11 @@ fn it_starts_and_works_as_the_readme_says() {
     // past what the test's runner keeps to itself, for the figures are worth reading
     let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
     assert!(out.status.success(), "{said}");
+}
+
+#[test]
+fn the_book_has_what_it_is_installed_by() {
+    let out = boot(&["--list"]).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success() && said.contains("commands install it"), "{said}");
 }

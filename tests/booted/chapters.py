@@ -5,7 +5,7 @@ Each looks at `site`, fails with an exception, and may return a word about what 
 import json
 import time
 
-from installation import HOOK, KEEPS, ORDERS, blocks, now
+from installation import HOOK, KEEPS, ORDERS, RECEIVER, commands, now
 from machine import Failed, until
 
 CHAPTERS = {}
@@ -58,9 +58,9 @@ def started_anew(site, unit, pid):
     until(f"{unit} to be started anew", new, 30)
 
 
-# ---- installed as the README says ----
+# ---- installed as the book says ----
 
-@item("installed", "the commands of the README install it, with its example configuration")
+@item("installed", "the commands of the book install it, with its example configuration")
 def _(site):
     site.m.write("/etc/hosts", "127.0.0.1 localhost siem.example.org\n")
     site.lay_out(site.example())
@@ -416,7 +416,8 @@ def _(site):
     write(site, 20)
     site.lay_out(JOURNAL, history=False)
     site.install()
-    site.m.run(blocks(site.readme, "Under systemd", "sh")[1])
+    for line in commands(site.checkout, RECEIVER):
+        site.m.run(line)
     return all_read(site)
 
 

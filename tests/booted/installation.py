@@ -1,4 +1,4 @@
-"""tripline in the machine, installed by the commands that stand in the README, with the configuration that stands there."""
+"""tripline in the machine, installed by the commands that stand in the book, with the configuration that stands there."""
 import datetime
 import json
 import pathlib
@@ -24,15 +24,44 @@ def now():
     return datetime.datetime.now(datetime.timezone.utc)
 
 
-def blocks(readme, heading, language):
-    """The blocks of that language under a heading of the README."""
-    section = readme.partition(f"\n## {heading}\n")[2] or readme.partition(f"\n### {heading}\n")[2]
-    # up to the next heading; a comment of a shell is none
-    section = re.split(r"^#{2,3} [A-Z]", section, maxsplit=1, flags=re.M)[0]
-    found = re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S)
+# The pages of the book that say how it is installed, and what a configuration looks like.
+COMMANDS = "docs/src/operate/systemd.md"
+CONFIGURATION = "docs/src/getting-started/configuration.md"
+# The command that also starts the receiver, which stands apart.
+RECEIVER = "systemctl enable --now tripline-receiver.service"
+
+
+def blocks(checkout, page, language):
+    """The blocks of that language on a page of the book; words behind the language (```toml,check) say how a test reads them."""
+    text = (pathlib.Path(checkout) / page).read_text()
+    found = re.findall(rf"^```{language}(?:[, ][^\n]*)?\n(.*?)^```", text, re.M | re.S)
     if not found:
-        raise Failed(f"the README has no block of {language} under {heading!r}")
+        raise Failed(f"{page} has no block of {language}")
     return found
+
+
+def example(checkout):
+    """The book's example configuration: the one that is whole."""
+    found = [text for text in blocks(checkout, CONFIGURATION, "toml") if "[[trail]]" in text and "[runner]" in text]
+    if not found:
+        raise Failed(f"{CONFIGURATION} has no configuration with [[trail]] and [runner]")
+    return found[0]
+
+
+def commands(checkout, of="install -m 0755 target/release/tripline"):
+    """The commands that stand together on their page, of which `of` is one: without more, those that install it."""
+    found = [text.splitlines() for text in blocks(checkout, COMMANDS, "sh")]
+    found = [lines for lines in found if any(line.startswith(of) for line in lines)]
+    if not found:
+        raise Failed(f"{COMMANDS} has no block with the command {of!r}")
+    return [line for line in found[0] if line and not line.startswith("#")]
+
+
+def found_in_the_book(checkout):
+    """How much of it is there, before a machine is booted for it."""
+    receiver = commands(checkout, RECEIVER)
+    return (f"{CONFIGURATION}: {len(example(checkout).splitlines())} lines of configuration\n"
+            f"{COMMANDS}: {len(commands(checkout))} commands install it, {len(receiver)} starts its receiver")
 
 
 class Installation:
@@ -40,19 +69,19 @@ class Installation:
 
     def __init__(self, machine, checkout, binary, drop_ins=()):
         self.m, self.checkout, self.binary, self.drop_ins = machine, pathlib.Path(checkout), binary, drop_ins
-        self.readme = (self.checkout / "README.md").read_text()
         self.portal = Portal()
 
     def example(self):
-        """The README's example configuration."""
-        return blocks(self.readme, "A configuration", "toml")[0]
+        """The book's example configuration."""
+        return example(self.checkout)
 
     def lay_out(self, config, history=True):
-        """The folder that the README's commands are run in, and what the configuration names."""
+        """The folder that the book's commands are run in, and what the configuration names."""
         m = self.m
         source = m.path(SOURCE)
         shutil.copytree(self.checkout / "systemd", source / "systemd")
         shutil.copy(self.checkout / "README.md", source)
+        shutil.copytree(self.checkout / "docs", source / "docs")
         (source / "target/release").mkdir(parents=True)
         program = source / "target/release/tripline"
         shutil.copy(self.binary, program)
@@ -70,12 +99,12 @@ class Installation:
             m.write(f"/etc/systemd/system/{unit}.d/given.conf", f"[Service]\n{lines}\n")
 
     def install(self):
-        """Runs the README's commands, but for the one that compiles, in its order; what it says to lay in between lies there."""
-        for line in blocks(self.readme, "Under systemd", "sh")[0].splitlines():
+        """Runs the book's commands, but for the one that compiles, in its order; what it says to lay in between lies there."""
+        for line in commands(self.checkout):
             if line.startswith("systemctl enable"):
                 self.lists()
                 self.hook()
-            if line and not line.startswith(("cargo build", "#")):
+            if not line.startswith("cargo build"):
                 self.m.run(f"cd {SOURCE} && {line}")
 
     def lists(self):

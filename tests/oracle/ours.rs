@@ -1,6 +1,6 @@
 //! What the correlation types mean that are the project's own, worked out slowly.
 //!
-//! Written from what the README and the documentation of `policy::extension` and `detect` say, not from the engine. Where
+//! Written from what the book and the documentation of `policy::extension` and `detect` say, not from the engine. Where
 //! a narrow reading and a wide one are both theirs, an answer is open (`None`), and nothing is expected.
 use super::reference::{Act, Bound, DAY, Groups, Held, Hit, Name, agreed, in_range, tuple};
 use std::collections::{BTreeMap, BTreeSet};
