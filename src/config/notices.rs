@@ -6,43 +6,46 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-/// `[notices]`
+/// `[notices]`: who must be told of an incident, by when, and what drafts are filled with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notices {
-    /// Your name and address, as notices have it.
+    /// Your name and address, as notices have it. Without it: left for you to fill in.
     #[serde(default)]
     pub provider: Option<String>,
-    /// Whom to ask.
+    /// Whom to ask, as notices have it. Without it: left for you to fill in.
     #[serde(default)]
     pub contact: Option<String>,
-    /// What a record of each kind of log holds: `mfa = "phone number, carrier, state, date and time"`.
+    /// What a record of each kind of log holds: `{ mfa = "phone number, carrier, state, date and time" }`. Without it: left for you to
+    /// fill in.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
-    /// The clocks that run for each incident: names of shipped profiles.
+    /// The clocks that run for each incident, names of shipped profiles: `eu-611-2013`, `fcc-cpni`, `fcc-cpni-2007`, `gdpr-controller`,
+    /// `gdpr-processor`, `nis2`, `uk-pecr`.
     #[serde(default)]
     pub clocks: Vec<String>,
     /// `[[notices.contract]]`: clocks of your own.
     #[serde(default)]
     pub contract: Vec<Contract>,
-    /// In whose zone business days are counted (an IANA name).
+    /// In whose zone business days begin: an IANA name. Without it: UTC.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// Days that are no business days.
+    /// Days that are no business days: `["2026-12-25"]`.
     #[serde(default)]
     pub holidays: Vec<String>,
-    /// A folder with drafts of your own: `customer.md`, `authority.md`, `person.md`.
+    /// A folder with drafts of your own, `authority.md`, `customer.md` and `person.md`; what is not there is the shipped one. Without
+    /// it: the shipped drafts.
     #[serde(default)]
     pub templates: Option<PathBuf>,
 }
 
-/// `[[notices.contract]]`: what a contract asks.
+/// `[[notices.contract]]`: what you have agreed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
-    /// Names it.
+    /// Names the clock: `contract/NAME`.
     pub name: String,
-    /// How long there is from the alarm on.
+    /// How many hours there are, from the alarm on.
     pub hours: u32,
     /// Whom to tell, and how.
     pub what: String,

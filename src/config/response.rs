@@ -6,33 +6,34 @@ use crate::respond::ActionSpec;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `[response]`
+/// `[response]`: what becomes of what findings ask for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Response {
-    /// What is done with an order unless `modes`, a group or the action says something more careful.
+    /// What is done with an order, unless `modes`, a group or the action says something more careful.
     pub mode: Mode,
-    /// The mode by policy name.
+    /// The mode by policy name: `{ stolen_session_export = "enforce" }`. Without it: `mode`.
     pub modes: BTreeMap<String, Mode>,
     /// `[[response.group]]`
     pub group: Vec<GroupTable>,
-    /// Actors (name or id) to whom nothing is ever done.
+    /// Names or ids of people and keys to whom nothing is ever done: the break-glass account, the hook's own, monitoring.
     pub protected_actors: Vec<String>,
-    /// Networks from which sessions are never ended.
+    /// Networks from which no session is ever ended.
     pub protected_networks: Vec<ipnet::IpNet>,
-    /// At most so many orders are carried out …
+    /// At most so many orders are carried out in the window; those beyond it are held for a person.
     pub limit: usize,
-    /// … and, where there is a staff directory, on at most this share of its people, but always on three …
+    /// With a staff directory: at most this share of the people in it is acted on in the window, but always three.
     pub limit_share: f64,
-    /// … within so many seconds; those beyond wait for a person.
+    /// The length of that window, in seconds.
     pub limit_window_seconds: u32,
-    /// Orders that rest on something older are refused: a session's longest life.
+    /// An order that rests on something older, in seconds, is refused, so that a backlog ends nobody's session. Set it to the longest
+    /// that a session of yours lives.
     pub too_old_seconds: u32,
     /// The same action is not carried out on the same target again within so many seconds.
     pub cool_down_seconds: u32,
     /// For so many seconds after an order the trail is watched for whether it held.
     pub watch_seconds: u32,
-    /// Roles of the directory that administer: the last of them is never locked out.
+    /// The directory's roles that administer: the last person who has one of them is never locked out.
     pub administrator_roles: Vec<String>,
     /// `[response.approval]`
     pub approval: ApprovalTable,
@@ -62,29 +63,30 @@ impl Default for Response {
     }
 }
 
-/// `[[response.group]]`: people with a mode of their own. Who is named by either is in it.
+/// `[[response.group]]`: people with a mode of their own: whoever is named by either key is in it. Of all modes that apply, the most
+/// careful one holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupTable {
-    /// Names or ids.
+    /// Names or ids. Without it: nobody by name.
     #[serde(default)]
     pub actors: Vec<String>,
-    /// Roles, as the trail or the directory gives them.
+    /// Roles, as a trail or the directory gives them. Without it: nobody by role.
     #[serde(default)]
     pub roles: Vec<String>,
     /// Their mode.
     pub mode: Mode,
 }
 
-/// `[response.approval]`
+/// `[response.approval]`: who must agree where a person must.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApprovalTable {
-    /// How many different people must agree: 1 or 2.
+    /// How many different people must agree: 1 or 2. Of two, root is neither: whoever is root can be anybody.
     pub people: usize,
     /// For so many seconds an answer is waited for.
     pub deadline_seconds: u32,
-    /// What becomes of an order that nobody answered.
+    /// What becomes of an order when nobody answers.
     pub otherwise: OtherwiseWord,
 }
 
@@ -100,22 +102,22 @@ impl Default for ApprovalTable {
 pub enum OtherwiseWord {
     /// It is cancelled.
     Cancel,
-    /// It is carried out.
+    /// It is carried out, if the limits let it.
     CarryOut,
 }
 
-/// `[response.quiet_hours]`: in these hours an order waits for approval instead of being carried out.
+/// `[response.quiet_hours]`: hours in which an order waits for approval instead of being carried out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuietTable {
-    /// As `22:00`.
+    /// When they begin, as `22:00`.
     pub from: String,
-    /// As `06:00`; the same as `from` for the whole day.
+    /// When they end, as `06:00`; the same as `from` for the whole day.
     pub to: String,
-    /// The days on which they begin, as `sat`; all without it.
+    /// The days on which they begin: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`. Without it: all days.
     #[serde(default)]
     pub days: Vec<String>,
-    /// An IANA name; UTC without it.
+    /// An IANA name, such as `Europe/Vienna`. Without it: UTC.
     #[serde(default)]
     pub time_zone: Option<String>,
 }

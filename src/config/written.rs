@@ -9,20 +9,22 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-/// The whole file.
+/// The whole file. A key that is not known is an error. `${NAME}` in a value is taken from the environment; `$${` stands for a plain
+/// `${`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
-    /// Where the ledger and the keys lie.
+    /// Where the ledger (`ledger.sqlite`) and its key lie.
     #[serde(default = "state_dir")]
     pub state_dir: PathBuf,
-    /// The control socket.
+    /// The socket that the commands ask through.
     #[serde(default = "control_socket")]
     pub control_socket: PathBuf,
-    /// The group that may use the control socket; without it: root and the daemon's own user and group.
+    /// The group that may use that socket. Without it: root and the daemon's own user and group.
     #[serde(default)]
     pub control_group: Option<String>,
-    /// A directory whose `detections/*.yml` and `profiles/*.toml` are added to the shipped ones, and override them by name.
+    /// A folder whose `detections/*.yml` and `profiles/*.toml`, also in subfolders, are added to the shipped ones; a file with the name
+    /// of a shipped one takes its place. Without it: only the shipped ones.
     #[serde(default)]
     pub policies_dir: Option<PathBuf>,
     /// `[[rules]]`
@@ -79,9 +81,9 @@ pub struct Written {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// What a replay of recorded inputs needs, in days.
+    /// Inputs that lines and the clock made, in days: what a replay of the daemon's own inputs needs.
     pub inputs_days: u32,
-    /// Events, with the redacted lines, in days.
+    /// Events, with their redacted lines, in days: what `explain`, incidents and exposures rest on.
     pub events_days: u32,
 }
 
@@ -97,17 +99,18 @@ impl From<Retention> for crate::ledger::retention::Retention {
     }
 }
 
-/// `[receiver]`: what takes in the trails that have `receive`.
+/// `[receiver]`: the process that takes in the trails with `receive`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receiver {
-    /// It is a unit of its own (`tripline-receiver.service`); without it `tripline run` starts it.
+    /// `true`: systemd starts it (`tripline-receiver.service`). Without it: the daemon starts a receiver of its own.
     #[serde(default)]
     pub unit: bool,
-    /// The directory of the journal, where it is not this machine's own: one that systemd-journal-remote writes.
+    /// The journal that `journal:` reads, where it is not this machine's own: one that systemd-journal-remote writes. Without it: this
+    /// machine's.
     #[serde(default)]
     pub journal_directory: Option<PathBuf>,
-    /// The most bytes that may wait on disk for the daemon, for each trail. At that, nothing more is taken in.
+    /// The most bytes that may wait on disk for the daemon, for each trail. At that, nothing more is taken in. Without it: 1 GiB.
     #[serde(default)]
     pub spool_bytes: Option<u64>,
 }
@@ -124,16 +127,18 @@ impl Written {
     }
 }
 
-/// `[[rules]]`: Sigma rules of others. One that cannot be used is set aside.
+/// `[[rules]]`: once for each collection of Sigma rules that others write, such as a copy of SigmaHQ's. A rule that cannot be used is
+/// set aside and the rest load; `tripline check` and the daemon's log give one line for each reason. Foreign rules ask for no order.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
-    /// A folder, whose subfolders are read too, or a file.
+    /// The folder, which is read with its subfolders (`*.yml`, `*.yaml`), or one file.
     pub path: PathBuf,
-    /// Only for the records of these trails; without it of all.
+    /// The rules see only the records of these trails. Without it: all trails.
     #[serde(default)]
     pub trails: Option<Vec<String>>,
-    /// Only rules of this level and above; without it all.
+    /// The lowest level whose rules are loaded. Lower rules, and rules without a level, are loaded only where a loaded correlation
+    /// refers to them. Without it: all levels.
     #[serde(default)]
     pub level: Option<Severity>,
 }
@@ -151,37 +156,47 @@ impl Rules {
     }
 }
 
-/// `[[trail]]`: one logical source.
+/// `[[trail]]`: once for each trail, which is one logical source.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trail {
-    /// Names it in findings and commands; a cursor belongs to this name, so keep it.
+    /// Names the trail in findings and commands. What has been read is remembered under this name: keep it.
     pub name: String,
-    /// Paths and globs of its files.
+    /// Its files, as paths and globs. Rotated files, compressed ones (`.gz`, `.zst`) too, are found beside the file: what was written
+    /// just before it was rotated (by renaming, or by `copytruncate`), or while the daemon was down, is read from there, and not again.
+    /// They must lie in the file's own folder, under its name with a number or a date behind it. Where they are moved into another
+    /// (`olddir`), or have it before their ending (`extension`), name those too: `["/var/log/portal.jsonl",
+    /// "/var/log/old/portal.jsonl*"]`, `["/var/log/portal.jsonl", "/var/log/portal.[0-9]*"]`; what a `copytruncate` puts there while
+    /// the daemon is down is then a gap. Name files by a pattern where each new one has a name of its own, `portal-2026112310.jsonl`.
+    /// Without it: required, or `receive`.
     #[serde(default)]
     pub paths: Vec<String>,
-    /// Or where its records are received.
+    /// Or where its records come in: a list of addresses, `udp:ADDR:PORT`, `tcp:ADDR:PORT`, `unixgram:PATH`, `lines:PATH`,
+    /// `journal:UNIT`, `stdin`. Without it: its files are read.
     #[serde(default)]
     pub receive: Vec<Address>,
-    /// Of what is received by syslog: only what these programs say.
+    /// Of what is received by syslog, only what these programs say; so several trails can share a socket. Without it: all programs.
     #[serde(default)]
     pub apps: Option<Vec<String>>,
-    /// Of what is received by syslog: only what these hosts say.
+    /// Of what is received by syslog, only what these hosts say. Without it: all hosts.
     #[serde(default)]
     pub hosts: Option<Vec<String>>,
-    /// What is around each line of its files.
+    /// What each line of its files begins with.
     #[serde(default)]
     pub envelope: Option<Envelope>,
-    /// The profile that reads it, or those of its sorts of records; without it the product is recognised by its first lines.
+    /// What its fields mean: the name of a profile, or a list where the trail holds several sorts of records (`["entra-signin",
+    /// "entra-audit"]`): each record is read with the profile by which it is recognised. Without it: recognised by its first lines;
+    /// name it, so that nothing depends on them.
     #[serde(default)]
     pub profile: Option<Names>,
-    /// Where a trail never seen starts.
+    /// Where a trail that was never seen starts.
     #[serde(default)]
     pub start: Start,
-    /// The time zone of stamps that state none (an IANA name); UTC without it.
+    /// The zone of stamps that state none: an IANA name, such as `Europe/Vienna`. Without it: UTC.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// One record a line, or JSON documents over several lines; what the profile's format needs where nothing is said.
+    /// How its bytes are cut into records. CSV is cut into records by itself. Without it: as the profile's format needs it: a record a
+    /// line; of JSON also documents over several lines, and those of more than 1 MiB record by record (`{"Records":[…]}`, `[…]`).
     #[serde(default)]
     pub framing: Option<Framing>,
 }
@@ -190,10 +205,11 @@ pub struct Trail {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// At the beginning of its files: baselines are learned from what is there.
+    /// At the beginning of its files: baselines are learned from what is there, and the orders that old events ask for are refused as
+    /// too old.
     #[default]
     Beginning,
-    /// At their end.
+    /// At their end: only what comes from now on is read.
     End,
 }
 
@@ -203,7 +219,7 @@ pub enum Start {
 pub enum Framing {
     /// A record a line.
     Lines,
-    /// JSON documents, which may go over several lines.
+    /// Every record is a JSON document that may go over several lines.
     JsonDocuments,
 }
 
@@ -211,7 +227,8 @@ pub enum Framing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Envelope {
-    /// Time, host and program, as syslog writes them.
+    /// Time, host and program, as syslog writes them. Headers that are not quite RFC 3164 or RFC 5424 are read, too; a record of JSON
+    /// behind one that is not understood begins at its first `{`, and has no time of the envelope.
     Syslog,
 }
 
@@ -223,30 +240,35 @@ impl Trail {
     }
 }
 
-/// `[enrich]`
+/// `[enrich]`: from which origins get a network, an owner, a country and a place. Without databases the detections that need these are
+/// blind, and `tripline check` says so.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enrich {
-    /// MaxMind databases: City, ASN, or both in one.
+    /// MaxMind-format databases: City, Country, ASN, ISP, one file that has several of these, or the flat ones of IPinfo and
+    /// ip-location-db. One of which nothing is read is refused; `tripline check` says which of country, place, AS number and network
+    /// owner none gives.
     #[serde(default)]
     pub databases: Vec<PathBuf>,
-    /// CSV files with the header `network,kind`.
+    /// CSV files with the header `network,kind`, such as `198.51.100.0/24,hosting`; the kind can be used in policies
+    /// (`src_endpoint.listed`).
     #[serde(default)]
     pub network_lists: Vec<PathBuf>,
-    /// CSV file with the header `actor,role[,hired]`.
+    /// A CSV file with the header `actor,role[,hired]`: the role of people whose trail does not state it. The shipped policies leave
+    /// the monthly invoice run (role `billing`) alone. Without it: roles as the trails state them.
     #[serde(default)]
     pub directory: Option<PathBuf>,
-    /// A CSV file of customer accounts to be looked at more closely, with the header `customer,kind`; the kinds that the
-    /// shipped policies know are `canary` and `watched`.
+    /// A CSV file with the header `customer,kind`: accounts to be looked at more closely. `canary` is an account of no customer, which
+    /// nobody has cause to touch; `watched` a customer whose logs are a target.
     #[serde(default)]
     pub watch_list: Option<PathBuf>,
 }
 
-/// `[findings]`
+/// `[findings]`: which findings are told.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Findings {
-    /// Findings of at least this severity are told to the outlets; all are recorded.
+    /// Findings of at least this severity are told to the outlets. All are recorded.
     #[serde(default = "medium")]
     pub tell: Severity,
 }
@@ -257,32 +279,35 @@ impl Default for Findings {
     }
 }
 
-/// `[[silence]]`: what operators are not told of for a while. All that is named must match.
+/// `[[silence]]`: what you do not want to be told of for a while. Set at least one of the last five; a finding is silenced if it
+/// matches one entry of every list that is given.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SilenceTable {
     /// Who answers for it.
     pub author: String,
-    /// Why.
+    /// Why: a ticket, for example.
     pub reason: String,
-    /// When it ends.
+    /// When it ends: `2026-05-09T08:00:00Z`, or a day, which is its first moment in UTC. At most 400 days ahead.
     pub until: Moment,
-    /// When it begins.
+    /// When it begins, written as `until` is. Without it: 400 days before its end.
     #[serde(default)]
     pub from: Option<Moment>,
-    /// Names of policies, with `*`.
+    /// Names of policies, with `*`; tripline's own are `trail_gap`, `trail_truncated`, `trail_unreadable`, `trail_clipped`,
+    /// `trail_undated`, `trail_backwards`, `trail_records_missing`, `trail_numbered_anew`, `state_pressure`, `findings_capped`,
+    /// `response_limit`, `response_failed`, `tripline_failing` and `invalidated_by_hand`. Without it: any.
     #[serde(default)]
     pub policies: Option<Vec<String>>,
-    /// Names or ids of actors, with `*`.
+    /// Names or ids of people and keys, with `*`. Without it: any.
     #[serde(default)]
     pub actors: Option<Vec<String>>,
-    /// Networks and addresses.
+    /// Networks and addresses. Without it: any.
     #[serde(default)]
     pub networks: Option<Vec<String>>,
-    /// Customer accounts, with `*`.
+    /// Customer accounts, with `*`. Without it: any.
     #[serde(default)]
     pub customers: Option<Vec<String>>,
-    /// What stands for sessions.
+    /// What stands for sessions, as `tripline findings show` gives it. Without it: any.
     #[serde(default)]
     pub sessions: Option<Vec<String>>,
 }

@@ -79,9 +79,9 @@ closed!(
 closed!(
     /// Whether an order is carried out.
     Mode {
-        /// Say what would be done.
+        /// Say what would be done, and do nothing.
         Observe = "observe",
-        /// Wait for a person.
+        /// Wait for a person: `tripline orders approve`.
         Approve = "approve",
         /// Do it.
         Enforce = "enforce",

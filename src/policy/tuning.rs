@@ -15,30 +15,34 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// `[policy.NAME]`
+/// `[policy.NAME]`: what is to be otherwise of one policy, shipped or your own, without touching its file. `tripline check` says what
+/// that changes. Nothing that was learned or counted is forgotten by it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuning {
-    /// Whether it makes findings. One that is off goes on accumulating, for the policies that refer to it and for the day
-    /// when it is turned on again.
+    /// `false`: the policy makes no findings; it goes on counting, for those that refer to it and for the day when it is turned on
+    /// again. `true` lets one that only serves others make findings of its own. Without it: as its file says.
     #[serde(default)]
     pub enabled: Option<bool>,
-    /// How much its findings matter, in place of the file's `level`.
+    /// How much its findings matter. Without it: the file's `level`.
     #[serde(default)]
     pub level: Option<Severity>,
-    /// Bounds in place of those that the file gives with the same word.
+    /// Bounds in place of the file's, such as `{ gte = 5 }`; bounds that are not given stay. For correlations that compare a number.
+    /// Without it: the file's `condition`.
     #[serde(default)]
     pub condition: BTreeMap<String, f64>,
-    /// It fires once for an entity in each stretch of this length.
+    /// It fires once for an entity in each stretch of this length, such as `1d`. Without it: the file's `episode`.
     #[serde(default)]
     pub episode: Option<String>,
-    /// What its findings ask for, in place of the file's `response`; empty: nothing.
+    /// What its findings ask for, such as `[{ action = "end-session", target = "user" }]`; `[]` for nothing. Without it: the file's
+    /// `response`.
     #[serde(default)]
     pub response: Option<Vec<Response>>,
-    /// Findings are made only of events that one of these describes.
+    /// Findings are made of these events only: `{ "actor.user.role" = ["support", "noc*"] }`. Every field must match, with one of its
+    /// values: text with `*`, networks for `src_endpoint.ip`. A list of such tables: any of them. Without it: all events.
     #[serde(default)]
     pub only: Selections,
-    /// Findings are made of no event that one of these describes.
+    /// Findings are made of none of these events; written as `only` is. Without it: no exception.
     #[serde(default)]
     pub except: Selections,
 }
@@ -49,7 +53,7 @@ pub struct Tuning {
 pub struct Response {
     /// The name of an action.
     pub action: Arc<str>,
-    /// `session`, `user` or `key`.
+    /// What it acts on.
     pub target: TargetKind,
 }
 

@@ -13,33 +13,39 @@ pub const LONGEST_DEADLINE: Duration = Duration::from_secs(300);
 /// Where the runner listens when systemd starts it.
 pub const RUNNER_SOCKET: &str = "/run/tripline-hook-runner.sock";
 
-/// `[actions.NAME]`: what all kinds have in common, and what is particular to one.
+/// `[actions.NAME]`: how something is ended. The shipped policies ask for the actions `end-session` (of a session) and `revoke-key` (of
+/// a service key).
+///
+/// The key `kind` says how it is carried out: `exec` (without it), `http`, `set`, `redis`, `postgres` or `php_session`; each has keys
+/// of its own, below. In its place, `recipe` names a shipped action, whose keys stand where you write none, and `with` gives the values
+/// that the recipe asks for, such as `{ base = "https://id.example.org", realm = "staff" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 // Derived beside the traits, which are below: a recipe is put in before the keys are read.
 #[serde(remote = "Self")]
 pub struct ActionSpec {
-    /// After so many seconds the action is given up; a program is told to end (SIGTERM). 1 to 300.
+    /// After so many seconds it is given up, and a program gets SIGTERM; 1 to 300.
     #[serde(default = "ten")]
     pub deadline_seconds: u32,
-    /// So many seconds after that a program is killed, with its whole process group.
+    /// So many seconds after that, a program and its process group are killed.
     #[serde(default = "two")]
     pub grace_seconds: u32,
-    /// To do it twice for one order does no more than to do it once: it may be tried again under the same key.
+    /// Doing it twice for one order does no more than doing it once: it may be tried again, under the same key.
     #[serde(default)]
     pub idempotent: bool,
-    /// It is never carried out under a less careful mode than this.
+    /// It is never carried out under a less careful mode. Without it: the policy's.
     #[serde(default)]
     pub mode: Option<Mode>,
-    /// What is done when it did not hold: the next grade.
+    /// What is done when it did not hold: the next grade, such as `{ action = "lock-account", target = "account" }`. Without it:
+    /// nothing.
     #[serde(default)]
     pub then: Option<NextGrade>,
-    /// The action that asks whether it held: done for "it has ended", failed for "it lives".
+    /// The action that asks whether it held: done for "it has ended", failed for "it lives". Without it: only the trail is watched.
     #[serde(default)]
     pub check: Option<String>,
-    /// The action that takes it back.
+    /// The action that takes it back. Without it: nothing does.
     #[serde(default)]
     pub undo: Option<String>,
-    /// After so many seconds it is taken back by itself.
+    /// After so many seconds it is taken back by itself; needs `undo`. Without it: until a person does.
     #[serde(default)]
     pub lasts_seconds: Option<u32>,
     /// How it is carried out: the key `kind`, and the keys of that kind.
@@ -47,11 +53,11 @@ pub struct ActionSpec {
     pub kind: ActionKind,
 }
 
-/// An action that follows another.
+/// An action that follows another which did not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NextGrade {
-    /// Its name.
+    /// The name of the action.
     pub action: String,
     /// What it acts on.
     pub target: TargetKind,
@@ -134,14 +140,15 @@ impl ActionSpec {
     }
 }
 
-/// `[runner]`
+/// `[runner]`: the process that runs hooks and speaks to the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunnerTable {
-    /// The socket of a runner that somebody else starts (systemd: [`RUNNER_SOCKET`]). Without it the daemon starts its own.
+    /// Where the runner listens that systemd starts: `/run/tripline-hook-runner.sock`. Without it: the daemon starts a runner of its
+    /// own.
     #[serde(default)]
     pub socket: Option<PathBuf>,
-    /// Where the journal of keys lies. Without it: what systemd gives (`STATE_DIRECTORY`), or beside the daemon's state.
+    /// Where the runner's journal lies. Without it: systemd's `STATE_DIRECTORY`, or a folder in the daemon's state.
     #[serde(default)]
     pub state_dir: Option<PathBuf>,
 }

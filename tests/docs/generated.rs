@@ -39,7 +39,12 @@ const POLICIES: (&str, &str) = ("Policies", "../guide/policies.md");
 /// To add one: a line here. A struct of these files that is not here fails a test.
 const CONFIGURATION: &[Section] = &[
     section("At the file's head", WRITTEN, "Written", &[]),
-    section("`[[trail]]`", WRITTEN, "Trail", &[("Trails", "../guide/trails.md"), ("Receiving", "../guide/receiving.md")]),
+    section(
+        "`[[trail]]`",
+        WRITTEN,
+        "Trail",
+        &[("Trails", "../guide/trails.md"), ("Receiving", "../guide/receiving.md")],
+    ),
     section("`[[rules]]`", WRITTEN, "Rules", &[POLICIES]),
     section("`[enrich]`", WRITTEN, "Enrich", &[]),
     section("`[findings]`", WRITTEN, "Findings", &[]),
@@ -55,8 +60,18 @@ const CONFIGURATION: &[Section] = &[
     section("`kind = \"exec\"`", "src/respond/action/exec.rs", "Spec", &[("Hooks", "hooks.md")]),
     section("`kind = \"http\"`", "src/respond/action/http.rs", "Spec", &[("Actions", "actions.md#http")]),
     section("`kind = \"set\"`", "src/respond/action/set.rs", "Spec", &[("Actions", "actions.md#set")]),
-    section("`kind = \"redis\"`", "src/respond/action/redis.rs", "Spec", &[("Actions", "actions.md#redis-and-postgres")]),
-    section("`kind = \"postgres\"`", "src/respond/action/postgres.rs", "Spec", &[("Actions", "actions.md#redis-and-postgres")]),
+    section(
+        "`kind = \"redis\"`",
+        "src/respond/action/redis.rs",
+        "Spec",
+        &[("Actions", "actions.md#redis-and-postgres")],
+    ),
+    section(
+        "`kind = \"postgres\"`",
+        "src/respond/action/postgres.rs",
+        "Spec",
+        &[("Actions", "actions.md#redis-and-postgres")],
+    ),
     section("`kind = \"php_session\"`", "src/respond/action/php_session.rs", "Spec", &[]),
     section("`auth`", "src/respond/action/auth.rs", "AuthSpec", &[]),
     section("`sign`", "src/respond/action/http.rs", "SignSpec", &[]),
@@ -67,7 +82,12 @@ const CONFIGURATION: &[Section] = &[
     section("`[runner]`", ACTIONS, "RunnerTable", &[]),
     section("`[receiver]`", WRITTEN, "Receiver", &[("Receiving", "../guide/receiving.md")]),
     section("`[retention]`", WRITTEN, "Retention", &[("What is recorded", "../explain/what-is-recorded.md")]),
-    section("`[notices]`", NOTICES, "Notices", &[("Clocks", "../guide/incidents.md#clocks"), ("The report", "../guide/reports.md")]),
+    section(
+        "`[notices]`",
+        NOTICES,
+        "Notices",
+        &[("Clocks", "../guide/incidents.md#clocks"), ("The report", "../guide/reports.md")],
+    ),
     section("`[[notices.contract]]`", NOTICES, "Contract", &[]),
 ];
 
@@ -88,10 +108,14 @@ fn row(key: &Key, source: &Source) -> Option<String> {
         return None;
     }
     let (what, without) = key.doc.split_once(" Without it: ").map_or((&*key.doc, None), |(a, b)| (a, Some(b)));
-    let elsewhere = || WORDS.iter().find(|(name, _)| *name == key.kind).map(|(_, file)| Source::of(file));
+    let elsewhere = WORDS.iter().find(|(name, _)| *name == key.kind).map(|(_, file)| Source::of(file));
     let of = |source: &Source| source.words(&key.kind).or_else(|| source.closed(&key.kind));
-    let words = of(source).or_else(|| of(&elsewhere()?)).map_or(String::new(), |words| listed(&words));
-    let without = without.map(|text| text.trim_end_matches('.').to_owned()).or_else(|| key.default.clone());
+    let words = of(source).or_else(|| of(elsewhere.as_ref()?)).map_or(String::new(), |words| listed(&words));
+    let first = elsewhere
+        .as_ref()
+        .and_then(|source| source.first(&key.kind))
+        .filter(|_| key.default.as_deref() == Some("none"));
+    let without = without.map(|text| text.trim_end_matches('.').to_owned()).or(first).or_else(|| key.default.clone());
     let without = without.unwrap_or_else(|| "required".to_owned());
     Some(cells(&[&format!("`{}`", key.name), &format!("{what}{words}"), &without]))
 }
@@ -121,7 +145,8 @@ fn tables(sections: &[Section], level: &str) -> String {
         let about = about.trim_start_matches([':', '.', ' ']).trim();
         let see: Vec<String> = see.iter().map(|(title, page)| format!("[{title}]({page})")).collect();
         let see = if see.is_empty() { String::new() } else { format!("See {}.", see.join(", ")) };
-        for paragraph in about.split("\n\n").chain([&*see]).filter(|p| !p.is_empty()) {
+        let about = about.chars().next().map(|c| c.to_uppercase().chain(about.chars().skip(1)).collect::<String>());
+        for paragraph in about.unwrap_or_default().split("\n\n").chain([&*see]).filter(|p| !p.is_empty()) {
             out.push_str(&format!("{paragraph}\n\n"));
         }
         out.push_str("| key | what it is | without it |\n| --- | --- | --- |\n");

@@ -48,11 +48,6 @@ pub fn pages() -> Vec<Page> {
     paths.iter().map(|path| Page { path: name(path), text: read(&name(path)) }).collect()
 }
 
-/// All texts together, for what must be said somewhere.
-pub fn everything() -> String {
-    pages().into_iter().map(|page| page.text).collect::<Vec<_>>().join("\n")
-}
-
 /// The blocks of a page, in their order.
 pub fn blocks(page: &Page) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();

@@ -85,7 +85,8 @@ impl Source {
         })?;
         let renamed = serde(&found.attrs).get("rename_all").cloned().flatten();
         let plain = found.variants.iter().all(|v| matches!(v.fields, Fields::Unit));
-        let word = |v: &syn::Variant| Word { name: cased(&v.ident.to_string(), renamed.as_deref()), doc: doc(&v.attrs) };
+        let word =
+            |v: &syn::Variant| Word { name: cased(&v.ident.to_string(), renamed.as_deref()), doc: doc(&v.attrs) };
         plain.then(|| found.variants.iter().map(word).collect())
     }
 
@@ -96,7 +97,8 @@ impl Source {
             _ => None,
         });
         let found = found.unwrap_or_else(|| panic!("{}: no enum {name}", self.path));
-        let word = |v: &syn::Variant| Word { name: cased(&v.ident.to_string(), Some("snake_case")), doc: doc(&v.attrs) };
+        let word =
+            |v: &syn::Variant| Word { name: cased(&v.ident.to_string(), Some("snake_case")), doc: doc(&v.attrs) };
         found.variants.iter().map(word).collect()
     }
 
@@ -185,12 +187,14 @@ impl Source {
         match (outer, kind) {
             ("", "bool") => "`false`".into(),
             ("", "u8" | "u16" | "u32" | "u64" | "usize") => "0".into(),
-            ("", _) => self.first_of_default(kind).unwrap_or_else(|| "none".into()),
+            // of an enum of another file, whoever asks knows where that is
+            ("", _) => self.first(kind).unwrap_or_else(|| "none".into()),
             _ => "none".into(),
         }
     }
 
-    fn first_of_default(&self, name: &str) -> Option<String> {
+    /// The word of an enum that is its default.
+    pub fn first(&self, name: &str) -> Option<String> {
         let found = self.file.items.iter().find_map(|item| match item {
             Item::Enum(e) if e.ident == name => Some(e),
             _ => None,
@@ -286,7 +290,9 @@ fn doc(attributes: &[Attribute]) -> String {
 fn innermost(of: &Type) -> (String, String) {
     let Type::Path(path) = of else { return (String::new(), String::new()) };
     let last = path.path.segments.last().expect("a path has a segment");
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return (String::new(), last.ident.to_string()) };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return (String::new(), last.ident.to_string());
+    };
     let types = arguments.args.iter().filter_map(|a| match a {
         GenericArgument::Type(of) => Some(of),
         _ => None,

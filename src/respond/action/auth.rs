@@ -23,37 +23,37 @@ const UNSAID: Duration = Duration::from_secs(60);
 /// No token is kept longer, whatever it says.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// `auth = { type = "bearer", credential = "NAME" }`
+/// `auth`: who sends a request, as `auth = { type = "bearer", credential = "NAME" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthSpec {
-    /// How.
+    /// How the request says who sends it.
     pub r#type: How,
-    /// The secret, as a systemd credential.
+    /// The token, password, client secret or RSA key: the name of a systemd credential.
     pub credential: Option<String>,
-    /// The secret, as a file.
+    /// The same, as a file that only root or the runner's user can read.
     pub secret_file: Option<PathBuf>,
-    /// `basic`: the user.
+    /// `basic`, `login`: the user.
     pub user: Option<String>,
-    /// `header`: the header's name; `Authorization` where it is left out.
+    /// `header`, `login`: the header in which the secret or token is sent. Without it: `Authorization`.
     pub name: Option<String>,
-    /// `header`: what stands before the secret, as `SSWS `.
+    /// `header`, `login`: what stands before the secret or token in it, as `SSWS `. Without it: nothing.
     pub prefix: Option<String>,
-    /// `oauth2`, `jwt_bearer`: where tokens are given.
+    /// `oauth2`, `jwt_bearer`, `login`: where a token is got; it is kept until it runs out.
     pub token_url: Option<String>,
-    /// `oauth2`, `jwt_bearer`: who we are there.
+    /// `oauth2`, `jwt_bearer`: by whom it is got.
     pub client_id: Option<String>,
-    /// `oauth2`, `jwt_bearer`: what is asked for.
+    /// `oauth2`, `jwt_bearer`: what for.
     pub scope: Option<String>,
     /// `oauth2`: the API that the token is for, where the server wants to know (Auth0).
     pub audience: Option<String>,
     /// `jwt_bearer`: whom we act for.
     pub subject: Option<String>,
-    /// `login`: the method of the request for a token; `POST` where it is left out.
+    /// `login`: the method of the request for a token. Without it: `POST`.
     pub method: Option<String>,
     /// `login`: the body of that request; `{secret}` in a text of it stands for the secret.
     pub json: Option<serde_json::Map<String, serde_json::Value>>,
-    /// `login`: where the token is in the answer, as `data.token`.
+    /// `login`: where the token is in the answer, such as `data.token`.
     pub token_at: Option<String>,
 }
 

@@ -34,17 +34,20 @@ use std::time::{Duration, Instant};
 /// How long output is still read after the hook has ended.
 const DRAIN: Duration = Duration::from_millis(200);
 
-/// The keys of `kind = "exec"`.
+/// The keys of `kind = "exec"`: a program is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The program's absolute path and its arguments. They are constant: what an order is about is told on standard input.
     pub command: Vec<String>,
-    /// What the program reads instead of the hook document, for programs that were not made for it; texts may name fields.
+    /// What the program reads instead of the hook document, for programs that were not made for it; its texts may name members. Without
+    /// it: the hook document.
     pub json: Option<serde_json::Map<String, serde_json::Value>>,
-    /// The program may read these paths and what is below, and beside them what every program needs; nothing else.
+    /// Paths that the program may read, with what is below them; beside them it sees what every program needs (libraries, name look-up,
+    /// certificates) and nothing else, where the kernel has Landlock. Where it has not, that is said in the log and with every order.
+    /// Without it: what the runner may.
     pub reads: Option<Vec<PathBuf>>,
-    /// The program may read and change these paths and what is below; nothing else.
+    /// Paths that the program may read and change, with what is below them, as `reads`. Without it: what the runner may.
     pub writes: Option<Vec<PathBuf>>,
 }
 

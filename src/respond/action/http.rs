@@ -40,49 +40,50 @@ const OURS: [&str; 12] = [
 /// The longest URL that is sent, in bytes: common servers take 8 KiB for the whole first line.
 const URL_BYTES: usize = 4096;
 
-/// The keys of `kind = "http"`.
+/// The keys of `kind = "http"`: one request is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// `POST` where it is left out.
+    /// `DELETE`, `GET`, `PATCH`, `POST` or `PUT`.
     #[serde(default = "post")]
     pub method: String,
-    /// `https://host/path?query`; path and query may name fields.
+    /// Where to: `https://host/path?query`; the host is constant, path and query may name members.
     pub url: String,
-    /// Values may name fields.
+    /// Names and values of headers; values may name members.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// A JSON body; its texts may name fields.
+    /// The body as JSON; its texts may name members. One of `json`, `form` and `document`. Without it: no body.
     pub json: Option<serde_json::Map<String, serde_json::Value>>,
-    /// A form; its values may name fields.
+    /// The body as a form; its values may name members. Without it: no body.
     pub form: Option<BTreeMap<String, String>>,
-    /// The hook document as the body.
+    /// `true`: the hook document is the body.
     #[serde(default)]
     pub document: bool,
-    /// How the request says who sends it.
+    /// Who sends it: a table, below. Without it: nobody.
     pub auth: Option<AuthSpec>,
-    /// The key for Standard Webhooks signatures.
+    /// Signs the body as [Standard Webhooks](https://www.standardwebhooks.com/) do: a table, below. Without it: no signature.
     pub sign: Option<SignSpec>,
     /// Answers that mean "done" beside 2xx, such as 404 where that is "already gone".
     #[serde(default)]
     pub done_statuses: Vec<u16>,
-    /// Answers that mean that it did not hold, where the action is somebody's `check`: such as 200 where the session is still shown.
+    /// Where the action is a `check`: answers that mean that the target lives, such as 200 where the session is still shown. Without
+    /// it: it cannot check.
     #[serde(default)]
     pub lives_statuses: Vec<u16>,
-    /// Send it over plain HTTP although it leaves this machine.
+    /// `true`: plain HTTP to another machine. Without it: refused.
     #[serde(default)]
     pub insecure_http: bool,
-    /// Certificates to believe instead of the system's.
+    /// Certificates to believe instead of the system's. Without it: the system's.
     pub ca_file: Option<PathBuf>,
 }
 
-/// `sign = { credential = "NAME" }`
+/// `sign`: the key that signs a body, as `sign = { credential = "NAME" }`. One of the two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignSpec {
-    /// The key (`whsec_…`), as a systemd credential.
+    /// The key, as the name of a systemd credential: `whsec_…` (HMAC) or `whsk_…` (Ed25519), two while keys change.
     pub credential: Option<String>,
-    /// The key, as a file.
+    /// The same, as a file that only root or the runner's user can read.
     pub secret_file: Option<PathBuf>,
 }
 

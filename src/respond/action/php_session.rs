@@ -19,16 +19,16 @@ const LONGEST_ID: usize = 256;
 /// How deep `session.save_path = "N;/path"` may go.
 const DEEPEST: u8 = 5;
 
-/// The keys of `kind = "php_session"`.
+/// The keys of `kind = "php_session"`: PHP's file of a session is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// `session.save_path`, without the depth before it.
     pub directory: PathBuf,
-    /// The depth N of `session.save_path = "N;/path"`: sessions lie in N folders of one character each.
+    /// The number N of `session.save_path = "N;/path"`: sessions lie in N folders of one character each.
     #[serde(default)]
     pub depth: u8,
-    /// The session's id; `{target.session}` where it is left out.
+    /// The session's id. Without it: `{target.session}`.
     pub session: Option<String>,
 }
 

@@ -16,32 +16,32 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// The keys of `kind = "postgres"`.
+/// The keys of `kind = "postgres"`: one statement with parameters is run in a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// `host:port`, or the socket's absolute path (`/run/postgresql/.s.PGSQL.5432`).
     pub address: String,
-    /// Speak TLS, and check the certificate. Left out: wherever the server is on another machine.
+    /// Speak TLS, and check the certificate; `false` to do without. Without it: wherever the server is on another machine.
     pub tls: Option<bool>,
-    /// Certificates to believe instead of the system's.
+    /// Certificates to believe instead of the system's. Without it: the system's.
     pub ca_file: Option<PathBuf>,
     /// The role.
     pub user: String,
     /// The database.
     pub database: String,
-    /// The password, as a systemd credential.
+    /// The password: the name of a systemd credential.
     pub credential: Option<String>,
-    /// The password, as a file.
+    /// The same, as a file that only root or the runner's user can read.
     pub secret_file: Option<PathBuf>,
     /// The statement, with `$1` and so on.
     pub statement: String,
-    /// What is asked where the action is a `check`: rows mean that it lives, none that it has ended. The same
-    /// parameters are put in.
+    /// What is asked where the action is a `check`, with the same parameters: rows mean that it lives, none that it has ended. Without
+    /// it: it cannot check.
     pub check_statement: Option<String>,
-    /// What `$1` and so on are; each may name fields.
+    /// What `$1` and so on are; each may name members.
     pub parameters: Vec<String>,
-    /// More rows than this are taken back. 1 where it is left out.
+    /// Where more rows would be touched, all is taken back.
     #[serde(default = "one")]
     pub at_most_rows: u64,
 }

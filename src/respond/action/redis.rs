@@ -21,39 +21,40 @@ const SCANNED: u32 = 100_000;
 /// How many keys are asked for at once.
 const BATCH: &[u8] = b"500";
 
-/// The keys of `kind = "redis"`.
+/// The keys of `kind = "redis"`: keys of a session store are deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// `host:port`, or a socket's absolute path.
     pub address: String,
-    /// Speak TLS.
+    /// `true`: speak TLS.
     #[serde(default)]
     pub tls: bool,
-    /// Without TLS to another machine: say that you know.
+    /// `true`: without TLS to another machine. Without it: refused.
     #[serde(default)]
     pub insecure: bool,
-    /// Certificates to believe instead of the system's.
+    /// Certificates to believe instead of the system's. Without it: the system's.
     pub ca_file: Option<PathBuf>,
     /// The user of an ACL (Redis 6 and later).
     pub user: Option<String>,
-    /// The password, as a systemd credential.
+    /// The password: the name of a systemd credential.
     pub credential: Option<String>,
-    /// The password, as a file.
+    /// The same, as a file that only root or the runner's user can read.
     pub secret_file: Option<PathBuf>,
     /// The number of the database.
     #[serde(default)]
     pub database: u16,
-    /// The keys to delete; they may name fields.
+    /// The keys to delete; they may name members.
     #[serde(default)]
     pub keys: Vec<String>,
-    /// Instead of `keys`: a pattern of constant text, as SCAN takes it.
+    /// Instead of `keys`, a pattern of keys, constant, as SCAN takes it; those of them are deleted whose hash field or JSON member is
+    /// the value.
     pub scan: Option<String>,
     /// With `scan`: the field of the hash, or member of the JSON text (`user.id`), that is compared.
     pub match_field: Option<String>,
-    /// With `scan`: what it must be equal to; `{target.actor_uid}` where it is left out.
+    /// With `scan`: what it must be equal to. Without it: `{target.actor_uid}`.
     pub match_value: Option<String>,
-    /// With `scan`: no more keys than this are looked at.
+    /// With `scan`: more keys than that are not looked at, and that is said. Without it: 100000.
     pub at_most_scanned: Option<u32>,
 }
 

@@ -23,7 +23,7 @@ pub const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/even
 /// The media type of a pushed token: RFC 8935, 2.1.
 const MEDIA_TYPE: &str = "application/secevent+jwt";
 
-/// The keys of `kind = "set"`.
+/// The keys of `kind = "set"`: a CAEP `session-revoked` event is pushed as a signed Security Event Token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -33,23 +33,23 @@ pub struct Spec {
     pub issuer: String,
     /// `aud`: who the receiver is.
     pub audience: String,
-    /// ES256 where it is left out.
+    /// How the token is signed.
     #[serde(default)]
     pub algorithm: Algorithm,
     /// `kid`: which of our keys it is.
     pub key_id: Option<String>,
-    /// The private key (PKCS #8, PEM), as a systemd credential.
+    /// The private key, PKCS #8 in PEM: the name of a systemd credential. Without it: required, or `secret_file`.
     pub credential: Option<String>,
-    /// The private key, as a file.
+    /// The same, as a file that only root or the runner's user can read.
     pub secret_file: Option<PathBuf>,
-    /// The subject (RFC 9493); its texts may name fields. Left out: the session and the user, as far as they are known.
+    /// The subject (RFC 9493); its texts may name members. Without it: the session and the user, as far as they are known.
     pub sub_id: Option<serde_json::Map<String, Value>>,
-    /// How the push says who sends it.
+    /// How the push says who sends it: a table, below. Without it: nobody.
     pub auth: Option<AuthSpec>,
-    /// Send it over plain HTTP although it leaves this machine.
+    /// `true`: plain HTTP to another machine. Without it: refused.
     #[serde(default)]
     pub insecure_http: bool,
-    /// Certificates to believe instead of the system's.
+    /// Certificates to believe instead of the system's. Without it: the system's.
     pub ca_file: Option<PathBuf>,
 }
 

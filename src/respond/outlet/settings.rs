@@ -32,33 +32,34 @@ pub enum Form {
     Local,
 }
 
-/// `[syslog.NAME]`
+/// `[syslog.NAME]`: where findings and orders are told as syslog messages; as many as you like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SyslogTarget {
-    /// How.
+    /// How messages travel.
     #[serde(default)]
     pub transport: Transport,
-    /// `rfc5424` or `local`; without it `local` for a socket of this machine, else `rfc5424`.
+    /// How a message is written. Without it: `local` for `unix`, else `rfc5424`.
     pub format: Option<Form>,
     /// A socket's absolute path, or `host:port`.
     #[serde(default = "dev_log")]
     pub address: String,
-    /// `authpriv`, `local0` and so on: RFC 5424, 6.2.1.
+    /// The facility (RFC 5424, 6.2.1): `auth`, `authpriv`, `daemon`, `local0` to `local7`, `kern`, `user`, `mail`, `cron`.
     #[serde(default = "authpriv")]
     pub facility: String,
-    /// Findings below this severity are not sent.
+    /// Findings below it are not sent there; orders are, at each change.
     #[serde(default = "informational")]
     pub severity: Severity,
-    /// `tls`: certificates to believe instead of the system's.
+    /// `tls`: certificates to believe. Without it: the system's.
     pub ca_file: Option<PathBuf>,
-    /// `tls`: the name that the receiver's certificate must have, where it is not the host of `address`.
+    /// `tls`: the name that the receiver's certificate has. Without it: the host of `address`.
     pub server_name: Option<String>,
-    /// `tls`: our own certificates, the first one ours, where the receiver wants to know who sends (PEM).
+    /// `tls`: our own certificates, PEM, the first one ours, where the receiver wants to know who sends. Without it: we show none.
     pub certificate_file: Option<PathBuf>,
-    /// `tls`: the key of our certificate (PEM), as a systemd credential.
+    /// `tls`: the key of our certificate, PEM: the name of a systemd credential of the runner. Without it: required with
+    /// `certificate_file`, or `secret_file`.
     pub credential: Option<String>,
-    /// `tls`: the key of our certificate (PEM), as a file.
+    /// `tls`: the same as a file that only its owner can read.
     pub secret_file: Option<PathBuf>,
 }
 
@@ -165,9 +166,9 @@ impl SyslogTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OcsfTarget {
-    /// The file's absolute path. It is made with mode 0640 where there is none.
+    /// Its absolute path; the unit can write below `/var/log/tripline`. It is made with mode 0640 where there is none.
     pub path: PathBuf,
-    /// Findings below this severity are not written.
+    /// Findings below it are not written; orders are, at each change.
     #[serde(default = "informational")]
     pub severity: Severity,
 }
@@ -179,12 +180,12 @@ impl OcsfTarget {
     }
 }
 
-/// `[checkpoints.NAME]`
+/// `[checkpoints.NAME]`: a file of the signed heads of the evidence tree, one a line, once a minute.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointsTarget {
-    /// The file's absolute path: on another machine's disk, or where something takes it there. It is made with mode 0640 where there is
-    /// none.
+    /// Its absolute path: where something takes it to another machine, or on another machine's disk; the unit can write below
+    /// `/var/log/tripline`. It is made with mode 0640 where there is none.
     pub path: PathBuf,
 }
 

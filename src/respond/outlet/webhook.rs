@@ -27,33 +27,35 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest that a receiver can ask us to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// `[webhook.NAME]`
+/// `[webhook.NAME]`: an HTTP request for each finding and order, to a chat or a paging service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookTarget {
-    /// `https://host/path?query`; `{secret}` may stand behind the host.
+    /// Where to: `https://host/path?query`; `{secret}` may stand behind the host.
     pub url: String,
-    /// Findings below this severity are not sent, nor orders: see [`super::Told::severity`].
+    /// What is below it is not sent: findings, and orders (`high` where a person is needed or the session may live on, `medium` when
+    /// one is done, less otherwise).
     #[serde(default = "high")]
     pub severity: Severity,
-    /// The body; its texts may name fields. Without it: the whole OCSF object.
+    /// The body; its texts may name the fields of templates. Without it: the OCSF object.
     pub json: Option<serde_json::Map<String, serde_json::Value>>,
     /// What the receiver reads as markup, and is taken from what fills in the body.
     #[serde(default)]
     pub escape: Escape,
-    /// More headers; their values may name `{secret}` and nothing else.
+    /// More headers; their values may name `{secret}`, and nothing else.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Our secret there, as a systemd credential: `{secret}` stands for it.
+    /// What `{secret}` stands for: the name of a systemd credential of the runner.
     pub credential: Option<String>,
-    /// The same, as a file.
+    /// The same, as a file that only its owner can read.
     pub secret_file: Option<PathBuf>,
-    /// The key for Standard Webhooks signatures.
+    /// The key (`whsec_…`) for Standard Webhooks signatures: `{ credential = "NAME" }` or `{ secret_file = "/path" }`. Without it: not
+    /// signed.
     pub sign: Option<SignSpec>,
-    /// Send it over plain HTTP although it leaves this machine.
+    /// Plain HTTP although it leaves this machine. Without it: refused.
     #[serde(default)]
     pub insecure_http: bool,
-    /// Certificates to believe instead of the system's.
+    /// Certificates to believe. Without it: the system's.
     pub ca_file: Option<PathBuf>,
 }
 
