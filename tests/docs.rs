@@ -122,7 +122,8 @@ fn shell(text: &str) -> Result<(), String> {
     for command in
         lines.flat_map(|line| line.split("&&")).map(str::trim).filter(|c| !c.is_empty() && !c.starts_with('#'))
     {
-        let words: Vec<&str> = command.split_whitespace().collect();
+        // `NAME=value` before a command is its environment
+        let words: Vec<&str> = command.split_whitespace().skip_while(|word| word.contains('=')).collect();
         let ours = |path: &&&str| path.contains('/') && !path.starts_with(['/', '-']) && !path.starts_with("target/");
         match words[0] {
             // what it is told is looked at for all commands together

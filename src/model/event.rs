@@ -427,10 +427,10 @@ pub enum Value<'a> {
 }
 
 macro_rules! fields {
-    ($($variant:ident = $path:literal => |$e:ident| $get:expr;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $path:literal => |$e:ident| $get:expr;)*) => {
         /// The fields that policies and output can name, by OCSF path (or ours, where OCSF has none).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Field { $(#[doc = $path] $variant,)* }
+        pub enum Field { $(#[doc = concat!("`", $path, "`.")] $(#[$doc])* $variant,)* }
         impl Field {
             /// Every field, in the order of the documentation.
             pub const ALL: &[Field] = &[$(Field::$variant),*];
@@ -449,49 +449,93 @@ macro_rules! fields {
 }
 
 fields! {
+    /// What was done: the name of an activity.
     Activity = "activity_name" => |e| e.activity.name();
+    /// How it ended: the name of an outcome.
     Outcome = "status" => |e| e.outcome.name();
+    /// Why, in the trail's own words.
     Reason = "status_detail" => |e| e.reason.as_deref();
+    /// Why a login or a second factor was refused: the name of a cause. Ours.
     Cause = "status_cause" => |e| e.cause.map(Cause::name);
+    /// The product's own name for the act.
     Code = "metadata.event_code" => |e| e.code.as_deref();
+    /// Who handed the record to the receiver: `udp:192.0.2.1`, `unix:uid=33`, `journal:portal.service`.
     Sender = "metadata.loggers.name" => |e| e.evidence.sender.as_deref();
+    /// The number that the product's own counter gave the record: each is one more than the one before.
     Sequence = "metadata.sequence" => |e| e.sequence.map(saturate);
+    /// The profile that read the record.
     Product = "metadata.product.name" => |e| &*e.product;
+    /// The trail.
     Source = "metadata.log_name" => |e| e.evidence.source.as_str();
+    /// Who acted: the name by which all trails know them.
     ActorName = "actor.user.name" => |e| e.actor.as_ref().map(|a| a.name.as_str());
+    /// The product's own id of the actor.
     ActorUid = "actor.user.uid" => |e| e.actor.as_ref().and_then(|a| a.uid.as_deref());
+    /// What kind of actor: `user`, `key`, `system` or `customer`.
     ActorType = "actor.user.type" => |e| e.actor.as_ref().map(|a| a.kind.name());
+    /// The role, as the trail or the staff directory says. Ours.
     ActorRole = "actor.user.role" => |e| e.actor.as_ref().and_then(|a| a.role.as_deref());
+    /// The session. Shown as its keyed digest.
     SessionUid = "actor.session.uid" => |e| e.session.as_ref().map(|s| s.id.as_str());
+    /// Who says so: `server` or `client`. Ours.
     SessionVouched = "actor.session.vouched_by" => |e| e.session.as_ref().map(|s| s.vouched.name());
+    /// The address that the act came from. Values may be networks.
     Ip = "src_endpoint.ip" => |e| e.origin.ip;
+    /// The announced or database prefix that holds the address, or its /24 or /48. Ours.
     Prefix = "src_endpoint.prefix" => |e| e.origin.prefix.as_deref();
+    /// The number of the autonomous system.
     AsNumber = "src_endpoint.autonomous_system.number" => |e| e.origin.as_number.map(i64::from);
+    /// Who owns the network.
     AsName = "src_endpoint.autonomous_system.name" => |e| e.origin.as_name.as_deref();
+    /// The country, as two letters (ISO 3166-1).
     Country = "src_endpoint.location.country" => |e| e.origin.country.as_deref();
+    /// The city.
     City = "src_endpoint.location.city" => |e| e.origin.city.as_deref();
+    /// The kind that a network list gives the address: `hosting`, `vpn`, `tor`, `office`. Ours.
     Listed = "src_endpoint.listed" => |e| e.origin.listed.as_deref();
+    /// The user agent.
     UserAgent = "http_request.user_agent" => |e| e.origin.user_agent.as_deref();
+    /// Browser or tool: `Chrome`, `curl`. Ours.
     DeviceFamily = "device.family" => |e| e.origin.device_family.as_deref();
+    /// The operating system.
     DeviceOs = "device.os.name" => |e| e.origin.device_os.as_deref();
+    /// The major version of the browser or tool, a number. Ours.
     DeviceVersion = "device.version" => |e| e.origin.device_version.map(i64::from);
+    /// `browser`, `tool` or `unknown`.
     DeviceType = "device.type" => |e| e.origin.device_type.as_deref();
+    /// The customer account concerned.
     Customer = "resource.owner.org.uid" => |e| e.customer.as_deref();
+    /// What the watch list calls that account: `canary`, `watched`. Ours.
     CustomerKind = "resource.owner.org.kind" => |e| e.customer_kind.as_deref();
+    /// Whom the act was done to: whose factor was reset, who was impersonated.
     Target = "user.name" => |e| e.target.as_deref();
+    /// The id by which the request and the download of one file are joined. Ours, as all of `export`.
     ExportJob = "export.job_uid" => |e| e.export.as_ref().and_then(|x| x.job.as_deref());
+    /// What kind of log: `sms`, `voice`, `mfa`.
     ExportKind = "export.kind" => |e| e.export.as_ref().and_then(|x| x.kind.as_deref());
+    /// The first day of the data, as days since 1970.
     ExportFirstDay = "export.range_start" => |e| e.export.as_ref().and_then(|x| x.first_day.map(i64::from));
+    /// The last day of the data, as `export.range_start`.
     ExportLastDay = "export.range_end" => |e| e.export.as_ref().and_then(|x| x.last_day.map(i64::from));
+    /// How many days of data, both ends included.
     ExportDays = "export.days" => |e| e.export.as_ref().and_then(Export::days);
+    /// How many days before the act the data begins.
     ExportAge = "export.age_days" => |e| e.export_age();
+    /// How many records, as the trail says, or reckoned from bytes.
     ExportRecords = "export.records" => |e| e.export.as_ref().and_then(|x| x.records.map(saturate));
+    /// How many bytes.
     ExportBytes = "export.bytes" => |e| e.export.as_ref().and_then(|x| x.bytes.map(saturate));
+    /// The method of the HTTP request.
     Method = "http_request.http_method" => |e| e.http.as_ref().and_then(|h| h.method.as_deref());
+    /// The path of the HTTP request, secrets cut out.
     Path = "http_request.url.path" => |e| e.http.as_ref().and_then(|h| h.path.as_deref());
+    /// The status of the HTTP response, a number.
     Status = "http_response.code" => |e| e.http.as_ref().and_then(|h| h.status.map(i64::from));
+    /// When it happened (for a download: when it ended), in milliseconds since 1970; with a time modifier, a part of that.
     Time = "time" => |e| e.time.0;
+    /// Which three hours of the week, in UTC: 0 is Monday from midnight to three, 55 is Sunday from nine. Ours.
     PartOfWeek = "time.part_of_week" => |e| part_of_week(e.time);
+    /// Milliseconds from the request's start to its end; the event's time is its end.
     Duration = "duration" => |e| e.http.as_ref().and_then(|h| h.took_ms.map(saturate));
 }
 

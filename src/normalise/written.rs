@@ -5,20 +5,22 @@ use crate::policy::LogSource;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// One profile. Raw field names are those of its format (`decode`); a name may end in `|steps` (see [`super::getter`]).
+/// One profile. Raw field names are those of its format; a name may end in `|steps`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     /// The name that the configuration uses, and `metadata.product.name`.
     pub name: String,
-    /// For people: which product, which trail of it.
+    /// For people: which product, and which trail of it.
     pub title: String,
-    /// How lines are written: a name of `decode::FORMATS`.
+    /// How lines are written: `json`, `access` (nginx, Apache), `keycloak` or `csv`.
     pub format: String,
-    /// What Sigma rules call this trail in their `logsource`, beside the profile's own name as `product`.
+    /// What Sigma rules call this trail in their `logsource`, beside the profile's own name as `product`: `[{ product = "okta", service
+    /// = "okta" }]`, with `category`, `product` and `service`.
     #[serde(default)]
     pub log_sources: Vec<LogSource>,
-    /// The zone of times that state none: `UTC`, or an offset as `+02:00`. The configuration of a source may say another.
+    /// The zone of times that state none: `UTC`, or an offset as `+02:00`. The configuration of a trail may say another. Without it:
+    /// UTC.
     #[serde(default)]
     pub zone: Option<String>,
     /// Keys of arrays of which every element is a whole record.
@@ -30,47 +32,46 @@ pub(super) struct Profile {
     /// Keys of wrappers that hold the record proper, as an object or as the `key="value"` text of an event logger.
     #[serde(default)]
     pub inside: Vec<String>,
-    /// `csv`: the header that holds for files without one.
+    /// `csv`: the header that holds for files without one, such as `time,actor,action,ip`.
     #[serde(default)]
     pub header: Option<String>,
-    /// The product's own id of the act; without one, the content is the identity.
+    /// The product's own id of the record: one that comes twice counts once. Without it: the content is the identity.
     #[serde(default)]
     pub id: OneOrMore,
     /// What tells records of one id apart, beside it: how a sign-in ended that several records speak of.
     #[serde(default)]
     pub id_with: OneOrMore,
-    /// How the product compares names of people: `exactly`, or `any_case` (an event then has them in small letters).
+    /// How the product compares names of people.
     #[serde(default)]
     pub names: Spelling,
-    /// Who vouches for `actor.session.uid`: `server`, or `client` (where nothing is said): nothing is done to a session
-    /// that only a client named.
+    /// Who vouches for `actor.session.uid`. Nothing is done to a session that only a client named. Without it: `client`.
     #[serde(default)]
     pub session_vouched_by: Option<Vouched>,
-    /// A line is this product's when all conditions of one of these hold.
+    /// `[[recognise]]`, conditions on raw fields: a line is this product's when all conditions of one of these tables hold.
     #[serde(default)]
     pub recognise: Vec<When>,
-    /// Where the time stands: the first that can be read.
+    /// `[[time]]`, below: where the time stands. The first that can be read counts.
     #[serde(default)]
     pub time: Vec<Time>,
-    /// OCSF path -> raw fields, of which the first present one counts.
+    /// `[fields]`: for each field of the event the raw fields that hold it, of which the first present one counts.
     #[serde(default)]
     pub fields: BTreeMap<String, OneOrMore>,
-    /// How the product writes success and failure.
+    /// `[outcome]`, below: how the product writes success and failure.
     #[serde(default)]
     pub outcome: Option<Outcome>,
-    /// Why a login or second factor was refused.
+    /// `[cause]`, below: why a login or second factor was refused.
     #[serde(default)]
     pub cause: Option<Cause>,
-    /// What was done: the first rule that fits.
+    /// `[[activity]]`, below: what was done. The first rule that fits counts.
     #[serde(default)]
     pub activity: Vec<Rule>,
-    /// What else follows: every rule that fits, in order.
+    /// `[[adjust]]`, below: what else follows. Every rule that fits is applied, in order.
     #[serde(default)]
     pub adjust: Vec<Adjust>,
-    /// How many records a download of so many bytes holds, where the trail does not say.
+    /// `[estimate]`, below: how many records a download of so many bytes holds, where the trail does not say.
     #[serde(default)]
     pub estimate: Option<Estimate>,
-    /// What must not be kept, beside what never is.
+    /// `[redact]`, below: what must not be kept, beside what never is.
     #[serde(default)]
     pub redact: Redact,
 }
@@ -120,31 +121,36 @@ impl OneOrMore {
     }
 }
 
+/// `[[time]]`: where a time stands, and how it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Time {
+    /// The raw fields, of which the first present one counts.
     pub from: OneOrMore,
+    /// How it is written.
     pub notation: Notation,
 }
 
+/// `[outcome]`: how the product writes success and failure.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {
     /// Raw fields, of which the first present one counts.
     pub from: OneOrMore,
-    /// Patterns, letters alike in either case.
+    /// Patterns of success, letters alike in either case.
     #[serde(default)]
     pub success: Vec<String>,
-    /// Patterns, letters alike in either case.
+    /// Patterns of failure, letters alike in either case.
     #[serde(default)]
     pub failure: Vec<String>,
     /// Patterns of what is neither, letters alike in either case.
     #[serde(default)]
     pub unknown: Vec<String>,
-    /// Where the value is in none of the lists. A value that fits several is what the longest of their patterns says.
+    /// The outcome where the value is in none of the lists. A value that fits several is what the longest of their patterns says.
+    /// Without it: `unknown`.
     #[serde(default)]
     pub otherwise: Option<String>,
-    /// Where there is no value.
+    /// The outcome where there is no value. Without it: `unknown`.
     #[serde(default)]
     pub absent: Option<String>,
 }
@@ -156,54 +162,64 @@ pub(super) enum Spelling {
     /// As they are written.
     #[default]
     Exactly,
-    /// Letters alike in either case.
+    /// Letters alike in either case; events have names in small letters.
     AnyCase,
 }
 
-/// `[cause]`: for each name of [`crate::model::Cause`] the patterns of the product's own codes or words.
+/// `[cause]`: why a login or a second factor was refused (`status_cause`). Under the name of each cause stand the patterns of the
+/// product's own codes or words, letters alike in either case: `wrong_password = ["INVALID_CREDENTIALS"]`. Of several patterns that
+/// fit, the one that states most counts. Without this table each refused login is a wrong password.
 #[derive(Debug, Deserialize)]
 pub(super) struct Cause {
     /// Raw fields, of which the first present one counts.
     pub from: OneOrMore,
-    /// Where the value is in no list; `other` without it.
+    /// The cause where the value is in no list. Without it: `other`.
     #[serde(default)]
     pub otherwise: Option<String>,
-    /// Where there is no value; none without it.
+    /// The cause where there is no value. Without it: none.
     #[serde(default)]
     pub absent: Option<String>,
-    /// Patterns by cause, letters alike in either case.
+    /// Patterns by cause, letters alike in either case; of several that fit, the one that states most counts.
     #[serde(flatten)]
     pub patterns: BTreeMap<String, Vec<String>>,
 }
 
+/// `[[activity]]`: what a record is of. In `set`, `{name}` stands for what a pattern's `{name}` took, or for a raw field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
+    /// Conditions on raw fields, all of which must hold. Without it: every record.
     #[serde(default)]
     pub when: When,
     /// The activity's name.
     pub is: String,
-    /// OCSF path -> text in which `{name}` stands for a capture or a raw field.
+    /// Fields of the event, each with a text in which `{name}` stands for a capture or a raw field.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
 }
 
+/// `[[adjust]]`: what else follows where conditions hold.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Adjust {
+    /// Conditions on raw fields, all of which must hold.
     pub when: When,
+    /// The fields of the event, each with its text, as in `[[activity]]`.
     pub set: BTreeMap<String, String>,
 }
 
+/// `[estimate]`: how many records a download of so many bytes holds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Estimate {
+    /// What one record weighs, in bytes.
     pub bytes_per_record: u64,
-    /// What an answer without any record weighs.
+    /// What an answer without any record weighs, in bytes.
     #[serde(default)]
     pub header_bytes: u64,
 }
 
+/// `[redact]`: what must not be kept, beside what never is.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redact {

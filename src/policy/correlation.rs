@@ -55,30 +55,31 @@ pub struct GroupKey {
 /// What a correlation looks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CorrelationKind {
-    /// So many events.
+    /// So many events (`condition`) of the `rules` within `timespan`.
     EventCount(Range),
-    /// So many different values (or tuples of values).
+    /// So many different values (`condition`) of a field, or of a tuple of up to five (`field`).
     ValueCount {
         /// The tuple.
         fields: Vec<FieldRef>,
         /// How many.
         range: Range,
     },
-    /// So large a sum.
+    /// So large a sum (`condition`) of a field's numbers. Decimals (six digits) and negative numbers count.
     ValueSum {
         /// What is summed.
         field: FieldRef,
         /// How much.
         range: Range,
     },
-    /// So large a mean.
+    /// So large a mean (`condition`) of a field's numbers.
     ValueAvg {
         /// What is averaged.
         field: FieldRef,
         /// How much.
         range: Range,
     },
-    /// The specification's example, and what it hints at ("median is a percentile 50").
+    /// With `percentile` in the condition (50 is the median): that percentile of the field's numbers is held against it. Without it:
+    /// the share, in percent, that the event's value has among all values of the group in the timespan, which may be text.
     ValuePercentile {
         /// What is looked at.
         field: FieldRef,
@@ -89,24 +90,25 @@ pub enum CorrelationKind {
         /// How much.
         range: Range,
     },
-    /// Events of several rules.
+    /// Events of all of the `rules` within `timespan`, in any order; with a `condition`, of so many different ones. `temporal_ordered`:
+    /// in the order of the file.
     Temporal {
         /// In the order of the file.
         ordered: bool,
         /// Of how many different rules; nothing where it is all of them.
         range: Option<Range>,
     },
-    /// Something not seen before. Ours.
+    /// The entity has not used this value (of one to five `fields`) within `timespan`. Ours.
     NewValue(NewValue),
-    /// Faster than anybody travels. Ours.
+    /// Two uses lie too far apart for the time between them: nobody travels as fast. Ours.
     Travel(Travel),
-    /// Two at once. Ours.
+    /// A value comes back after another one: two use one session. Ours.
     Concurrent(Concurrent),
-    /// Far from what is usual. Ours.
+    /// An amount is so many times (`condition`) what is usual on a day for the entity, and for its peers. Ours.
     Baseline(Baseline),
-    /// Something that did not come. Ours.
+    /// So many events (`condition`) of the later `rules`, and none of the first for `timespan`. Ours.
     Absence(Absence),
-    /// Signs weighed together. Ours.
+    /// The weights of all signs that are there add up to `condition`. Ours.
     Risk(Risk),
 }
 

@@ -31,6 +31,7 @@ const ACTIONS: &str = "src/respond/settings.rs";
 const TARGETS: &str = "src/respond/outlet/settings.rs";
 const WEBHOOK: &str = "src/respond/outlet/webhook.rs";
 const PROFILE: &str = "src/normalise/written.rs";
+const GETTER: &str = "src/normalise/getter.rs";
 
 const OUTLETS: (&str, &str) = ("Outlets", "outlets.md");
 const ORDERS: (&str, &str) = ("Orders", "../guide/responses.md");
@@ -91,6 +92,17 @@ const CONFIGURATION: &[Section] = &[
     section("`[[notices.contract]]`", NOTICES, "Contract", &[]),
 ];
 
+const PROFILES: &[Section] = &[
+    section("At its head", PROFILE, "Profile", &[]),
+    section("`[[time]]`", PROFILE, "Time", &[]),
+    section("`[outcome]`", PROFILE, "Outcome", &[("Outcomes", "event-fields.md#outcomes")]),
+    section("`[cause]`", PROFILE, "Cause", &[("Causes", "event-fields.md#causes")]),
+    section("`[[activity]]`", PROFILE, "Rule", &[("Activities", "event-fields.md#activities")]),
+    section("`[[adjust]]`", PROFILE, "Adjust", &[]),
+    section("`[estimate]`", PROFILE, "Estimate", &[]),
+    section("`[redact]`", PROFILE, "Redact", &[]),
+];
+
 /// Where words of keys are listed that are in no file of a table.
 const WORDS: &[(&str, &str)] = &[
     ("Algorithm", "src/respond/action/jws.rs"),
@@ -104,7 +116,7 @@ const WORDS: &[(&str, &str)] = &[
 
 /// What a key is for, and what stands for it where it is left out. A table of its own is no key.
 fn row(key: &Key, source: &Source) -> Option<String> {
-    if key.doc.starts_with("`[") {
+    if key.doc.starts_with("`[") && key.doc.ends_with("]`") {
         return None;
     }
     let (what, without) = key.doc.split_once(" Without it: ").map_or((&*key.doc, None), |(a, b)| (a, Some(b)));
@@ -156,9 +168,41 @@ fn tables(sections: &[Section], level: &str) -> String {
     out
 }
 
+/// Words with what they mean.
+fn meanings(head: &str, words: Vec<Word>) -> String {
+    let rows = words.iter().map(|word| cells(&[&format!("`{}`", word.name), &word.doc]));
+    format!("| {head} | what it means |\n| --- | --- |\n{}", rows.collect::<String>())
+}
+
+/// The words of a closed list.
+fn closed(head: &str, file: &str, name: &str) -> String {
+    meanings(head, Source::of(file).closed(name).unwrap_or_else(|| panic!("{file}: no closed!({name})")))
+}
+
+/// The table in the comment at a file's head.
+fn head_table(file: &str) -> String {
+    let head = Source::of(file).head();
+    head.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect()
+}
+
 /// Everything that is generated, by the name in its mark.
 fn parts() -> BTreeMap<&'static str, String> {
-    BTreeMap::from([("configuration", tables(CONFIGURATION, "##"))])
+    const EVENT: &str = "src/model/event.rs";
+    BTreeMap::from([
+        ("configuration", tables(CONFIGURATION, "##")),
+        ("profile", tables(PROFILES, "##")),
+        ("steps", head_table(GETTER)),
+        ("raw-json", head_table("src/decode/json_path.rs")),
+        ("raw-access", head_table("src/decode/access.rs")),
+        ("raw-keycloak", head_table("src/decode/keycloak.rs")),
+        ("fields", meanings("field", Source::of(EVENT).listed("fields"))),
+        ("activities", closed("`activity_name`", EVENT, "Activity")),
+        ("outcomes", closed("`status`", EVENT, "Outcome")),
+        ("causes", closed("`status_cause`", EVENT, "Cause")),
+        ("actors", closed("`actor.user.type`", EVENT, "ActorKind")),
+        ("modifiers", closed("modifier", "src/policy/modifier.rs", "Modifier")),
+        ("correlations", meanings("`type`", Source::of("src/policy/correlation.rs").variants("CorrelationKind"))),
+    ])
 }
 
 /// The page with what is generated in the place of what stands between the marks.
@@ -191,9 +235,10 @@ fn the_references_are_up_to_date() {
 
 #[test]
 fn every_table_and_key_is_in_the_references() {
-    for section in CONFIGURATION {
+    let sections = || CONFIGURATION.iter().chain(PROFILES);
+    for section in sections() {
         let source = Source::of(section.file);
-        let known = |name: &String| CONFIGURATION.iter().any(|s| s.file == section.file && s.name == name);
+        let known = |name: &String| sections().any(|s| s.file == section.file && s.name == name);
         let missing: Vec<String> = source.tables().into_iter().filter(|name| !known(name)).collect();
         assert!(missing.is_empty(), "{}: no section for {missing:?}", section.file);
         for key in source.table(section.name).keys {
@@ -208,4 +253,33 @@ fn every_table_and_key_is_in_the_references() {
         let listed = CONFIGURATION.iter().any(|section| section.file == path);
         assert!(listed || Source::of(&path).tables().is_empty(), "{path}: no section");
     }
+}
+
+#[test]
+fn every_word_of_a_closed_list_is_explained() {
+    for (name, part) in parts() {
+        let silent: Vec<&str> = part.lines().filter(|line| line.ends_with("` |  |")).collect();
+        assert!(part.lines().count() > 3 && silent.is_empty(), "{name}: {silent:?}");
+    }
+    let steps = head_table(GETTER);
+    let known = Source::of(GETTER).variants("Step");
+    let missing: Vec<&String> =
+        known.iter().map(|step| &step.name).filter(|step| !steps.contains(&format!("`{step}"))).collect();
+    assert!(missing.is_empty(), "{GETTER}: not in the table of its head: {missing:?}");
+}
+
+/// The files that read policies: each list of texts in them is of keys or words that a policy may have.
+const POLICY: [&str; 7] = ["correlation", "document", "expected", "extension", "fixture", "ours", "timeline"];
+
+#[test]
+fn every_key_of_the_policy_language_is_in_its_reference() {
+    let page = read("docs/src/reference/policy-language.md");
+    let mut looked = 0;
+    for file in POLICY.map(|name| format!("src/policy/{name}.rs")) {
+        let words: Vec<String> = Source::of(&file).lists_of_texts().into_iter().flatten().collect();
+        looked += words.len();
+        let missing: Vec<&String> = words.iter().filter(|word| !page.contains(&format!("`{word}`"))).collect();
+        assert!(missing.is_empty(), "{file}: not in the reference: {missing:?}");
+    }
+    assert!(looked > 60, "{looked}");
 }

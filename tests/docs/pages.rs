@@ -1,4 +1,4 @@
-//! The README and the pages of the book: their texts, their blocks, their headings and their links.
+//! The README, CONTRIBUTING and the pages of the book: their texts, their blocks, their headings and their links.
 use std::path::{Path, PathBuf};
 
 /// Where the pages of the book lie.
@@ -29,10 +29,10 @@ pub struct Block {
     pub text: String,
 }
 
-/// The README and every page of the book, sorted.
+/// The README, CONTRIBUTING and every page of the book, sorted.
 pub fn pages() -> Vec<Page> {
     let mut folders = vec![root().join(BOOK)];
-    let mut paths: Vec<PathBuf> = vec![root().join("README.md")];
+    let mut paths: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)).into();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("the book is there") {
             let path = entry.expect("it can be listed").path();

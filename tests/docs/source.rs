@@ -188,7 +188,7 @@ impl Source {
             ("", "bool") => "`false`".into(),
             ("", "u8" | "u16" | "u32" | "u64" | "usize") => "0".into(),
             // of an enum of another file, whoever asks knows where that is
-            ("", _) => self.first(kind).unwrap_or_else(|| "none".into()),
+            ("", _) => self.first(kind).filter(|word| word != "`None`").unwrap_or_else(|| "none".into()),
             _ => "none".into(),
         }
     }
