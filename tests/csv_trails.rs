@@ -132,7 +132,7 @@ fn received_csv_is_read_by_the_header_that_its_profile_states_and_must() {
     let received = "receive = ['lines:DIR/in.sock']\nprofile = 'crm'";
     let said = site(PROFILE, received).say(&["check"]);
     let said = (said.status.success(), text(&said));
-    assert!(!said.0 && said.1.contains("let the profile \"crm\" state it (`header`)"), "{said:?}");
+    assert!(!said.0 && said.1.contains("let the profile crm state it (`header`)"), "{said:?}");
     let header = "When,Who,What,Address";
     let stated = PROFILE.replace("format = \"csv\"", &format!("format = \"csv\"\nheader = \"{header}\""));
     let site = site(&stated, received);
