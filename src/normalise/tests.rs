@@ -1,8 +1,8 @@
 //! Lines in, events out.
 mod profiles;
 use super::*;
-use crate::model::limits::FIELD_BYTES;
 use crate::model::Outcome;
+use crate::model::limits::FIELD_BYTES;
 use crate::model::{FileId, FrameFlags, RawValue, SourceName, Stretch, WallTime};
 use std::sync::Arc;
 
