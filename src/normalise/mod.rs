@@ -61,13 +61,35 @@ pub struct Normaliser {
 }
 
 /// A profile, and how the lines of a trail come to it.
+#[derive(Clone)]
 struct ForTrail {
     written: Arc<Profile>,
     /// Of the other sorts of records that the trail holds.
-    beside: Box<[Arc<Profile>]>,
+    beside: Arc<[Arc<Profile>]>,
+    /// What the lists of records are called, of all sorts.
+    lists: Arc<[String]>,
+    /// The keys whose values are cut out of kept lines, of all sorts.
+    secret_keys: Arc<[String]>,
     /// The zone of the times that state none.
     zone: TimeZone,
     wrapping: Wrapping,
+}
+
+impl ForTrail {
+    fn new(written: Arc<Profile>, beside: Arc<[Arc<Profile>]>) -> ForTrail {
+        let sorts = || std::iter::once(&written).chain(&*beside);
+        let all = |of: fn(&Profile) -> &[String]| -> Arc<[String]> {
+            sorts().flat_map(|sort| of(sort)).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        ForTrail {
+            lists: all(|profile| &profile.lists),
+            secret_keys: all(|profile| &profile.secret_keys),
+            zone: written.zone.clone(),
+            wrapping: Wrapping::default(),
+            written,
+            beside,
+        }
+    }
 }
 
 /// What is around the lines of a trail.
@@ -154,12 +176,7 @@ impl Normaliser {
             }
         }
         if errors.is_empty() {
-            let plain = |written: Profile| ForTrail {
-                zone: written.zone.clone(),
-                written: Arc::new(written),
-                beside: Box::default(),
-                wrapping: Wrapping::default(),
-            };
+            let plain = |written| ForTrail::new(Arc::new(written), Arc::default());
             Ok(Normaliser {
                 named: profiles.len(),
                 profiles: profiles.into_iter().map(plain).collect(),
@@ -203,10 +220,10 @@ impl Normaliser {
     /// The same profile for one trail: whose local times are in `zone`, where its operator says so, and whose lines come wrapped.
     #[must_use = "the trail needs the profile that is returned"]
     pub fn for_trail(&mut self, profile: ProfileRef, zone: Option<TimeZone>, wrapping: Wrapping) -> ProfileRef {
-        let general = &self.profiles[profile.0];
-        let zone = zone.unwrap_or_else(|| general.zone.clone());
-        let (written, beside) = (general.written.clone(), general.beside.clone());
-        self.profiles.push(ForTrail { written, beside, zone, wrapping });
+        let mut of_trail = self.profiles[profile.0].clone();
+        of_trail.zone = zone.unwrap_or(of_trail.zone);
+        of_trail.wrapping = wrapping;
+        self.profiles.push(of_trail);
         ProfileRef(self.profiles.len() - 1)
     }
 
@@ -238,19 +255,14 @@ impl Normaliser {
             }
         }
         let beside = others.iter().map(|other| Arc::clone(other)).collect();
-        self.profiles.push(ForTrail {
-            zone: first.zone.clone(),
-            written: first.clone(),
-            beside,
-            wrapping: Wrapping::default(),
-        });
+        self.profiles.push(ForTrail::new(first.clone(), beside));
         Ok(ProfileRef(self.profiles.len() - 1))
     }
 
     /// The profiles of the sorts of records that a trail of this profile holds.
     fn sorts(&self, profile: ProfileRef) -> impl Iterator<Item = &Arc<Profile>> {
         let ForTrail { written, beside, .. } = &self.profiles[profile.0];
-        std::iter::once(written).chain(beside)
+        std::iter::once(written).chain(&**beside)
     }
 
     /// Their names.
@@ -310,16 +322,7 @@ impl Normaliser {
 
     /// What the lists of records are called in documents of this profile, a dot between the names of objects in objects.
     pub fn record_lists(&self, profile: ProfileRef) -> Arc<[String]> {
-        match &*self.profiles[profile.0].beside {
-            [] => self.profiles[profile.0].written.lists.clone(),
-            _ => self
-                .sorts(profile)
-                .flat_map(|sort| sort.lists.iter())
-                .cloned()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect(),
-        }
+        self.profiles[profile.0].lists.clone()
     }
 
     /// Reads the events of one frame. An event's origin is not enriched, its line is not kept (see [`Normaliser::redact`]), and an id
@@ -335,7 +338,7 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Box<Event>>,
     ) -> Result<(), Reject> {
-        let ForTrail { written: profile, beside, zone, wrapping } = &self.profiles[profile.0];
+        let ForTrail { written: profile, beside, zone, wrapping, .. } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
         let unwrapped = Unwrapped::of(*wrapping, profile.format, batch, frame, &text, zone);
@@ -364,7 +367,7 @@ impl Normaliser {
                     out.push(profile.event(record, &at, zone, &mut shared));
                 }),
                 _ => {
-                    let sorts: Vec<&Profile> = std::iter::once(profile).chain(beside).map(|sort| &**sort).collect();
+                    let sorts: Vec<&Profile> = std::iter::once(profile).chain(&**beside).map(|sort| &**sort).collect();
                     sorts::read(&sorts, shipped.text, clipped, cells, &mut |sort, record| {
                         out.push(sort.event(record, &at, zone, &mut shared));
                     })
@@ -412,11 +415,7 @@ impl Normaliser {
 
     /// A text out of a line, as it may be kept.
     pub fn redact_text(&self, profile: ProfileRef, text: &str) -> String {
-        let keys: Vec<String> = match &*self.profiles[profile.0].beside {
-            [] => return self.redactor.redact(text, &self.profiles[profile.0].written.secret_keys),
-            _ => self.sorts(profile).flat_map(|sort| sort.secret_keys.iter()).cloned().collect(),
-        };
-        self.redactor.redact(text, &keys)
+        self.redactor.redact(text, &self.profiles[profile.0].secret_keys)
     }
 }
 

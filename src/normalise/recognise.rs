@@ -2,6 +2,7 @@
 use super::compiled::Profile;
 use super::{Normaliser, ProfileRef};
 use crate::decode::{Cells, frame_text, shipped};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// What was recognised.
@@ -57,21 +58,20 @@ impl Normaliser {
                 best = Some(i);
             }
         }
-        let most = |known: &BTreeSet<usize>| {
-            let sorts = (0..met.len()).filter(|i| met[*i].rank > 0 && named[*i].written.may_share());
-            sorts.map(|i| (met[i].texts.difference(known).count(), i)).filter(|(count, _)| *count > 0).max_by_key(
-                // the earlier one where it is a draw
-                |(count, i)| (*count, std::cmp::Reverse(*i)),
-            )
+        let shares = |i: usize| met[i].rank > 0 && named[i].written.may_share();
+        // of those that `fit`, the one that knows most of what is not known yet; the earlier one where it is a draw
+        let most = |known: &BTreeSet<usize>, fits: &dyn Fn(usize) -> bool| {
+            let sorts = (0..met.len()).filter(|i| shares(*i) && fits(*i));
+            let more = sorts.map(|i| (met[i].texts.difference(known).count(), Reverse(i))).max();
+            more.filter(|(count, _)| *count > 0).map(|(_, Reverse(i))| i)
         };
-        let first = best.or_else(|| Some(most(&BTreeSet::new())?.1))?;
+        let first = best.or_else(|| most(&BTreeSet::new(), &|_| true))?;
+        let is_alike = |i: usize| named[i].written.format.name == named[first].written.format.name;
         let mut known = met[first].texts.clone();
         let mut beside = Vec::new();
         // Ends: every turn knows more texts, or leaves.
-        while named[first].written.may_share()
-            && met[first].rank > 0
-            && let Some((_, next)) = most(&known)
-            && named[next].written.format.name == named[first].written.format.name
+        while shares(first)
+            && let Some(next) = most(&known, &is_alike)
         {
             known.extend(&met[next].texts);
             beside.push(ProfileRef(next));

@@ -245,3 +245,31 @@ fn a_trail_may_hold_several_sorts_of_records() {
     assert!(normaliser.together(&[json, plain]).unwrap_err().contains("one file"));
     assert!(normaliser.together(&[json, split]).unwrap_err().contains("place"));
 }
+
+#[test]
+fn lines_of_another_format_keep_no_sort_of_records_from_being_recognised() {
+    let sign_in = r#"{"time":"2026-04-01T09:00:00Z","category":"SignInLogs","resultType":"0","properties":{"id":"1","userPrincipalName":"ana@provider.example","status":{"errorCode":0}}}"#;
+    let audit = r#"{"time":"2026-04-01T09:01:00Z","category":"AuditLogs","operationName":"Reset user password","properties":{"result":"success","activityDisplayName":"Reset user password"}}"#;
+    let plain = r#"2026-04-01 09:00:00,123 INFO  [org.keycloak.events] (executor-thread-1) type="LOGIN", realmId="r", clientId="portal", userId="u1", ipAddress="198.51.100.9""#;
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let lines = [sign_in, sign_in, sign_in, audit, plain, plain].map(str::as_bytes);
+    let found = normaliser.recognise(&lines).unwrap();
+    let names: Vec<&str> = found.profiles().map(|profile| normaliser.name(profile)).collect();
+    assert_eq!(names, ["entra-signin", "entra-audit"]);
+}
+
+#[test]
+fn what_is_secret_in_one_sort_of_records_is_cut_out_of_all() {
+    let profile = |name: &str, more: &str| {
+        format!("name = \"{name}\"\ntitle = \"Made\"\nformat = \"json\"\n{more}\n[[recognise]]\n{name} = true\n")
+    };
+    let (first, second) = (profile("first", ""), profile("second", "[redact]\nkeys = [\"locker\"]"));
+    let texts = [("first", first.as_str()), ("second", second.as_str())];
+    let mut normaliser = Normaliser::only(texts.into_iter(), &[]).unwrap();
+    let (first, second) = (normaliser.profile("first").unwrap(), normaliser.profile("second").unwrap());
+    let together = normaliser.together(&[first, second]).unwrap();
+    let line = br#"{"second":1,"locker":"left 17"}"#;
+    assert!(normaliser.redact(first, line, None).contains("left 17"));
+    let kept = normaliser.redact(together, line, None);
+    assert!(!kept.contains("left 17") && kept.contains("locker"), "{kept}");
+}
