@@ -215,7 +215,7 @@ impl Config {
         let mut profiles = Vec::new();
         for trail in &self.written.trail {
             let of_trail = match &trail.profile {
-                Some(names) => names.list().to_vec(),
+                Some(names) => names.as_slice().to_vec(),
                 None => {
                     let found = recognise(&normaliser, &trail.paths, &trail.name)?;
                     found.profiles().map(|profile| normaliser.name(profile).to_owned()).collect()

@@ -1,7 +1,7 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
 use super::address::Address;
 use crate::model::{EventTime, Millis, Severity};
-use crate::normalise::Wrapping;
+use crate::normalise::{OneOrMore, Wrapping};
 use crate::policy::{Tuning, did_you_mean};
 use crate::respond::outlet::{CheckpointsTarget, OcsfTarget, SyslogTarget, Target, WebhookTarget};
 use crate::respond::{ActionSpec, RunnerTable};
@@ -188,7 +188,7 @@ pub struct Trail {
     /// "entra-audit"]`): each record is read with the profile by which it is recognised. Without it: recognised by its first lines;
     /// name it, so that nothing depends on them.
     #[serde(default)]
-    pub profile: Option<Names>,
+    pub profile: Option<OneOrMore>,
     /// Where a trail that was never seen starts.
     #[serde(default)]
     pub start: Start,
@@ -316,26 +316,6 @@ pub struct SilenceTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WrittenMoment")]
 pub struct Moment(pub EventTime);
-
-/// One name, or several.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a name, or a list of names")]
-pub enum Names {
-    /// One.
-    One(String),
-    /// Several.
-    Several(Vec<String>),
-}
-
-impl Names {
-    /// All of them.
-    pub fn list(&self) -> &[String] {
-        match self {
-            Names::One(name) => std::slice::from_ref(name),
-            Names::Several(names) => names,
-        }
-    }
-}
 
 /// TOML has times of its own; in quotes they are text.
 #[derive(Deserialize)]

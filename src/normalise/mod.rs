@@ -16,6 +16,7 @@ mod written;
 
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
+pub use written::OneOrMore;
 
 use crate::decode::{Cells, Format, Plan, Reject, frame_text, shipped, syslog};
 use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};

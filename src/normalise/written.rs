@@ -100,8 +100,8 @@ pub(super) enum Match {
 
 /// One text, or a list of them.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(untagged)]
-pub(super) enum OneOrMore {
+#[serde(untagged, expecting = "a text, or a list of texts")]
+pub enum OneOrMore {
     /// None.
     #[default]
     None,
@@ -112,6 +112,7 @@ pub(super) enum OneOrMore {
 }
 
 impl OneOrMore {
+    /// All of them, in their order.
     pub fn as_slice(&self) -> &[String] {
         match self {
             OneOrMore::None => &[],
