@@ -5,7 +5,7 @@ Each looks at `site`, fails with an exception, and may return a word about what 
 import json
 import time
 
-from installation import HOOK, KEEPS, ORDERS, RECEIVER, commands, now
+from installation import HOOK, KEEPS, ORDERS, STARTS_RECEIVER, commands, now
 from machine import Failed, until
 
 CHAPTERS = {}
@@ -416,7 +416,7 @@ def _(site):
     write(site, 20)
     site.lay_out(JOURNAL, history=False)
     site.install()
-    for line in commands(site.checkout, RECEIVER):
+    for line in commands(site.checkout, STARTS_RECEIVER):
         site.m.run(line)
     return all_read(site)
 

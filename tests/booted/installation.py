@@ -28,7 +28,7 @@ def now():
 COMMANDS = "docs/src/operate/systemd.md"
 CONFIGURATION = "docs/src/getting-started/configuration.md"
 # The command that also starts the receiver, which stands apart.
-RECEIVER = "systemctl enable --now tripline-receiver.service"
+STARTS_RECEIVER = "systemctl enable --now tripline-receiver.service"
 
 
 def blocks(checkout, page, language):
@@ -59,7 +59,7 @@ def commands(checkout, of="install -m 0755 target/release/tripline"):
 
 def found_in_the_book(checkout):
     """How much of it is there, before a machine is booted for it."""
-    receiver = commands(checkout, RECEIVER)
+    receiver = commands(checkout, STARTS_RECEIVER)
     return (f"{CONFIGURATION}: {len(example(checkout).splitlines())} lines of configuration\n"
             f"{COMMANDS}: {len(commands(checkout))} commands install it, {len(receiver)} starts its receiver")
 
