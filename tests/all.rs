@@ -7,6 +7,7 @@ mod commits;
 mod confine;
 mod confined;
 mod corpora;
+mod coverage;
 mod crash;
 mod csv_trails;
 mod cut;

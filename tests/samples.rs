@@ -109,6 +109,46 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
     assert!(failed.is_empty(), "below {ENOUGH}: {failed:?}");
 }
 
+/// What can be found in a trail is worked out from specimens of its profile: they have to be all that there is.
+#[test]
+fn real_events_are_of_the_sorts_that_their_profiles_have_specimens_of() {
+    if !Path::new(SAMPLES).exists() {
+        return println!("skipped: no {SAMPLES}");
+    }
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let mut specimens = BTreeMap::new();
+    let (mut events, mut strange) = (0, Vec::new());
+    for input in PRODUCTS.iter().flat_map(|(.., folders)| *folders).flat_map(|f| inputs(&Path::new(SAMPLES).join(f))) {
+        let Some(read) = read(&normaliser, None, &std::fs::read(&input).unwrap()) else { continue };
+        let of = specimens.entry(read.found.profile).or_insert_with(|| normaliser.specimens(read.found.profile));
+        for event in &read.events {
+            events += 1;
+            let like = of.iter().filter(|specimen| specimen.is_like(event));
+            let has = |field: &Field| event.get(*field) != Value::Absent;
+            let all = |specimen: &tripline::normalise::Specimen| {
+                Field::ALL.iter().filter(|f| has(f)).all(|f| specimen.can_have(*f))
+            };
+            // what time and place a record has, and what follows from it, is nothing of the specimen's
+            let derived = |field: &Field| matches!(field, Field::ExportDays | Field::ExportAge | Field::ExportRecords);
+            if like.clone().next().is_none() || !like.clone().any(all) {
+                let lacks: Vec<_> = Field::ALL
+                    .iter()
+                    .filter(|f| has(f) && !derived(f) && !like.clone().any(|specimen| specimen.can_have(**f)))
+                    .collect();
+                if like.clone().next().is_some() && lacks.is_empty() {
+                    continue;
+                }
+                let said =
+                    [Field::Product, Field::Activity, Field::Outcome, Field::Cause, Field::ActorType, Field::Code];
+                strange.push(format!("{:?} lacks {lacks:?}", said.map(|field| event.get(field))));
+            }
+        }
+    }
+    strange.sort();
+    strange.dedup();
+    assert!(events > 500 && strange.is_empty(), "of {events} events:\n{}", strange.join("\n"));
+}
+
 /// The inputs of a folder that have an expected document beside them.
 fn inputs(folder: &Path) -> Vec<PathBuf> {
     let mut list: Vec<PathBuf> = std::fs::read_dir(folder)

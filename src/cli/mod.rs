@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod clocks;
+mod coverage;
 mod demo;
 mod drill;
 mod evidence;

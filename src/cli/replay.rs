@@ -11,10 +11,8 @@ use crate::ledger::read::FindingFilter;
 use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::pipeline::Rules;
-use crate::policy::FieldRef;
 use crate::source::{self, Framing, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
-use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -179,7 +177,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let reader = Reader::open(&place.path().join(FILE))?;
     match args.format {
         Format::Ocsf => print_ocsf(&reader)?,
-        Format::Table => print_table(&reader, &rules, args.severity, config.is_none())?,
+        Format::Table => print_table(&reader, &rules, args.severity)?,
     }
     if args.timings {
         timings(&shares);
@@ -316,7 +314,7 @@ fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
     out.flush().map_err(Failure::of_output)
 }
 
-fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bool) -> Result<(), Failure> {
+fn print_table(reader: &Reader, rules: &Rules, severity: Severity) -> Result<(), Failure> {
     let mut rows = reader.findings(&FindingFilter { severity: Some(severity), ..Default::default() })?;
     rows.reverse();
     for (source, row) in reader.trails()? {
@@ -329,9 +327,7 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
             row.repeated
         );
     }
-    if say_blind {
-        blind(rules)?;
-    }
+    super::coverage::say(rules.coverage())?;
     say!();
     if rows.is_empty() {
         say!("no finding of severity {} or above", severity.name());
@@ -341,26 +337,6 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity, say_blind: bo
     let orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
     let given = orders.iter().filter(|o| o.state == OrderState::Observed).count();
     say!("\n{} findings; {given} orders would have been given", rows.len());
-    Ok(())
-}
-
-/// Which detections can't see anything in these trails, for want of which fields.
-fn blind(rules: &Rules) -> Result<(), Failure> {
-    let provided: Vec<_> = rules.trails.values().map(|p| rules.normaliser.provides(*p)).collect();
-    let mut blind = Vec::new();
-    for policy in rules.engine.policies().rules.iter().filter(|p| p.alerts) {
-        let known = |f: &FieldRef| if let FieldRef::Known(field) = f { Some(*field) } else { None };
-        let wanted: Vec<Field> = policy.needs.iter().filter_map(known).collect();
-        let lacks = |have: &BTreeSet<Field>| -> Vec<&str> {
-            wanted.iter().filter(|f| !have.contains(f) && !enriched(**f)).map(|f| f.path()).collect()
-        };
-        if let Some(least) = provided.iter().map(lacks).min_by_key(Vec::len).filter(|l| !l.is_empty()) {
-            blind.push(format!("  {}: no {}", policy.name, least.join(", ")));
-        }
-    }
-    if !blind.is_empty() {
-        say!("blind for want of fields:\n{}", blind.join("\n"));
-    }
     Ok(())
 }
 

@@ -493,6 +493,7 @@ pub fn rules(
         silences: Silences::default(),
         secrets,
         tell,
+        coverage: Default::default(),
     })
 }
 

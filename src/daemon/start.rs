@@ -443,6 +443,7 @@ impl server::Daemon for Running {
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "files": files,
+            "coverage": self.rules().coverage(),
             "health": self.health.now(),
             "last_commit": self.progress.last_commit(),
         })

@@ -275,6 +275,18 @@ impl Cells {
         self.arena.clear();
     }
 
+    /// A record of these values alone, as if a format had read it: what a record of a product could be.
+    pub fn made<'a>(&'a mut self, values: impl Iterator<Item = Option<&'a str>>) -> Record<'a> {
+        self.clear(0);
+        for value in values {
+            let at = self.arena.len() as u32;
+            self.arena.push_str(value.unwrap_or_default());
+            let kind = if value.is_some() { Kind::Decoded } else { Kind::Absent };
+            self.cells.push(Cell { kind, at, end: self.arena.len() as u32 });
+        }
+        Record::flat("", self, false, false)
+    }
+
     /// Adds one of several values of a cell.
     fn add(&mut self, field: usize, kind: Kind, at: usize, end: usize) {
         // with more than this a policy looks into the first ones of a list of objects

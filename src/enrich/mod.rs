@@ -59,7 +59,17 @@ impl Enricher {
 
     /// What none of the databases gives: a detection that needs it is blind.
     pub fn lacks(&self) -> Vec<Known> {
-        Known::ALL.into_iter().filter(|known| !self.databases.iter().any(|database| database.gives(*known))).collect()
+        Known::ALL.into_iter().filter(|known| !self.gives(*known)).collect()
+    }
+
+    /// Whether a database gives it.
+    pub fn gives(&self, known: Known) -> bool {
+        self.databases.iter().any(|database| database.gives(known))
+    }
+
+    /// Whether there is a list of networks that says what kind they are.
+    pub fn lists_networks(&self) -> bool {
+        !self.networks.is_empty()
     }
 
     /// Fills in what is known of the address and of the user agent.

@@ -57,6 +57,10 @@ impl Networks {
         networks
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.by_length.is_empty()
+    }
+
     /// The kind of the most specific network that holds `ip`.
     pub fn kind(&self, ip: IpAddr) -> Option<Text> {
         let family = ip.is_ipv4();

@@ -6,7 +6,7 @@ use super::raw::Wanted;
 use super::stamp::Notation;
 use super::written::{self, OneOrMore};
 use crate::decode::{Format, Plan, Record, Wish};
-use crate::model::{Activity, ActorKind, Cause, Field, Outcome, Vouched};
+use crate::model::{Activity, Cause, Field, Outcome, Vouched};
 use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
 use jiff::tz::TimeZone;
@@ -20,6 +20,8 @@ pub(super) struct Profile {
     pub log_sources: Vec<crate::policy::LogSource>,
     pub format: &'static Format,
     pub plan: Box<dyn Plan>,
+    /// How many raw fields it reads, those that policies want not counted.
+    pub cells: usize,
     /// By which headers are known, where its format has any.
     pub header_names: Option<Arc<HeaderNames>>,
     /// One record may hold several acts.
@@ -46,8 +48,6 @@ pub(super) struct Profile {
     /// A policy looks for keywords in the line.
     pub line: bool,
     pub provides: BTreeSet<Field>,
-    /// The values that the fields of a closed vocabulary can have.
-    pub values: BTreeMap<Field, BTreeSet<&'static str>>,
 }
 
 pub(super) struct Rule {
@@ -81,8 +81,14 @@ impl<T: Copy> Words<T> {
         Some(meant.map_or(self.otherwise, |(_, meaning)| *meaning))
     }
 
+    /// What it knows words for.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter().map(|(pattern, _)| pattern)
+    }
+
     /// All that it can say.
-    fn all(&self) -> impl Iterator<Item = T> {
+    #[cfg(test)]
+    pub fn all(&self) -> impl Iterator<Item = T> {
         self.patterns.iter().map(|(_, meaning)| *meaning).chain([self.otherwise]).chain(self.absent)
     }
 }
@@ -182,8 +188,8 @@ impl Compiler {
         let activity = activity.collect::<Result<_, _>>()?;
         let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set, &written.fields));
         let adjust = adjust.collect::<Result<_, _>>()?;
-        let values = values(&written, outcome.as_ref(), cause.as_ref());
         let secret_keys = secret_keys(&written);
+        let cells = self.names.0.len();
         let asked = ask(&written.name);
         let mut through = BTreeSet::new();
         let want = |(index, name): &(usize, String)| Wanted::new(*index, name, &mut self.names, &mut through);
@@ -205,6 +211,7 @@ impl Compiler {
         }
         Ok(Profile {
             plan,
+            cells,
             name: written.name.into(),
             title: written.title,
             log_sources: written.log_sources,
@@ -229,7 +236,6 @@ impl Compiler {
             wanted,
             line: asked.line,
             provides: self.provides,
-            values,
         })
     }
 
@@ -351,47 +357,6 @@ fn one_spelling(when: &written::When, fields: &BTreeMap<String, OneOrMore>) -> R
 fn patterns<'t, T: Copy>(lists: impl Iterator<Item = (T, &'t Vec<String>)>) -> Result<Vec<(Pattern, T)>, Mistake> {
     let one = |(meaning, text): (T, &String)| Ok((about(text, Pattern::new(text, &mut Vec::new()))?, meaning));
     lists.flat_map(|(meaning, list)| list.iter().map(move |text| (meaning, text))).map(one).collect()
-}
-
-/// The values that the fields of a closed vocabulary can have in events of a profile: from what its tables map to, and what its rules
-/// set to a constant. A field that is copied from the record can have any.
-fn values(
-    written: &written::Profile,
-    outcome: Option<&Words<Outcome>>,
-    cause: Option<&Words<Cause>>,
-) -> BTreeMap<Field, BTreeSet<&'static str>> {
-    let mut values: BTreeMap<Field, BTreeSet<&'static str>> = BTreeMap::new();
-    let activities = written.activity.iter().filter_map(|rule| Activity::from_name(&rule.is));
-    let mut activities: BTreeSet<_> = activities.map(Activity::name).collect();
-    if !written.activity.last().is_some_and(|rule| rule.when.is_empty()) {
-        activities.insert(Activity::Other.name());
-    }
-    values.insert(Field::Activity, activities);
-    let outcomes = outcome.map_or_else(|| vec![Outcome::Unknown], |words| words.all().collect());
-    values.insert(Field::Outcome, outcomes.into_iter().map(Outcome::name).collect());
-    let causes = cause.map_or_else(|| vec![Cause::WrongPassword], |words| words.all().collect());
-    values.insert(Field::Cause, causes.iter().map(|cause| cause.name()).collect());
-    if causes.contains(&Cause::Unfinished) {
-        values.entry(Field::Outcome).or_default().insert(Outcome::Unknown.name());
-    }
-    values.insert(Field::ActorType, BTreeSet::from([ActorKind::User.name()]));
-    let rules = written.activity.iter().map(|rule| &rule.set).chain(written.adjust.iter().map(|adjust| &adjust.set));
-    for (path, text) in rules.flatten() {
-        let name = match Field::from_path(path) {
-            Some(Field::Outcome) => Outcome::from_name(text).map(Outcome::name),
-            Some(Field::Cause) => Cause::from_name(text).map(Cause::name),
-            Some(Field::ActorType) => ActorKind::from_name(text).map(ActorKind::name),
-            _ => continue,
-        };
-        if let (Some(field), Some(name)) = (Field::from_path(path), name) {
-            values.entry(field).or_default().insert(name);
-        }
-    }
-    // what is read from the record may be any of them
-    for field in written.fields.keys().filter_map(|path| Field::from_path(path)) {
-        values.remove(&field);
-    }
-    values
 }
 
 fn zone(text: Option<&str>) -> Result<TimeZone, String> {

@@ -74,13 +74,27 @@ impl Getter {
         list.as_slice().iter().map(|text| Getter::new(text, names)).collect()
     }
 
-    pub fn is_present(&self, record: &Record<'_>) -> bool {
-        record.get(self.cell).is_present()
+    /// The number of its field.
+    pub fn cell(&self) -> usize {
+        self.cell
     }
 
-    /// The value; nothing where it is absent, null, nested or empty.
-    pub fn get<'r>(&self, record: &Record<'r>) -> Option<Cow<'r, str>> {
-        let text = record.get(self.cell).text()?;
+    /// What a raw text has to be, so that `wanted` is got from it; `raw` is what else is got from the same field.
+    pub fn invert(&self, wanted: &str, raw: &str) -> String {
+        self.steps.iter().rev().fold(wanted.to_owned(), |value, step| match step {
+            Step::First | Step::Last | Step::Before(_) | Step::AfterLast(_) | Step::Lower => value,
+            Step::After(mark) => format!("{mark}{value}"),
+            Step::Seconds => value.parse::<f64>().map_or(value, |ms| format!("{:.3}", ms / 1000.0)),
+            Step::Json(key) => {
+                let mut object: serde_json::Map<_, _> = serde_json::from_str(raw).unwrap_or_default();
+                object.insert(key.to_string(), value.into());
+                serde_json::Value::Object(object).to_string()
+            }
+        })
+    }
+
+    /// What is got from a raw text; nothing where it is empty.
+    pub fn of<'r>(&self, text: &'r str) -> Option<Cow<'r, str>> {
         let mut value = Cow::Borrowed(text);
         for step in &self.steps {
             value = match value {
@@ -89,6 +103,15 @@ impl Getter {
             };
         }
         (!value.is_empty()).then_some(value)
+    }
+
+    pub fn is_present(&self, record: &Record<'_>) -> bool {
+        record.get(self.cell).is_present()
+    }
+
+    /// The value; nothing where it is absent, null, nested or empty.
+    pub fn get<'r>(&self, record: &Record<'r>) -> Option<Cow<'r, str>> {
+        self.of(record.get(self.cell).text()?)
     }
 }
 
@@ -143,7 +166,7 @@ fn json_member(text: &str, key: &str) -> Option<String> {
 pub(super) struct Conditions(Vec<(Vec<Getter>, Test)>);
 
 #[derive(Debug)]
-enum Test {
+pub(super) enum Test {
     Present,
     Absent,
     Fits(Vec<Pattern>),
@@ -190,6 +213,11 @@ impl Conditions {
     /// How many conditions there are: the more, the more specific.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Each with what it is on.
+    pub fn each(&self) -> impl Iterator<Item = (&[Getter], &Test)> {
+        self.0.iter().map(|(getters, test)| (&getters[..], test))
     }
 
     /// Whether all hold. What a cut record lacks may have stood behind the cut: no condition holds by its absence. What a pattern

@@ -11,12 +11,14 @@ mod raw;
 mod recognise;
 mod redact;
 mod sorts;
+mod specimen;
 pub mod stamp;
 mod written;
 
 pub use builtin::PROFILES;
 pub use recognise::Recognised;
 pub use written::OneOrMore;
+pub use specimen::Specimen;
 
 use crate::decode::{Cells, Format, Plan, Reject, frame_text, shipped, syslog};
 use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};
@@ -298,22 +300,6 @@ impl Normaliser {
             fields.insert(ExportAge);
         }
         fields
-    }
-
-    /// The values that a field of a closed vocabulary can have in events of this profile; nothing where it can have any, or the field
-    /// has no such vocabulary.
-    pub fn values(&self, profile: ProfileRef, field: Field) -> Option<BTreeSet<&'static str>> {
-        let mut all = BTreeSet::new();
-        for sort in self.sorts(profile) {
-            all.extend(sort.values.get(&field)?);
-        }
-        Some(all)
-    }
-
-    /// Which of `wanted` no event of this profile can have: what a detection that rests on them is blind for.
-    pub fn lacks(&self, profile: ProfileRef, wanted: &[Field]) -> Vec<Field> {
-        let provides = self.provides(profile);
-        wanted.iter().copied().filter(|field| !provides.contains(field)).collect()
     }
 
     /// By which the headers in files of this profile are known, where its format has any.

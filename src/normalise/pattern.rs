@@ -88,6 +88,20 @@ impl Pattern {
         }
     }
 
+    /// A text that fits, with `fill` where any text does.
+    pub fn sample(&self, fill: &str) -> String {
+        match self {
+            Pattern::Exact(text) => text.to_string(),
+            Pattern::Pieces(pieces) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Literal(text) => text.to_string(),
+                    Piece::Any | Piece::Capture(_) => fill.to_owned(),
+                };
+                pieces.iter().map(piece).collect()
+            }
+        }
+    }
+
     pub fn is_any(&self) -> bool {
         matches!(self, Pattern::Pieces(pieces) if matches!(pieces.as_slice(), [Piece::Any]))
     }

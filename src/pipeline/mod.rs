@@ -4,6 +4,7 @@
 //! since the last commit; [`Outcome::advance`] folds one more input in. The ledger takes an outcome by value and gives the
 //! core back only when it is on disk.
 
+pub mod coverage;
 mod fact;
 mod findings;
 mod kept;
@@ -63,6 +64,8 @@ pub struct Rules {
     pub secrets: Secrets,
     /// Findings of this severity and above are told to the outlets.
     pub tell: crate::model::Severity,
+    /// See [`Rules::coverage`].
+    pub coverage: std::sync::OnceLock<coverage::Coverage>,
 }
 
 /// How many findings of a policy an hour of event time has had.

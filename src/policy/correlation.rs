@@ -184,7 +184,7 @@ impl Range {
     }
 
     /// Whether it can hold for some value from `least` to `most`; `whole` where only whole numbers come.
-    pub(super) fn can_hold(&self, least: f64, most: f64, whole: bool) -> bool {
+    pub fn can_hold(&self, least: f64, most: f64, whole: bool) -> bool {
         let (mut low, mut high) = ((least, true), (most, true));
         for (comparison, bound) in &self.bounds {
             let bound = *bound;

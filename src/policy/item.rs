@@ -412,6 +412,18 @@ impl Item {
         !self.negated && !self.values.iter().flatten().any(absent_passes)
     }
 
+    /// Where it asks of its field only whether it is there: which of both it asks for.
+    pub(super) fn only_presence(&self) -> Option<bool> {
+        let asks_for = |test: &Test| match test {
+            Test::Null | Test::Exists(false) => Some(false),
+            Test::Exists(true) => Some(true),
+            _ => None,
+        };
+        let mut tests = self.values.iter().flatten().map(asks_for);
+        let first = tests.next()??;
+        tests.all(|test| test == Some(first)).then_some(first != self.negated)
+    }
+
     /// The other fields that the values name.
     pub(super) fn references(&self) -> impl Iterator<Item = FieldRef> {
         self.values.iter().flatten().filter_map(|t| match t {

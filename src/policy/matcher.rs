@@ -84,10 +84,13 @@ impl Matcher {
 
     /// Whether it selects `event`.
     pub fn matches(&self, event: &Event) -> bool {
-        self.activities.contains(event.activity)
-            && self.products.as_ref().is_none_or(|p| p.contains(&event.product))
+        self.activities.contains(event.activity) && self.is_for(event) && self.expression.matches(event)
+    }
+
+    /// Whether it is for events of that product and trail.
+    pub(super) fn is_for(&self, event: &Event) -> bool {
+        self.products.as_ref().is_none_or(|p| p.contains(&event.product))
             && self.trails.as_ref().is_none_or(|t| t.iter().any(|name| name == event.evidence.source.as_str()))
-            && self.expression.matches(event)
     }
 
     /// The activities whose events it can select at all; nothing where it is all of them.

@@ -65,6 +65,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
             say!("no database gives: {}; what needs it is blind", lacks.join(", "));
         }
     }
+    super::coverage::say(rules.coverage())?;
     well &= actions(&config)?;
     well &= unconfigured(&config, set)?;
     well &= units(&config)?;

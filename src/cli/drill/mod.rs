@@ -16,7 +16,7 @@ use clap::Args;
 use scenarios::{ALL, Scenario};
 use seen::Seen;
 use serde::Serialize;
-use stage::Stage;
+use stage::{Specimens, Stage};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -100,9 +100,13 @@ pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     if seen.events == 0 {
         return Err(Failure::new("the trails have no line that can be read: there is nobody to attack"));
     }
+    let mut specimens = Specimens::new();
+    for specimen in rules.trails.values().flat_map(|profile| rules.normaliser.specimens(*profile)) {
+        specimens.entry(specimen.event.product.clone()).or_default().push(specimen);
+    }
     let mut reports = Vec::new();
     for scenario in chosen {
-        reports.push(play(scenario, &seen, &rules, &ledger, args.seed)?);
+        reports.push(play(scenario, (&seen, &specimens), &rules, &ledger, args.seed)?);
     }
     if args.json {
         for report in &reports {
@@ -128,12 +132,12 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
 
 fn play(
     scenario: &'static Scenario,
-    seen: &Seen,
+    known: (&Seen, &Specimens),
     rules: &Arc<Rules>,
     ledger: &Ledger,
     seed: u64,
 ) -> Result<Report, Failure> {
-    let (stage, played) = staged(scenario, seen, rules, seed);
+    let (stage, played) = staged(scenario, known, rules, seed);
     let victim = stage.victim.as_ref().map(ToString::to_string);
     let role = stage.role.as_ref().map(ToString::to_string);
     let mut report = Report {
@@ -167,14 +171,14 @@ fn play(
 /// Plays the scenario. What can't be done to one victim may be done to another, so several are tried.
 fn staged<'a>(
     scenario: &Scenario,
-    seen: &'a Seen,
+    (seen, specimens): (&'a Seen, &'a Specimens),
     rules: &'a Rules,
     seed: u64,
 ) -> (Stage<'a>, Result<(), stage::Lack>) {
     let mut attempt = 0;
     loop {
-        let mut stage = Stage::new(seen, &rules.enricher, &rules.normaliser, seed, scenario.name, attempt);
-        let played = (scenario.play)(&mut stage);
+        let mut stage = Stage::new(seen, &rules.enricher, specimens, seed, scenario.name, attempt);
+        let played = (scenario.play)(&mut stage).and_then(|()| stage.settle());
         attempt += 1;
         if played.is_ok() || attempt >= ATTEMPTS {
             return (stage, played);

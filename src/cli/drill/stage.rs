@@ -5,11 +5,16 @@ use crate::model::{
     Activity, Actor, ActorKind, Cause, Digest, Event, EventId, EventTime, Export, Field, HashParts, Millis, Origin,
     Outcome, Text, WallTime,
 };
-use crate::normalise::Normaliser;
+use crate::normalise::Specimen;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// Addresses that are tried before it is said that there is no such network.
 const TRIES: usize = 20_000;
+
+/// What records can say, by profile.
+pub type Specimens = BTreeMap<Arc<str>, Vec<Specimen>>;
 
 /// Why a scenario can't be built from these trails.
 pub type Lack = String;
@@ -66,7 +71,7 @@ pub struct Hand {
 pub struct Stage<'a> {
     seen: &'a Seen,
     enricher: &'a Enricher,
-    normaliser: &'a Normaliser,
+    specimens: &'a Specimens,
     cache: Cache,
     /// Of this scenario and seed: everything that is made is named by it.
     own: Digest,
@@ -88,7 +93,7 @@ impl<'a> Stage<'a> {
     pub fn new(
         seen: &'a Seen,
         enricher: &'a Enricher,
-        normaliser: &'a Normaliser,
+        specimens: &'a Specimens,
         seed: u64,
         scenario: &str,
         attempt: u64,
@@ -100,7 +105,7 @@ impl<'a> Stage<'a> {
         Stage {
             seen,
             enricher,
-            normaliser,
+            specimens,
             cache: Cache::new(seed),
             own,
             dice: Dice(u64::from_be_bytes(start)),
@@ -307,6 +312,7 @@ impl<'a> Stage<'a> {
             }
         }
         event.origin = hand.origin.clone();
+        (event.reason, event.cause) = (None, None);
         self.events.push(event);
         self.events.last_mut().ok_or_else(|| "nothing was made".into())
     }
@@ -314,17 +320,39 @@ impl<'a> Stage<'a> {
     /// Makes a refused login or second factor, as a trail's profile could have read it.
     ///
     /// # Errors
-    /// The trails show no such event, or none of them tells that cause.
+    /// The trails show no such event.
     pub fn refused(&mut self, hand: &Hand, activity: Activity, cause: Cause) -> Result<&mut Event, Lack> {
-        let normaliser = self.normaliser;
         let event = self.act_so(hand, activity, Outcome::Failure)?;
-        let profile = normaliser.profile(&event.product);
-        let tells = profile.and_then(|profile| normaliser.values(profile, Field::Cause));
-        if !tells.is_some_and(|causes| causes.contains(cause.name())) {
-            return Err(format!("the profile {} tells no {} of a {}", event.product, cause.name(), activity.name()));
-        }
         event.cause = Some(cause);
         Ok(event)
+    }
+
+    /// Leaves out of what was made what no record of its trail says.
+    ///
+    /// # Errors
+    /// A trail's profile could not have read such an event at all.
+    pub fn settle(&mut self) -> Result<(), Lack> {
+        for event in &mut self.events {
+            let of = self.specimens.get(&event.product).map_or(&[][..], Vec::as_slice);
+            let alike: Vec<&Specimen> = of.iter().filter(|specimen| specimen.is_like(event)).collect();
+            if alike.is_empty() {
+                let cause = event.cause.map(|cause| format!(" for {}", cause.name())).unwrap_or_default();
+                let (act, outcome) = (event.activity.name(), event.outcome.name());
+                return Err(format!("no record of {} is a {act} of outcome {outcome}{cause}", event.product));
+            }
+            let says = |field| alike.iter().any(|specimen| specimen.can_have(field));
+            if !says(Field::Customer) {
+                (event.customer, event.customer_kind) = (None, None);
+            }
+            if !says(Field::Target) {
+                event.target = None;
+            }
+            if let Some(export) = &mut event.export {
+                export.records = export.records.filter(|_| says(Field::ExportRecords));
+                export.bytes = export.bytes.filter(|_| says(Field::ExportBytes));
+            }
+        }
+        Ok(())
     }
 
     /// Asks for an export of the last `days` days of a customer, and fetches it where the trails show fetches.

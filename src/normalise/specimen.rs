@@ -1,0 +1,529 @@
+//! What events a profile can make: specimens, read from records that are made to fit its rules.
+//!
+//! Whether a detection can ever fire on a trail follows from them. For each rule of `[[activity]]`, alone and with those of `[[adjust]]`, and for each word
+//! that `[outcome]` and `[cause]` know, a record is made whose raw fields meet the conditions, and it goes the way of every record. It is made twice, with
+//! other values where the profile leaves the choice: in which fields the two events differ, there the trail can have anything.
+use super::compiled::{Part, Profile, Rule};
+use super::event::Place;
+use super::getter::{Getter, Test};
+use super::pattern::Pattern;
+use super::raw::Shared;
+use super::{Normaliser, ProfileRef};
+use crate::decode::Cells;
+use crate::model::{
+    Activity, ActorKind, Batch, Cause, Digest, Event, Field, FileId, Frame, FrameFlags, SourceName, Stretch, Value,
+    Vouched, WallTime,
+};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// An event that a profile can make.
+#[derive(Clone, Debug)]
+pub struct Specimen {
+    /// The event, of no trail and no time.
+    pub event: Box<Event>,
+    /// The fields that can have any value in events of this sort, or none. The others have the event's value in all of them.
+    pub open: BTreeSet<Field>,
+    /// Those of them that no event of the sort is without.
+    pub always: BTreeSet<Field>,
+}
+
+impl Specimen {
+    /// The value of a field as far as it is the same in all events of the sort.
+    fn shown(&self, field: Field) -> String {
+        match self.event.get(field) {
+            _ if self.always.contains(&field) => "!".to_owned(),
+            _ if self.open.contains(&field) => "?".to_owned(),
+            Value::Text(text) => format!("={text}"),
+            value => format!("{value:?}"),
+        }
+    }
+}
+
+impl Specimen {
+    /// Whether an event like `event` can be of this sort: it did the same, it ended the same way for the same cause, and the same kind of actor did it.
+    pub fn is_like(&self, event: &Event) -> bool {
+        use Field::{Activity, ActorType, Cause, Outcome, SessionVouched};
+        let is_alike = |field: &Field| self.open.contains(field) || self.event.get(*field) == event.get(*field);
+        // a record may say neither who acted nor in which session
+        let is_alike_or_absent = |field: &Field| event.get(*field) == Value::Absent || is_alike(field);
+        self.event.product == event.product
+            && [Activity, Outcome, Cause].iter().all(is_alike)
+            && [ActorType, SessionVouched].iter().all(is_alike_or_absent)
+    }
+
+    /// Whether events of the sort can have the field.
+    pub fn can_have(&self, field: Field) -> bool {
+        self.open.contains(&field) || self.event.get(field) != Value::Absent
+    }
+}
+
+/// The most records that are made for one profile.
+const MOST: usize = 100_000;
+
+impl Normaliser {
+    /// A specimen of each sort of event that a trail of this profile can have.
+    pub fn specimens(&self, profile: ProfileRef) -> Vec<Specimen> {
+        let mut found = BTreeMap::new();
+        for sort in self.sorts(profile) {
+            Maker::new(sort).all(&mut found);
+        }
+        found.into_values().collect()
+    }
+}
+
+/// What a raw field must be.
+enum Need<'p> {
+    /// One of these patterns.
+    Fits(&'p [Pattern]),
+    /// None of these.
+    FitsNot(&'p [Pattern]),
+    /// This word of `[outcome]` or `[cause]`.
+    Word(&'p Pattern),
+    /// This name of a closed vocabulary.
+    Is(&'static str),
+    Present,
+    Absent,
+}
+
+impl Need<'_> {
+    fn is_met(&self, value: &str) -> bool {
+        match self {
+            Need::Fits(patterns) => patterns.iter().any(|pattern| pattern.fits_only(value)),
+            Need::FitsNot(patterns) => !patterns.iter().any(|pattern| pattern.fits_only(value)),
+            Need::Word(pattern) => pattern.fits_any_case(value),
+            Need::Is(text) => *text == value,
+            Need::Present => true,
+            Need::Absent => false,
+        }
+    }
+
+    /// Texts that meet it, with `fill` where any text does.
+    fn samples(&self, fill: &str) -> Vec<String> {
+        match self {
+            Need::Fits(patterns) => patterns.iter().map(|pattern| pattern.sample(fill)).collect(),
+            Need::Word(pattern) => vec![pattern.sample(fill)],
+            Need::Is(text) => vec![(*text).to_owned()],
+            Need::FitsNot(_) | Need::Present | Need::Absent => Vec::new(),
+        }
+    }
+}
+
+/// What a raw field that a closed vocabulary is read from says: one of the words, or nothing at all.
+#[derive(Clone, Copy)]
+enum Said<'p> {
+    Word(&'p Pattern),
+    Name(&'static str),
+    Nothing,
+}
+
+/// A record to be made: for each raw field what it must be, read by what.
+#[derive(Default)]
+struct Draft<'p> {
+    needs: BTreeMap<usize, Vec<(&'p Getter, Need<'p>)>>,
+}
+
+impl<'p> Draft<'p> {
+    fn need(&mut self, getters: &'p [Getter], need: impl Fn() -> Need<'p>) {
+        let absent = |getter: &&Getter| {
+            self.needs.get(&getter.cell()).is_some_and(|needs| needs.iter().any(|(_, n)| matches!(n, Need::Absent)))
+        };
+        let chosen: Vec<&Getter> = match need() {
+            Need::Absent => getters.iter().collect(),
+            _ => getters.iter().find(|getter| !absent(getter)).or(getters.first()).into_iter().collect(),
+        };
+        for getter in chosen {
+            self.needs.entry(getter.cell()).or_default().push((getter, need()));
+        }
+    }
+
+    fn test(&mut self, (getters, test): (&'p [Getter], &'p Test)) {
+        match test {
+            Test::Present => self.need(getters, || Need::Present),
+            Test::Absent => self.need(getters, || Need::Absent),
+            Test::Fits(patterns) => self.need(getters, || Need::Fits(patterns)),
+            Test::FitsNot(patterns) => self.need(getters, || Need::FitsNot(patterns)),
+        }
+    }
+
+    fn conditions(&mut self, conditions: &'p super::getter::Conditions) {
+        // absence first: what must not be there is not chosen for the others
+        conditions.each().filter(|(_, test)| matches!(test, Test::Absent)).for_each(|test| self.test(test));
+        conditions.each().filter(|(_, test)| !matches!(test, Test::Absent)).for_each(|test| self.test(test));
+    }
+}
+
+/// How what no condition asks for is filled.
+#[derive(Clone, Copy)]
+struct Mode {
+    /// Raw fields that are there only in some records (a condition asks for their presence) are left out.
+    leaves_out: bool,
+    /// Conditions that hold for what is none of some words (`not`) are kept from holding.
+    keeps_from: bool,
+}
+
+const MODES: [Mode; 4] = [
+    Mode { leaves_out: false, keeps_from: false },
+    Mode { leaves_out: true, keeps_from: false },
+    Mode { leaves_out: false, keeps_from: true },
+    Mode { leaves_out: true, keeps_from: true },
+];
+
+/// Fills where anything may stand: of the first record, and of the second.
+const FILLS: [&str; 2] = ["qx1", "qx2"];
+
+/// Makes the records of one profile.
+struct Maker<'p> {
+    profile: &'p Profile,
+    /// What stands in a raw field where nothing is asked for, for each of the two records.
+    free: Vec<[String; 2]>,
+    /// The raw fields whose presence some condition asks for.
+    optional: BTreeSet<usize>,
+    /// What keeps the conditions with `not` from holding, by raw field.
+    avoided: BTreeMap<usize, (&'p Getter, &'p [Pattern])>,
+    cells: Cells,
+    /// The records that were made already.
+    made: BTreeSet<[Vec<Option<String>>; 2]>,
+    /// Where they would have been read.
+    batch: Batch,
+}
+
+impl<'p> Maker<'p> {
+    fn new(profile: &'p Profile) -> Maker<'p> {
+        let conditions = || {
+            let rules = profile.activity.iter().map(|rule| &rule.when);
+            rules.chain(profile.adjust.iter().map(|(when, _)| when)).flat_map(super::getter::Conditions::each)
+        };
+        let mut optional = BTreeSet::new();
+        let mut avoided = BTreeMap::new();
+        for (getters, test) in conditions() {
+            match (test, getters.first()) {
+                (Test::Present | Test::Absent, _) => optional.extend(getters.iter().map(Getter::cell)),
+                (Test::FitsNot(patterns), Some(getter)) => {
+                    avoided.entry(getter.cell()).or_insert((getter, &patterns[..]));
+                }
+                _ => {}
+            }
+        }
+        let mut maker = Maker {
+            free: vec![FILLS.map(String::from); profile.cells],
+            profile,
+            optional,
+            avoided,
+            cells: Cells::default(),
+            made: BTreeSet::new(),
+            batch: nowhere(),
+        };
+        maker.fill();
+        maker
+    }
+
+    /// Chooses what stands in each raw field, so that as many of the fields as can be that are read from it have a value.
+    fn fill(&mut self) {
+        let mut read: BTreeMap<usize, Vec<(&Getter, [&str; 2])>> = BTreeMap::new();
+        for (field, getters) in &self.profile.fields {
+            for getter in getters {
+                read.entry(getter.cell()).or_default().push((getter, samples(*field)));
+            }
+        }
+        let rules = self.profile.activity.iter().map(|rule| &rule.set);
+        for (field, parts) in rules.chain(self.profile.adjust.iter().map(|(_, set)| set)).flatten() {
+            if let [Part::Raw(getter)] = &parts[..] {
+                read.entry(getter.cell()).or_default().push((getter, samples(*field)));
+            }
+        }
+        let outcome = self.profile.outcome.iter().flat_map(|words| &words.from);
+        let cause = self.profile.cause.iter().flat_map(|words| &words.from);
+        for getter in outcome.chain(cause) {
+            read.entry(getter.cell()).or_default().push((getter, FILLS));
+        }
+        for (cell, readers) in read {
+            let Some(free) = self.free.get_mut(cell) else { continue };
+            for (n, free) in free.iter_mut().enumerate() {
+                // of what has many readers, those that take it as a number or an address are served first
+                let mut raw = String::new();
+                let mut readers = readers.clone();
+                readers.sort_by_key(|(_, samples)| samples[n] == FILLS[n]);
+                for (getter, samples) in &readers {
+                    if raw.is_empty() || getter.of(&raw).is_none() {
+                        let more = getter.invert(samples[n], &raw);
+                        raw = if raw.starts_with('{') || raw.is_empty() { more } else { raw + &more };
+                    }
+                }
+                *free = raw;
+            }
+        }
+    }
+
+    fn all(&mut self, found: &mut BTreeMap<Vec<String>, Specimen>) {
+        let mut made = 0;
+        let none = std::iter::once(None);
+        let rules: Vec<Option<&Rule>> = self.profile.activity.iter().map(Some).chain(none).collect();
+        for rule in rules {
+            let is = rule.map_or(Activity::Other, |rule| rule.is);
+            for adjusts in self.adjusts() {
+                for closed in self.closed(is) {
+                    for mode in MODES {
+                        made += 1;
+                        if made > MOST {
+                            return;
+                        }
+                        if let Some(specimen) = self.specimen(rule, &adjusts, &closed, mode) {
+                            let key = Field::ALL.iter().map(|field| specimen.shown(*field)).collect();
+                            found.entry(key).or_insert(specimen);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// No adjustment, each, and each two.
+    fn adjusts(&self) -> Vec<Vec<usize>> {
+        let count = self.profile.adjust.len();
+        let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| vec![a, b]));
+        std::iter::once(Vec::new()).chain((0..count).map(|a| vec![a])).chain(pairs).collect()
+    }
+
+    /// What the raw fields can say that the fields of a closed vocabulary are read from: each word of `[outcome]` with each of `[cause]`, and each kind of actor.
+    fn closed(&self, is: Activity) -> Vec<Vec<(&'p [Getter], Said<'p>)>> {
+        let words = |from: &'p [Getter], patterns: Vec<&'p Pattern>| {
+            let mut all = vec![Vec::new(), vec![(from, Said::Nothing)]];
+            all.extend(patterns.into_iter().map(|pattern| vec![(from, Said::Word(pattern))]));
+            all
+        };
+        let mut all = vec![Vec::new()];
+        if let Some(outcome) = &self.profile.outcome {
+            all = words(&outcome.from, outcome.patterns().collect());
+        }
+        if let Some(cause) = &self.profile.cause
+            && matches!(is, Activity::Login | Activity::MfaChallenge)
+        {
+            all = product(&all, &words(&cause.from, cause.patterns().collect()));
+        }
+        for (field, getters) in &self.profile.fields {
+            let names: Vec<&'static str> = match field {
+                Field::ActorType => ActorKind::ALL.iter().map(|kind| kind.name()).collect(),
+                Field::SessionVouched => Vouched::ALL.iter().map(|who| who.name()).collect(),
+                Field::Cause if matches!(is, Activity::Login | Activity::MfaChallenge) => {
+                    Cause::ALL.iter().map(|cause| cause.name()).collect()
+                }
+                _ => continue,
+            };
+            let one = |name| vec![(&getters[..], Said::Name(name))];
+            let nothing = vec![(&getters[..], Said::Nothing)];
+            let names: Vec<_> = std::iter::once(nothing).chain(names.into_iter().map(one)).collect();
+            all = product(&all, &names);
+        }
+        all
+    }
+
+    fn specimen(
+        &mut self,
+        rule: Option<&'p Rule>,
+        adjusts: &[usize],
+        closed: &[(&'p [Getter], Said<'p>)],
+        mode: Mode,
+    ) -> Option<Specimen> {
+        let mut draft = Draft::default();
+        for adjust in adjusts {
+            draft.conditions(&self.profile.adjust[*adjust].0);
+        }
+        if let Some(rule) = rule {
+            draft.conditions(&rule.when);
+        }
+        for (getters, said) in closed {
+            match *said {
+                Said::Word(pattern) => draft.need(getters, || Need::Word(pattern)),
+                Said::Name(name) => draft.need(getters, || Need::Is(name)),
+                Said::Nothing => draft.need(getters, || Need::Absent),
+            }
+        }
+        let mut records = [Vec::new(), Vec::new()];
+        for cell in 0..self.profile.cells {
+            let [first, second] = self.cell(cell, draft.needs.get(&cell).map_or(&[][..], Vec::as_slice), mode)?;
+            records[0].push(first);
+            records[1].push(second);
+        }
+        if !self.made.insert(records.clone()) {
+            return None;
+        }
+        let event = self.event(&records[0]);
+        let is_same = |other: &Event| {
+            use Field::{Activity, ActorType, Cause, Outcome, SessionVouched};
+            [Activity, Outcome, Cause, ActorType, SessionVouched].iter().all(|f| event.get(*f) == other.get(*f))
+        };
+        let other = Some(self.event(&records[1])).filter(|other| is_same(other)).or_else(|| {
+            // another word of the same list means something else: only what is free differs
+            let mixed: Vec<_> = (0..self.profile.cells)
+                .map(|cell| match draft.needs.contains_key(&cell) {
+                    true => records[0][cell].clone(),
+                    false => records[1][cell].clone(),
+                })
+                .collect();
+            Some(self.event(&mixed)).filter(|other| is_same(other))
+        })?;
+        let open: BTreeSet<Field> =
+            Field::ALL.iter().copied().filter(|field| event.get(*field) != other.get(*field)).collect();
+        // what is there in a record that has nothing but what the conditions ask for, is always there
+        let is_asked = |cell| draft.needs.contains_key(&cell) || mode.keeps_from && self.avoided.contains_key(&cell);
+        let barest: Vec<_> =
+            records[0].iter().enumerate().map(|(cell, value)| value.clone().filter(|_| is_asked(cell))).collect();
+        let barest = Some(self.event(&barest)).filter(|barest| is_same(barest));
+        let is_always = |field: &Field| barest.as_ref().is_some_and(|barest| barest.get(*field) != Value::Absent);
+        let always = open.iter().copied().filter(is_always).collect();
+        Some(Specimen { event, open, always })
+    }
+
+    /// What stands in a raw field of the two records; nothing where it can't be as it must.
+    fn cell(&self, cell: usize, needs: &[(&Getter, Need<'_>)], mode: Mode) -> Option<[Option<String>; 2]> {
+        if needs.iter().any(|(_, need)| matches!(need, Need::Absent)) {
+            return needs
+                .iter()
+                .all(|(_, need)| matches!(need, Need::Absent | Need::FitsNot(_)))
+                .then_some([None, None]);
+        }
+        let avoided = self.avoided.get(&cell).filter(|_| mode.keeps_from);
+        if needs.is_empty() && avoided.is_none() && mode.leaves_out && self.optional.contains(&cell) {
+            return Some([None, None]);
+        }
+        let fits = |raw: &String| {
+            needs.iter().all(|(getter, need)| match getter.of(raw) {
+                Some(value) => need.is_met(&value),
+                None => matches!(need, Need::FitsNot(_)),
+            })
+        };
+        let free = &self.free[cell];
+        let candidates = |n: usize| -> Vec<String> {
+            let mut all = Vec::new();
+            for (getter, need) in needs {
+                all.extend(need.samples(FILLS[n]).iter().map(|text| getter.invert(text, &free[n])));
+                // what fits two patterns has the words of one where the other lets anything stand
+                let others = needs.iter().filter(|(_, other)| !std::ptr::eq(need, other));
+                let fills = others.flat_map(|(_, other)| other.samples(FILLS[n]));
+                all.extend(fills.flat_map(|fill| need.samples(&fill)).map(|text| getter.invert(&text, &free[n])));
+            }
+            if let Some((getter, patterns)) = avoided {
+                all.extend(patterns.iter().map(|p| getter.invert(&p.sample(FILLS[n]), &free[n])));
+            }
+            all.push(free[n].clone());
+            all.retain(fits);
+            all
+        };
+        let (first, second) = (candidates(0).into_iter().next(), candidates(1));
+        let asks =
+            needs.iter().any(|(_, need)| matches!(need, Need::Fits(_) | Need::Word(_) | Need::Is(_) | Need::Present));
+        match (first, second.len()) {
+            // the last of several words, so that the two differ where there is a choice
+            (Some(first), count) if asks && count > 0 => Some([Some(first), second.into_iter().next_back()]),
+            (Some(first), _) => Some([Some(first), second.into_iter().next()]),
+            (None, _) if !asks => Some([None, None]),
+            (None, _) => None,
+        }
+    }
+
+    fn event(&mut self, values: &[Option<String>]) -> Box<Event> {
+        let frame = Frame { start: 0, end: 0, from: 0, to: 0, flags: FrameFlags::default() };
+        let digest = self.batch.witness.short();
+        let place = Place { batch: &self.batch, frame: &frame, digest, sender: None, time: None, before: 0 };
+        let record = self.cells.made(values.iter().map(Option::as_deref));
+        self.profile.event(&record, &place, &TimeZone::UTC, &mut Shared::new())
+    }
+}
+
+/// A batch of no trail.
+fn nowhere() -> Batch {
+    Batch {
+        source: SourceName("".into()),
+        path: Arc::from(std::path::Path::new("")),
+        stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to: 0 },
+        discontinuity: None,
+        observed: WallTime(0),
+        data: Arc::from(&b""[..]),
+        frames: Vec::new(),
+        header: None,
+        witness: Digest::of(b""),
+        size: 0,
+    }
+}
+
+/// Every way to have one of `first` with one of `second`.
+fn product<T: Clone>(first: &[Vec<T>], second: &[Vec<T>]) -> Vec<Vec<T>> {
+    first.iter().flat_map(|a| second.iter().map(move |b| a.iter().chain(b).cloned().collect())).collect()
+}
+
+/// Two values that a field can have.
+fn samples(field: Field) -> [&'static str; 2] {
+    match field {
+        Field::Ip => ["198.51.100.7", "203.0.113.9"],
+        Field::Sequence | Field::ExportRecords | Field::ExportBytes | Field::Duration => ["7001", "8002"],
+        Field::Status => ["298", "299"],
+        Field::ExportFirstDay => ["2026-03-01", "2026-03-05"],
+        Field::ExportLastDay => ["2026-03-30", "2026-03-31"],
+        Field::UserAgent => ["curl/8.5.0", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"],
+        _ => FILLS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_and_every_cause_of_every_profile_has_a_specimen() {
+        // words of a cause that stand in a table for all activities, and only ever come with those that have none
+        let never = [("auth0", "expired")];
+        let normaliser = Normaliser::new(&[], &[]).unwrap();
+        for profile in normaliser.profiles() {
+            let specimens = normaliser.specimens(profile);
+            let written = &normaliser.profiles[profile.0].written;
+            let name = &*written.name;
+            for rule in &written.activity {
+                assert!(specimens.iter().any(|s| s.event.activity == rule.is), "{name}: no {}", rule.is.name());
+            }
+            let tells = written.activity.iter().any(|r| matches!(r.is, Activity::Login | Activity::MfaChallenge));
+            let Some(words) = written.cause.as_ref().filter(|_| tells) else { continue };
+            for cause in words.all() {
+                let is_made = specimens.iter().any(|s| s.event.cause == Some(cause));
+                assert_eq!(is_made, !never.contains(&(name, cause.name())), "{name}: {}", cause.name());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_specimen_leaves_open_is_what_the_record_says() {
+        let profile = r#"
+            name = "made"
+            title = "Made"
+            format = "json"
+            [fields]
+            "actor.user.name" = "who"
+            "src_endpoint.ip" = "at"
+            "export.records" = "rows"
+            [outcome]
+            from = "ok"
+            success = ["yes"]
+            failure = ["no"]
+            [[activity]]
+            is = "download"
+            when = { act = ["fetch", "pull"] }
+            set = { "export.kind" = "sms" }
+        "#;
+        let normaliser = Normaliser::only([("made", profile)].into_iter(), &[]).unwrap();
+        let specimens = normaliser.specimens(normaliser.profile("made").unwrap());
+        let downloads: Vec<_> = specimens.iter().filter(|s| s.event.activity == Activity::Download).collect();
+        let outcomes: BTreeSet<_> = downloads.iter().map(|s| s.event.outcome.name()).collect();
+        assert_eq!(outcomes, BTreeSet::from(["failure", "success", "unknown"]));
+        for specimen in downloads {
+            assert_eq!(
+                specimen.event.get(Field::ExportKind),
+                Value::Text("sms"),
+                "what a rule sets is so in all of them"
+            );
+            let open = [Field::ActorName, Field::Ip, Field::ExportRecords];
+            assert!(open.iter().all(|field| specimen.open.contains(field)), "{:?}", specimen.open);
+            assert!(!specimen.open.contains(&Field::ExportKind) && !specimen.open.contains(&Field::Customer));
+        }
+    }
+}

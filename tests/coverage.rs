@@ -1,0 +1,126 @@
+//! What can be found in a trail follows from its profile and the policies, and is said of each pair of them.
+
+use std::path::Path;
+use tripline::config::Config;
+use tripline::ledger::Keys;
+use tripline::model::{Event, EventTime, Field, SourceName};
+use tripline::normalise::{Normaliser, Specimen};
+use tripline::pipeline::Rules;
+use tripline::policy::{Body, Policy};
+
+/// A trail of each shipped profile, with every list that there can be.
+fn rules(scratch: &Path) -> Rules {
+    let write = |name: &str, text: &str| {
+        let path = scratch.join(name);
+        std::fs::write(&path, text).expect("a scratch folder can be written");
+        format!("{:?}", path.display().to_string())
+    };
+    let networks = write("networks.csv", "network,kind\n198.51.100.0/24,hosting\n");
+    let staff = write("staff.csv", "actor,role,hired\nana,support,2024-01-01\n");
+    let watched = write("watched.csv", "customer,kind\nAC1,canary\n");
+    let mut toml = format!(
+        "state_dir = {:?}\n[enrich]\nnetwork_lists = [{networks}]\ndirectory = {staff}\nwatch_list = {watched}\n",
+        scratch.join("state").display().to_string()
+    );
+    let normaliser = Normaliser::new(&[], &[]).expect("the shipped profiles compile");
+    for profile in normaliser.profiles() {
+        let name = normaliser.name(profile);
+        toml.push_str(&format!("[[trail]]\nname = \"{name}\"\npaths = [\"/nowhere/{name}\"]\nprofile = \"{name}\"\n"));
+    }
+    let path = scratch.join("tripline.toml");
+    std::fs::write(&path, toml).expect("a scratch folder can be written");
+    let config = Config::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    config.rules(Keys::throw_away().expect("keys by chance").secrets()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// For each detection that feeds a policy: whether its being fed is shown by an event of the trail.
+fn feeding<'r>(rules: &'r Rules, policy: &'r Policy, into: &mut Vec<&'r Policy>) {
+    match &policy.body {
+        Body::Detection(_) => into.push(policy),
+        Body::Correlation(c) => {
+            c.rules.iter().for_each(|rule| feeding(rules, &rules.engine.policies().rules[*rule], into));
+        }
+    }
+}
+
+/// The events of a specimen with values that detections look for, where it leaves them open: from the lists, of the day, of the amount.
+fn filled(specimen: &Specimen) -> Vec<Event> {
+    let open = |field| specimen.open.contains(&field);
+    let mut all = Vec::new();
+    for (kind, role, os, listed, records) in [
+        (Some("canary"), Some("support"), "Windows", Some("hosting"), 1_000_000),
+        (Some("watched"), None, "Linux", Some("vpn"), 10),
+        (None, Some("billing"), "Android", None, 1_000_000),
+    ] {
+        let mut event = (*specimen.event).clone();
+        if open(Field::Ip) {
+            let network = |text: &str| Some(text.into());
+            (event.origin.prefix, event.origin.as_number) = (network("198.51.100.0/24"), Some(64_500));
+            (event.origin.country, event.origin.listed) = (Some("NL".into()), listed.map(Into::into));
+        }
+        if open(Field::UserAgent) {
+            (event.origin.device_os, event.origin.device_family) = (Some(os.into()), Some("Firefox".into()));
+            event.origin.device_type = Some("browser".into());
+        }
+        if open(Field::Customer) {
+            event.customer_kind = kind.map(Into::into);
+        }
+        if let Some(actor) = &mut event.actor
+            && (open(Field::ActorRole) || actor.role.is_none())
+        {
+            actor.role = role.map(Into::into);
+        }
+        if let Some(export) = &mut event.export {
+            if open(Field::ExportRecords) {
+                export.records = Some(records);
+            }
+            if open(Field::ExportFirstDay) && open(Field::ExportLastDay) {
+                (export.first_day, export.last_day) = (Some(20_000), Some(20_300));
+            }
+        }
+        event.time = EventTime(20_400 * 86_400_000);
+        all.push(event);
+    }
+    all
+}
+
+#[test]
+fn each_profile_feeds_each_policy_or_is_said_to_be_blind() {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let rules = rules(scratch.path());
+    let set = rules.engine.policies();
+    let coverage = rules.coverage();
+    let (mut fed, mut wrong) = (0, Vec::new());
+    for (trail, blind) in &coverage.trails {
+        let specimens = rules.normaliser.specimens(rules.trails[trail]);
+        let events: Vec<Event> = specimens.iter().flat_map(filled).collect();
+        let is_shown = |detection: &Policy| match &detection.body {
+            Body::Detection(matcher) => events.iter().any(|event| matcher.matches(event)),
+            Body::Correlation(_) => false,
+        };
+        for policy in set.rules.iter().filter(|policy| policy.alerts) {
+            if let Some(said) = blind.iter().find(|blind| blind.policy == policy.name) {
+                assert!(!said.why.is_empty(), "{trail}: {}", policy.name);
+                continue;
+            }
+            fed += 1;
+            let mut of = Vec::new();
+            feeding(&rules, policy, &mut of);
+            if !of.iter().any(|detection| is_shown(detection)) {
+                wrong.push(format!("{trail}: {} is promised, and no event feeds it", policy.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{fed} of {} pairs can fire", coverage.trails.len() * coverage.detections);
+    // the portal's own trail feeds all but what needs databases of addresses, which this test has none of
+    let portal = &coverage.trails[&SourceName("tripline-portal".into())];
+    let lists_apart = portal.iter().filter(|b| !b.why.contains("no database")).collect::<Vec<_>>();
+    assert!(lists_apart.is_empty(), "{lists_apart:?}");
+    // and the trail of a second factor sees neither customers nor exports
+    let duo = &coverage.trails[&SourceName("duo".into())];
+    assert!(
+        duo.iter().any(|b| &*b.policy == "bulk_export") && duo.iter().all(|b| &*b.policy != "mfa_fatigue"),
+        "{duo:?}"
+    );
+}
