@@ -189,3 +189,25 @@ fn csv_is_recognised_by_its_header_and_replayed() {
     let said = site.say(&["replay", "--format", "ocsf"]);
     assert!(text(&said).matches("any_export").count() >= 5, "{}", text(&said));
 }
+
+#[test]
+fn what_a_console_downloads_is_replayed_without_a_configuration() {
+    let site = Site::bare("", "");
+    let record = |n: usize| {
+        let cell = format!(
+            r#"{{"CreationTime":"2026-03-30T14:{n:02}:22","Id":"r-{n}","Operation":"UserLoggedIn","RecordType":15,"Workload":"AzureActiveDirectory","UserId":"ana@provider.example"}}"#
+        );
+        format!(
+            "r-{n},x,15,UserLoggedIn,ana@provider.example,\"{}\",,\r\n",
+            cell.replace('"', "\"\"").replace(",", ",\n")
+        )
+    };
+    let rows: String = (0..30).rev().map(record).collect();
+    let header = "\u{feff}RecordId,CreationDate,RecordType,Operation,UserId,AuditData,AssociatedAdminUnits,AssociatedAdminUnitsNames\r\n";
+    let path = site.path("AuditLog.csv");
+    std::fs::write(&path, format!("{header}{rows}")).unwrap();
+    let out = crate::support::tripline(&["replay", path.to_str().unwrap()]).output().unwrap();
+    let said = text(&out);
+    assert!(out.status.success() && said.contains("Microsoft Purview"), "{said}");
+    assert!(said.contains("30 events, 0 rejected"), "{said}");
+}

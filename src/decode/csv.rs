@@ -4,7 +4,10 @@
 //! it in its file, so that columns may move where a writer starts anew. A record with more or fewer fields than there are names, with
 //! torn quotes, or with a line in it that could be a record of its own, is [`Record::ambiguous`]: somebody's delimiter or quote may
 //! have moved its columns, or taken in a neighbour. What looks like another header is no record.
-use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+//!
+//! A column may hold the record proper as the text of a JSON object (`inside`): the fields are then those of the object, and what it lacks,
+//! or has lost to a cut, is what the other columns say.
+use super::{Cell, Cells, Format, Kind, Plan, Record, Reject, Wish, json, short_enough};
 use crate::model::limits::KEPT_LINE_BYTES;
 use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use std::borrow::Cow;
@@ -18,15 +21,42 @@ pub const FORMAT: Format = Format {
     looks_like: |line| line.contains([',', ';', '\t', '|']),
     open: super::syslog::open,
     plan: |wish| {
-        let names = Arc::new(HeaderNames::new(wish.fields.iter().cloned(), wish.header.clone())?);
-        let stated = names.stated.as_deref().map(|header| Rows::new(&wish.fields, header, names.clone()));
-        Ok(Box::new(Csv { fields: wish.fields.clone(), names, stated }))
+        let wanted = Arc::new(Wanted::of(wish)?);
+        let names = wanted.columns.iter().flatten().chain(&wanted.inside).cloned();
+        let names = Arc::new(HeaderNames::new(names, wish.header.clone())?);
+        let stated = names.stated.as_deref().map(|header| Rows::new(&wanted, header, names.clone()));
+        Ok(Box::new(Csv { wanted, names, stated }))
     },
 };
 
+/// What is wanted of records, whatever their header.
+struct Wanted {
+    /// By the number of its cell, the names of a field's columns.
+    columns: Vec<Vec<String>>,
+    /// The columns of which one holds the record proper.
+    inside: Vec<String>,
+    /// Reads what they hold.
+    object: Option<Box<dyn Plan>>,
+}
+
+impl Wanted {
+    fn of(wish: &Wish) -> Result<Wanted, String> {
+        let of_field = |field: &String| {
+            let own = std::iter::once(field);
+            own.chain(wish.columns.get(field).into_iter().flatten()).map(|name| plain(name)).collect()
+        };
+        let object = match wish.inside.is_empty() {
+            true => None,
+            false => Some((json::FORMAT.plan)(&Wish { inside: Vec::new(), ..wish.clone() })?),
+        };
+        let inside = wish.inside.iter().map(|name| plain(name)).collect();
+        Ok(Wanted { columns: wish.fields.iter().map(of_field).collect(), inside, object })
+    }
+}
+
 /// What holds where no header stands before the record.
 struct Csv {
-    fields: Vec<String>,
+    wanted: Arc<Wanted>,
     names: Arc<HeaderNames>,
     stated: Option<Rows>,
 }
@@ -50,7 +80,7 @@ impl Plan for Csv {
     }
 
     fn under(&self, header: &str) -> Option<Box<dyn Plan>> {
-        Some(Box::new(Rows::new(&self.fields, header, self.names.clone())))
+        Some(Box::new(Rows::new(&self.wanted, header, self.names.clone())))
     }
 
     fn shown(&self, text: &str) -> Option<String> {
@@ -63,7 +93,7 @@ struct Rows {
     header: String,
     delimiter: u8,
     columns: Vec<Column>,
-    fields: usize,
+    wanted: Arc<Wanted>,
     names: Arc<HeaderNames>,
 }
 
@@ -71,22 +101,57 @@ struct Rows {
 struct Column {
     name: String,
     cells: Vec<usize>,
+    /// It holds the record proper.
+    inside: bool,
 }
 
 impl Rows {
-    fn new(fields: &[String], header: &str, names: Arc<HeaderNames>) -> Rows {
-        let mut wanted = BTreeMap::<_, Vec<usize>>::new();
-        for (cell, name) in fields.iter().enumerate() {
-            wanted.entry(plain(name)).or_default().push(cell);
-        }
+    fn new(wanted: &Arc<Wanted>, header: &str, names: Arc<HeaderNames>) -> Rows {
         // a header has one; what is none names nothing that is wanted
         let delimiter = delimiter(header).unwrap_or(b',');
-        let column = |name: Cow<'_, str>| Column {
-            cells: wanted.get(&plain(&name)).cloned().unwrap_or_default(),
+        let has: Vec<Cow<'_, str>> = Fields::of(header, delimiter).collect();
+        let plains: Vec<String> = has.iter().map(|name| plain(name)).collect();
+        let mut cells = BTreeMap::<&str, Vec<usize>>::new();
+        for (cell, of_field) in wanted.columns.iter().enumerate() {
+            if let Some(name) = of_field.iter().find(|name| plains.contains(name)) {
+                cells.entry(name).or_default().push(cell);
+            }
+        }
+        let column = |(name, plain): (&Cow<'_, str>, &String)| Column {
+            cells: cells.get(plain.as_str()).cloned().unwrap_or_default(),
             name: name.trim().to_owned(),
+            inside: wanted.inside.contains(plain),
         };
-        let columns = Fields::of(header, delimiter).map(column).collect();
-        Rows { header: header.to_owned(), delimiter, columns, fields: fields.len(), names }
+        let columns = has.iter().zip(&plains).map(column).collect();
+        Rows { header: header.to_owned(), delimiter, columns, wanted: wanted.clone(), names }
+    }
+
+    /// Hands on the object that stands in one of the columns, with what the others say of what it lacks. False where none does.
+    fn object(&self, text: &str, row: Record<'_>, cells: &mut Cells, each: &mut dyn FnMut(&Record<'_>)) -> bool {
+        let Some(plan) = &self.wanted.object else { return false };
+        let columns = self.columns.iter().zip(Fields::of(text, self.delimiter));
+        let mut held = columns.filter(|(column, field)| column.inside && field.trim_start().starts_with('{'));
+        let Some((_, object)) = held.next() else { return false };
+        let (mut read, mut all, mut arena) = (false, Vec::new(), String::new());
+        let cut = plan.decode(&object, true, cells, &mut |record| {
+            if std::mem::replace(&mut read, true) {
+                return;
+            }
+            all = record.cells.to_vec();
+            arena.push_str(record.arena);
+            for (cell, other) in all.iter_mut().zip(row.cells) {
+                if matches!(cell.kind, Kind::Absent | Kind::Null) && other.kind != Kind::Absent {
+                    let at = arena.len();
+                    arena.push_str(row.read(other).text().unwrap_or_default());
+                    *cell = Cell { kind: Kind::Decoded, at: at as u32, end: arena.len() as u32 };
+                }
+            }
+            let (ambiguous, partial) = (record.ambiguous || row.ambiguous, record.partial || row.partial);
+            each(&Record { cells: &all, arena: &arena, ambiguous, partial, ..*record });
+        });
+        // what follows the object is of nobody
+        let _ = cut;
+        read
     }
 
     /// Whether a line within the record has as many fields as a record has.
@@ -111,7 +176,7 @@ impl Plan for Rows {
         if self.names.resembles(unmarked(text)) {
             return Err(Reject { reason: "a header that does not hold here", at: 0 });
         }
-        cells.clear(self.fields);
+        cells.clear(self.wanted.columns.len());
         let mut fields = Fields::of(text, self.delimiter);
         let mut ambiguous = false;
         for column in &self.columns {
@@ -128,7 +193,14 @@ impl Plan for Rows {
             }
         }
         ambiguous |= fields.next().is_some() || fields.broken || self.holds_another(text);
-        each(&Record::flat(text, cells, ambiguous, clipped));
+        let row = std::mem::take(cells);
+        let record = Record::flat(text, &row, ambiguous, clipped);
+        if !self.object(text, record, cells, each) {
+            each(&record);
+        }
+        if self.wanted.object.is_none() {
+            *cells = row;
+        }
         Ok(())
     }
 
@@ -144,8 +216,10 @@ impl Plan for Rows {
                 break;
             }
             let value = if whole { field } else { Cow::Borrowed("[cut]") };
+            // so that the secrets in it are found by their names
+            let is_object = column.inside && serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok();
             out += if out.is_empty() { "{" } else { "," };
-            out += &format!("{}:{}", json(&column.name), json(&value));
+            out += &format!("{}:{}", json(&column.name), if is_object { value.into_owned() } else { json(&value) });
         }
         Some(out + "}")
     }

@@ -23,7 +23,7 @@ pub use json_path::is_path;
 pub use json_value::{ELEMENTS, Nested, nested};
 
 use crate::source::csv::HeaderNames;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The formats. To add one: a file beside this one, and a line here.
@@ -61,8 +61,10 @@ pub struct Wish {
     pub records: Vec<String>,
     /// The key of an array of which every element is a record that shares what surrounds the array.
     pub split: Option<String>,
-    /// Keys of wrappers that hold the record proper.
+    /// Keys of wrappers, or columns, that hold the record proper.
     pub inside: Vec<String>,
+    /// What the columns of a field are called, beside the field's own name; the first that there is counts.
+    pub columns: BTreeMap<String, Vec<String>>,
     /// The header that holds where a file states none.
     pub header: Option<String>,
 }

@@ -28,4 +28,13 @@ pub static PROFILES: &[(&str, &str)] = shipped![
     "vonage",
     "ringcentral",
     "kazoo",
+    "okta-csv",
+    "entra-signin-csv",
+    "entra-audit-csv",
+    "microsoft-365-csv",
+    "google-workspace-csv",
+    "duo-csv",
+    "duo-admin-csv",
+    "github-csv",
+    "twilio-csv",
 ];

@@ -102,19 +102,44 @@ pub(super) enum Part {
     Raw(Getter),
 }
 
-/// Compiles the profile that `text` writes; `ask` says what policies want of the profile of a name.
-pub(super) fn compile(file: &str, text: &str, ask: &dyn Fn(&str) -> Asked) -> Result<Profile, ProfileError> {
-    let written: written::Profile = toml::from_str(text).map_err(|e| ProfileError {
-        profile: file.to_owned(),
-        line: e.span().map_or(1, |span| line_at(text, span.start)),
-        message: e.message().to_owned(),
-    })?;
-    let compiler = Compiler { names: Names::default(), provides: BTreeSet::new() };
-    compiler.profile(written, ask).map_err(|(about, message)| ProfileError {
-        profile: file.to_owned(),
-        line: line_of(text, &about),
-        message,
-    })
+/// A profile as `text` writes it, which is called `file`.
+pub(super) struct Source<'t> {
+    pub file: &'t str,
+    pub text: &'t str,
+    pub written: written::Profile,
+}
+
+impl<'t> Source<'t> {
+    /// Reads `text`.
+    pub fn read(file: &'t str, text: &'t str) -> Result<Source<'t>, ProfileError> {
+        let written = toml::from_str(text).map_err(|e| ProfileError {
+            profile: file.to_owned(),
+            line: e.span().map_or(1, |span| line_at(text, span.start)),
+            message: e.message().to_owned(),
+        })?;
+        Ok(Source { file, text, written })
+    }
+
+    /// Compiles the profile, one of `all`; `ask` says what policies want of the profile of a name.
+    pub fn compile(&self, all: &[Source<'_>], ask: &dyn Fn(&str) -> Asked) -> Result<Profile, ProfileError> {
+        let compiler = Compiler { names: Names::default(), provides: BTreeSet::new() };
+        let written = self.filled(all);
+        written.and_then(|written| compiler.profile(written, ask)).map_err(|(about, message)| ProfileError {
+            profile: self.file.to_owned(),
+            line: line_of(self.text, &about),
+            message,
+        })
+    }
+
+    fn filled(&self, all: &[Source<'_>]) -> Result<written::Profile, Mistake> {
+        let own = self.written.clone();
+        let Some(like) = own.like.clone() else { return Ok(own) };
+        let base = all.iter().map(|source| &source.written).find(|base| base.name == like && base.like.is_none());
+        match base {
+            Some(base) => Ok(own.filled(base)),
+            None => Err((like.clone(), format!("`like`: no profile {like:?} that says all by itself"))),
+        }
+    }
 }
 
 fn line_at(text: &str, at: usize) -> usize {
@@ -202,10 +227,14 @@ impl Compiler {
             records: written.records,
             split: written.split,
             inside: written.inside,
+            columns: written.columns.iter().map(|(raw, names)| (raw.clone(), names.as_slice().to_vec())).collect(),
             header: written.header,
         };
         let plan = about(if wish.header.is_some() { "header" } else { "" }, (format.plan)(&wish))?;
         let header_names = plan.header_names();
+        if !wish.columns.is_empty() && header_names.is_none() {
+            return Err(("columns".to_owned(), format!("`columns` are for the format csv, not for {}", format.name)));
+        }
         if wish.header.is_some() && header_names.is_none() {
             return Err(("header".to_owned(), format!("`header` is for the format csv, not for {}", format.name)));
         }
@@ -222,7 +251,7 @@ impl Compiler {
             zone,
             id,
             id_with,
-            lower_names: written.names == written::Spelling::AnyCase,
+            lower_names: written.names == Some(written::Spelling::AnyCase),
             vouched: written.session_vouched_by.unwrap_or(Vouched::Client),
             recognise,
             time,

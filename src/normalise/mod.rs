@@ -13,6 +13,7 @@ mod redact;
 mod sorts;
 mod specimen;
 pub mod stamp;
+mod stamp_words;
 mod written;
 
 pub use builtin::PROFILES;
@@ -25,7 +26,7 @@ use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};
 use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
 use crate::source::spool;
-use compiled::Profile;
+use compiled::{Profile, Source};
 use event::Place;
 use jiff::tz::TimeZone;
 use raw::Shared;
@@ -168,13 +169,20 @@ impl Normaliser {
         texts: impl Iterator<Item = (&'t str, &'t str)>,
         ask: &dyn Fn(&str) -> Asked,
     ) -> Result<Normaliser, Vec<ProfileError>> {
-        let (mut profiles, mut errors) = (Vec::<Profile>::new(), Vec::new());
+        let (mut sources, mut errors) = (Vec::<Source<'_>>::new(), Vec::new());
         for (file, text) in texts {
-            match compiled::compile(file, text, ask) {
-                Ok(profile) => match profiles.iter_mut().find(|p| p.name == profile.name) {
-                    Some(earlier) => *earlier = profile,
-                    None => profiles.push(profile),
+            match Source::read(file, text) {
+                Ok(source) => match sources.iter_mut().find(|s| s.written.name == source.written.name) {
+                    Some(earlier) => *earlier = source,
+                    None => sources.push(source),
                 },
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut profiles = Vec::with_capacity(sources.len());
+        for source in &sources {
+            match source.compile(&sources, ask) {
+                Ok(profile) => profiles.push(profile),
                 Err(error) => errors.push(error),
             }
         }

@@ -3,6 +3,7 @@ use super::compiled::Profile;
 use super::{Normaliser, ProfileRef};
 use crate::decode::{Cells, frame_text, shipped};
 use std::cmp::Reverse;
+use crate::source::csv;
 use std::collections::BTreeSet;
 
 /// What was recognised.
@@ -109,7 +110,9 @@ impl Profile {
         let header = texts.get(before).copied().filter(|text| is_header(text));
         let under = header.and_then(|header| self.plan.under(header));
         let plan = under.as_ref().unwrap_or(&self.plan);
-        for (n, text) in texts.iter().enumerate().skip(before).filter(|(_, text)| Some(**text) != header) {
+        let rows = header.map(|header| rows(header, &texts[before + 1..]));
+        let texts = rows.as_ref().map_or_else(|| texts.to_vec(), |rows| rows.iter().map(String::as_str).collect());
+        for (n, text) in texts.iter().enumerate() {
             let mut found = false;
             // A text that can't be read, or only in part, counts as one that does not fit.
             let readable = (self.format.looks_like)(text)
@@ -137,4 +140,19 @@ impl Profile {
     pub(super) fn may_share(&self) -> bool {
         !self.split && self.header_names.is_none()
     }
+}
+
+/// The records of CSV in the lines behind their header: one may go over several.
+fn rows(header: &str, lines: &[&str]) -> Vec<String> {
+    let delimiter = csv::delimiter(header).unwrap_or(b',');
+    let text = lines.join("\n");
+    let (mut rows, mut rest) = (Vec::new(), text.as_str());
+    while let csv::End::At(end) = csv::end(rest.as_bytes(), delimiter, true) {
+        // ends: every turn passes a newline
+        rows.push(rest[..end].to_owned());
+        rest = &rest[end + 1..];
+    }
+    rows.push(rest.to_owned());
+    rows.retain(|row| row != header);
+    rows
 }

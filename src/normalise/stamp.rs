@@ -1,4 +1,5 @@
 //! Times of trails: which notation a profile says is read, and no other is guessed.
+use super::stamp_words;
 use crate::model::EventTime;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -20,8 +21,12 @@ pub enum Notation {
     EpochMicroseconds,
     /// Seconds since the year 0 of the Gregorian calendar, as Erlang counts (Kazoo).
     GregorianSeconds,
-    /// `MM/DD/YYYY h:mm:ss AM`, in the profile's zone, as some exports for spreadsheets have it.
+    /// `MM/DD/YYYY h:mm:ss AM`, in the profile's zone where it names none, as some exports for spreadsheets have it.
     MonthFirst,
+    /// `DD/MM/YYYY hh:mm:ss`, or with points, in the profile's zone where it names none.
+    DayFirst,
+    /// With the month's name: RFC 2822, and as consoles show it (`Mar 30, 2026, 2:03:22 PM`), in the profile's zone where it names none.
+    MonthName,
 }
 
 /// Seconds between the Gregorian year 0 and 1970.
@@ -38,7 +43,9 @@ impl Notation {
             Notation::EpochMilliseconds => decimal(text, 0)?,
             Notation::EpochMicroseconds => decimal(text, 0)? / 1000,
             Notation::GregorianSeconds => decimal(text, 3)?.checked_sub(GREGORIAN * 1000)?,
-            Notation::MonthFirst => month_first(text, zone)?,
+            Notation::MonthFirst => stamp_words::numbers(text, zone, false)?,
+            Notation::DayFirst => stamp_words::numbers(text, zone, true)?,
+            Notation::MonthName => stamp_words::month_name(text, zone)?,
         };
         (0..=LAST).contains(&ms).then_some(EventTime(ms))
     }
@@ -69,7 +76,7 @@ fn digits(b: &[u8], at: usize, end: usize) -> Option<i64> {
 }
 
 /// Milliseconds of a clock's reading within its day; `:60` is the leap second, which runs on into the next minute.
-fn clock(h: i64, m: i64, s: i64, ms: i64) -> Option<i64> {
+pub(super) fn clock(h: i64, m: i64, s: i64, ms: i64) -> Option<i64> {
     let right = (h < 24 && m < 60 && s <= 60) || (h == 24 && m == 0 && s == 0);
     right.then_some(((h * 60 + m) * 60 + s) * 1000 + ms)
 }
@@ -198,7 +205,7 @@ fn time_of_day(text: &str) -> Option<i64> {
 }
 
 /// A local time in the zone of that name: an offset, one of RFC 5322's, or what `zone` is called then.
-fn in_named_zone(local: i64, name: Option<&str>, zone: &TimeZone) -> Option<i64> {
+pub(super) fn in_named_zone(local: i64, name: Option<&str>, zone: &TimeZone) -> Option<i64> {
     const HOURS: &[(&str, i64)] = &[
         ("UTC", 0),
         ("GMT", 0),
@@ -224,10 +231,20 @@ fn in_named_zone(local: i64, name: Option<&str>, zone: &TimeZone) -> Option<i64>
         return Some(here);
     }
     let known = HOURS.iter().find(|(known, _)| *known == name).map(|(_, hours)| hours * 3_600_000);
-    Some(local - known.or_else(|| offset(name.strip_prefix("TZ").unwrap_or(name)))?)
+    let stated = known.or_else(|| behind_utc(name));
+    Some(local - stated.or_else(|| offset(name.strip_prefix("TZ").unwrap_or(name)))?)
 }
 
-const MONTHS: [&[u8; 3]; 12] =
+/// `GMT+1`, `UTC+01:00`, as browsers show a zone.
+fn behind_utc(name: &str) -> Option<i64> {
+    let written = name.strip_prefix("GMT").or_else(|| name.strip_prefix("UTC"))?;
+    match written.split_at_checked(1)? {
+        (sign, hour) if hour.len() == 1 => offset(&format!("{sign}0{hour}")),
+        _ => offset(written),
+    }
+}
+
+pub(super) const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 fn clf(text: &str, zone: &TimeZone) -> Option<i64> {
@@ -277,23 +294,6 @@ fn decimal(text: &str, places: usize) -> Option<i64> {
     Some(n)
 }
 
-fn month_first(text: &str, zone: &TimeZone) -> Option<i64> {
-    let mut parts = text.split_ascii_whitespace();
-    // no number of a date has more than 16 bits: what follows reckons with them, and a negative hour would be a time
-    let number = |n: &str| n.parse::<u16>().ok().map(i64::from);
-    let mut date = parts.next()?.split('/').map(number);
-    let (month, day, year) = (date.next()??, date.next()??, date.next()??);
-    let mut time = parts.next()?.split(':').map(number);
-    let (mut h, m, s) = (time.next()??, time.next()??, time.next().flatten().unwrap_or(0));
-    match parts.next() {
-        Some("AM") if h == 12 => h = 0,
-        Some("PM") if h < 12 => h += 12,
-        Some("AM" | "PM") | None => {}
-        Some(_) => return None,
-    }
-    in_zone(days(year, month, day)? * 86_400_000 + clock(h, m, s, 0)?, zone)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +320,7 @@ mod tests {
             ("2026 Apr 1 09:12:44 -0600", "2026-04-01T15:12:45Z", &TimeZone::UTC, Some("2026-04-01T15:12:44.000Z")),
             ("Apr  1 09:12:44 UTC", "2026-04-01T09:12:45Z", &berlin, Some("2026-04-01T09:12:44.000Z")),
             ("Apr  1 09:12:44 CEST", "2026-04-01T09:12:45Z", &berlin, Some("2026-04-01T07:12:44.000Z")),
+            ("Apr  1 09:12:44 GMT+2", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T07:12:44.000Z")),
             ("Apr  1 09:12:44 WIB", "2026-04-01T09:12:45Z", &berlin, None),
             ("2026-04-01 09:12:44,403", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T09:12:44.403Z")),
             ("2026-04-01 09:12:44 CEST", "2026-04-01T09:12:45Z", &TimeZone::UTC, Some("2026-04-01T07:12:44.000Z")),
@@ -393,6 +394,33 @@ mod tests {
         for text in ["", "x", "10/Foo/2000:13:55:36 -0700", "-5"] {
             assert_eq!(read(Notation::Clf, text), None);
             assert_eq!(read(Notation::EpochSeconds, text), None);
+        }
+    }
+
+    #[test]
+    fn dates_in_words_and_numbers() {
+        use Notation::{DayFirst, MonthFirst, MonthName};
+        for (notation, text, is) in [
+            (MonthName, "Mon, 30 Mar 2026 14:03:22 +0000", Some("2026-03-30T14:03:22.000Z")),
+            (MonthName, "Mon, 30 Mar 2026 14:03:22 GMT", Some("2026-03-30T14:03:22.000Z")),
+            (MonthName, "30 Mar 2026 14:03:22 -0500 (EST)", Some("2026-03-30T19:03:22.000Z")),
+            (MonthName, "Mar 30, 2026, 2:03:22\u{202f}PM GMT+2", Some("2026-03-30T12:03:22.000Z")),
+            (MonthName, "March 30, 2026 12:03 a.m.", Some("2026-03-30T00:03:00.000Z")),
+            (MonthName, "30-Mar-2026 14:03:22.5", Some("2026-03-30T14:03:22.500Z")),
+            (MonthName, "30 Mrz 2026 14:03", None),
+            (MonthName, "31 Apr 2026 14:03", None),
+            (MonthName, "30 Mar 26 14:03", None),
+            (DayFirst, "30/03/2026 14:03", Some("2026-03-30T14:03:00.000Z")),
+            (DayFirst, "30.03.2026 14:03:22", Some("2026-03-30T14:03:22.000Z")),
+            (DayFirst, "30.3.2026, 2:03:22 PM +02:00", Some("2026-03-30T12:03:22.000Z")),
+            (DayFirst, "03/30/2026 14:03", None),
+            (MonthFirst, "3/30/2026, 2:03:22 PM", Some("2026-03-30T14:03:22.000Z")),
+            (MonthFirst, "03/30/2026 14:03:22 -0700", Some("2026-03-30T21:03:22.000Z")),
+            (MonthFirst, "3/30/2026 14:03:22 UTC later", None),
+            (MonthFirst, "3/30/2026 14", None),
+            (MonthFirst, "3/30/2026 14:03:22.x", None),
+        ] {
+            assert_eq!(read(notation, text).as_deref(), is, "{notation:?} {text}");
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Lines in, events out.
+mod exports;
 mod profiles;
 use super::*;
 use crate::model::Outcome;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// One profile. Raw field names are those of its format; a name may end in `|steps`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Profile {
     /// The name that the configuration uses, and `metadata.product.name`.
@@ -15,6 +15,13 @@ pub(super) struct Profile {
     pub title: String,
     /// How lines are written: `json`, `access` (nginx, Apache), `keycloak` or `csv`.
     pub format: String,
+    /// The profile of the same records in another format: what is not said here is as there (every rule of `adjust` stands before those
+    /// here), all but the keys that say where in its format a record lies (`records`, `split`, `inside`, `header`).
+    #[serde(default)]
+    pub like: Option<String>,
+    /// `csv`: what the columns of a raw field are called, beside the field's own name; the first that a header has counts.
+    #[serde(default)]
+    pub columns: BTreeMap<String, OneOrMore>,
     /// What Sigma rules call this trail in their `logsource`, beside the profile's own name as `product`: `[{ product = "okta", service
     /// = "okta" }]`, with `category`, `product` and `service`.
     #[serde(default)]
@@ -29,7 +36,8 @@ pub(super) struct Profile {
     /// The key of an array of which every element is an act of its own, sharing what surrounds it.
     #[serde(default)]
     pub split: Option<String>,
-    /// Keys of wrappers that hold the record proper, as an object or as the `key="value"` text of an event logger.
+    /// Keys of wrappers that hold the record proper, as an object or as the `key="value"` text of an event logger. `csv`: columns that hold
+    /// it as the text of a JSON object.
     #[serde(default)]
     pub inside: Vec<String>,
     /// `csv`: the header that holds for files without one, such as `time,actor,action,ip`.
@@ -41,9 +49,9 @@ pub(super) struct Profile {
     /// What tells records of one id apart, beside it: how a sign-in ended that several records speak of.
     #[serde(default)]
     pub id_with: OneOrMore,
-    /// How the product compares names of people.
+    /// How the product compares names of people. Without it: `exactly`.
     #[serde(default)]
-    pub names: Spelling,
+    pub names: Option<Spelling>,
     /// Who vouches for `actor.session.uid`. Nothing is done to a session that only a client named. Without it: `client`.
     #[serde(default)]
     pub session_vouched_by: Option<Vouched>,
@@ -74,6 +82,40 @@ pub(super) struct Profile {
     /// `[redact]`, below: what must not be kept, beside what never is.
     #[serde(default)]
     pub redact: Redact,
+}
+
+impl Profile {
+    /// What this profile does not say, as `base` says it.
+    pub fn filled(mut self, base: &Profile) -> Profile {
+        fn list<T: Clone>(own: &mut Vec<T>, base: &[T]) {
+            if own.is_empty() {
+                *own = base.to_vec();
+            }
+        }
+        fn one(own: &mut OneOrMore, base: &OneOrMore) {
+            if own.as_slice().is_empty() {
+                *own = base.clone();
+            }
+        }
+        list(&mut self.log_sources, &base.log_sources);
+        list(&mut self.recognise, &base.recognise);
+        list(&mut self.time, &base.time);
+        list(&mut self.activity, &base.activity);
+        self.adjust.splice(..0, base.adjust.iter().cloned());
+        list(&mut self.redact.keys, &base.redact.keys);
+        one(&mut self.id, &base.id);
+        one(&mut self.id_with, &base.id_with);
+        self.zone = self.zone.or_else(|| base.zone.clone());
+        self.names = self.names.or(base.names);
+        self.session_vouched_by = self.session_vouched_by.or(base.session_vouched_by);
+        self.outcome = self.outcome.or_else(|| base.outcome.clone());
+        self.cause = self.cause.or_else(|| base.cause.clone());
+        self.estimate = self.estimate.or(base.estimate);
+        for (path, raw) in &base.fields {
+            self.fields.entry(path.clone()).or_insert_with(|| raw.clone());
+        }
+        self
+    }
 }
 
 /// Conditions on raw fields, all of which must hold.
@@ -123,7 +165,7 @@ impl OneOrMore {
 }
 
 /// `[[time]]`: where a time stands, and how it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Time {
     /// The raw fields, of which the first present one counts.
@@ -133,7 +175,7 @@ pub(super) struct Time {
 }
 
 /// `[outcome]`: how the product writes success and failure.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {
     /// Raw fields, of which the first present one counts.
@@ -170,7 +212,7 @@ pub(super) enum Spelling {
 /// `[cause]`: why a login or a second factor was refused (`status_cause`). Under the name of each cause stand the patterns of the
 /// product's own codes or words, letters alike in either case: `wrong_password = ["INVALID_CREDENTIALS"]`. Of several patterns that
 /// fit, the one that states most counts. Without this table each refused login is a wrong password.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Cause {
     /// Raw fields, of which the first present one counts.
     pub from: OneOrMore,
@@ -186,7 +228,7 @@ pub(super) struct Cause {
 }
 
 /// `[[activity]]`: what a record is of. In `set`, `{name}` stands for what a pattern's `{name}` took, or for a raw field.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     /// Conditions on raw fields, all of which must hold. Without it: every record.
@@ -200,7 +242,7 @@ pub(super) struct Rule {
 }
 
 /// `[[adjust]]`: what else follows where conditions hold.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Adjust {
     /// Conditions on raw fields, all of which must hold.
@@ -221,7 +263,7 @@ pub(super) struct Estimate {
 }
 
 /// `[redact]`: what must not be kept, beside what never is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redact {
     /// Keys whose values are secrets, beside the usual ones.

@@ -190,7 +190,7 @@ impl HeaderNames {
 
 /// Whether a field is a number or a time, which no column is called.
 fn is_value(field: &str) -> bool {
-    let of_a_value = |c: char| c.is_ascii_digit() || " +-.:/TZ".contains(c);
+    let of_a_value = |c: char| c.is_ascii_digit() || " +-.:/TZAPM".contains(c);
     let field = field.trim();
     let begins = |c: char| c.is_ascii_digit() || "+-".contains(c);
     field.starts_with(begins) && field.contains(|c: char| c.is_ascii_digit()) && field.chars().all(of_a_value)
@@ -267,6 +267,7 @@ mod tests {
         for record in [
             "2026-03-01T00:00:01Z,actor,ip,action,ua",
             "1772323201,actor,ip,action,ua",
+            "3/1/2026 4:05:03 AM,actor,ip,action,ua",
             "Mar 1 00:00,actor,192.0.2.1,login,ua",
             "2026-03-01,eve,192.0.2.1,login,\"x;time;actor;ip;action;ua\"",
             "\"March\",\"eve\",\"home\",\"login\",\"x;time;actor;ip;action;ua\"",
