@@ -170,6 +170,14 @@ fn each_customer_gets_exactly_what_left_and_an_ended_run_goes_on() {
     let unreadable: u64 =
         manifest["inputs"].as_object().unwrap().values().filter_map(|i| i["unreadable"].as_u64()).sum();
     assert_eq!(unreadable, 2);
+
+    let bad = site.path("bad.csv");
+    std::fs::write(&bad, "account,date_sent,to\nAC1,yesterday,+1\n").unwrap();
+    let mut command = support::tripline(&["exposure"]);
+    command.arg("-c").arg(site.config()).args([&incident, "--state", state, "--out"]);
+    let out = command.arg(site.path("other")).arg("--resolve").arg(&bad).output().unwrap();
+    assert_eq!(out.status.code(), Some(65), "{}", support::text(&out));
+    assert!(!site.path("other").join("AC1").exists());
 }
 
 fn all_files(dir: &Path) -> BTreeMap<String, Vec<u8>> {

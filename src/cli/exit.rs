@@ -8,6 +8,8 @@ pub enum Exit {
     Done,
     /// It was done, and what was looked for is not well: a test failed, `check` found faults.
     NotWell,
+    /// An input could not be read: nothing was made of it. EX_DATAERR of sysexits.
+    Unread,
     /// It could not be done.
     Failed,
     /// Something is in use or away now: try again later. EX_TEMPFAIL of sysexits.
@@ -23,6 +25,7 @@ pub const HELP: &str = "Exit codes:
    0  done
    1  done, and something is not well (a policy's test failed, `check` found faults)
    2  the command line is wrong
+  65  nothing of an input could be read (a message log for `exposure --resolve`): no copy was made of it
   70  it could not be done; the message says why
   75  in use or not there now (another daemon, a daemon that is down): try again later
   77  you may not; the message says who may
@@ -33,6 +36,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::NotWell => 1,
+            Exit::Unread => 65,
             Exit::Failed => 70,
             Exit::TryAgain => 75,
             Exit::Denied => 77,
@@ -45,6 +49,7 @@ impl Exit {
         match code {
             0 => Exit::Done,
             1 => Exit::NotWell,
+            65 => Exit::Unread,
             75 => Exit::TryAgain,
             77 => Exit::Denied,
             78 => Exit::Configuration,
@@ -94,6 +99,16 @@ impl Failure {
 impl From<crate::config::ConfigError> for Failure {
     fn from(e: crate::config::ConfigError) -> Failure {
         Failure { exit: Exit::Configuration, said: e.to_string() }
+    }
+}
+
+impl From<crate::resolve::ResolveError> for Failure {
+    fn from(e: crate::resolve::ResolveError) -> Failure {
+        use crate::resolve::ResolveError;
+        match e {
+            ResolveError::Failed(said) => Failure::new(said),
+            ResolveError::Unread(said) => Failure { exit: Exit::Unread, said },
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use super::{AskArgs, Exit, Failure};
 use crate::control::wire::Request;
 use crate::incident::exposure::{Exposure, Extent, Total, day};
 use crate::model::Text;
-use crate::resolve::{Columns, Manifest, Resolve};
-use clap::Args;
+use crate::resolve::{Columns, DateOrder, Manifest, Resolve};
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,19 @@ pub struct ExposureArgs {
     /// The column with the kind of log, to be compared with that of the export
     #[arg(long, value_name = "NAME", requires = "resolve")]
     kind_column: Option<String>,
+    /// Which number of a date like 03/04/2026 is the day, where the message logs themselves don't say
+    #[arg(long, value_name = "ORDER", value_enum, requires = "resolve")]
+    date_order: Option<Order>,
     #[command(flatten)]
     asking: AskArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// 30/03/2026
+    DayFirst,
+    /// 03/30/2026
+    MonthFirst,
 }
 
 /// Runs `tripline exposure`.
@@ -121,7 +132,11 @@ fn exports(exposure: &Exposure) -> Result<(), Failure> {
 fn resolve(args: &ExposureArgs, out: &Path, row: &Value) -> Result<Exit, Failure> {
     let exposure: Exposure = serde_json::from_value(row["exposure"].clone()).map_err(Failure::new)?;
     let zone = jiff::tz::TimeZone::get(&args.time_zone).map_err(|e| Failure::new(format!("--time-zone: {e}")))?;
-    let mut columns = Columns::default();
+    let order = args.date_order.map(|order| match order {
+        Order::DayFirst => DateOrder::DayFirst,
+        Order::MonthFirst => DateOrder::MonthFirst,
+    });
+    let mut columns = Columns { order, ..Columns::default() };
     for (named, column) in [
         (&args.account_column, &mut columns.account),
         (&args.time_column, &mut columns.time),
@@ -132,13 +147,13 @@ fn resolve(args: &ExposureArgs, out: &Path, row: &Value) -> Result<Exit, Failure
     }
     let incident = row["incident"].as_str().unwrap_or_default().to_owned();
     let asked = Manifest::asked(incident, &args.time_zone, &exposure);
-    let mut run = Resolve::begin(out, zone, columns, asked).map_err(Failure::new)?;
+    let mut run = Resolve::begin(out, zone, columns, asked)?;
     let bar = super::replay::bar(args.resolve.iter().map(|path| path.as_path()));
     for path in &args.resolve {
-        run.input(path, &mut |bytes| bar.inc(bytes)).map_err(Failure::new)?;
+        run.input(path, &mut |bytes| bar.inc(bytes))?;
     }
     bar.finish_and_clear();
-    run.finish().map_err(Failure::new)?;
+    run.finish()?;
     if args.asking.json {
         say!("{}", serde_json::to_string(&run.manifest).map_err(Failure::new)?);
         return Ok(Exit::Done);

@@ -8,7 +8,8 @@
 //! Which word before the identity is an address is known by its shape, not by its column: several of them (X-Forwarded-For beside the
 //! peer's own, in either order, in brackets or quotes) are one list, in which the peer's stands last. The time is the one that the
 //! request follows: what a client sent as its name may look like another, but holds no quotation mark. It may be written as `dd/Mon/yyyy`,
-//! ISO 8601, asctime or seconds since 1970, and without brackets where the request or the line's beginning stands beside it.
+//! ISO 8601, asctime or seconds since 1970, and without brackets where the request or the line's beginning stands beside it. A line that is
+//! an object of JSON is read by the shapes of its values, whatever they are called ([`super::access_json`]).
 //!
 //! | name                          | what it is                                                                  |
 //! | ----------------------------- | --------------------------------------------------------------------------- |
@@ -21,13 +22,17 @@
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
 //! target, …). `-` and an empty column are absent.
 use super::access_head::{Head, is_address, is_near};
+use super::access_json;
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
 /// Access logs.
 pub const FORMAT: Format = Format {
     name: "access",
-    about: "nginx and Apache access logs, common or combined, with key=value fields behind",
-    looks_like: |line| Line::read(line, false).is_ok(),
+    about: "nginx and Apache access logs, common or combined, with key=value fields behind; or as JSON, under whatever names",
+    looks_like: |line| match line.starts_with('{') {
+        true => access_json::line(line, true).is_some(),
+        false => Line::read(line, false).is_ok(),
+    },
     open: super::syslog::open,
     plan: |wish| Ok(Box::new(Access { wanted: wish.fields.iter().map(|name| Wanted::of(name)).collect() })),
 };
@@ -109,6 +114,24 @@ impl Plan for Access {
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject> {
         short_enough(text)?;
+        let json = access_json::line(text, false).filter(|(_, cut)| clipped || !cut);
+        if let Some((line, cut)) = &json {
+            return self.read(line, text, *cut, cells, each);
+        }
+        self.read(text, text, clipped, cells, each)
+    }
+}
+
+impl Access {
+    /// Reads `text`, which says what stands in `written`.
+    fn read(
+        &self,
+        text: &str,
+        written: &str,
+        clipped: bool,
+        cells: &mut Cells,
+        each: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(), Reject> {
         let line = Line::read(text, clipped)?;
         cells.clear(self.wanted.len());
         let mut ambiguous = false;
@@ -123,7 +146,11 @@ impl Plan for Access {
                 }
             }
         }
-        each(&Record::flat(text, cells, ambiguous, line.partial));
+        if !std::ptr::eq(text, written) {
+            cells.own(text);
+        }
+        let partial = line.partial || (clipped && !std::ptr::eq(text, written));
+        each(&Record::flat(written, cells, ambiguous, partial));
         Ok(())
     }
 }
@@ -368,7 +395,7 @@ impl Line {
             return cells.set(cell, Kind::Text, at, at + path.len());
         }
         let from = cells.arena.len();
-        decode_percent(path, false, &mut cells.arena);
+        decode_percent(&unescaped(path), false, &mut cells.arena);
         let mut decoded = cells.arena.split_off(from);
         while decoded.contains("//") {
             // Ends: every turn makes the text shorter.
@@ -392,7 +419,7 @@ impl Line {
                 found += 1;
                 if found == 1 && value.contains(['%', '+', '\\']) {
                     let from = cells.arena.len();
-                    decode_percent(value, true, &mut cells.arena);
+                    decode_percent(&unescaped(value), true, &mut cells.arena);
                     let to = cells.arena.len();
                     cells.set(cell, Kind::Decoded, from, to);
                 } else if found == 1 && !value.is_empty() {
@@ -518,6 +545,16 @@ fn unescape(text: &str, out: &mut String) {
         [b'\\', c @ (b'"' | b'\\'), ..] => Some((2, *c)),
         _ => None,
     });
+}
+
+/// What a server has escaped, as the client sent it.
+fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains('\\') {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len());
+    unescape(text, &mut plain);
+    plain.into()
 }
 
 fn decode_percent(text: &str, plus: bool, out: &mut String) {

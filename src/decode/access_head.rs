@@ -75,6 +75,11 @@ fn stamp(text: &str) -> Option<usize> {
     [clf(bytes), iso(bytes), asctime(bytes), epoch(bytes)].into_iter().flatten().find(|length| ends(*length))
 }
 
+/// Whether a text is a time, and nothing else.
+pub(super) fn is_time(text: &str) -> bool {
+    stamp(text) == Some(text.len())
+}
+
 fn is_digits(bytes: &[u8], at: usize, count: usize) -> bool {
     bytes.get(at..at + count).is_some_and(|b| b.iter().all(u8::is_ascii_digit))
 }

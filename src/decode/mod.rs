@@ -7,6 +7,7 @@
 
 pub mod access;
 mod access_head;
+mod access_json;
 pub mod address;
 pub mod csv;
 pub mod json;
@@ -314,6 +315,15 @@ impl Cells {
     /// Whether something was put into a cell.
     fn is_set(&self, field: usize) -> bool {
         self.cells.get(field).is_some_and(|cell| cell.kind != Kind::Absent)
+    }
+
+    /// Takes the values that lie in `text` into the arena: the record is shown by another one.
+    fn own(&mut self, text: &str) {
+        for cell in self.cells.iter_mut().filter(|cell| cell.kind == Kind::Text) {
+            let at = self.arena.len();
+            self.arena.push_str(text.get(cell.at as usize..cell.end as usize).unwrap_or_default());
+            *cell = Cell { kind: Kind::Decoded, at: at as u32, end: self.arena.len() as u32 };
+        }
     }
 
     /// Sets a cell that is still empty; the first value wins.

@@ -1,10 +1,13 @@
-//! What shippers put around a record: Docker, Kubernetes, Filebeat, Fluent Bit, CloudWatch Logs, Splunk, Elasticsearch.
+//! What shippers put around a record: Docker, Kubernetes, Filebeat, Fluent Bit, CloudWatch Logs, Splunk, Elasticsearch, Azure Event Hubs.
 //!
 //! A wrapping is known by its shape alone: every key of it is one that its shipper writes, and one of those that only it writes is there.
 //! A product's own record that holds a text of JSON under `message` is none: what a client may have written there stays a text.
 use super::json_text::unescape;
 use super::syslog;
+use crate::source::cri;
 use crate::source::json::{Member, NoMember, blank};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// A record without what was around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +122,32 @@ const SHAPES: &[Shape] = &[
             "@timestamp",
         ],
     },
+    // and what they answer to a search
+    Shape {
+        holds: "hits",
+        stamps: &[],
+        needs: &["took", "timed_out", "_shards"],
+        has: &["_scroll_id", "pit_id", "aggregations", "status", "terminated_early", "num_reduce_phases", "_clusters"],
+    },
+    Shape { holds: "hits", stamps: &[], needs: &["total", "max_score"], has: &[] },
+    // Azure: what diagnostic settings send, and an event of a hub around it
+    Shape { holds: "records", stamps: &[], needs: &["records"], has: &[] },
+    Shape {
+        holds: "Body",
+        stamps: &["EnqueuedTimeUtc"],
+        needs: &["SequenceNumber", "Offset", "EnqueuedTimeUtc", "SystemProperties"],
+        has: &["Properties", "PartitionKey", "PartitionId", "ContentType", "CorrelationId", "MessageId"],
+    },
+    Shape {
+        holds: "body",
+        stamps: &["enqueuedTimeUtc", "enqueued_time"],
+        needs: &["sequenceNumber", "sequence_number", "enqueuedTimeUtc", "enqueued_time", "systemProperties"],
+        has: &["offset", "properties", "partitionKey", "partition_key", "partitionId", "system_properties"],
+    },
 ];
+
+/// What the lists are called in wrappings that hold many records, a dot between the names of objects in objects.
+pub const LISTS: &[&str] = &["hits.hits", "records", "logEvents"];
 
 /// How many wrappings may lie in one another.
 const LAYERS: usize = 4;
@@ -138,7 +166,13 @@ fn inner(shipped: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>))
     } else if layers > 0
         && let Some((stamp, text)) = prefixed(text)
     {
-        return inner(Shipped { text, stamp: Some(stamp), ..shipped }, layers - 1, each);
+        let stamp = Some(stamp);
+        return match joined(shipped.text.trim_start()) {
+            Some((text, cut)) => {
+                inner(Shipped { text: &text, stamp, clipped: shipped.clipped || cut }, layers - 1, each)
+            }
+            None => inner(Shipped { text, stamp, ..shipped }, layers - 1, each),
+        };
     }
     each(shipped);
 }
@@ -153,6 +187,26 @@ fn prefixed(text: &str) -> Option<(&str, &str)> {
     let rest = rest.strip_prefix("stdout ").or_else(|| rest.strip_prefix("stderr "))?;
     let (tags, record) = rest.split_once(' ')?;
     (tags.starts_with(['F', 'P']) && tags.len() <= 32).then_some((stamp, record))
+}
+
+/// The record whose parts a container runtime has written as lines of their own, and whether its end is missing.
+fn joined(text: &str) -> Option<(String, bool)> {
+    let mut parts = text.lines().peekable();
+    cri(parts.peek()?.as_bytes()).filter(|part| part.goes_on)?;
+    let (mut record, mut goes_on) = (String::with_capacity(text.len()), true);
+    for line in parts {
+        let part = cri(line.as_bytes());
+        record.push_str(part.and_then(|part| line.get(part.text..)).unwrap_or(line));
+        goes_on = part.is_some_and(|part| part.goes_on);
+    }
+    Some((record, goes_on))
+}
+
+/// The text that Base64 stands for, where that is JSON: a hub's event holds bytes.
+fn decoded(text: &str) -> Option<String> {
+    let begins = text.starts_with("ey") || text.starts_with('W');
+    let bytes = begins.then(|| STANDARD.decode(text).ok()).flatten()?;
+    String::from_utf8(bytes).ok().filter(|text| text.starts_with(['{', '[']))
 }
 
 /// A wrapping whose shape was found.
@@ -224,6 +278,7 @@ impl<'a> Opened<'a> {
                 let written = if end.is_some() { written.strip_suffix('"').unwrap_or(written) } else { uncut(written) };
                 let mut record = String::with_capacity(written.len());
                 unescape(written, &mut record);
+                record = decoded(&record).unwrap_or(record);
                 inner(Shipped { text: record.trim_end_matches(['\n', '\r']), stamp, clipped }, layers - 1, each);
             }
             Some(b'[') => {
@@ -265,6 +320,55 @@ fn uncut(written: &str) -> &str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_hubs_and_searches_put_around_records_is_taken_off() {
+        let (a, b) = (r#"{"n":1}"#, r#"{"n":2}"#);
+        let records = format!(r#"{{"records": [{a},{b}]}}"#);
+        let text = serde_json::to_string(&records).unwrap();
+        let event = |body: &str| {
+            format!(
+                r#"{{"SequenceNumber":7,"Offset":"64","EnqueuedTimeUtc":"3/30/2026 2:03:22 PM","SystemProperties":{{}},"Properties":{{}},"Body":{body}}}"#
+            )
+        };
+        let hit = |source: &str| format!(r#"{{"_index":"x","_id":"1","_score":1.0,"_source":{source}}}"#);
+        for wrapped in [
+            records.clone(),
+            event(&text),
+            event(&records),
+            event(&format!("\"{}\"", STANDARD.encode(&records))),
+            format!(
+                r#"{{"took":3,"timed_out":false,"_shards":{{"total":1}},"hits":{{"total":{{"value":2}},"max_score":1.0,"hits":[{},{}]}}}}"#,
+                hit(a),
+                hit(b)
+            ),
+        ] {
+            let found: Vec<String> = unwrapped(&wrapped).into_iter().map(|(text, ..)| text).collect();
+            assert_eq!(found, [a, b], "{wrapped}");
+        }
+        let own = [
+            r#"{"records":[1]}"#,
+            r#"{"records":[{"n":1}],"actor":"eve"}"#,
+            r#"{"hits":[{"n":1}],"took":"x","actor":1}"#,
+        ];
+        for record in &own[1..] {
+            assert_eq!(unwrapped(record), [((*record).to_owned(), None, false)]);
+        }
+    }
+
+    #[test]
+    fn parts_of_a_record_are_one_again_and_one_without_its_end_is_cut() {
+        let record = r#"{"event":"session.login","actor":{"name":"ana"}}"#;
+        let (first, rest) = record.split_at(20);
+        let (second, third) = rest.split_at(9);
+        let line = |tag: &str, text: &str| format!("2026-04-01T09:12:44.031Z stdout {tag} {text}");
+        let whole = [line("P", first), line("P", second), line("F", third)].join("\n");
+        let stamp = Some("2026-04-01T09:12:44.031Z".to_owned());
+        assert_eq!(unwrapped(&whole), [(record.to_owned(), stamp.clone(), false)]);
+        let cut = [line("P", first), line("P", second)].join("\n");
+        assert_eq!(unwrapped(&cut), [(format!("{first}{second}"), stamp.clone(), true)]);
+        assert_eq!(unwrapped(&line("P", first)), [(first.to_owned(), stamp, true)]);
+    }
 
     fn unwrapped(text: &str) -> Vec<(String, Option<String>, bool)> {
         let mut out = Vec::new();

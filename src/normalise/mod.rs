@@ -70,7 +70,7 @@ struct ForTrail {
     written: Arc<Profile>,
     /// Of the other sorts of records that the trail holds.
     beside: Arc<[Arc<Profile>]>,
-    /// What the lists of records are called, of all sorts.
+    /// What the lists of records are called, of all sorts and of what ships logs.
     lists: Arc<[String]>,
     /// The keys whose values are cut out of kept lines, of all sorts.
     secret_keys: Arc<[String]>,
@@ -82,12 +82,12 @@ struct ForTrail {
 impl ForTrail {
     fn new(written: Arc<Profile>, beside: Arc<[Arc<Profile>]>) -> ForTrail {
         let sorts = || std::iter::once(&written).chain(&*beside);
-        let all = |of: fn(&Profile) -> &[String]| -> Arc<[String]> {
-            sorts().flat_map(|sort| of(sort)).cloned().collect::<BTreeSet<_>>().into_iter().collect()
-        };
+        let all = |of: fn(&Profile) -> &[String]| sorts().flat_map(|sort| of(sort)).cloned().collect::<BTreeSet<_>>();
+        let mut lists = all(|profile| &profile.lists);
+        lists.extend(shipped::LISTS.iter().map(|list| (*list).to_owned()));
         ForTrail {
-            lists: all(|profile| &profile.lists),
-            secret_keys: all(|profile| &profile.secret_keys),
+            lists: lists.into_iter().collect(),
+            secret_keys: all(|profile| &profile.secret_keys).into_iter().collect(),
             zone: written.zone.clone(),
             wrapping: Wrapping::default(),
             written,

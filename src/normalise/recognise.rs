@@ -43,8 +43,17 @@ impl Normaliser {
             return Some(found);
         }
         let starts_a_document = lines.first().is_some_and(|l| l.starts_with(['{', '[']));
+        if !starts_a_document {
+            return None;
+        }
         let document = lines.join("\n");
-        starts_a_document.then(|| self.best(&[&document], true))?
+        let mut records = Vec::new();
+        shipped::unwrap(&document, &mut |shipped| records.push(shipped.text.to_owned()));
+        let records: Vec<&str> = records.iter().map(String::as_str).collect();
+        match records[..] {
+            [only] if only == document.trim_start() => self.best(&[&document], true),
+            _ => self.best(&records, false).map(|found| Recognised { documents: true, ..found }),
+        }
     }
 
     /// A product's own profile before one that any product's lines meet; then the larger share; then the more conditions. Where no

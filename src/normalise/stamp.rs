@@ -51,6 +51,13 @@ impl Notation {
     }
 }
 
+/// Of a time whose date is three numbers, the year last: the mark between them, and the first two.
+pub fn of_numbers(text: &str) -> Option<(char, i64, i64)> {
+    let date = text.trim().split([' ', ',']).next()?;
+    let (first, second, _) = stamp_words::date(date)?;
+    Some((date.chars().find(|c| !c.is_ascii_digit())?, first, second))
+}
+
 /// The end of the year 9999 in milliseconds: an epoch beyond it was read at the wrong scale.
 const LAST: i64 = 253_402_300_799_999;
 

@@ -1,6 +1,7 @@
 //! Lines in, events out.
 mod exports;
 mod profiles;
+mod wrapped;
 use super::*;
 use crate::model::Outcome;
 use crate::model::limits::FIELD_BYTES;

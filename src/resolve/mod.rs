@@ -6,12 +6,15 @@
 //! found goes to disk at once, so that memory does not grow with them. An input that is done is remembered: a run that was ended
 //! goes on with the next one. Nothing of all this enters the ledger.
 
+mod moment;
 mod numbers;
 mod rows;
+mod utf16;
 
 use crate::incident::exposure::{Exposure, Extent};
 use crate::model::{Millis, Text};
 use jiff::tz::TimeZone;
+pub use moment::DateOrder;
 pub use rows::Columns;
 use rows::{Row, Rows};
 use serde::{Deserialize, Serialize};
@@ -123,18 +126,25 @@ const WORK: &str = ".work";
 
 /// Why it can't go on: what was being done, and why that failed.
 #[derive(Debug)]
-pub struct ResolveError(pub String);
+pub enum ResolveError {
+    /// It can't be done.
+    Failed(String),
+    /// Nothing of a message log can be read.
+    Unread(String),
+}
 
 impl std::fmt::Display for ResolveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            ResolveError::Failed(said) | ResolveError::Unread(said) => f.write_str(said),
+        }
     }
 }
 
 impl std::error::Error for ResolveError {}
 
 fn failed(what: &Path) -> impl FnOnce(std::io::Error) -> ResolveError {
-    move |e| ResolveError(format!("{}: {e}", what.display()))
+    move |e| ResolveError::Failed(format!("{}: {e}", what.display()))
 }
 
 /// A run into one folder.
@@ -159,9 +169,9 @@ impl Resolve {
         let manifest = match fs::read(&path) {
             Ok(bytes) => {
                 let before: Manifest = serde_json::from_slice(&bytes)
-                    .map_err(|e| ResolveError(format!("{}: {e}: name another folder", path.display())))?;
+                    .map_err(|e| ResolveError::Failed(format!("{}: {e}: name another folder", path.display())))?;
                 if (&before.queries, &before.time_zone) != (&asked.queries, &asked.time_zone) {
-                    return Err(ResolveError(format!(
+                    return Err(ResolveError::Failed(format!(
                         "{}: holds the copy of other queries (the incident has grown since?): name another folder",
                         out.display()
                     )));
@@ -177,7 +187,7 @@ impl Resolve {
     /// Looks through one message log, unless that was done before. `progress` is told of bytes as they are read.
     ///
     /// # Errors
-    /// It can't be read, its columns are not found, or the copy can't be written.
+    /// It can't be read, its columns are not found, no row of it can be read, or the copy can't be written.
     pub fn input(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), ResolveError> {
         let size = fs::metadata(path).map_err(failed(path))?.len();
         let name = path.to_string_lossy().into_owned();
@@ -187,7 +197,6 @@ impl Resolve {
         }
         let mut rows = Rows::open(path, &self.columns)?;
         let mut found = Input { bytes: size, ..Input::default() };
-        (found.without_kind, found.without_number) = rows.lacks();
         let mut copies = Copies::new(&self.out, path, self.manifest.inputs.len(), &rows);
         let by_customer: BTreeMap<&str, Vec<&Query>> = {
             let mut map: BTreeMap<&str, Vec<&Query>> = BTreeMap::new();
@@ -213,6 +222,10 @@ impl Resolve {
             }
         }
         progress(size.saturating_sub(read));
+        (found.without_kind, found.without_number) = rows.lacks();
+        if found.unreadable == found.rows {
+            return Err(ResolveError::Unread(rows.unread(&found)));
+        }
         copies.finish()?;
         self.manifest.inputs.insert(name, found);
         self.save()
@@ -360,7 +373,8 @@ pub fn folder_of(text: &str) -> String {
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ResolveError> {
     let part = path.with_extension("json.part");
-    let bytes = serde_json::to_vec_pretty(value).map_err(|e| ResolveError(format!("{}: {e}", path.display())))?;
+    let bytes =
+        serde_json::to_vec_pretty(value).map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?;
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&part)?;
         file.write_all(&bytes)?;
@@ -405,5 +419,98 @@ mod tests {
         for name in names {
             assert!(name.len() <= FOLDER_BYTES && !name.contains('/') && !name.starts_with('.'), "{name}");
         }
+    }
+
+    /// What comes of one log that a query for AC1, 4 March 2026, is looked up in: records and unreadable rows, or what is wrong.
+    fn looked_up(log: &[u8], order: Option<DateOrder>) -> Result<(u64, Input), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, out) = (dir.path().join("m.csv"), dir.path().join("out"));
+        fs::write(&file, log).unwrap();
+        let day = 20_516;
+        let query = Query {
+            export: "ex-1".into(),
+            customer: "AC1".into(),
+            kind: None,
+            first: day,
+            last: day,
+            records: None,
+            extent: Extent::Whole,
+        };
+        let asked = Manifest { queries: vec![query], time_zone: "UTC".into(), ..Manifest::default() };
+        let columns = Columns { order, ..Columns::default() };
+        let mut run = Resolve::begin(&out, TimeZone::UTC, columns, asked).unwrap();
+        match run.input(&file, &mut |_| {}) {
+            Ok(()) => {}
+            Err(ResolveError::Unread(said)) => return Err(said),
+            Err(other) => panic!("{other}"),
+        }
+        run.finish().unwrap();
+        let input = run.manifest.inputs.values().next().unwrap().clone();
+        Ok((run.manifest.customers["AC1"].records, input))
+    }
+
+    #[test]
+    fn a_log_is_read_however_its_console_writes_times_and_separators() {
+        let utf16 = |text: &str| -> Vec<u8> {
+            [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+        };
+        for log in [
+            "account,date_sent,to,type\nAC1,\"Wed, 04 Mar 2026 14:03:22 +0000\",+1,sms\n".as_bytes().to_vec(),
+            "\u{feff}Account SID;Date Sent;To;Type\r\nAC1;04/03/2026 14:03;+1;sms\r\nAC1;30/03/2026 14:03;+2;sms\r\n"
+                .into(),
+            "AccountSid\tSentDate\tTo\nAC1\t04.03.2026 14:03\t+1\n".into(),
+            "account|date_sent|to\nAC1|3/4/2026 2:03 PM|+1\nAC1|3/30/2026 2:03 PM|+2\n".into(),
+            "account,date_sent\nAC1,1772633002\n".into(),
+            "account,date_sent\nAC1,1772633002.000\nAC1,20260305100000\n".into(),
+            "account,date_sent\nAC1,2026-03-04\n".into(),
+            utf16("account,date_sent,to\nAC1,2026-03-04 14:03:22,+1\n"),
+            "\u{feff}{\"AccountSid\":\"AC1\",\"DateSent\":\"Wed, 04 Mar 2026 14:03:22 +0000\"}\n".into(),
+        ] {
+            let (records, input) = looked_up(&log, None).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!((records, input.unreadable), (1, 0), "{}", String::from_utf8_lossy(&log));
+        }
+        let latin1 = b"account,date_sent,to,note\nAC1,2026-03-04,+1,M\xfcller\n";
+        assert_eq!(looked_up(latin1, None).unwrap().0, 1);
+    }
+
+    #[test]
+    fn dates_that_may_mean_two_days_are_not_read_before_somebody_says_which() {
+        let log = b"account,date_sent\nAC1,03/04/2026\nAC1,04/03/2026\nAC1,04/05/2026\n";
+        let said = looked_up(log, None).unwrap_err();
+        assert!(said.contains("--date-order") && said.contains("no row of it says"), "{said}");
+        for order in [DateOrder::DayFirst, DateOrder::MonthFirst] {
+            assert_eq!(looked_up(log, Some(order)).unwrap().0, 1);
+        }
+        let both = b"account,date_sent\nAC1,13/03/2026\nAC1,03/13/2026\n";
+        assert!(looked_up(both, None).unwrap_err().contains("some the month"));
+        let (records, input) = looked_up(both, Some(DateOrder::DayFirst)).unwrap();
+        assert_eq!((records, input.unreadable), (0, 1));
+    }
+
+    #[test]
+    fn a_log_of_which_no_row_can_be_read_is_an_error() {
+        for log in [
+            "account,date_sent\nAC1,yesterday\n",
+            "account,date_sent\n",
+            "account,date_sent\nAC1,7\nAC1,99999999999999\n",
+            "{\"account\":\"AC1\"}\n",
+            "nothing\n",
+            "",
+        ] {
+            assert!(looked_up(log.as_bytes(), None).is_err(), "{log}");
+        }
+        // one that can be read is enough, and the others are counted
+        let (records, input) = looked_up(b"account,date_sent\nAC1,yesterday\nAC1,2026-03-04\n", None).unwrap();
+        assert_eq!((records, input.unreadable), (1, 1));
+    }
+
+    #[test]
+    fn json_without_numbers_and_kinds_says_so_as_csv_does() {
+        let json = br#"{"Account":"AC1","Time":"2026-03-04"}"#;
+        let (_, input) = looked_up(json, None).unwrap();
+        assert!(input.without_kind && input.without_number);
+        let json = br#"{"account":"AC1","time":"2026-03-04","MSISDN":"+1","Kind":"sms"}"#;
+        let (_, input) = looked_up(json, None).unwrap();
+        assert!(!input.without_kind && !input.without_number);
     }
 }

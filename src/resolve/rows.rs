@@ -1,9 +1,11 @@
 //! Rows of a message log: CSV with a header, or JSON lines; plain or gzip.
-use super::{ResolveError, day_of, failed};
+use super::moment::{DateOrder, Dates, moment};
+use super::utf16::Utf16;
+use super::{Input, ResolveError, day_of, failed};
 use crate::decode::{Cells, Format, Plan, Wish};
-use crate::normalise::stamp::Notation;
 use crate::source::compressed;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest row, in bytes.
 const ROW_BYTES: u64 = 1 << 20;
+
+/// By how many of its first rows a log shows how it spells its keys, and whether its dates are numbers.
+const SAMPLE: usize = 1000;
 
 /// Under which names a message log has what is needed; the first that it has counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Columns {
     pub number: Vec<String>,
     /// The kind of log that it is in.
     pub kind: Vec<String>,
+    /// Which of a date's numbers is the day (`03/04/2026`); where it is not said, all dates of a log decide.
+    pub order: Option<DateOrder>,
 }
 
 impl Default for Columns {
@@ -31,10 +38,11 @@ impl Default for Columns {
     fn default() -> Columns {
         let names = |text: &str| text.split(' ').map(str::to_owned).collect();
         Columns {
-            account: names("account account_id account_sid accountSid customer customer_id tenant"),
-            time: names("ts time timestamp date date_sent dateSent sent_at created_at start_time"),
+            account: names("account account_id account_sid customer customer_id tenant"),
+            time: names("ts time timestamp date date_sent sent_date sent_at date_created created_at start_time"),
             number: names("to to_number number msisdn phone phone_number recipient destination callee"),
             kind: names("kind type message_type log_type product"),
+            order: None,
         }
     }
 }
@@ -44,6 +52,7 @@ impl Default for Columns {
 pub(super) struct Row<'a> {
     pub account: Option<&'a str>,
     time: Option<&'a str>,
+    order: Option<DateOrder>,
     pub number: Option<&'a str>,
     pub kind: Option<&'a str>,
     /// As it is copied, with its newline.
@@ -55,18 +64,14 @@ pub(super) struct Row<'a> {
 impl Row<'_> {
     /// The day of it, as days since 1970.
     pub fn day(&self, zone: &TimeZone) -> Option<i32> {
-        let text = self.time?.trim();
-        let digits = text.len() >= 9 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let notation = match digits {
-            // seconds have ten digits until the year 2286
-            true if text.split('.').next().is_some_and(|whole| whole.len() > 11) => Notation::EpochMilliseconds,
-            true => Notation::EpochSeconds,
-            false => Notation::Rfc3339,
-        };
-        let day = text.len() == 10 && !digits;
-        let whole = day.then(|| format!("{text}T00:00:00"));
-        day_of(notation.read(whole.as_deref().unwrap_or(text), zone)?.0, zone)
+        day_of(moment(self.time?, self.order, zone)?, zone)
     }
+}
+
+/// A column's name as it is compared: `Date Sent`, `date_sent` and `dateSent` are one.
+fn plain(name: &str) -> String {
+    let name = name.trim_start_matches('\u{feff}');
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// The rows of one file.
@@ -75,6 +80,7 @@ pub(super) struct Rows {
     read: Arc<AtomicU64>,
     kind: Kind,
     line: Vec<u8>,
+    order: Option<DateOrder>,
 }
 
 enum Kind {
@@ -83,7 +89,7 @@ enum Kind {
         delimiter: u8,
         head: Vec<u8>,
         at: [Option<usize>; 4],
-        record: csv::StringRecord,
+        record: csv::ByteRecord,
     },
     Json {
         reader: BufReader<Box<dyn Read>>,
@@ -91,6 +97,8 @@ enum Kind {
         cells: Cells,
         counts: [usize; 4],
         text: [Option<String>; 4],
+        /// What some row had.
+        seen: [bool; 4],
     },
 }
 
@@ -107,19 +115,52 @@ impl Read for Counted {
 
 impl Rows {
     pub fn open(path: &Path, columns: &Columns) -> Result<Rows, ResolveError> {
+        let mut rows = Rows::of(path, columns)?;
+        if columns.order.is_none() {
+            rows.order = Rows::of(path, columns)?.decided()?;
+        }
+        Ok(rows)
+    }
+
+    /// Which number is the day in the dates of all rows, where they are numbers.
+    fn decided(mut self) -> Result<Option<DateOrder>, ResolveError> {
+        let (mut dates, mut rows) = (Dates::default(), 0);
+        while let Some(row) = self.next()? {
+            row.time.iter().for_each(|time| dates.see(time));
+            rows += 1;
+            if rows >= SAMPLE && dates.are_other() {
+                break;
+            }
+        }
+        dates
+            .order()
+            .map_err(|why| ResolveError::Unread(format!("{}: {why}: say which with --date-order", self.path.display())))
+    }
+
+    fn of(path: &Path, columns: &Columns) -> Result<Rows, ResolveError> {
         let read = Arc::new(AtomicU64::new(0));
         let file = Counted(File::open(path).map_err(failed(path))?, read.clone());
         let mut bytes = BufReader::with_capacity(1 << 18, compressed::plain(path, file));
+        match bytes.fill_buf().map_err(failed(path))? {
+            [0xef, 0xbb, 0xbf, ..] => bytes.consume(3),
+            [first @ (0xff | 0xfe), second @ (0xff | 0xfe), ..] if first != second => {
+                let little = *first == 0xff;
+                bytes.consume(2);
+                let plain: Box<dyn Read> = Box::new(Utf16::new(bytes, little));
+                bytes = BufReader::with_capacity(1 << 18, plain);
+            }
+            _ => {}
+        }
         let first = bytes.fill_buf().map_err(failed(path))?.first().copied();
         let wanted = [&columns.account, &columns.time, &columns.number, &columns.kind];
         let kind = match first {
-            Some(b'{') => json(bytes, wanted).map_err(|e| ResolveError(format!("{}: {e}", path.display())))?,
+            Some(b'{') => json(bytes, wanted).map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?,
             _ => comma_separated(bytes, wanted).map_err(failed(path))?,
         };
         if let Kind::Csv { at: [account, time, ..], .. } = &kind {
             for (found, what, names) in [(account, "account", &columns.account), (time, "time", &columns.time)] {
                 if found.is_none() {
-                    return Err(ResolveError(format!(
+                    return Err(ResolveError::Unread(format!(
                         "{}: no column is called {}: name it with --{what}-column",
                         path.display(),
                         names.join(", ")
@@ -127,15 +168,26 @@ impl Rows {
                 }
             }
         }
-        Ok(Rows { path: path.to_owned(), read, kind, line: Vec::new() })
+        Ok(Rows { path: path.to_owned(), read, kind, line: Vec::new(), order: columns.order })
     }
 
-    /// Whether its rows have no kind, and no number.
+    /// Whether the rows that were read have no kind, and no number.
     pub fn lacks(&self) -> (bool, bool) {
         match &self.kind {
             Kind::Csv { at, .. } => (at[3].is_none(), at[2].is_none()),
-            // each row says so by itself
-            Kind::Json { .. } => (false, false),
+            Kind::Json { seen, .. } => (!seen[3], !seen[2]),
+        }
+    }
+
+    /// What is wrong with a log of which no row could be read.
+    pub fn unread(&self, found: &Input) -> String {
+        let path = self.path.display();
+        match found.rows {
+            0 => format!("{path}: it has no rows, so nothing can be looked up in it: leave it out, or get it anew"),
+            rows => format!(
+                "{path}: of {rows} rows none has an account and a time that can be read: name the columns with --account-column and \
+                 --time-column; times may be ISO 8601, RFC 2822, seconds or milliseconds since 1970, or dates as 30/03/2026 14:03"
+            ),
         }
     }
 
@@ -148,20 +200,26 @@ impl Rows {
     }
 
     pub fn next(&mut self) -> Result<Option<Row<'_>>, ResolveError> {
-        let Rows { path, read, kind, line } = self;
+        let Rows { path, read, kind, line, order } = self;
+        let order = *order;
         line.clear();
         match kind {
             Kind::Csv { reader, delimiter, at, record, .. } => {
-                let more = reader.read_record(record).map_err(|e| ResolveError(format!("{}: {e}", path.display())))?;
+                let more = reader
+                    .read_byte_record(record)
+                    .map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?;
                 if !more {
                     return Ok(None);
                 }
                 write_record(record, *delimiter, line).map_err(failed(path))?;
-                let column = |n: usize| at[n].and_then(|n| record.get(n)).filter(|text| !text.is_empty());
+                // bytes that are no UTF-8 in columns that nobody asks about pass through
+                let column = |n: usize| {
+                    at[n].and_then(|n| std::str::from_utf8(record.get(n)?).ok()).filter(|text| !text.is_empty())
+                };
                 let [account, time, number, kind] = [0, 1, 2, 3].map(column);
-                Ok(Some(Row { account, time, number, kind, line, read: read.load(Ordering::Relaxed) }))
+                Ok(Some(Row { account, time, order, number, kind, line, read: read.load(Ordering::Relaxed) }))
             }
-            Kind::Json { reader, plan, cells, counts, text } => {
+            Kind::Json { reader, plan, cells, counts, text, seen } => {
                 let length = reader.by_ref().take(ROW_BYTES).read_until(b'\n', line).map_err(failed(path))?;
                 if length == 0 {
                     return Ok(None);
@@ -180,19 +238,38 @@ impl Rows {
                 if line.last() != Some(&b'\n') {
                     line.push(b'\n');
                 }
+                text.iter().zip(seen.iter_mut()).for_each(|(text, seen)| *seen |= text.is_some());
                 let [account, time, number, kind] = text.each_ref().map(|t| t.as_deref().filter(|t| !t.is_empty()));
-                Ok(Some(Row { account, time, number, kind, line, read: read.load(Ordering::Relaxed) }))
+                Ok(Some(Row { account, time, order, number, kind, line, read: read.load(Ordering::Relaxed) }))
             }
         }
     }
 }
 
-fn json(bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4]) -> Result<Kind, String> {
-    let fields = wanted.iter().flat_map(|names| names.iter().cloned()).collect();
+fn json(mut bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4]) -> Result<Kind, String> {
+    let near = bytes.fill_buf().map_err(|e| e.to_string())?;
+    // as its first rows spell them
+    let spelled: Vec<String> = near
+        .split(|b| *b == b'\n')
+        .take(SAMPLE)
+        .filter_map(|line| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).ok())
+        .flat_map(|row| row.into_iter().map(|(key, _)| key))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let wanted = wanted.map(|names| {
+        let as_spelled = |name: &String| {
+            let is_it = |key: &&String| plain(key) == plain(name) && *key != name;
+            let others = spelled.iter().filter(is_it).map(|key| key.replace('\\', "\\\\").replace('.', "\\."));
+            std::iter::once(name.clone()).chain(others).collect::<Vec<_>>()
+        };
+        names.iter().flat_map(as_spelled).collect::<Vec<_>>()
+    });
+    let fields = wanted.iter().flatten().cloned().collect();
     let format = Format::named("json").ok_or("no JSON here")?;
     let plan = (format.plan)(&Wish { fields, ..Wish::default() })?;
-    let counts = wanted.map(Vec::len);
-    Ok(Kind::Json { reader: bytes, plan, cells: Cells::default(), counts, text: Default::default() })
+    let counts = wanted.map(|names| names.len());
+    Ok(Kind::Json { reader: bytes, plan, cells: Cells::default(), counts, text: Default::default(), seen: [false; 4] })
 }
 
 fn comma_separated(mut bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4]) -> std::io::Result<Kind> {
@@ -203,22 +280,19 @@ fn comma_separated(mut bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4
     let boxed: Box<dyn Read> = Box::new(bytes);
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).buffer_capacity(1 << 18).from_reader(boxed);
-    let names = reader.headers().map_err(std::io::Error::other)?.clone();
-    let column = |wanted: &Vec<String>| {
-        let is = |name: &String| {
-            names.iter().position(|n| n.trim_start_matches('\u{feff}').trim().eq_ignore_ascii_case(name))
-        };
-        wanted.iter().find_map(is)
-    };
+    let names = reader.byte_headers().map_err(std::io::Error::other)?.clone();
+    let plains: Vec<String> = names.iter().map(|name| plain(&String::from_utf8_lossy(name))).collect();
+    let column =
+        |wanted: &Vec<String>| wanted.iter().find_map(|name| plains.iter().position(|have| *have == plain(name)));
     let mut head = Vec::new();
     write_record(&names, delimiter, &mut head)?;
     let at = wanted.map(column);
-    Ok(Kind::Csv { reader: Box::new(reader), delimiter, head, at, record: csv::StringRecord::new() })
+    Ok(Kind::Csv { reader: Box::new(reader), delimiter, head, at, record: csv::ByteRecord::new() })
 }
 
 /// Writes a record so that whoever reads it has the same fields.
-fn write_record(record: &csv::StringRecord, delimiter: u8, out: &mut Vec<u8>) -> std::io::Result<()> {
-    let quoted = |field: &str| field.bytes().any(|b| b == delimiter || matches!(b, b'"' | b'\n' | b'\r'));
+fn write_record(record: &csv::ByteRecord, delimiter: u8, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let quoted = |field: &[u8]| field.iter().any(|b| *b == delimiter || matches!(b, b'"' | b'\n' | b'\r'));
     for (n, field) in record.iter().enumerate() {
         if n > 0 {
             out.push(delimiter);
@@ -226,10 +300,10 @@ fn write_record(record: &csv::StringRecord, delimiter: u8, out: &mut Vec<u8>) ->
         match quoted(field) {
             true => {
                 out.push(b'"');
-                out.extend(field.bytes().flat_map(|b| if b == b'"' { vec![b'"', b'"'] } else { vec![b] }));
+                out.extend(field.iter().flat_map(|b| std::iter::repeat_n(*b, if *b == b'"' { 2 } else { 1 })));
                 out.push(b'"');
             }
-            false => out.extend_from_slice(field.as_bytes()),
+            false => out.extend_from_slice(field),
         }
     }
     out.push(b'\n');

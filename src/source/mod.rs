@@ -53,7 +53,7 @@ mod tests;
 
 pub use cursor::Cursor;
 pub use follower::Follower;
-pub use frame::{DOCUMENT_BYTES, Framing};
+pub use frame::{DOCUMENT_BYTES, Framing, cri};
 pub use status::{FileState, FileStatus, spent};
 pub use watch::Watcher;
 
