@@ -34,7 +34,11 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
     let forwarded = values.take_hinted(&["forward", "xff", "realip"], |v| is_address(&v.text));
     let not_the_client = ["upstream", "server", "local", "backend", "dest", "listen"];
     let address = values.take(&["client", "remote", "peer", "ip", "addr"], &not_the_client, |v| is_address(&v.text))?;
-    let status = values.take(&["status", "code"], &["upstream", "backend"], |v| is_status(&v.text))?;
+    let status = values.take(&["status", "code"], &["upstream", "backend"], |v| is_status(&v.text));
+    // it may have stood behind the cut
+    if status.is_none() && !cut {
+        return None;
+    }
     let request = values.request();
     if sure && request.is_none() {
         return None;
@@ -59,7 +63,7 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
         "{} - {user} [{}] \"{request}\" {} {} \"{}\" \"{}\" \"{}\"",
         address.text,
         bare(&time.text),
-        status.text,
+        status.as_ref().map_or("-", |status| &status.text),
         bytes.as_ref().map_or("-", |bytes| &bytes.text),
         or_dash(&referer),
         or_dash(&agent),
@@ -91,13 +95,14 @@ fn object(text: &str, at: usize, path: &str, depth: usize, values: &mut Vec<Valu
             Some(b'{') if depth > 1 && values.len() < VALUES => {
                 object(text, value, &path, depth - 1, values);
             }
-            Some(b'{' | b'[' | b']') | None => {}
-            Some(b'"') => {
+            // of a value that breaks off nobody knows the rest
+            Some(b'"') if member.end.is_some() => {
                 let inner = crate::source::json::string_end(bytes, value).map_or(end, |end| end - 1);
                 let mut read = String::new();
                 unescape(text.get(value + 1..inner).unwrap_or_default(), &mut read);
                 push(values, path, read, true);
             }
+            Some(b'{' | b'[' | b']' | b'"') | None => {}
             Some(_) => {
                 let length = bytes[value..end].iter().take_while(|b| !b",] \t\r\n}".contains(b)).count();
                 let written = text.get(value..value + length).unwrap_or_default();
