@@ -83,8 +83,12 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
     let mut normaliser = Normaliser::new(&[], &[]).unwrap();
     // Keycloak states no zone; the peer's test was told this one.
     let keycloak = normaliser.profile("keycloak").unwrap();
-    let zoned =
-        normaliser.for_trail(keycloak, Some(jiff::tz::TimeZone::fixed(jiff::tz::offset(-5))), Default::default());
+    let zoned = normaliser.for_trail(
+        keycloak,
+        Some(jiff::tz::TimeZone::fixed(jiff::tz::offset(-5))),
+        Default::default(),
+        Default::default(),
+    );
     let mut failed = Vec::new();
     for (product, profiles, folders) in PRODUCTS {
         let (mut lines, mut right) = (0, 0);

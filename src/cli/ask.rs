@@ -258,6 +258,8 @@ fn trails(row: &Value) -> comfy_table::Table {
         "CLAMPED",
         "UNDATED",
         "AMBIGUOUS",
+        "ORIGIN STATED",
+        "ORIGIN UNREAD",
         "GAPS",
         "NEWEST EVENT",
     ]);
@@ -276,6 +278,8 @@ fn trails(row: &Value) -> comfy_table::Table {
             n("clamped"),
             n("undated"),
             n("ambiguous"),
+            n("origin_stated"),
+            n("origin_unread"),
             n("gaps"),
             newest,
         ]);
@@ -318,6 +322,11 @@ fn show_finding(mut row: Value) -> Result<(), Failure> {
     }
     say!("\nresting on, the newest first:");
     show::print(&witnesses(&finding, &events))?;
+    for event in events.iter() {
+        if let Some(marks) = show::marks(&event.marks) {
+            say!("  {}: {marks}", event.time);
+        }
+    }
     let taken = &row["exposure"];
     say!(
         "\nits session asked for {} records and fetched {}, of {} customers",

@@ -1,6 +1,6 @@
 //! `tripline explain`: why a finding came to be, in plain words.
 use super::ask::{self, print_json};
-use super::show::{say, shown};
+use super::show::{self, say, shown};
 use super::{AskArgs, Exit, Failure};
 use crate::control::wire::Request;
 use crate::ledger::read::Step;
@@ -167,6 +167,7 @@ fn event(e: &EventRow, matched: &str, path: Option<&str>) -> Result<(), Failure>
     line("read", format!("trail {}, {file}, bytes {} to {}", shown(&e.source), e.from, e.to))?;
     line("digest", format!("{} (SHA-256 of the line, its first 16 bytes)", shown(&e.digest)))?;
     line("event", e.id.to_string())?;
+    line("marked", show::marks(&e.marks).unwrap_or_default())?;
     Ok(())
 }
 

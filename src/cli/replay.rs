@@ -326,6 +326,16 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity) -> Result<(),
             row.rejected(),
             row.repeated
         );
+        for (count, what) in [
+            (row.undated, "state no time that can be read"),
+            (row.unplaced, "are left out by policies that count over time, for nothing says when they were"),
+            (row.origin_unread, "state an origin that can't be read"),
+            (row.origin_stated, "have an origin that a client may have stated: `trusted_proxies` is not set"),
+        ] {
+            if count > 0 {
+                say!("  {count} of its events {what}");
+            }
+        }
     }
     super::coverage::say(rules.coverage())?;
     say!();

@@ -1,7 +1,7 @@
 //! Tables and colours for people. Everything that somebody else wrote is escaped.
 use super::Failure;
 use crate::ledger::read::FindingRow;
-use crate::model::{FindingVerdict, Order, Severity, Shown};
+use crate::model::{FindingVerdict, Marks, Order, Severity, Shown};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::{ErrorKind, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,6 +121,12 @@ pub fn orders<'a>(rows: impl IntoIterator<Item = &'a Order>) -> Table {
         ]);
     }
     table
+}
+
+/// What to know about an event before trusting it; nothing where there is nothing.
+pub fn marks(marks: &Marks) -> Option<String> {
+    let told: Vec<&str> = marks.told().collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Escaped.

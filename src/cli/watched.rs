@@ -1,6 +1,6 @@
 //! `tripline replay --explain`: what one event came to, in plain words.
 use super::ask::print_json;
-use super::show::{say, shown};
+use super::show::{self, say, shown};
 use super::{Exit, Failure};
 use crate::daemon::watching::Watching;
 use crate::detect::explain::{Explained, Reached};
@@ -67,7 +67,9 @@ fn head(told: &Told) -> Result<(), Failure> {
         }
         Ok::<_, Failure>(())
     };
-    if told.counted_at != e.time {
+    if e.marks.unplaced {
+        say!("  counted in no window: it states no time, and its trail was read long after it was written");
+    } else if told.counted_at != e.time {
         say!("  counted at {}: it came late, and windows count it when it arrived", told.counted_at);
     }
     line("who", e.actor.as_ref().map(|a| a.name.to_string()))?;
@@ -75,6 +77,7 @@ fn head(told: &Told) -> Result<(), Failure> {
     line("customer", e.customer.as_ref().map(ToString::to_string))?;
     line("read", Some(format!("trail {}, bytes {} to {}", e.source, e.from, e.to)))?;
     line("product", Some(e.product.to_string()))?;
+    line("marked", show::marks(&e.marks))?;
     Ok(())
 }
 

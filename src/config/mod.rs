@@ -11,6 +11,7 @@ mod response;
 mod silences;
 pub mod written;
 
+use crate::decode::address::Proxies;
 use crate::detect::Engine;
 use crate::enrich::Enricher;
 use crate::model::silence::Silence;
@@ -65,12 +66,15 @@ pub struct TrailProfile {
     pub zone: Option<String>,
     /// What is around its lines.
     pub wrapping: Wrapping,
+    /// Who is believed to say where requests came from.
+    pub proxies: Proxies,
 }
 
 impl TrailProfile {
     /// Of a trail in whose files lines stand as their writer wrote them.
     pub fn plain(trail: SourceName, profile: impl Into<String>) -> TrailProfile {
-        TrailProfile { trail, profiles: vec![profile.into()], zone: None, wrapping: Wrapping::default() }
+        let (wrapping, proxies) = Default::default();
+        TrailProfile { trail, profiles: vec![profile.into()], zone: None, wrapping, proxies }
     }
 }
 
@@ -232,7 +236,8 @@ impl Config {
             }
             let name = SourceName(trail.name.as_str().into());
             let zone = trail.time_zone.clone();
-            profiles.push(TrailProfile { trail: name, profiles: of_trail, zone, wrapping: trail.wrapping() });
+            let (wrapping, proxies) = (trail.wrapping(), trail.trusted_proxies.clone().unwrap_or_default());
+            profiles.push(TrailProfile { trail: name, profiles: of_trail, zone, wrapping, proxies });
         }
         let mut rules = rules(
             &texts,
@@ -443,7 +448,7 @@ pub fn rules(
     response.directory = tables.directory.clone();
     let mut trails = BTreeMap::new();
     let mut faults = Vec::new();
-    for TrailProfile { trail: source, profiles, zone, wrapping } in profiles {
+    for TrailProfile { trail: source, profiles, zone, wrapping, proxies } in profiles {
         let named = |name: &String| {
             normaliser.profile(name).ok_or_else(|| {
                 let known: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
@@ -459,9 +464,9 @@ pub fn rules(
             }
         };
         let found = match zone.as_deref().map(jiff::tz::TimeZone::get) {
-            None if *wrapping == Wrapping::default() => found,
-            None => normaliser.for_trail(found, None, *wrapping),
-            Some(Ok(zone)) => normaliser.for_trail(found, Some(zone), *wrapping),
+            None if *wrapping == Wrapping::default() && *proxies == Proxies::default() => found,
+            None => normaliser.for_trail(found, None, *wrapping, proxies.clone()),
+            Some(Ok(zone)) => normaliser.for_trail(found, Some(zone), *wrapping, proxies.clone()),
             Some(Err(e)) => {
                 faults.push(format!("trail {source}: time_zone: {e}"));
                 continue;

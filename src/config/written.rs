@@ -1,5 +1,6 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
 use super::address::Address;
+use crate::decode::address::Proxies;
 use crate::model::{EventTime, Millis, Severity};
 use crate::normalise::{OneOrMore, Wrapping};
 use crate::policy::{Tuning, did_you_mean};
@@ -199,6 +200,10 @@ pub struct Trail {
     /// line; of JSON also documents over several lines, and those of more than 1 MiB record by record (`{"Records":[…]}`, `[…]`).
     #[serde(default)]
     pub framing: Option<Framing>,
+    /// Networks of the proxies before the product, and `private` for private addresses, which is what holds without it: of a list of
+    /// addresses the first from the right that is none of theirs is where a request came from.
+    #[serde(default)]
+    pub trusted_proxies: Option<Proxies>,
 }
 
 /// Where a trail never seen starts.

@@ -21,7 +21,7 @@
 //!
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
 //! target, …). `-` and an empty column are absent.
-use super::access_head::{Head, is_address, is_near};
+use super::access_head::{Head, is_address};
 use super::access_json;
 use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
 
@@ -225,12 +225,10 @@ impl Line {
         Ok(line)
     }
 
-    /// The address list that nginx's own format has behind the columns: a proxy that is near wrote it. From elsewhere anybody could.
+    /// The address list that nginx's own format has behind the columns: what the peer says of the client, believed where the peer is.
     fn forwarded(&mut self, text: &str) {
-        let near = |b: &Bounds| is_near(&text[b.0..b.1]);
         if let Some((bounds, _)) = quoted(text, self.rest)
             && is_address(&text[bounds.0..bounds.1])
-            && self.addresses.iter().all(near)
         {
             self.addresses.insert(0, bounds);
         }

@@ -1,6 +1,6 @@
 //! The head of an access log's line: where its time stands, and what an address looks like.
 use super::access::{Bounds, quoted, word};
-use super::address::{address, is_private};
+use super::address::address;
 
 /// Where the time of a line stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,11 +168,6 @@ pub(super) fn is_address(word: &str) -> bool {
         is || matches!(part, "unknown" | "-")
     });
     all && found
-}
-
-/// Whether an address, or each of a list, is of a private network: a proxy that is near.
-pub(super) fn is_near(word: &str) -> bool {
-    parts(word).all(|part| address(part).is_some_and(is_private))
 }
 
 fn parts(word: &str) -> impl Iterator<Item = &str> {

@@ -263,10 +263,10 @@ fn no_name_shifts_a_column_of_an_access_line() {
 }
 
 #[test]
-fn an_address_list_behind_the_columns_counts_where_a_near_proxy_wrote_it() {
+fn an_address_list_behind_the_columns_stands_before_the_peers_own() {
     for (peer, list, is) in [
         ("10.0.0.1", "198.51.100.4", "198.51.100.4, 10.0.0.1"),
-        ("203.0.113.7", "198.51.100.4", "203.0.113.7"),
+        ("203.0.113.7", "198.51.100.4", "198.51.100.4, 203.0.113.7"),
         ("10.0.0.1", "x sid=1", "10.0.0.1"),
         ("10.0.0.1", "-", "10.0.0.1"),
     ] {

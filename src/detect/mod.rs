@@ -111,7 +111,8 @@ impl Engine {
         &self.set
     }
 
-    /// Folds one event into the slices that it touches. `at` is the time that windows count it at.
+    /// Folds one event into the slices that it touches. `at` is the time that windows count it at; one whose time is nobody's guess
+    /// reaches only policies that look at it alone.
     pub fn advance(
         &self,
         state: &mut State,
@@ -146,6 +147,9 @@ impl Engine {
                 continue;
             }
             let policy = &self.set.rules[usize::from(step.policy)];
+            if event.marks.unplaced && accumulates(policy) {
+                continue;
+            }
             let times = match &policy.body {
                 Body::Detection(_) => std::slice::from_ref(&at),
                 Body::Correlation(c) => &holds[c.rules[usize::from(step.via)]][..],
@@ -160,7 +164,7 @@ impl Engine {
                 let place = Place { event, step, part: &part, slot, beside, policy };
                 self.step(state, &place, times, &mut until, &mut found)
             });
-            if step.direct {
+            if step.direct && !event.marks.unplaced {
                 // what is reached only where something else holds is asked about whenever that holds
                 state.calm_step(*met, step.place, until);
                 *calm = false;
@@ -175,6 +179,9 @@ impl Engine {
         state.give_back_holds(holds);
         calm.iter().filter(|(_, calm)| !calm).for_each(|(met, _)| state.calm(*met));
         state.give_back_calms(calm);
+        if event.marks.unplaced {
+            return found;
+        }
         if found.firings.iter().any(|f| self.set.rules[usize::from(f.policy)].severity >= SUSPICIOUS) {
             self.suspect(state, at, touched, meeting);
         }
@@ -377,6 +384,11 @@ fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Text> {
 /// Whether a single event of any of the rules is enough.
 fn is_or(kind: &Kind) -> bool {
     matches!(kind, Kind::EventCount(range) if range.only_from_below() && range.holds(1.0))
+}
+
+/// Whether the policy holds an event against others, and not by itself alone.
+fn accumulates(policy: &Policy) -> bool {
+    matches!(&policy.body, Body::Correlation(correlation) if !is_or(&correlation.kind))
 }
 
 /// The length in the largest unit that divides it: `1h`, `90m`.

@@ -15,6 +15,9 @@ pub const COMMIT_AFTER: Millis = Millis(200);
 /// How late a line may be and still count in the window it belongs to. Cloud trails deliver a day late at worst
 /// (`faults` T56); two days leave room.
 pub const LATENESS: Millis = Millis::DAY.times(2);
+/// How long after its newest record was written a trail may have been read for the arrival of a record without a time to say when that
+/// happened: by more it is another day's.
+pub const UNDATED_LAG: Millis = Millis::DAY;
 /// How far ahead of our clock a stamp may be: two machines without NTP drift by minutes, not hours.
 pub const FUTURE_SKEW: Millis = Millis::MINUTE.times(10);
 /// How many event ids of a source are remembered to recognise a line sent twice: a day of 3 events a second.
@@ -25,6 +28,10 @@ pub const FIELD_BYTES: usize = 4096;
 pub const LONG_BYTES: usize = 4 * FRAME_BYTES;
 /// The longest kept (redacted) line, in bytes.
 pub const KEPT_LINE_BYTES: usize = 4096;
+/// How many addresses of one list (`X-Forwarded-For`) are looked at, from its right: no request passes more proxies.
+pub const ADDRESSES: usize = 64;
+/// How many networks of trusted proxies one trail names: those of the largest clouds are some hundreds.
+pub const TRUSTED_PROXIES: usize = 1024;
 /// How many contributing events a finding names.
 pub const EVIDENCE_PER_FINDING: usize = 16;
 /// How many contributions one window keeps before the oldest are folded together.

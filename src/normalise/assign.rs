@@ -1,5 +1,6 @@
 //! Text of a raw field -> the typed field of an event. What does not fit the type leaves the field as it was.
 use super::coerce;
+use crate::decode::address::{self, Proxies};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{Actor, ActorKind, Cause, Event, Export, Field, Http, Outcome, Session, Text, Vouched};
 
@@ -72,8 +73,17 @@ fn http(event: &mut Event) -> &mut Http {
     event.http.get_or_insert_default()
 }
 
-/// Sets `field` to what `value` says. `vouched` is who vouches for a session id.
-pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouched) {
+/// Who is believed.
+#[derive(Clone, Copy)]
+pub(super) struct Believed<'p> {
+    /// Who vouches for a session id.
+    pub vouched: Vouched,
+    /// Who is believed to say where a request came from.
+    pub proxies: &'p Proxies,
+}
+
+/// Sets `field` to what `value` says.
+pub(super) fn assign(event: &mut Event, field: Field, value: &str, Believed { vouched, proxies }: Believed<'_>) {
     event.whole.retain(|(whole, _)| *whole != field);
     if value.len() > FIELD_BYTES && holds_text(field) {
         event.whole.push((field, value.into()));
@@ -98,7 +108,7 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
                 session.vouched = who;
             }
         }
-        Field::Ip => event.origin.ip = coerce::client(value).or(event.origin.ip),
+        Field::Ip => origin(event, proxies.origin(value)),
         Field::UserAgent => event.origin.user_agent = Some(text(value)),
         Field::Customer => event.customer = Some(text(value)),
         Field::Target => event.target = Some(text(value)),
@@ -113,6 +123,18 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, vouched: Vouc
         Field::Status => set(value.parse().ok(), |status| http(event).status = Some(status)),
         Field::Duration => set(coerce::count(value), |ms| http(event).took_ms = Some(ms)),
         _ => {}
+    }
+}
+
+/// What is said later holds, unless it can't be read.
+fn origin(event: &mut Event, said: address::Origin) {
+    match said {
+        address::Origin::Absent => {}
+        address::Origin::Unread => event.marks.origin_unread = event.origin.ip.is_none(),
+        address::Origin::From(from) => {
+            event.origin.ip = Some(from.ip);
+            (event.marks.origin_stated, event.marks.origin_unread) = (from.stated, false);
+        }
     }
 }
 

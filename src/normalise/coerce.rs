@@ -1,6 +1,4 @@
-//! Text -> typed values: numbers, addresses, days. What cannot be one is absent, never a guess.
-use crate::decode::address::{address, is_private};
-use std::net::IpAddr;
+//! Text -> typed values: numbers, days. What cannot be one is absent, never a guess.
 
 /// A count: `5000`, `5000.0`, `"5000"`; beyond 64 bits the largest. Negative, fractional-only, NaN: none.
 pub(super) fn count(text: &str) -> Option<u64> {
@@ -23,21 +21,6 @@ pub(super) fn seconds_as_ms(text: &str) -> Option<u64> {
         .take(3)
         .try_fold(0u64, |ms, b| b.is_ascii_digit().then(|| ms * 10 + u64::from(b - b'0')))?;
     Some(count(whole)?.saturating_mul(1000).saturating_add(ms))
-}
-
-/// Where a request came from by a list of addresses as proxies write it (`X-Forwarded-For`, `Forwarded`, a JSON array of them):
-/// read from the right, the first that is no private network's, since what stands further left the client may have written
-/// itself; where all are private, the leftmost.
-pub(super) fn client(text: &str) -> Option<IpAddr> {
-    if let Some(ip) = address(text) {
-        return Some(ip);
-    }
-    let apart = |c: char| matches!(c, ',' | ';' | ' ' | '"') || c.is_control();
-    let parts = || {
-        let inner = text.strip_prefix("[\"").and_then(|t| t.strip_suffix("\"]")).unwrap_or(text);
-        inner.split(apart).map(|part| part.strip_prefix("for=").unwrap_or(part)).filter_map(address)
-    };
-    parts().rfind(|ip| !is_private(*ip)).or_else(|| parts().next())
 }
 
 /// Days since 1970 of `YYYY-MM-DD`, whatever time follows.

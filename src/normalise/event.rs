@@ -1,9 +1,11 @@
 //! One record -> one event: its time, its fields, how it ended, and by what it is known.
+use super::assign::Believed;
 use super::compiled::{self, Part, Profile};
 use super::getter::{self, Taken};
 use super::raw::Shared;
 use super::{assign, coerce};
 use crate::decode::Record;
+use crate::decode::address::Proxies;
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
     Activity, Batch, Cause, ContentDigest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
@@ -23,6 +25,8 @@ pub(super) struct Place<'b> {
     pub(super) time: Option<EventTime>,
     /// How many records of its frame came before those at hand.
     pub(super) before: u32,
+    /// Whose word on where a request came from is believed.
+    pub(super) proxies: &'b Proxies,
 }
 
 impl Profile {
@@ -35,6 +39,7 @@ impl Profile {
         shared: &mut Shared,
     ) -> Box<Event> {
         let mut event = Box::new(self.blank(record, at));
+        let believed = Believed { vouched: self.vouched, proxies: at.proxies };
         self.time(record, zone, &mut event);
         if event.marks.time_missing
             && let Some(time) = at.time
@@ -44,19 +49,19 @@ impl Profile {
         for (field, getters) in &self.fields {
             let array = || (*field == Field::Ip).then(|| getter::first_array(getters, record)).flatten();
             if let Some(value) = getter::first(getters, record).or_else(array) {
-                assign::assign(&mut event, *field, &value, self.vouched);
+                assign::assign(&mut event, *field, &value, believed);
             }
         }
         event.outcome = self.outcome.as_ref().and_then(|words| words.of(record)).unwrap_or(Outcome::Unknown);
         let mut taken = Taken::default();
         if let Some(rule) = self.activity.iter().find(|rule| rule.when.hold(record, &mut taken)) {
             event.activity = rule.is;
-            self.set(&mut event, &rule.set, record, &taken);
+            set(&mut event, &rule.set, record, &taken, believed);
         }
         for (when, set) in &self.adjust {
             let mut taken = Taken::default();
             if when.hold(record, &mut taken) {
-                self.set(&mut event, set, record, &taken);
+                self::set(&mut event, set, record, &taken, believed);
             }
         }
         self.cause(record, &mut event);
@@ -123,14 +128,6 @@ impl Profile {
         }
     }
 
-    fn set(&self, event: &mut Event, setters: &compiled::Setters, record: &Record<'_>, taken: &Taken<'_>) {
-        for (field, parts) in setters {
-            if let Some(value) = compose(parts, record, taken) {
-                assign::assign(event, *field, &value, self.vouched);
-            }
-        }
-    }
-
     /// Records reckoned from bytes, where logs were sent and the trail does not say how many records.
     fn estimate(&self, event: &mut Event) {
         let (Some(estimate), Some(export)) = (self.estimate, event.export.as_mut()) else {
@@ -139,6 +136,14 @@ impl Profile {
         if let (None, Some(bytes), Activity::Download) = (export.records, export.bytes, event.activity) {
             export.records = Some(bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1));
             export.records_estimated = true;
+        }
+    }
+}
+
+fn set(event: &mut Event, setters: &compiled::Setters, record: &Record<'_>, taken: &Taken<'_>, believed: Believed<'_>) {
+    for (field, parts) in setters {
+        if let Some(value) = compose(parts, record, taken) {
+            assign::assign(event, *field, &value, believed);
         }
     }
 }

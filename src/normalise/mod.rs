@@ -21,6 +21,7 @@ pub use recognise::Recognised;
 pub use written::OneOrMore;
 pub use specimen::Specimen;
 
+use crate::decode::address::Proxies;
 use crate::decode::{Cells, Format, Plan, Reject, frame_text, shipped, syslog};
 use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};
 use crate::policy::Asked;
@@ -77,6 +78,7 @@ struct ForTrail {
     /// The zone of the times that state none.
     zone: TimeZone,
     wrapping: Wrapping,
+    proxies: Proxies,
 }
 
 impl ForTrail {
@@ -90,6 +92,7 @@ impl ForTrail {
             secret_keys: all(|profile| &profile.secret_keys).into_iter().collect(),
             zone: written.zone.clone(),
             wrapping: Wrapping::default(),
+            proxies: Proxies::default(),
             written,
             beside,
         }
@@ -228,12 +231,20 @@ impl Normaliser {
         self.profiles[profile.0].written.format.name
     }
 
-    /// The same profile for one trail: whose local times are in `zone`, where its operator says so, and whose lines come wrapped.
+    /// The same profile for one trail: whose local times are in `zone`, where its operator says so, whose lines come wrapped, and who is
+    /// believed to say where requests to it came from.
     #[must_use = "the trail needs the profile that is returned"]
-    pub fn for_trail(&mut self, profile: ProfileRef, zone: Option<TimeZone>, wrapping: Wrapping) -> ProfileRef {
+    pub fn for_trail(
+        &mut self,
+        profile: ProfileRef,
+        zone: Option<TimeZone>,
+        wrapping: Wrapping,
+        proxies: Proxies,
+    ) -> ProfileRef {
         let mut of_trail = self.profiles[profile.0].clone();
         of_trail.zone = zone.unwrap_or(of_trail.zone);
         of_trail.wrapping = wrapping;
+        of_trail.proxies = proxies;
         self.profiles.push(of_trail);
         ProfileRef(self.profiles.len() - 1)
     }
@@ -333,7 +344,7 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Box<Event>>,
     ) -> Result<(), Reject> {
-        let ForTrail { written: profile, beside, zone, wrapping, .. } = &self.profiles[profile.0];
+        let ForTrail { written: profile, beside, zone, wrapping, proxies, .. } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
         let unwrapped = Unwrapped::of(*wrapping, profile.format, batch, frame, &text, zone);
@@ -355,7 +366,7 @@ impl Normaliser {
             let shipped_at = shipped.stamp.and_then(|stamp| stamp::of_shipper(stamp, zone));
             let time = shipped_at.or(unwrapped.time);
             let before = u32::try_from(out.len() - first).unwrap_or(u32::MAX);
-            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before };
+            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before, proxies };
             let clipped = clipped || shipped.clipped;
             let read = match &**beside {
                 [] => plan.decode(shipped.text, clipped, cells, &mut |record| {

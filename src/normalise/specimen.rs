@@ -10,6 +10,7 @@ use super::pattern::Pattern;
 use super::raw::Shared;
 use super::{Normaliser, ProfileRef};
 use crate::decode::Cells;
+use crate::decode::address::Proxies;
 use crate::model::{
     Activity, ActorKind, Batch, Cause, Digest, Event, Field, FileId, Frame, FrameFlags, SourceName, Stretch, Value,
     Vouched, WallTime,
@@ -187,6 +188,7 @@ struct Maker<'p> {
     made: BTreeSet<[Vec<Option<String>>; 2]>,
     /// Where they would have been read.
     batch: Batch,
+    proxies: Proxies,
 }
 
 impl<'p> Maker<'p> {
@@ -214,6 +216,7 @@ impl<'p> Maker<'p> {
             cells: Cells::default(),
             made: BTreeSet::new(),
             batch: nowhere(),
+            proxies: Proxies::default(),
         };
         maker.fill();
         maker
@@ -426,7 +429,15 @@ impl<'p> Maker<'p> {
     fn event(&mut self, values: &[Option<String>]) -> Box<Event> {
         let frame = Frame { start: 0, end: 0, from: 0, to: 0, flags: FrameFlags::default() };
         let digest = self.batch.witness.short();
-        let place = Place { batch: &self.batch, frame: &frame, digest, sender: None, time: None, before: 0 };
+        let place = Place {
+            batch: &self.batch,
+            frame: &frame,
+            digest,
+            sender: None,
+            time: None,
+            before: 0,
+            proxies: &self.proxies,
+        };
         let record = self.cells.made(values.iter().map(Option::as_deref));
         self.profile.event(&record, &place, &TimeZone::UTC, &mut Shared::new())
     }

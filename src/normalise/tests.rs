@@ -138,6 +138,46 @@ fn t57_a_line_without_a_readable_time_has_that_of_its_reading_and_is_marked() {
 }
 
 #[test]
+fn an_origin_that_a_client_may_have_stated_is_marked_until_somebody_says_whose_the_proxies_are() {
+    let mut normaliser = Normaliser::new(&[], &[]).unwrap();
+    let mut read = |profile: &str, line: &str, trusted: Option<&[&str]>| {
+        let proxies = trusted.map(|list| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let proxies = proxies.map_or_else(Proxies::default, |list| Proxies::try_from(list).unwrap());
+        let profile = normaliser.profile(profile).unwrap();
+        let profile = normaliser.for_trail(profile, None, Wrapping::default(), proxies);
+        let batch = batch(&[line.as_bytes()], FrameFlags::default());
+        let mut out = Vec::new();
+        normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+        (shown(&out[0], &[Field::Ip]), out[0].marks.origin_stated, out[0].marks.origin_unread)
+    };
+    let is = |ip: &str, stated, unread| (ip.to_owned(), stated, unread);
+    let json = |ip: &str| EXPORT.replace("\"41.116.78.74\"", ip);
+    let list = json("\"192.0.2.1, 198.51.100.4, 10.0.0.1\"");
+    let access = |front: &str, behind: &str| {
+        format!("{front} - - [01/Mar/2026:00:00:20 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" \"{behind}\"")
+    };
+    for (line, profile) in [
+        (list.clone(), "tripline-portal"),
+        (json("[\"192.0.2.1\",\"198.51.100.4\",\"10.0.0.1\"]"), "tripline-portal"),
+        (access("10.0.0.1", "192.0.2.1, 198.51.100.4"), "access"),
+        (access("192.0.2.1, 198.51.100.4, 10.0.0.1", "-"), "access"),
+    ] {
+        assert_eq!(read(profile, &line, None), is("198.51.100.4", true, false), "{line}");
+        assert_eq!(read(profile, &line, Some(&["private"])), is("198.51.100.4", false, false), "{line}");
+        let more = ["private", "198.51.100.0/24"];
+        assert_eq!(read(profile, &line, Some(&more)), is("192.0.2.1", false, false), "{line}");
+    }
+    // a peer that is nobody's proxy says of itself what it likes
+    let forged = access("203.0.113.7", "192.0.2.1");
+    assert_eq!(read("access", &forged, None), is("203.0.113.7", false, false));
+    assert_eq!(read("access", &forged, Some(&["203.0.113.7"])), is("192.0.2.1", false, false));
+    assert_eq!(read("tripline-portal", EXPORT, None), is("41.116.78.74", false, false));
+    assert_eq!(read("tripline-portal", &json("\"41.116.78.740\""), None), is("-", false, true));
+    assert_eq!(read("tripline-portal", &json("null"), None), is("-", false, false));
+    assert_eq!(read("access", &access("gateway.example", "-"), None), is("-", false, true));
+}
+
+#[test]
 fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let profile = normaliser.profile("tripline-portal").unwrap();
@@ -259,7 +299,12 @@ fn what_a_profile_provides_is_known() {
 fn a_source_in_another_zone_has_a_profile_of_its_own() {
     let mut normaliser = Normaliser::new(&[], &[]).unwrap();
     let utc = normaliser.profile("vonage").unwrap();
-    let there = normaliser.for_trail(utc, Some(jiff::tz::TimeZone::fixed(jiff::tz::offset(2))), Wrapping::default());
+    let there = normaliser.for_trail(
+        utc,
+        Some(jiff::tz::TimeZone::fixed(jiff::tz::offset(2))),
+        Wrapping::default(),
+        Proxies::default(),
+    );
     let line =
         br#"{"event_type":"USER_LOGIN","created_at":"2018-07-04T11:41:32","account_id":"a","source_ip":"192.0.2.1"}"#;
     let batch = batch(&[line], FrameFlags::default());

@@ -293,6 +293,8 @@ impl Act<'_> {
     fn lives(&self, ended: WallTime) -> Says {
         match self.event.http.as_ref().and_then(|http| http.took_ms) {
             None => Says::Unclear,
+            // it has the time of its arrival, and may have been long before
+            Some(_) if self.event.marks.time_missing => Says::Unclear,
             Some(took) if self.event.time.0.saturating_sub_unsigned(took) > ended.plus(SLACK).0 => Says::Lives,
             Some(_) => Says::Nothing,
         }

@@ -18,6 +18,13 @@ use std::sync::Arc;
 pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Finding {
     let policy = &rules.engine.policies().rules[usize::from(firing.policy)];
     let id = HashParts::new("finding").part(&policy.decision.0).part(&firing.entity).number(firing.episode).finish();
+    // of a backlog nothing is ended: what cannot be told to be fresh is taken for old
+    let asks = if event.marks.unplaced { Vec::new() } else { policy.asks.clone() };
+    let unknown = event.marks.unplaced.then(|| Measure {
+        what: "when it happened".into(),
+        value: "unknown: it states no time, and its trail was read long after it was written".into(),
+        against: "known, or no order is given".into(),
+    });
     Finding {
         id: FindingId(id.short()),
         policy: policy.name.clone(),
@@ -29,10 +36,10 @@ pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Findi
         first: firing.first,
         entity: firing.label,
         subject: subject(rules, event),
-        measures: firing.measures,
+        measures: firing.measures.into_iter().chain(unknown).collect(),
         witnesses: firing.witnesses.into_iter().map(|(event, time, what)| Witness { event, time, what }).collect(),
         tags: policy.tags.clone(),
-        asks: policy.asks.clone(),
+        asks,
         test: false,
         silenced: None,
     }
@@ -343,6 +350,8 @@ pub(super) enum Illegible {
     Clipped,
     /// They state no time that can be read.
     Undated,
+    /// Nor does their arrival say when they were.
+    Unplaced,
 }
 
 impl Illegible {
@@ -351,13 +360,14 @@ impl Illegible {
         match self {
             Illegible::Unreadable => "trail_unreadable",
             Illegible::Clipped => "trail_clipped",
-            Illegible::Undated => "trail_undated",
+            Illegible::Undated | Illegible::Unplaced => "trail_undated",
         }
     }
 
     /// Under which name the time of the last such finding of a trail is remembered.
     pub fn key(self, source: &SourceName) -> Arc<str> {
-        format!("{} {source}", self.policy()).into()
+        let beside = if self == Illegible::Unplaced { " unplaced" } else { "" };
+        format!("{} {source}{beside}", self.policy()).into()
     }
 }
 
@@ -371,7 +381,8 @@ pub(super) fn illegible(
     (lines, odd): (u64, u64),
 ) -> Finding {
     let policy = what.policy();
-    let id = HashParts::new(policy).part(source.as_str().as_bytes()).number(episode).finish();
+    let parts = HashParts::new(policy).part(source.as_str().as_bytes()).number(episode);
+    let id = if what == Illegible::Unplaced { parts.part(b"unplaced") } else { parts }.finish();
     let (title, measured, against) = match what {
         Illegible::Unreadable => (
             "Many lines of a trail can't be read: its format changed, or somebody hides in it",
@@ -384,9 +395,14 @@ pub(super) fn illegible(
             "fewer than five",
         ),
         Illegible::Undated => (
-            "Many events of a trail state no time that can be read: they count at the trail's newest time, or that of reading",
+            "Many events of a trail state no time that can be read: they count when they arrived",
             "events without a time in one hour",
             "fewer than one in twenty lines",
+        ),
+        Illegible::Unplaced => (
+            "Events of a trail that was read long after it was written state no time that can be read: policies that count over time leave them out, and somebody may hide there",
+            "events without a time in one hour",
+            "none",
         ),
     };
     let mut finding = own(id.short(), policy, title, Severity::Medium, at, observed, format!("trail={source}").into());

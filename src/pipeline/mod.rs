@@ -445,14 +445,18 @@ impl Outcome {
         }
         trail.row.events += 1;
         let back = event.marks.late && trail.goes_back();
-        let undated = event.marks.time_missing.then(|| trail.undated()).flatten();
+        let undated = event.marks.time_missing.then(|| trail.undated(&event)).flatten();
         let odd = event.sequence.map(|n| Numbers::meet(&mut trail.row.numbers, n, at)).unwrap_or_default();
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
+        trail.row.origin_stated += u64::from(event.marks.origin_stated);
+        trail.row.origin_unread += u64::from(event.marks.origin_unread);
         if trail.row.newest.map(hour) != before {
             self.horizon();
         }
         if let Some(numbers) = undated {
-            self.tell_of_trail(source, event.observed, findings::Illegible::Undated, numbers);
+            let unplaced = event.marks.unplaced;
+            let what = if unplaced { findings::Illegible::Unplaced } else { findings::Illegible::Undated };
+            self.tell_of_trail(source, event.observed, what, numbers);
         }
         if back {
             self.found(findings::backwards(&event, at));

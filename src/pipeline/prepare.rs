@@ -37,7 +37,7 @@ const SECRET_BYTES: usize = 6;
 /// One frame, ready to be folded in.
 #[derive(Debug)]
 pub struct Line {
-    /// The event time of its first event; of an unreadable line, that of the line before.
+    /// The event time of its first event; of a line that is unreadable or states no time, that of the line before.
     pub time: EventTime,
     /// When it was read.
     pub observed: WallTime,
@@ -125,7 +125,7 @@ impl Rules {
                     .map_err(|r| r.reason),
                 None => Err("no profile is set for this trail"),
             };
-            let stamp = events.first().map(|e| e.time);
+            let stamp = events.iter().find(|e| !e.marks.time_missing).map(|e| e.time);
             let raw = RawLine { bytes: batch.bytes(frame), header: batch.header.as_deref() };
             let prepared = events.drain(..).map(|event| self.prepare_event(event, raw, scratch)).collect();
             // a stamp from the future must not keep the other trails' lines before this one

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct TrailRow {
     /// The newest event time that was believed.
     pub newest: Option<EventTime>,
+    /// That was read so long after it was written that what arrives says nothing of when it was.
+    #[serde(default)]
+    pub behind: bool,
     /// Frames read.
     pub lines: u64,
     /// Bytes covered.
@@ -27,12 +30,21 @@ pub struct TrailRow {
     pub unterminated: u64,
     /// Events without a readable time.
     pub undated: u64,
+    /// Those of them that no window counts, for their trail was read long after it was written.
+    #[serde(default)]
+    pub unplaced: u64,
     /// Events from the future.
     pub clamped: u64,
     /// Events later than the lateness bound.
     pub late: u64,
     /// Events in which a field of meaning occurred twice.
     pub ambiguous: u64,
+    /// Events whose origin is what a client may have stated.
+    #[serde(default)]
+    pub origin_stated: u64,
+    /// Events whose stated origin can't be read.
+    #[serde(default)]
+    pub origin_unread: u64,
     /// Places where the trail was discontinuous.
     pub gaps: u64,
     /// The numbers of its records, where its product numbers them.
@@ -142,8 +154,12 @@ impl Trail {
         self.changed = true;
         if event.marks.time_missing {
             self.row.undated += 1;
-            event.time = self.row.newest.unwrap_or(event.time);
-        } else if event.time.0 > event.observed.0.saturating_add(limits::FUTURE_SKEW.0) {
+            event.marks.unplaced = self.row.behind;
+            self.row.unplaced += u64::from(event.marks.unplaced);
+            // arrival says nothing of how far the trail has come: others would be late by it
+            return event.time;
+        }
+        if event.time.0 > event.observed.0.saturating_add(limits::FUTURE_SKEW.0) {
             self.row.clamped += 1;
             event.marks.time_clamped = true;
             // it must neither empty a window nor become the time by which others are late
@@ -152,7 +168,10 @@ impl Trail {
             return event.time;
         }
         let newest = self.row.newest.map_or(event.time, |newest| newest.max(event.time));
-        self.row.newest = Some(newest);
+        if self.row.newest != Some(newest) {
+            self.row.newest = Some(newest);
+            self.row.behind = EventTime(event.observed.0).since(newest) > limits::UNDATED_LAG;
+        }
         if event.time < newest.minus(limits::LATENESS) {
             self.row.late += 1;
             event.marks.late = true;
@@ -194,11 +213,12 @@ impl Trail {
         (clipped >= CLIPPED_AT_LEAST).then_some((lines, clipped))
     }
 
-    /// Counts an undated event among those of the hour; the numbers of lines and undated events when it must be said.
-    pub fn undated(&mut self) -> Option<(u64, u64)> {
+    /// Counts an undated event among those of the hour; the numbers of lines and undated events when it must be said: where windows count
+    /// them, once they are many.
+    pub fn undated(&mut self, event: &Event) -> Option<(u64, u64)> {
         let (hour, lines, _) = self.row.hour;
         let undated = one_more(&mut self.row.undated_hour, hour);
-        is_many(lines, undated).then_some((lines, undated))
+        (event.marks.unplaced || is_many(lines, undated)).then_some((lines, undated))
     }
 
     /// Whether the late event that was just placed is the one with which it must be said that the trail goes back in time.

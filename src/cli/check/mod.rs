@@ -1,5 +1,6 @@
 //! `tripline check`: whether what was written can be used, before the daemon relies on it.
 mod foreign;
+mod origins;
 mod sandbox;
 mod unit;
 
@@ -19,7 +20,9 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     super::show::ends_with_a_verdict();
     let config = Config::read(path)?;
     let keys = Keys::throw_away().map_err(Failure::new)?;
-    let rules = config.rules(keys.secrets())?;
+    let mut rules = config.rules(keys.secrets())?;
+    let specs = config.trails(crate::source::Until::EndOfFile, &rules);
+    let lists = specs.into_iter().map(|spec| origins::lists(&config, &mut rules, spec)).collect::<Vec<_>>();
     let set = rules.engine.policies();
     say!("{}: can be used", shown(&path.display().to_string()));
     say!("policies: {} ({} of them make findings)", set.rules.len(), set.rules.iter().filter(|p| p.alerts).count());
@@ -37,7 +40,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     for silence in rules.silences.iter() {
         say!("{}", super::silences::line(silence));
     }
-    for trail in &config.written.trail {
+    for (trail, lists) in config.written.trail.iter().zip(&lists) {
         let Some(profile) = rules.trails.iter().find(|(name, _)| name.as_str() == trail.name).map(|(_, p)| *p) else {
             continue;
         };
@@ -56,6 +59,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
         if !missing.is_empty() {
             say!("  does not show: {}", missing.join(", "));
         }
+        lists.say()?;
     }
     if config.written.enrich.databases.is_empty() {
         say!("no database: countries, networks and their owners are unknown, and what needs them is blind");
