@@ -23,7 +23,7 @@
 //! target, …). `-` and an empty column are absent.
 use super::access_head::{Head, is_address};
 use super::access_json;
-use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::{Cells, Format, Held, Kind, Plan, Record, Reject, access_held, short_enough};
 
 /// Access logs.
 pub const FORMAT: Format = Format {
@@ -93,6 +93,21 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// Whether who asks for this one has what `part` says.
+    fn covers(&self, part: &Wanted) -> bool {
+        use Column::{Method, Protocol, Request, Target};
+        match (self, part) {
+            (Wanted::Column(whole), Wanted::Column(part)) => {
+                *whole as usize == *part as usize || matches!((whole, part), (Request, Method | Target | Protocol))
+            }
+            (Wanted::Column(Request | Target), Wanted::Path | Wanted::Query(_)) | (Wanted::Path, Wanted::Path) => true,
+            (Wanted::Query(name), Wanted::Query(part)) | (Wanted::Field(name), Wanted::Field(part)) => name == part,
+            _ => false,
+        }
+    }
+}
+
 pub(super) type Bounds = (usize, usize);
 
 /// The columns of one line, as byte ranges; an absent one is empty.
@@ -119,6 +134,23 @@ impl Plan for Access {
             return self.read(line, text, *cut, cells, each);
         }
         self.read(text, text, clipped, cells, each)
+    }
+
+    fn held(&self, record: &Record<'_>, _nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+        let text = record.written();
+        let Ok(line) = Line::read(text, record.partial) else { return };
+        let has_request = line.columns[Column::Method as usize].1 > 0;
+        let names = access_held::names(text, has_request, line.target(text).0, line.rest);
+        let all = Access { wanted: names.iter().map(|name| Wanted::of(name)).collect() };
+        // it was read before, so it can be read
+        let _ = all.decode(text, record.partial, &mut Cells::default(), &mut |record| {
+            for (n, name) in names.iter().enumerate() {
+                if let Some(value) = record.get(n).text() {
+                    let wanted = self.wanted.iter().position(|wanted| wanted.covers(&all.wanted[n]));
+                    each(Held { name, value, is_list: false, wanted });
+                }
+            }
+        });
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! A column may hold the record proper as the text of a JSON object (`inside`): the fields are then those of the object, and what it lacks,
 //! or has lost to a cut, is what the other columns say.
-use super::{Cell, Cells, Format, Kind, Plan, Record, Reject, Wish, json, short_enough};
+use super::{Cell, Cells, Format, Held, Kind, Plan, Record, Reject, Wish, json, short_enough};
 use crate::model::limits::KEPT_LINE_BYTES;
 use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use std::borrow::Cow;
@@ -72,6 +72,12 @@ impl Plan for Csv {
         match &self.stated {
             None => Err(Reject { reason: "CSV before any header that names what its profile reads", at: 0 }),
             Some(rows) => rows.decode(text, clipped, cells, each),
+        }
+    }
+
+    fn held(&self, record: &Record<'_>, nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+        if let Some(rows) = &self.stated {
+            rows.held(record, nth, each);
         }
     }
 
@@ -204,6 +210,13 @@ impl Plan for Rows {
         Ok(())
     }
 
+    fn held(&self, record: &Record<'_>, _nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+        let fields = Fields::of(record.written(), self.delimiter);
+        for (column, value) in self.columns.iter().zip(fields).filter(|(_, value)| !value.is_empty()) {
+            each(Held { name: &column.name, value: &value, is_list: false, wanted: column.cells.first().copied() });
+        }
+    }
+
     fn shown(&self, text: &str) -> Option<String> {
         // texts have no case that cannot be written
         let json = |text: &str| serde_json::to_string(text).unwrap_or_default();
@@ -279,6 +292,16 @@ mod tests {
         assert_eq!(read(&*under, "ana,1,x"), Ok(vec![("1/ana/x".to_owned(), false)]));
         let fields = vec!["time".to_owned()];
         assert!((FORMAT.plan)(&Wish { fields, header: Some("a,b".into()), ..Wish::default() }).is_err());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_there_too() {
+        let rows = plan(None).under("time;Note;actor").unwrap();
+        let mut out = Vec::new();
+        let decoded = rows.decode("1;\"a;b\";", false, &mut Cells::default(), &mut |record| {
+            rows.held(record, 0, &mut |held| out.push(format!("{}={} {:?}", held.name, held.value, held.wanted)));
+        });
+        assert_eq!((decoded, out), (Ok(()), vec!["time=1 Some(0)".to_owned(), "Note=a;b None".to_owned()]));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! alike (`tests::reads_what_serde_json_reads`); it accepts more.
 use super::json_path::Tree;
 use super::json_walk::{DEPTH, Walk, is_cut};
-use super::{Beyond, Cells, Format, Plan, Record, Reject, short_enough};
+use super::{Beyond, Cells, Format, Held, Plan, Record, Reject, json_held, short_enough};
 
 /// JSON, one document or several in a frame.
 pub const FORMAT: Format = Format {
@@ -45,6 +45,10 @@ impl Plan for Json {
                 Some(_) => return Err(walk.reject("something follows the JSON document")),
             }
         }
+    }
+
+    fn held(&self, record: &Record<'_>, nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+        json_held::held(&self.tree, record.written(), nth, each);
     }
 }
 

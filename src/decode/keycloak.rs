@@ -6,7 +6,7 @@
 //! | anything else                                   | the pair of that name, where the logger is one of events; `null` is absent |
 //!
 //! A line that begins with a space goes on with the message before it (a stack trace): it is no record of its own.
-use super::{Cells, Format, Kind, Plan, Record, Reject, short_enough};
+use super::{Cells, Format, Held, Kind, Plan, Record, Reject, short_enough};
 
 /// Keycloak's server log.
 pub const FORMAT: Format = Format {
@@ -43,12 +43,10 @@ impl Plan for Keycloak {
             return Err(Reject { reason: "not date, level, [logger] and (thread)", at: 0 });
         };
         cells.clear(self.wanted.len());
-        let (logger, message) = (columns[2], columns[4]);
-        let is_event = text[logger.0..logger.1].ends_with(".events");
-        let pairs = if is_event { event(text, message) } else { Vec::new() };
+        let pairs = pairs_of(text, &columns);
         let mut ambiguous = false;
         for (cell, name) in self.wanted.iter().enumerate() {
-            let column = ["time", "level", "logger", "thread", "message"].iter().position(|c| *c == &**name);
+            let column = COLUMNS.iter().position(|c| *c == &**name);
             let mut found = pairs.iter().filter(|(key, _)| text[key.0..key.1] == **name).map(|(_, value)| *value);
             let value = column.map(|n| columns[n]).or_else(|| found.next());
             ambiguous |= column.is_none() && found.next().is_some();
@@ -61,6 +59,28 @@ impl Plan for Keycloak {
         each(&Record::flat(text, cells, ambiguous, clipped));
         Ok(())
     }
+
+    fn held(&self, record: &Record<'_>, _nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+        let text = record.written();
+        let Some(columns) = columns(text) else { return };
+        let pairs = pairs_of(text, &columns);
+        // the message of an event is its pairs
+        let of_line = COLUMNS.iter().zip(columns).take(if pairs.is_empty() { 5 } else { 4 });
+        let of_event = pairs.iter().map(|(key, value)| (&text[key.0..key.1], *value));
+        for (name, (at, end)) in of_line.map(|(name, bounds)| (*name, bounds)).chain(of_event) {
+            let wanted = self.wanted.iter().position(|wanted| **wanted == *name);
+            each(Held { name, value: &text[at..end], is_list: false, wanted });
+        }
+    }
+}
+
+const COLUMNS: [&str; 5] = ["time", "level", "logger", "thread", "message"];
+
+/// The pairs of the line's message, where its logger is one of events.
+fn pairs_of(text: &str, columns: &Columns) -> Vec<Pair> {
+    let (logger, message) = (columns[2], columns[4]);
+    let is_event = text[logger.0..logger.1].ends_with(".events");
+    if is_event { event(text, message) } else { Vec::new() }
 }
 
 fn columns(text: &str) -> Option<Columns> {

@@ -7,10 +7,13 @@
 
 pub mod access;
 mod access_head;
+mod access_held;
 mod access_json;
 pub mod address;
 pub mod csv;
+mod held;
 pub mod json;
+mod json_held;
 mod json_keys;
 mod json_path;
 mod json_text;
@@ -20,6 +23,7 @@ pub mod keycloak;
 pub mod shipped;
 pub mod syslog;
 
+pub use held::Held;
 pub use json_path::is_path;
 pub use json_value::{ELEMENTS, Nested, nested};
 
@@ -84,6 +88,10 @@ pub trait Plan: Send + Sync {
         cells: &mut Cells,
         each: &mut dyn FnMut(&Record<'_>),
     ) -> Result<(), Reject>;
+
+    /// Hands every value of a record that this plan has decoded to `each`, in order, whether it is asked for or not. `nth`: how many records
+    /// of the frame came before it out of the same text ([`Wish::split`]).
+    fn held(&self, record: &Record<'_>, nth: usize, each: &mut dyn FnMut(Held<'_>));
 
     /// By which headers are known, where the format has any.
     fn header_names(&self) -> Option<Arc<HeaderNames>> {

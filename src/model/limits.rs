@@ -70,3 +70,13 @@ pub const SYSLOG_BYTES: usize = 8192;
 pub const SYSLOG_LOCAL_BYTES: usize = 8000;
 /// The longest syslog message sent by UDP, in bytes.
 pub const SYSLOG_UDP_BYTES: usize = 2048;
+/// How many values of one record are looked at for people who write a profile.
+pub const RECORD_VALUES: usize = 4096;
+/// How many records of a sample a profile is drafted from, the first ones.
+pub const SAMPLE_RECORDS: usize = 10_000;
+/// How many keys of a sample, or of a trail that is tried, are told apart.
+pub const SAMPLE_KEYS: usize = 512;
+/// How many values of one key of a sample are told apart.
+pub const SAMPLE_VALUES: usize = 256;
+/// What is shown of a value that no profile reads, in bytes.
+pub const SHOWN_VALUE_BYTES: usize = 160;

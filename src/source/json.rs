@@ -145,6 +145,15 @@ pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// Where the value that begins at `at` ends: none where that is not among the bytes.
+pub fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'"' => string_end(bytes, at),
+        b'{' | b'[' => DocumentScan::default().feed(&bytes[at..]).map(|length| at + length),
+        _ => bytes[at..].iter().position(|b| b",]}\n ".contains(b)).map(|n| at + n),
+    }
+}
+
 /// Why there is no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoMember {
@@ -184,12 +193,10 @@ impl<'a> Member<'a> {
             None => return Err(NoMember::Unfinished),
         }
         let value = blank(bytes, colon + 1);
-        let end_of_value = match bytes.get(value).ok_or(NoMember::Unfinished)? {
-            b'"' => string_end(bytes, value),
-            b'{' | b'[' => DocumentScan::default().feed(&bytes[value..]).map(|length| value + length),
-            _ => bytes[value..].iter().position(|b| b",]}\n ".contains(b)).map(|n| value + n),
-        };
+        if value >= bytes.len() {
+            return Err(NoMember::Unfinished);
+        }
         let name = std::str::from_utf8(&bytes[at + 1..end - 1]).map_err(|_| NoMember::Other)?;
-        Ok(Member { name, value, end: end_of_value })
+        Ok(Member { name, value, end: value_end(bytes, value) })
     }
 }
