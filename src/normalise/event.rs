@@ -102,12 +102,19 @@ impl Profile {
         event
     }
 
-    fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {
-        let stated = self
-            .time
+    /// Whether the record itself states a time that can be read.
+    pub(super) fn states_time(&self, record: &Record<'_>, zone: &TimeZone) -> bool {
+        self.stated(record, zone).is_some()
+    }
+
+    fn stated(&self, record: &Record<'_>, zone: &TimeZone) -> Option<EventTime> {
+        self.time
             .iter()
-            .find_map(|(from, notation)| from.iter().find_map(|getter| notation.read(&getter.get(record)?, zone)));
-        if let Some(time) = stated {
+            .find_map(|(from, notation)| from.iter().find_map(|getter| notation.read(&getter.get(record)?, zone)))
+    }
+
+    fn time(&self, record: &Record<'_>, zone: &TimeZone, event: &mut Event) {
+        if let Some(time) = self.stated(record, zone) {
             event.time = time;
             event.marks.time_missing = false;
         }

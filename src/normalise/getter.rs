@@ -74,7 +74,7 @@ impl Getter {
         list.as_slice().iter().map(|text| Getter::new(text, names)).collect()
     }
 
-    /// The number of its field.
+    /// The number of its raw field.
     pub fn cell(&self) -> usize {
         self.cell
     }

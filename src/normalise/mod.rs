@@ -5,6 +5,7 @@ mod builtin;
 mod coerce;
 mod compiled;
 mod event;
+mod examine;
 mod getter;
 mod pattern;
 mod raw;
@@ -17,12 +18,13 @@ mod stamp_words;
 mod written;
 
 pub use builtin::PROFILES;
+pub use examine::{Examined, KeyValue};
 pub use recognise::Recognised;
 pub use written::OneOrMore;
 pub use specimen::Specimen;
 
 use crate::decode::address::Proxies;
-use crate::decode::{Cells, Format, Plan, Reject, frame_text, shipped, syslog};
+use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};
 use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};
 use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
@@ -344,6 +346,24 @@ impl Normaliser {
         scratch: &mut Scratch,
         out: &mut Vec<Box<Event>>,
     ) -> Result<(), Reject> {
+        let first = out.len();
+        let read = self.records(profile, batch, frame, scratch, |met, shared| out.push(met.event(shared)));
+        if read.is_err() {
+            // What follows a complete record on its line is not a record of this trail's writer.
+            out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);
+        }
+        read
+    }
+
+    /// Hands the records of one frame to `each`, in order.
+    fn records(
+        &self,
+        profile: ProfileRef,
+        batch: &Batch,
+        frame: &Frame,
+        scratch: &mut Scratch,
+        mut each: impl FnMut(&Met<'_>, &mut Shared),
+    ) -> Result<(), Reject> {
         let ForTrail { written: profile, beside, zone, wrapping, proxies, .. } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
@@ -359,36 +379,29 @@ impl Normaliser {
             Some(header) => headed.plan(profile, header),
             None => &*profile.plan,
         };
-        let first = out.len();
+        let mut handed = 0u32;
         let mut shared = Shared::new();
         let mut unread = None;
         shipped::unwrap(text, &mut |shipped| {
             let shipped_at = shipped.stamp.and_then(|stamp| stamp::of_shipper(stamp, zone));
             let time = shipped_at.or(unwrapped.time);
-            let before = u32::try_from(out.len() - first).unwrap_or(u32::MAX);
-            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before, proxies };
+            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before: handed, proxies };
             let clipped = clipped || shipped.clipped;
+            let mut hand = |profile: &Profile, plan: &dyn Plan, record: &Record<'_>| {
+                handed = handed.saturating_add(1);
+                each(&Met { profile, plan, record, at: &at, zone }, &mut shared);
+            };
             let read = match &**beside {
-                [] => plan.decode(shipped.text, clipped, cells, &mut |record| {
-                    out.push(profile.event(record, &at, zone, &mut shared));
-                }),
+                [] => plan.decode(shipped.text, clipped, cells, &mut |record| hand(profile, plan, record)),
                 _ => {
                     let sorts: Vec<&Profile> = std::iter::once(profile).chain(&**beside).map(|sort| &**sort).collect();
-                    sorts::read(&sorts, shipped.text, clipped, cells, &mut |sort, record| {
-                        out.push(sort.event(record, &at, zone, &mut shared));
-                    })
+                    let each = &mut |sort: &Profile, record: &Record<'_>| hand(sort, &*sort.plan, record);
+                    sorts::read(&sorts, shipped.text, clipped, cells, each)
                 }
             };
             unread = unread.take().or(read.err());
         });
-        match unread {
-            // What follows a complete record on its line is not a record of this trail's writer.
-            Some(reject) => {
-                out[first..].iter_mut().for_each(|event| event.marks.ambiguous = true);
-                Err(reject)
-            }
-            None => Ok(()),
-        }
+        unread.map_or(Ok(()), Err)
     }
 
     /// The line as it may be kept: secrets, phone numbers and message contents replaced by `[cut]`, at most
@@ -422,6 +435,21 @@ impl Normaliser {
     /// A text out of a line, as it may be kept.
     pub fn redact_text(&self, profile: ProfileRef, text: &str) -> String {
         self.redactor.redact(text, &self.profiles[profile.0].secret_keys)
+    }
+}
+
+/// One record, with all that its event is made of.
+struct Met<'m> {
+    profile: &'m Profile,
+    plan: &'m dyn Plan,
+    record: &'m Record<'m>,
+    at: &'m Place<'m>,
+    zone: &'m TimeZone,
+}
+
+impl Met<'_> {
+    fn event(&self, shared: &mut Shared) -> Box<Event> {
+        self.profile.event(self.record, self.at, self.zone, shared)
     }
 }
 

@@ -131,6 +131,29 @@ impl Redactor {
         cut(&out, KEPT_LINE_BYTES).to_owned()
     }
 
+    /// Whether a line names a phone number: the texts in it may be those of messages then.
+    pub fn names_a_phone(&self, line: &str) -> bool {
+        self.find(cut(line, LOOKED_AT).as_bytes(), &[]).phones
+    }
+
+    /// The value of one key, as [`Redactor::redact`] would leave it in a line, which names a phone number (`phones`) or not.
+    pub fn value(&self, key: &str, value: &str, phones: bool, secret_keys: &[String]) -> String {
+        // of a name as profiles write it: `a[name=x].b`, `list[]`
+        let last = key.rsplit(['.', '[', ']', '=']).find(|part| !part.is_empty());
+        let is_cut = |part: &str| match self.verdict(part.as_bytes(), value.as_bytes(), secret_keys) {
+            Verdict::Keep => false,
+            Verdict::Cut | Verdict::CutPhone => true,
+            Verdict::CutText => phones,
+        };
+        let own = key.ends_with(']').then(|| key.split('[').next()).flatten().and_then(|list| list.rsplit('.').next());
+        let lookup =
+            key.split('[').skip(1).filter_map(|inner| inner.split(']').next()?.split_once('=')).map(|(_, value)| value);
+        match last.into_iter().chain(own).chain(lookup).any(is_cut) {
+            true => CUT.to_owned(),
+            false => self.redact(value, secret_keys),
+        }
+    }
+
     fn find(&self, b: &[u8], secret_keys: &[String]) -> Found {
         let (mut found, mut at) = (Found::default(), 0);
         while at < b.len() {
@@ -365,5 +388,26 @@ mod tests {
         }
         assert_eq!(redactor.redact(r#"{"a":{"handle":"x"}}"#, &["handle".to_owned()]), r#"{"a":{"handle":"[cut]"}}"#);
         assert!(redactor.redact(&"x".repeat(100_000), &[]).len() <= KEPT_LINE_BYTES);
+    }
+
+    #[test]
+    fn a_value_is_cut_as_it_is_in_a_line() {
+        let redactor = Redactor::new();
+        let handle = ["handle".to_owned()];
+        for (key, value, phones, is) in [
+            ("a.session", "x", false, CUT),
+            ("a.tokens[]", "x", false, CUT),
+            ("p[name=password].value", "x", false, CUT),
+            ("a.handle", "x", false, CUT),
+            ("to", "15551234567", false, CUT),
+            ("to", "2026-03-01", false, "2026-03-01"),
+            ("message", "hello", true, CUT),
+            ("message", "hello", false, "hello"),
+            ("url", "/x?token=abc&n=1", false, "/x?token=[cut]&n=1"),
+            ("a.b", "x", true, "x"),
+        ] {
+            assert_eq!(redactor.value(key, value, phones, &handle), is, "{key}");
+        }
+        assert!(redactor.names_a_phone(r#"{"to":15551234567}"#) && !redactor.names_a_phone(r#"{"n":1}"#));
     }
 }
