@@ -4,6 +4,7 @@ mod assign;
 mod builtin;
 mod coerce;
 mod compiled;
+mod draft;
 mod event;
 mod examine;
 mod getter;
@@ -18,6 +19,7 @@ mod stamp_words;
 mod written;
 
 pub use builtin::PROFILES;
+pub use draft::Drafting;
 pub use examine::{Examined, KeyValue};
 pub use recognise::Recognised;
 pub use written::OneOrMore;

@@ -33,6 +33,22 @@ pub enum Notation {
 const GREGORIAN: i64 = 62_167_219_200;
 
 impl Notation {
+    /// Every notation, with its name in profiles.
+    pub const ALL: [(Notation, &str); 7] = [
+        (Notation::Rfc3339, "rfc3339"),
+        (Notation::Clf, "clf"),
+        (Notation::EpochSeconds, "epoch_seconds"),
+        (Notation::EpochMilliseconds, "epoch_milliseconds"),
+        (Notation::EpochMicroseconds, "epoch_microseconds"),
+        (Notation::GregorianSeconds, "gregorian_seconds"),
+        (Notation::MonthFirst, "month_first"),
+    ];
+
+    /// Whether it is a mere number, of which only its size says that it is a time.
+    pub fn is_number(self) -> bool {
+        !matches!(self, Notation::Rfc3339 | Notation::Clf | Notation::MonthFirst)
+    }
+
     /// The time that `text` says; nothing where it is not in this notation, or before 1970 (products write the year 1 for "none").
     pub fn read(self, text: &str, zone: &TimeZone) -> Option<EventTime> {
         let text = text.trim();

@@ -9,7 +9,7 @@ use crate::model::{FileId, FrameFlags, RawValue, SourceName, Stretch, WallTime};
 use std::sync::Arc;
 
 /// A batch of one frame for each line.
-fn batch(lines: &[&[u8]], flags: FrameFlags) -> Batch {
+pub(super) fn batch(lines: &[&[u8]], flags: FrameFlags) -> Batch {
     let (mut data, mut frames) = (Vec::new(), Vec::new());
     for line in lines {
         let start = data.len();
