@@ -35,6 +35,7 @@ mod outlets;
 mod output;
 mod policies;
 mod portal;
+mod profiles;
 mod receiving;
 mod recipes;
 mod records;

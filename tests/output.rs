@@ -28,11 +28,22 @@ fn commands() -> (Site, Vec<Command>) {
     trail(site.dir.path(), 10);
     std::fs::write(site.path(DOWNLOADS), "").unwrap();
     site.start(&[]).stop();
-    let mut commands: Vec<Command> =
-        [&["completions", "bash"][..], &["test", "--json"], &["test"], &["hooks", "schema"]]
-            .iter()
-            .map(|arguments| tripline(arguments))
-            .collect();
+    let mut commands: Vec<Command> = [
+        &["completions", "bash"][..],
+        &["test", "--json"],
+        &["test"],
+        &["hooks", "schema"],
+        &["profiles", "list"],
+        &["profiles", "show", "okta"],
+    ]
+    .iter()
+    .map(|arguments| tripline(arguments))
+    .collect();
+    for arguments in [&["profiles", "test"][..], &["profiles", "test", "--json"], &["profiles", "new"]] {
+        let mut profiles = tripline(arguments);
+        profiles.arg(site.path(PORTAL));
+        commands.push(profiles);
+    }
     commands
         .extend([&["check"][..], &["status"], &["status", "--json"], &["findings", "list"]].map(|a| site.command(a)));
     for format in ["table", "ocsf"] {

@@ -16,6 +16,7 @@ mod incident;
 mod judge;
 mod learn;
 mod orders;
+mod profiles;
 mod replay;
 mod report;
 mod show;
@@ -189,6 +190,9 @@ enum Command {
     /// The events of a test go through the same engine as lines that are read. Of each that fails it is said what was expected
     /// and what was found, with times from the beginning of the test.
     Test(test::TestArgs),
+    /// List and show profiles, which say what the records of products mean; try one on a file; draft one from a sample
+    #[command(subcommand)]
+    Profiles(profiles::Profiles),
     /// The runner, which starts hooks and speaks to the network (systemd starts it, or `tripline run`)
     HookRunner(RunnerArgs),
     /// Take in what comes over sockets, pipes and from the journal (systemd starts it, or `tripline run`)
@@ -356,6 +360,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Test(args) => test::run(&args),
+        Command::Profiles(command) => profiles::run(&command),
         Command::HookRunner(args) => hook_runner(&args),
         Command::Receive(args) => {
             log();

@@ -533,16 +533,11 @@ pub fn recognise(
         let names: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
         ConfigError::one(format!("trail {trail}: {what}: set `profile` to one of {}", names.join(", ")))
     };
-    let head = crate::source::head(paths, HEAD_BYTES).map_err(|e| ConfigError::one(format!("trail {trail}: {e}")))?;
-    let Some(head) = head else { return Err(fault("there is no file to recognise its product by yet")) };
-    // the last line may be cut; of a document over several lines the recogniser needs all that is here
-    let whole = head.iter().rposition(|b| *b == b'\n').map_or(&head[..], |end| &head[..end]);
-    let lines: Vec<&[u8]> = whole.split(|b| *b == b'\n').filter(|l| !l.is_empty()).take(1000).collect();
+    let lines = crate::source::first_lines(paths).map_err(|e| ConfigError::one(format!("trail {trail}: {e}")))?;
+    let Some(lines) = lines else { return Err(fault("there is no file to recognise its product by yet")) };
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
     normaliser.recognise(&lines).ok_or_else(|| fault("no profile fits its first lines"))
 }
-
-/// How much of a trail its product is recognised by.
-const HEAD_BYTES: usize = 1 << 20;
 
 /// Largest configuration, policy, list or directory file that is read.
 const FILE_BYTES: u64 = 64 << 20;

@@ -239,3 +239,19 @@ pub fn head(paths: &[String], most: usize) -> Result<Option<Vec<u8>>, SourceErro
     }
     Ok(None)
 }
+
+/// How much of a trail its product is recognised by.
+const HEAD_BYTES: usize = 1 << 20;
+/// The most lines of it.
+const HEAD_LINES: usize = 1000;
+
+/// The first lines of the first file that the paths and patterns name, without empty ones; none where there is no file.
+///
+/// # Errors
+/// The file can't be opened or read.
+pub fn first_lines(paths: &[String]) -> Result<Option<Vec<Vec<u8>>>, SourceError> {
+    let Some(head) = head(paths, HEAD_BYTES)? else { return Ok(None) };
+    // the last line may be cut; of a document over several lines the recogniser needs all that is here
+    let whole = head.iter().rposition(|b| *b == b'\n').map_or(&head[..], |end| &head[..end]);
+    Ok(Some(whole.split(|b| *b == b'\n').filter(|l| !l.is_empty()).take(HEAD_LINES).map(<[u8]>::to_vec).collect()))
+}
