@@ -49,6 +49,7 @@ mod servers;
 mod service;
 mod settings;
 mod sigma;
+mod sigmahq;
 mod socket;
 mod stand;
 mod stores;

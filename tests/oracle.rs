@@ -4,6 +4,7 @@
 mod engine;
 mod ours;
 mod reference;
+pub mod selecting;
 mod written;
 use engine::{Pieces, compiled};
 use proptest::prelude::*;

@@ -1,8 +1,8 @@
 //! A profile as it is used: names resolved to cells, patterns compiled, every mistake found.
 use super::ProfileError;
-use super::getter::{Conditions, Getter, Names};
+use super::getter::{ALONE, Conditions, Getter, Names};
 use super::pattern::Pattern;
-use super::raw::Wanted;
+use super::raw::{self, Meaning, Wanted};
 use super::stamp::Notation;
 use super::written::{self, OneOrMore};
 use crate::decode::{Format, Plan, Record, Wish};
@@ -217,8 +217,7 @@ impl Compiler {
         let cells = self.names.0.len();
         let asked = ask(&written.name);
         let mut through = BTreeSet::new();
-        let want = |(index, name): &(usize, String)| Wanted::new(*index, name, &mut self.names, &mut through);
-        let wanted = asked.fields.iter().map(want).collect();
+        let wanted = self.wanted(&written.sigma, &asked.fields, &mut through)?;
         let lists = written.records.clone().into();
         let split = written.split.is_some();
         let wish = Wish {
@@ -266,6 +265,41 @@ impl Compiler {
             line: asked.line,
             provides: self.provides,
         })
+    }
+
+    /// The raw fields that policies want, under all that `[sigma]` says of them. All of that is read, so that a mistake in it is
+    /// told whether a policy wants it or not.
+    fn wanted(
+        &mut self,
+        sigma: &BTreeMap<String, OneOrMore>,
+        asked: &[(usize, String)],
+        through: &mut BTreeSet<usize>,
+    ) -> Result<Vec<Wanted>, Mistake> {
+        let (names, mut others) = (std::mem::take(&mut self.names), BTreeSet::new());
+        for list in sigma.values() {
+            self.meanings(list, &mut others)?;
+        }
+        self.names = names;
+        let want = |(index, name): &(usize, String)| {
+            let cells = raw::cells(name, &mut self.names, through);
+            let means = sigma.get(name).map_or_else(|| Ok(Vec::new()), |list| self.meanings(list, through))?;
+            Ok(Wanted::new(*index, cells, means))
+        };
+        asked.iter().map(want).collect()
+    }
+
+    fn meanings(&mut self, list: &OneOrMore, through: &mut BTreeSet<usize>) -> Result<Vec<Meaning>, Mistake> {
+        let meaning = |text: &String| {
+            let name = text.strip_prefix(ALONE).unwrap_or(text);
+            Ok(match Field::from_path(text) {
+                Some(field) if super::assign::may_fill(field) || field == Field::Activity => Meaning::Event(field),
+                Some(_) => return Err((text.clone(), format!("{text:?} is not filled by profiles"))),
+                None if text.contains('{') => Meaning::Text(about(text, self.parts(text, &[]))?),
+                None if text.contains('|') => Meaning::Steps(about(text, Getter::new(name, &mut self.names))?),
+                None => Meaning::Raw(raw::cells(name, &mut self.names, through)),
+            })
+        };
+        list.as_slice().iter().map(meaning).collect()
     }
 
     fn getters(&mut self, list: &OneOrMore) -> Result<Vec<Getter>, Mistake> {

@@ -156,7 +156,7 @@ fn set(event: &mut Event, setters: &compiled::Setters, record: &Record<'_>, take
 }
 
 /// The text that the parts make; nothing where one of them has no value.
-fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option<Cow<'r, str>> {
+pub(super) fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>) -> Option<Cow<'r, str>> {
     let one = |part: &Part| match part {
         Part::Literal(text) => Some(Cow::Owned(text.to_string())),
         Part::Capture(n) => taken.get(*n),

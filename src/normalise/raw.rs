@@ -1,12 +1,15 @@
 //! [`Wanted`]: one raw field that policies name, and how its value is taken out of a record.
 //!
 //! Products write `a.b` as key `b` of the object `a`, as a key that is called `a.b`, or as something between; policies do not
-//! tell these apart. The flat name is looked for first.
+//! tell these apart. The flat name is looked for first. What others call a field, and the product does not, a profile says
+//! under `[sigma]` ([`Meaning`]).
 use super::coerce;
-use super::getter::Names;
+use super::compiled::Part;
+use super::event::compose;
+use super::getter::{Getter, Names, Taken};
 use crate::decode::{Nested, Raw, Record, is_path, nested};
 use crate::model::limits::{FIELD_BYTES, LONG_BYTES};
-use crate::model::{Event, RawValue, Text};
+use crate::model::{Event, Field, RawValue, Text, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,69 +20,134 @@ const PARTS: usize = 6;
 pub(super) struct Wanted {
     /// Its index in the policy set.
     index: usize,
-    /// The first of these that is there has its value.
+    /// The first of these cells that is there has the value of the record's own key of that name.
     cells: Vec<usize>,
+    /// What else the profile says that the name means.
+    means: Vec<Meaning>,
+}
+
+/// What a name of `[sigma]` means.
+pub(super) enum Meaning {
+    /// A raw field: the first of these cells that is there has its value.
+    Raw(Vec<usize>),
+    /// A raw field on which steps are done.
+    Steps(Getter),
+    /// A field of the event, as the profile fills it.
+    Event(Field),
+    /// Text with raw fields in it.
+    Text(Vec<Part>),
+}
+
+/// The cells in which the value of a key may be found, whose first one that is there has it. The cells of paths through which
+/// arrays are looked into are put into `through`.
+pub(super) fn cells(name: &str, names: &mut Names, through: &mut BTreeSet<usize>) -> Vec<usize> {
+    let mut cells = Vec::new();
+    let parts: Vec<&str> = name.split('.').collect();
+    let plain = parts.iter().all(|part| !part.is_empty()) && !name.contains(['[', '\\']);
+    if !plain || parts.len() > 1 {
+        cells.push(names.cell(&flat(name)));
+    }
+    if plain {
+        for nested in 1..parts.len().min(PARTS).saturating_sub(1) {
+            let rest = flat(&parts[nested..].join("."));
+            cells.push(names.cell(&format!("{}.{rest}", parts[..nested].join("."))));
+        }
+    }
+    if is_path(name) {
+        cells.push(names.cell(name));
+    }
+    through.extend(&cells);
+    cells
 }
 
 impl Wanted {
-    /// Asks for the field of that index and name. The cells of paths through which arrays are looked into are put into
-    /// `through`.
-    pub fn new(index: usize, name: &str, names: &mut Names, through: &mut BTreeSet<usize>) -> Wanted {
-        let mut cells = Vec::new();
-        let parts: Vec<&str> = name.split('.').collect();
-        let plain = parts.iter().all(|part| !part.is_empty()) && !name.contains(['[', '\\']);
-        if !plain || parts.len() > 1 {
-            cells.push(names.cell(&flat(name)));
-        }
-        if plain {
-            for nested in 1..parts.len().min(PARTS).saturating_sub(1) {
-                let rest = flat(&parts[nested..].join("."));
-                cells.push(names.cell(&format!("{}.{rest}", parts[..nested].join("."))));
-            }
-        }
-        if is_path(name) {
-            cells.push(names.cell(name));
-        }
-        through.extend(&cells);
-        Wanted { index, cells }
+    /// Asks for the field of that index, which is in `cells` and is what `means` says.
+    pub fn new(index: usize, cells: Vec<usize>, means: Vec<Meaning>) -> Wanted {
+        Wanted { index, cells, means }
     }
 
     /// Puts the value into the event, where the record has one.
     pub fn put(&self, record: &Record<'_>, shared: &mut Shared, event: &mut Event) {
-        for cell in &self.cells {
-            let first = record.get(*cell);
-            let mut more = record.more(*cell).peekable();
-            if first == Raw::Absent && more.peek().is_none() {
-                continue;
-            }
-            let several = more.peek().is_some() || matches!(first, Raw::Nested(text) if text.starts_with('['));
-            let mut elements: Vec<Text> = Vec::new();
-            let mut null = true;
-            for value in std::iter::once(first).chain(more) {
-                null &= !value.is_present();
-                let clipped = &mut event.marks.clipped;
-                match value {
-                    // what there is no room for is not taken apart either
-                    Raw::Nested(text) if text.len() > FIELD_BYTES && text.len() > shared.room => {
-                        elements.push(shared.keep(text, clipped));
-                    }
-                    Raw::Nested(text) => match nested(text) {
-                        Nested::Object(text) => elements.push(shared.keep(&text, clipped)),
-                        Nested::List(list) => {
-                            elements.extend(list.iter().filter_map(|text| shared.element(text, clipped)))
-                        }
-                    },
-                    value if several => elements.extend(value.text().and_then(|text| shared.element(text, clipped))),
-                    value => elements.extend(value.text().map(|text| shared.keep(text, clipped))),
+        let mut value = own(&self.cells, record, shared, &mut event.marks.clipped);
+        for meaning in &self.means {
+            let other = match meaning {
+                Meaning::Raw(cells) => own(cells, record, shared, &mut event.marks.clipped),
+                Meaning::Steps(getter) => getter.get(record).map(|text| shared.value(&text, event)),
+                Meaning::Event(field) => text_of(event.as_written(*field)).map(|text| shared.value(&text, event)),
+                Meaning::Text(parts) => {
+                    compose(parts, record, &Taken::default()).map(|text| shared.value(&text, event))
                 }
-            }
-            let value = match elements.pop() {
-                Some(only) if !several => RawValue::Text(only),
-                None if null => RawValue::Null,
-                last => RawValue::List(elements.into_iter().chain(last).collect()),
             };
-            return event.unmapped.set(self.index, value);
+            value = match (value, other) {
+                (Some(value), Some(other)) => Some(both(value, other)),
+                (value, other) => value.or(other),
+            };
         }
+        if let Some(value) = value {
+            event.unmapped.set(self.index, value);
+        }
+    }
+}
+
+/// The value in the first of these cells that is there.
+fn own(cells: &[usize], record: &Record<'_>, shared: &mut Shared, clipped: &mut bool) -> Option<RawValue> {
+    for cell in cells {
+        let first = record.get(*cell);
+        let mut more = record.more(*cell).peekable();
+        if first == Raw::Absent && more.peek().is_none() {
+            continue;
+        }
+        let several = more.peek().is_some() || matches!(first, Raw::Nested(text) if text.starts_with('['));
+        let mut elements: Vec<Text> = Vec::new();
+        let mut null = true;
+        for value in std::iter::once(first).chain(more) {
+            null &= !value.is_present();
+            match value {
+                // what there is no room for is not taken apart either
+                Raw::Nested(text) if text.len() > FIELD_BYTES && text.len() > shared.room => {
+                    elements.push(shared.keep(text, clipped));
+                }
+                Raw::Nested(text) => match nested(text) {
+                    Nested::Object(text) => elements.push(shared.keep(&text, clipped)),
+                    Nested::List(list) => elements.extend(list.iter().filter_map(|text| shared.element(text, clipped))),
+                },
+                value if several => elements.extend(value.text().and_then(|text| shared.element(text, clipped))),
+                value => elements.extend(value.text().map(|text| shared.keep(text, clipped))),
+            }
+        }
+        return Some(match elements.pop() {
+            Some(only) if !several => RawValue::Text(only),
+            None if null => RawValue::Null,
+            last => RawValue::List(elements.into_iter().chain(last).collect()),
+        });
+    }
+    None
+}
+
+/// Both values as one: what is null, or the same again, adds nothing.
+fn both(value: RawValue, other: RawValue) -> RawValue {
+    if other == RawValue::Null || value == other {
+        return value;
+    }
+    let elements = |value: RawValue| match value {
+        RawValue::Null => Vec::new(),
+        RawValue::Text(text) => vec![text],
+        RawValue::List(list) => list.into_vec(),
+    };
+    match value {
+        RawValue::Null => other,
+        value => RawValue::List(elements(value).into_iter().chain(elements(other)).collect()),
+    }
+}
+
+/// A value of the event as text; a list is none.
+fn text_of(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Absent | Value::List(_) => None,
+        Value::Text(text) => Some(text.to_owned()),
+        Value::Int(n) => Some(n.to_string()),
+        Value::Ip(ip) => Some(ip.to_string()),
+        Value::Bool(b) => Some(b.to_string()),
     }
 }
 
@@ -120,6 +188,11 @@ impl Shared {
         let takes = self.takes(text.len() + size_of::<Text>());
         *clipped |= !takes;
         takes.then(|| text.into())
+    }
+
+    /// Text that was made of what the record holds.
+    fn value(&mut self, text: &str, event: &mut Event) -> RawValue {
+        RawValue::Text(self.keep(text, &mut event.marks.clipped))
     }
 
     fn takes(&mut self, bytes: usize) -> bool {
