@@ -378,9 +378,9 @@ pub struct Event {
     pub unmapped: Unmapped,
     /// Texts as the record has them, of the fields whose own text is cut or redacted: for matching, and never kept.
     pub whole: Vec<(Field, Box<str>)>,
-    /// The record as written, and behind it with its escapes resolved where it has any, where a policy looks for keywords:
-    /// for matching, and never kept.
-    pub line: Option<Arc<str>>,
+    /// The record as written, and with its escapes resolved where it has any, where a policy looks for keywords: for matching, and
+    /// never kept.
+    pub line: Option<Arc<[Text]>>,
 }
 
 impl Event {

@@ -166,7 +166,7 @@ fn flat(name: &str) -> String {
 /// What the events of one frame share: how much of long values they may hold together, and the line.
 pub(super) struct Shared {
     room: usize,
-    line: Option<((usize, usize), Arc<str>)>,
+    line: Option<((usize, usize), Arc<[Text]>)>,
 }
 
 impl Shared {
@@ -211,18 +211,14 @@ impl Shared {
         });
     }
 
-    /// The record as written, and behind it with JSON's escapes resolved, where it has any; records that share their text
-    /// share this.
-    pub fn line(&mut self, record: &Record<'_>) -> Arc<str> {
+    /// The record as written, and with JSON's escapes resolved where it has any; records that share their text share this.
+    pub fn line(&mut self, record: &Record<'_>) -> Arc<[Text]> {
         match &self.line {
             Some((span, line)) if *span == record.span() => line.clone(),
             _ => {
-                let written = record.written();
-                // a word is looked for in what is written, and in what that means
-                let line: Arc<str> = match record.resolved() {
-                    Some(resolved) => format!("{written}\n{resolved}").into(),
-                    None => written.into(),
-                };
+                // a word is looked for in what is written, and in what that means: never from one into the other
+                let line: Arc<[Text]> =
+                    [record.written().into()].into_iter().chain(record.resolved().map(Text::from)).collect();
                 self.line = Some((record.span(), line.clone()));
                 line
             }

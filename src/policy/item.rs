@@ -294,7 +294,10 @@ impl Item {
     /// Whether the item holds for `event`. A comparison of two fields holds only where both are there, also when negated.
     pub(super) fn matches(&self, event: &Event) -> bool {
         let value = match self.target {
-            Target::Line => Value::Text(event.line.as_deref().unwrap_or(&event.evidence.redacted)),
+            Target::Line => match &event.line {
+                Some(readings) => Value::List(readings),
+                None => Value::Text(&event.evidence.redacted),
+            },
             Target::Field(field) => field.value(event),
         };
         if self.negated && self.refers() && self.blind(event, value) {
@@ -406,10 +409,10 @@ impl Item {
         value == Value::Absent || self.values.iter().flatten().any(absent)
     }
 
-    /// Whether the item can only hold where its field is there.
-    pub(super) fn needs_presence(&self) -> bool {
-        let absent_passes = |t: &Test| matches!(t, Test::Null | Test::Exists(false));
-        !self.negated && !self.values.iter().flatten().any(absent_passes)
+    /// Whether the item holds where its field is not there.
+    pub(super) fn holds_absent(&self) -> bool {
+        let holds = |test: &Test| matches!(test, Test::Null | Test::Exists(false));
+        !(self.negated && self.refers()) && self.each(holds) != self.negated
     }
 
     /// Where it asks of its field only whether it is there: which of both it asks for.

@@ -186,7 +186,7 @@ impl Expression {
     fn needs(&self) -> BTreeSet<FieldRef> {
         match self {
             Expression::Item(item) => match item.target {
-                Target::Field(field) if item.needs_presence() => [field].into_iter().chain(item.references()).collect(),
+                Target::Field(field) if !item.holds_absent() => [field].into_iter().chain(item.references()).collect(),
                 _ => BTreeSet::new(),
             },
             Expression::Not(_) => BTreeSet::new(),

@@ -9,8 +9,9 @@
 //! - **Keywords** are looked for in the record as its product wrote it ([`crate::model::Event::line`]), headers that a relay
 //!   put before it left out. [`Matcher::needs_line`] says that a policy relies on it.
 //! - **Lists** match where one of their elements does (with `all`, one for each value). An element that is an object, and
-//!   a field that holds one, is its JSON text without blanks between tokens. A path goes through lists of objects: `a.b` is what any element
-//!   of `a` has. A list is never `null`; `exists` asks whether the field is there, and one that is null is there.
+//!   a field that holds one, is its JSON text without blanks between tokens; an element that is a list is its elements. A
+//!   path goes through lists of objects: `a.b` is what any element of `a` has. A list is never `null`; `exists` asks whether
+//!   the field is there, and one that is null is there.
 //! - **Fields** are the paths of [`crate::model::Field`]; any other name, or `unmapped.` and a name, is a field of the
 //!   record as its product writes it. In a rule whose `logsource` names a product, `status`, `time` and `duration` are that
 //!   product's own, unless it says `taxonomy: ocsf`. In rules for `webserver` and `proxy` Sigma's own names mean ours, and
@@ -46,6 +47,7 @@ mod modifier;
 mod ours;
 mod pattern;
 mod reach;
+mod possible;
 mod relate;
 mod scope;
 mod timeline;
@@ -66,6 +68,7 @@ pub use load::{FILES, POLICIES, load, load_beside};
 pub use matcher::{ActivitySet, Matcher};
 pub use modifier::Placeholders;
 pub use reach::{Knowledge, Lack};
+pub use possible::{Blocked, Possible};
 pub use scope::{Scope, Selection};
 pub use timeline::{BEGINNING, PolicyTest};
 pub use tuning::{Response, Selections, Tuning};

@@ -76,9 +76,17 @@ enum Token {
     Dash,
 }
 
-/// Lower case, character by character, so that where a word ends makes no difference.
+/// Lower case, character by character, so that where a word ends makes no difference. What would become several characters stays: a
+/// `?` is one of the text's own.
 fn lower(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
+    let lower = |c: char| {
+        let mut lower = c.to_lowercase();
+        match (lower.next(), lower.next()) {
+            (Some(one), None) => one,
+            _ => c,
+        }
+    };
+    text.chars().map(lower).collect()
 }
 
 impl std::fmt::Display for Pattern {
@@ -250,6 +258,8 @@ mod tests {
             ("ÉCOLE*", "école 1", true),
             ("?cole", "École", true),
             ("é", "e", false),
+            ("?stanbul", "İstanbul", true),
+            ("İ", "İ", true),
         ] {
             assert_eq!(hit(pattern, text), wanted, "{pattern:?} on {text:?}");
         }

@@ -120,7 +120,7 @@ fn entry(node: &Node, resolver: &mut Resolver, taxonomy: Taxonomy, product: &str
         raw: Vec::new(),
     };
     if let Some(line) = node.get("line") {
-        written.event.line = Some(line.text("line")?.into());
+        written.event.line = Some([line.text("line")?.into()].into());
     }
     if let Some(trail) = node.get("trail") {
         written.event.evidence.source = SourceName(trail.text("trail")?.as_str().into());
