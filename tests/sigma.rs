@@ -52,7 +52,7 @@ fn found(site: &Site) -> Vec<String> {
 fn keywords_are_looked_for_in_the_record_whatever_was_done() {
     // the second one is an act that is not recorded
     let lines = [
-        record(1, json!({ "displayMessage": "from zebra.example" })),
+        record(1, json!({ "displayMessage": "from zebra.example", "quote": "a \"word\"" })),
         record(2, json!({ "eventType": "some.thing.else", "note": "password=quagga-7" })),
     ];
     let site = site(&lines, "");
@@ -62,6 +62,8 @@ fn keywords_are_looked_for_in_the_record_whatever_was_done() {
         rule("t_without", "{ s: { eventType: user.session.start }, k: [zebra.example], condition: s and not k }"),
         rule("t_all", "{ k: { '|all': [zebra, bea] }, condition: k }"),
         rule("t_gone", "{ k: [okapi], condition: k }"),
+        // an escape makes two readings of the line: a pattern does not reach from one into the other
+        rule("t_across", "{ k: ['u-1*zebra'], condition: k }"),
     ];
     site.policy("own", &rules.join("---\n"));
     assert_eq!(found(&site), ["t_all", "t_unrecorded", "t_word"]);
@@ -173,7 +175,7 @@ fn foreign_rules_have_a_place_where_one_that_cannot_be_used_is_set_aside() {
     let told = text(&checked);
     assert_eq!(checked.status.code(), Some(0), "{told}");
     assert!(told.contains("rules: 3 loaded, 1 of them for products that no profile reads, 1 set aside"), "{told}");
-    assert!(told.contains("nothing here: no trail is of their product: elsewhere"), "{told}");
+    assert!(told.contains("nothing here: 1: no trail is of their product: windows\n"), "{told}");
     assert!(told.contains("old.yml") && told.contains("timeframe") && !told.contains("has no tests"), "{told}");
     assert_eq!(found(&here), ["t_low", "t_start"]);
 
@@ -199,6 +201,52 @@ fn foreign_rules_have_a_place_where_one_that_cannot_be_used_is_set_aside() {
         let checked = here.say(&["check"]);
         assert!(checked.status.code() != Some(0) && text(&checked).contains(wanted), "{rules}: {}", text(&checked));
     }
+}
+
+#[test]
+fn rules_that_can_match_nothing_are_told_by_their_reason() {
+    let here = site(&[record(1, json!({}))], "[[rules]]\npath = 'DIR/rules'\n");
+    let elsewhere = |n: u32, source: &str| {
+        format!("title: e{n}\nlevel: low\nlogsource: {source}\ndetection: {{ s: {{ x: y }}, condition: s }}\n")
+    };
+    let rules = [
+        elsewhere(1, "{ product: windows, category: process_creation }"),
+        elsewhere(2, "{ product: windows, service: security }"),
+        elsewhere(3, "{ category: antivirus }"),
+        // Okta's log shows no export's kind, no download is in it, and every act of it is some activity
+        rule("d_field", "{ s: { export.kind: sms, eventType: x }, condition: s }"),
+        rule("d_either", "{ s: { export.kind: sms }, t: { export.records|gt: 5 }, condition: 1 of them }"),
+        rule("d_value", "{ s: { activity_name: [download, view] }, condition: s }"),
+        rule("d_not", "{ s: { eventType: '*' }, t: { activity_name|neq: download }, condition: s and not t }"),
+        rule("d_refers", "{ s: { eventType|fieldref: export.kind }, condition: s }"),
+        // these can, for all that is known
+        rule("a_raw", "{ s: { nobodyWritesThat: x }, condition: s }"),
+        rule("a_without", "{ s: { export.kind: null, activity_name: login }, condition: s }"),
+        rule("a_either", "{ s: { export.kind: sms }, k: [word], condition: s or k }"),
+        rule("a_not", "{ s: { eventType: x }, t: { activity_name: download }, condition: s and not t }"),
+        rule("a_neq", "{ s: { export.kind|neq: sms }, condition: s }"),
+    ];
+    std::fs::create_dir_all(here.path("rules")).unwrap();
+    std::fs::write(here.path("rules/all.yml"), rules.join("---\n")).unwrap();
+    let told = text(&here.say(&["check"]));
+    for line in [
+        "nothing here: 3: no trail is of their product: windows (2), antivirus\n",
+        "nothing here: 3: no trail of their product shows export.kind: d_either, d_field, d_refers\n",
+        "nothing here: 2: no trail of their product has such a value in activity_name: d_not, d_value\n",
+    ] {
+        assert!(told.contains(line), "{line}{told}");
+    }
+    let alive = ["a_raw", "a_without", "a_either", "a_not", "a_neq"];
+    assert!(!alive.iter().any(|name| told.contains(name)) && !told.contains("process_creation"), "{told}");
+    let told = text(&here.say(&["check", "--verbose"]));
+    for line in [
+        "/all.yml:1): it is for windows/process_creation\n",
+        "  d_value (",
+        "it asks for activity_name \"download\" or \"view\"\n",
+    ] {
+        assert!(told.contains(line), "{line}{told}");
+    }
+    assert!(!alive.iter().any(|name| told.contains(name)), "{told}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ const REASONS: usize = 6;
 
 /// Says it.
 pub(super) fn say(coverage: &Coverage) -> Result<(), Failure> {
-    let Coverage { detections, trails, blind } = coverage;
+    let Coverage { detections, trails, blind, .. } = coverage;
     let can = |blind: &[Blind]| detections.saturating_sub(blind.len());
     say!(
         "detections: {} of {detections} can fire on {}",

@@ -87,7 +87,7 @@ enum Command {
     /// events the trails do not show (no second factors, no keys) is not built, which is said and is no failure.
     Drill(drill::DrillArgs),
     /// Say whether a configuration can be used, and what each trail can and cannot show
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Show how the daemon is: trails, lag, rejects, last commit, outlets, orders, health
     ///
     /// With --sizes: for each policy that keeps something, of how many entities, and how many bytes. A policy keeps 65,536
@@ -222,6 +222,15 @@ struct ConfigArgs {
 }
 
 #[derive(Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Name each rule of others that can match nothing here, and why
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Args)]
 struct ReceiveArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -334,7 +343,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::run(&args),
         Command::Learn(args) => learn::run(&args),
         Command::Drill(args) => drill::run(&args),
-        Command::Check(args) => check::run(&args.config),
+        Command::Check(args) => check::run(&args.config.config, args.verbose),
         Command::Status(StatusArgs { sizes: true, asking }) => sizes::run(&asking),
         Command::Status(StatusArgs { asking, .. }) => ask::status(&asking),
         Command::Findings(command) => ask::findings(&command),

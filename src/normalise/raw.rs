@@ -163,10 +163,14 @@ fn flat(name: &str) -> String {
     out
 }
 
+/// A record as written, and with its escapes resolved where it has any.
+type Readings = Arc<[Text]>;
+
 /// What the events of one frame share: how much of long values they may hold together, and the line.
 pub(super) struct Shared {
     room: usize,
-    line: Option<((usize, usize), Arc<[Text]>)>,
+    /// Where the record of these readings stands.
+    line: Option<((usize, usize), Readings)>,
 }
 
 impl Shared {
@@ -212,12 +216,12 @@ impl Shared {
     }
 
     /// The record as written, and with JSON's escapes resolved where it has any; records that share their text share this.
-    pub fn line(&mut self, record: &Record<'_>) -> Arc<[Text]> {
+    pub fn line(&mut self, record: &Record<'_>) -> Readings {
         match &self.line {
             Some((span, line)) if *span == record.span() => line.clone(),
             _ => {
                 // a word is looked for in what is written, and in what that means: never from one into the other
-                let line: Arc<[Text]> =
+                let line: Readings =
                     [record.written().into()].into_iter().chain(record.resolved().map(Text::from)).collect();
                 self.line = Some((record.span(), line.clone()));
                 line

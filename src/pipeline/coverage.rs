@@ -6,12 +6,12 @@ use super::Rules;
 use crate::enrich::Known;
 use crate::model::{Field, SourceName, Value};
 use crate::normalise::Specimen;
-use crate::policy::{Body, Correlation, CorrelationKind, FieldRef, Knowledge, Lack, Policy, PolicySet, Range};
+use crate::policy::{Body, Correlation, CorrelationKind, FieldRef, Knowledge, Lack, Matcher, PolicySet, Range};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What can be found, of the policies that make findings. Foreign rules are left out: whose they are says for which product they are.
+/// What can be found, of the policies that make findings. Foreign rules are counted apart: most are for products of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// How many policies make findings.
@@ -20,6 +20,18 @@ pub struct Coverage {
     pub trails: BTreeMap<SourceName, Vec<Blind>>,
     /// Those that can't fire whatever all trails together say.
     pub blind: Vec<Blind>,
+    /// The foreign rules that can match no record of any trail: for how many of them that is so is for people to see, not what they are.
+    #[serde(skip)]
+    pub dead: Vec<Dead>,
+}
+
+/// A foreign rule that can match nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    /// Its place in [`PolicySet::rules`].
+    pub rule: usize,
+    /// What keeps it from matching what comes nearest; nothing where no trail is of its log source.
+    pub lacks: Vec<Lack>,
 }
 
 /// A policy that can't fire.
@@ -68,6 +80,7 @@ impl Rules {
             detections: detections().count(),
             trails: views.iter().map(|view| (view.name.clone(), blind(std::slice::from_ref(view)))).collect(),
             blind: blind(&views),
+            dead: Feeding { rules: self, views: &views }.dead(set),
         }
     }
 }
@@ -145,7 +158,7 @@ impl Feeding<'_, '_> {
         for policy in &set.rules {
             let of = match &policy.body {
                 _ if policy.is_foreign() && !policy.referred => Err(String::new()),
-                Body::Detection(_) => self.detection(set, policy),
+                Body::Detection(matcher) => self.detection(set, matcher),
                 Body::Correlation(correlation) => self.correlation(set, correlation, &fed),
             };
             fed.push(of);
@@ -159,16 +172,14 @@ impl Feeding<'_, '_> {
         views.flat_map(|(n, view)| view.specimens.iter().enumerate().map(move |(i, specimen)| ((n, i), view, specimen)))
     }
 
-    fn detection(&self, set: &PolicySet, policy: &Policy) -> Fed {
-        let Body::Detection(matcher) = &policy.body else { return Ok(Vec::new()) };
+    fn detection(&self, set: &PolicySet, matcher: &Matcher) -> Fed {
         let selected =
             self.each().filter(|(_, view, specimen)| matcher.can_select(&specimen.event, &view.knows(specimen)));
         let selected: Vec<_> = selected.map(|(place, ..)| place).collect();
         if !selected.is_empty() {
             return Ok(selected);
         }
-        let events = self.each().map(|(_, view, specimen)| (&*specimen.event, view.knows(specimen)));
-        Err(match matcher.lacks(events, &set.raw_fields) {
+        Err(match self.lacks(set, matcher) {
             None => match matcher.products() {
                 Some([]) | None => "it is for no profile that there is".to_owned(),
                 Some(products) => format!("it is for the events of {}", products.join(" or ")),
@@ -177,18 +188,39 @@ impl Feeding<'_, '_> {
         })
     }
 
+    /// The least that keeps a detection from selecting anything; nothing where no trail is of its log source.
+    fn lacks(&self, set: &PolicySet, matcher: &Matcher) -> Option<Vec<Lack>> {
+        let events = self.each().map(|(_, view, specimen)| (&*specimen.event, view.knows(specimen)));
+        matcher.lacks(events, &set.raw_fields)
+    }
+
+    /// The foreign rules that can match nothing.
+    fn dead(&self, set: &PolicySet) -> Vec<Dead> {
+        let mut dead = Vec::new();
+        for (rule, policy) in set.rules.iter().enumerate().filter(|(_, policy)| policy.is_foreign()) {
+            let Body::Detection(matcher) = &policy.body else { continue };
+            let selects = |(_, view, specimen): ((usize, usize), &View<'_>, &Specimen)| {
+                matcher.can_select(&specimen.event, &view.knows(specimen))
+            };
+            if !self.each().any(selects) {
+                dead.push(Dead { rule, lacks: self.lacks(set, matcher).unwrap_or_default() });
+            }
+        }
+        dead
+    }
+
     /// What is lacking, for people.
     fn words(&self, set: &PolicySet, lacks: &[Lack]) -> String {
         let distinct: BTreeSet<&Lack> = lacks.iter().collect();
         let one = |lack: &&Lack| {
             let name = lack.field.name(&set.raw_fields);
-            match (&lack.wanted, lack.field) {
-                (None, FieldRef::Known(field)) => match self.from_a_list(field) {
+            match lack.field {
+                _ if lack.is_there => format!("{name} is never {}", shortened(&lack.wanted)),
+                FieldRef::Known(field) => match self.from_a_list(field) {
                     Some(list) => format!("no {name}: {list}"),
                     None => format!("no {name}"),
                 },
-                (None, _) => format!("no {name}"),
-                (Some(wanted), _) => format!("{name} is never {}", shortened(wanted)),
+                FieldRef::Raw(_) => format!("no {name}"),
             }
         };
         distinct.iter().take(NAMED).map(one).collect::<Vec<_>>().join(", ")
@@ -243,7 +275,7 @@ impl Feeding<'_, '_> {
         let lacking = lacking.or_else(|| lacks(*places.first()?));
         let fit: Vec<_> = places.into_iter().filter(|place| lacks(*place).is_none()).collect();
         match (fit.is_empty(), lacking) {
-            (true, Some(field)) => Err(self.words(set, &[Lack { field, wanted: None }])),
+            (true, Some(field)) => Err(self.words(set, &[Lack { field, is_there: false, wanted: String::new() }])),
             _ => Ok(fit),
         }
     }

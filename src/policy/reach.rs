@@ -20,8 +20,10 @@ pub enum Knowledge {
 pub struct Lack {
     /// The field.
     pub field: FieldRef,
-    /// What it must be, for a person; nothing where it is not there at all.
-    pub wanted: Option<String>,
+    /// It is there, with something else.
+    pub is_there: bool,
+    /// What it must be, for a person.
+    pub wanted: String,
 }
 
 impl Matcher {
@@ -105,6 +107,6 @@ impl Item {
         let Target::Field(field) = self.target else { return None };
         let is_there = field.value(event) != Value::Absent;
         let not = if wanted { "" } else { "anything but " };
-        Some(Lack { field, wanted: is_there.then(|| format!("{not}{}", self.asks_for(raw_fields))) })
+        Some(Lack { field, is_there, wanted: format!("{not}{}", self.asks_for(raw_fields)) })
     }
 }

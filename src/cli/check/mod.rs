@@ -15,8 +15,9 @@ use crate::policy::{Policy, PolicySet, did_you_mean};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Reads and compiles everything that the configuration names, and says what each trail can't show.
-pub fn run(path: &Path) -> Result<Exit, Failure> {
+/// Reads and compiles everything that the configuration names, and says what each trail can't show; with `verbose` also of each foreign rule
+/// that can match nothing why.
+pub fn run(path: &Path, verbose: bool) -> Result<Exit, Failure> {
     super::show::ends_with_a_verdict();
     let config = Config::read(path)?;
     let keys = Keys::throw_away().map_err(Failure::new)?;
@@ -29,7 +30,7 @@ pub fn run(path: &Path) -> Result<Exit, Failure> {
     let mut well = true;
     tuned(&config, set)?;
     well &= warned(set)?;
-    foreign::say_all(&rules)?;
+    foreign::say_all(&rules, verbose)?;
     for path in &config.texts()?.beside {
         well = false;
         say!(
