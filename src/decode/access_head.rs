@@ -1,5 +1,5 @@
 //! The head of an access log's line: where its time stands, and what an address looks like.
-use super::access::{Bounds, quoted, word};
+use super::access_words::{Bounds, quoted, word};
 use super::address::address;
 
 /// Where the time of a line stands.

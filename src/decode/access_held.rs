@@ -1,5 +1,5 @@
 //! The names of everything that a line of an access log says, each thing once: columns, parameters of the query, fields behind.
-use super::access::{quoted, word};
+use super::access_words::{quoted, word};
 use crate::model::limits::RECORD_VALUES;
 
 /// The names in `text`. `has_request`: its request has a method and a `target`; `rest`: where the columns end.

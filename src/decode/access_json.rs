@@ -140,7 +140,7 @@ impl Values {
     fn best(&self, hints: &[&str], against: &[&str], fits: impl Fn(&Value) -> bool) -> Option<(usize, usize)> {
         let rank = |value: &Value| {
             let says = |hint: &&str| value.name.contains(*hint);
-            match (against.iter().any(says), hints.iter().position(|hint| says(&hint))) {
+            match (against.iter().any(says), hints.iter().position(says)) {
                 (true, _) => hints.len() + 1,
                 (false, Some(hint)) => hint,
                 (false, None) => hints.len(),

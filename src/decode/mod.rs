@@ -9,6 +9,7 @@ pub mod access;
 mod access_head;
 mod access_held;
 mod access_json;
+mod access_words;
 pub mod address;
 pub mod csv;
 mod held;
