@@ -174,6 +174,9 @@ const MODES: [Mode; 4] = [
 /// Fills where anything may stand: of the first record, and of the second.
 const FILLS: [&str; 2] = ["qx1", "qx2"];
 
+/// The same of what is read as a number.
+const DIGITS: [&str; 2] = ["01", "02"];
+
 /// Makes the records of one profile.
 struct Maker<'p> {
     profile: &'p Profile,
@@ -369,14 +372,29 @@ impl<'p> Maker<'p> {
         })?;
         let open: BTreeSet<Field> =
             Field::ALL.iter().copied().filter(|field| event.get(*field) != other.get(*field)).collect();
-        // what is there in a record that has nothing but what the conditions ask for, is always there
         let is_asked = |cell| draft.needs.contains_key(&cell) || mode.keeps_from && self.avoided.contains_key(&cell);
-        let barest: Vec<_> =
-            records[0].iter().enumerate().map(|(cell, value)| value.clone().filter(|_| is_asked(cell))).collect();
-        let barest = Some(self.event(&barest)).filter(|barest| is_same(barest));
-        let is_always = |field: &Field| barest.as_ref().is_some_and(|barest| barest.get(*field) != Value::Absent);
-        let always = open.iter().copied().filter(is_always).collect();
+        let asked: Vec<bool> = (0..self.profile.cells).map(is_asked).collect();
+        let barest = self.barest(&records[0], &asked, is_same);
+        let always = open.iter().copied().filter(|field| barest.get(*field) != Value::Absent).collect();
         Some(Specimen { event, open, always })
+    }
+
+    /// The event of a record of the same sort that has as little as it can: what is there in it, is always there.
+    fn barest(&mut self, record: &[Option<String>], asked: &[bool], is_same: impl Fn(&Event) -> bool) -> Box<Event> {
+        let bare: Vec<_> = record.iter().zip(asked).map(|(value, asked)| value.clone().filter(|_| *asked)).collect();
+        let event = self.event(&bare);
+        if is_same(&event) {
+            return event;
+        }
+        // something else makes it of this sort, such as that it names who acted: that stays
+        let mut bare = record.to_vec();
+        for cell in (0..bare.len()).filter(|cell| !asked[*cell]) {
+            let value = bare[cell].take();
+            if value.is_some() && !is_same(&self.event(&bare)) {
+                bare[cell] = value;
+            }
+        }
+        self.event(&bare)
     }
 
     /// What stands in a raw field of the two records; nothing where it can't be as it must.
@@ -400,15 +418,18 @@ impl<'p> Maker<'p> {
         let free = &self.free[cell];
         let candidates = |n: usize| -> Vec<String> {
             let mut all = Vec::new();
+            // of what is read as a number, any part is one
+            let is_number = free[n].bytes().all(|b| b.is_ascii_digit()) && !free[n].is_empty();
+            let fill = if is_number { DIGITS[n] } else { FILLS[n] };
             for (getter, need) in needs {
-                all.extend(need.samples(FILLS[n]).iter().map(|text| getter.invert(text, &free[n])));
+                all.extend(need.samples(fill).iter().map(|text| getter.invert(text, &free[n])));
                 // what fits two patterns has the words of one where the other lets anything stand
                 let others = needs.iter().filter(|(_, other)| !std::ptr::eq(need, other));
-                let fills = others.flat_map(|(_, other)| other.samples(FILLS[n]));
+                let fills = others.flat_map(|(_, other)| other.samples(fill));
                 all.extend(fills.flat_map(|fill| need.samples(&fill)).map(|text| getter.invert(&text, &free[n])));
             }
             if let Some((getter, patterns)) = avoided {
-                all.extend(patterns.iter().map(|p| getter.invert(&p.sample(FILLS[n]), &free[n])));
+                all.extend(patterns.iter().map(|p| getter.invert(&p.sample(fill), &free[n])));
             }
             all.push(free[n].clone());
             all.retain(fits);
@@ -484,7 +505,7 @@ mod tests {
     #[test]
     fn every_rule_and_every_cause_of_every_profile_has_a_specimen() {
         // words of a cause that stand in a table for all activities, and only ever come with those that have none
-        let never = [("auth0", "expired")];
+        let never = [("auth0", "expired"), ("google-workspace-csv", "other")];
         let normaliser = Normaliser::new(&[], &[]).unwrap();
         for profile in normaliser.profiles() {
             let specimens = normaliser.specimens(profile);

@@ -216,7 +216,7 @@ impl Feeding<'_, '_> {
             let name = lack.field.name(&set.raw_fields);
             match lack.field {
                 _ if lack.is_there => format!("{name} is never {}", shortened(&lack.wanted)),
-                FieldRef::Known(field) => match self.from_a_list(field) {
+                FieldRef::Known(field) => match self.configured_by(field) {
                     Some(list) => format!("no {name}: {list}"),
                     None => format!("no {name}"),
                 },
@@ -227,7 +227,7 @@ impl Feeding<'_, '_> {
     }
 
     /// What would have to be configured for a field that no trail states itself.
-    fn from_a_list(&self, field: Field) -> Option<&'static str> {
+    fn configured_by(&self, field: Field) -> Option<&'static str> {
         let databases = &self.rules.enricher;
         match field {
             Field::AsNumber | Field::AsName | Field::Country | Field::City if !databases.lacks().is_empty() => {

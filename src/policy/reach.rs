@@ -92,6 +92,11 @@ impl Item {
             return true;
         };
         let presence = self.only_presence().filter(|_| known(field) == Knowledge::There);
+        // what is held against a field that no event has holds for none
+        let is_nowhere = |of: FieldRef| known(of) == Knowledge::Same && of.value(event) == Value::Absent;
+        if wanted && self.references().next().is_some() && self.references().all(is_nowhere) {
+            return false;
+        }
         match presence {
             Some(there) => there == wanted,
             None if known(field) != Knowledge::Same
@@ -105,6 +110,8 @@ impl Item {
 
     fn lack(&self, wanted: bool, event: &Event, raw_fields: &[String]) -> Option<Lack> {
         let Target::Field(field) = self.target else { return None };
+        let referred = self.references().find(|other| wanted && other.value(event) == Value::Absent);
+        let field = referred.unwrap_or(field);
         let is_there = field.value(event) != Value::Absent;
         let not = if wanted { "" } else { "anything but " };
         Some(Lack { field, is_there, wanted: format!("{not}{}", self.asks_for(raw_fields)) })
