@@ -278,7 +278,7 @@ fn commands(page: &pages::Page) -> BTreeSet<String> {
 /// What is wrong with a command, as far as help tells: a subcommand or an option that does not exist.
 fn fault(command: &str) -> Option<String> {
     let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-    let nested = ["findings", "orders", "incident", "mute", "ledger"];
+    let nested = ["findings", "orders", "incident", "mute", "ledger", "profiles"];
     let depth = match words.first() {
         Some(first) if first.starts_with('-') => 0,
         Some(first) if nested.contains(first) => 2,

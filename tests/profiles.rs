@@ -166,6 +166,90 @@ const RECORDS: &[(&str, &str, &str, &str, &str)] = &[
         "success",
         "ana",
     ),
+    (
+        "proxy",
+        r#"192.0.2.1 - ana [01/Mar/2026:00:00:00 +0000] "GET http://elsewhere.example/a HTTP/1.1" 200 512 "-" "curl/8" zz.extra=x"#,
+        "view",
+        "success",
+        "ana",
+    ),
+    (
+        "entra-risk",
+        r#"{"category":"UserRiskEvents","time":"2026-03-01T00:00:00Z","properties":{"detectedDateTime":"2026-03-01T00:00:00Z","riskEventType":"leakedCredentials","userPrincipalName":"ana","ipAddress":"192.0.2.1","zz":{"extra":"x"}}}"#,
+        "other",
+        "unknown",
+        "ana",
+    ),
+    (
+        "azure-activity",
+        r#"{"time":"2026-03-01T00:00:00Z","category":"Administrative","resourceId":"/subscriptions/s","operationName":"Microsoft.Compute/virtualMachines/write","resultType":"Success","callerIpAddress":"192.0.2.1","identity":{"claims":{"upn":"ana"}},"zz":{"extra":"x"}}"#,
+        "settings_changed",
+        "success",
+        "ana",
+    ),
+    (
+        "okta-csv",
+        "timestamp,uuid,event_type,actor.id,actor.type,actor.alternate_id,client.ip_address,outcome.result,zz_extra\n2026-03-01T00:00:00Z,e1,user.session.start,u1,User,ana,192.0.2.1,SUCCESS,x",
+        "login",
+        "success",
+        "ana",
+    ),
+    (
+        "entra-signin-csv",
+        "Date (UTC),Request ID,User agent,Correlation ID,User ID,User,Username,IP address,Status,Sign-in error code,Failure reason,zz_extra\n2026-03-01T00:00:00Z,r1,curl/8,c1,u1,Ana,ana,192.0.2.1,Success,,,x",
+        "login",
+        "success",
+        "ana",
+    ),
+    (
+        "entra-audit-csv",
+        "Date (UTC),CorrelationId,Service,Category,Activity,Result,ActorType,ActorObjectId,ActorUserPrincipalName,IPAddress,zz_extra\n2026-03-01T00:00:00Z,c1,Core Directory,UserManagement,Reset user password,success,User,u1,ana,192.0.2.1,x",
+        "credential_reset",
+        "success",
+        "ana",
+    ),
+    (
+        "microsoft-365-csv",
+        "RecordId,CreationDate,RecordType,Operation,UserId,AuditData\nr1,2026-03-01T00:00:00Z,15,UserLoggedIn,ana,\"{\"\"Id\"\":\"\"r1\"\",\"\"CreationTime\"\":\"\"2026-03-01T00:00:00\"\",\"\"Operation\"\":\"\"UserLoggedIn\"\",\"\"UserId\"\":\"\"ana\"\",\"\"ClientIP\"\":\"\"192.0.2.1\"\",\"\"zz\"\":{\"\"extra\"\":\"\"x\"\"}}\"",
+        "login",
+        "success",
+        "ana",
+    ),
+    (
+        "google-workspace-csv",
+        "Date,Event,Description,Actor,IP address,zz_extra\n2026-03-01T00:00:00Z,Successful login,Ana logged in,ana,192.0.2.1,x",
+        "login",
+        "success",
+        "ana",
+    ),
+    (
+        "duo-csv",
+        "Timestamp (UTC),User,Integration,Factor,Result,Reason,Access Device IP,zz_extra\n2026-03-01T00:00:00+00:00,ana,VPN,Duo Push,SUCCESS,User approved,192.0.2.1,x",
+        "mfa_challenge",
+        "success",
+        "ana",
+    ),
+    (
+        "duo-admin-csv",
+        "Timestamp (UTC),Administrator,Action,Object,Description,zz_extra\n2026-03-01 00:00:00,ana,admin_login,,\"{\"\"ip_address\"\": \"\"192.0.2.1\"\",\"\"zz\"\":{\"\"extra\"\":\"\"x\"\"}}\"",
+        "login",
+        "success",
+        "ana",
+    ),
+    (
+        "github-csv",
+        "action,actor,user,org,created_at,actor_ip,user_agent,zz_extra\npersonal_access_token.create,ana,,octo-org,1772323200000,192.0.2.1,git/2,x",
+        "key_created",
+        "success",
+        "ana",
+    ),
+    (
+        "twilio-csv",
+        "Event Date,Event Type,Description,Actor,Actor Type,Account SID,Source,Source IP Address,Resource SID,zz_extra\n2026-03-01T00:00:00Z,api-key.created,x,ana,user,AC1,web,192.0.2.1,SK1,x",
+        "key_created",
+        "success",
+        "ana",
+    ),
 ];
 
 #[test]
@@ -195,7 +279,12 @@ fn every_profile_is_tried_on_a_record_of_its_product() {
     let dir = tempfile::tempdir().unwrap();
     for (profile, record, activity, outcome, actor) in RECORDS {
         let file = write(dir.path(), profile, &format!("{record}\n"));
-        let tried = run(&["profiles", "test", "--json", &file]);
+        // what nothing tells from others has to be named
+        let is_known = PROFILES.iter().any(|(name, toml)| {
+            name.trim_end_matches(".toml") == *profile && toml.lines().any(|line| line == "[[recognise]]")
+        });
+        let named = if is_known { &[][..] } else { &["--profile", profile] };
+        let tried = run(&[&["profiles", "test", "--json", &file], named].concat());
         assert_eq!(tried.status.code(), Some(0), "{profile}: {}", text(&tried));
         let rows = objects(&tried);
         let [row] = &rows[..] else { panic!("{profile}: {rows:?}") };
@@ -290,7 +379,7 @@ fn a_trail_is_read_as_it_would_be() {
     assert_eq!(objects(&tried)[0]["time"], "2026-02-28T23:00:00.000Z", "{}", text(&tried));
     assert_eq!(run(&["profiles", "test", &wrapped, "--time-zone", "Nowhere/Land"]).status.code(), Some(2));
     for (arguments, what) in [
-        (&["profiles", "test", &both, "--profile", "oktaa"][..], "did you mean okta"),
+        (&["profiles", "test", &both, "--profile", "oktaa"][..], "did you mean `okta`"),
         (&["profiles", "test", "/gone/away"], "No such file"),
         (&["profiles", "test", &write(dir.path(), "odd", "a\nb\n")], "tripline profiles new"),
     ] {

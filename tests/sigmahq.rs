@@ -212,13 +212,13 @@ fn rules_for_microsoft_365_are_alive() {
         &[
             (
                 "{ s: { Operation: [New-InboxRule, Set-InboxRule], Parameters|contains: [DeleteMessage, MarkAsRead] }, condition: s }",
-                &rule,
-                &but(&rule, "DeleteMessage", "Enabled"),
+                rule,
+                &but(rule, "DeleteMessage", "Enabled"),
             ),
             (
                 "{ s: { Operation: UserLoggedIn, ApplicationId: 9ba1a5c7, RequestType: 'Cmsi:Cmsi' }, f: { ObjectId: p }, condition: s and not f }",
-                &login,
-                &but(&login, r#":"o""#, r#":"p""#),
+                login,
+                &but(login, r#":"o""#, r#":"p""#),
             ),
             ("{ s: { RequestType: 'Cmsi:Cmsi' }, condition: s }", login, &but(login, "Cmsi:Cmsi", "OAuth2:Token")),
             (
@@ -279,8 +279,8 @@ fn rules_for_google_workspace_are_alive() {
             ("{ s: { eventName: DELETE_ROLE }, condition: s }", &role, &but(&role, "DELETE_ROLE", "CREATE_ROLE")),
             (
                 "{ s: { eventName: CHANGE_APPLICATION_SETTING, setting_name|startswith: ContextAwareAccess }, condition: s }",
-                &setting,
-                &but(&setting, "ContextAware", "Context"),
+                setting,
+                &but(setting, "ContextAware", "Context"),
             ),
             ("{ s: { new_value: 'false' }, condition: s }", setting, &but(setting, "false", "true")),
         ],

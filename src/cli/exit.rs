@@ -25,7 +25,7 @@ pub const HELP: &str = "Exit codes:
    0  done
    1  done, and something is not well (a policy's test failed, `check` found faults)
    2  the command line is wrong
-  65  nothing of an input could be read (a message log for `exposure --resolve`): no copy was made of it
+  65  nothing of an input could be read (a message log for `exposure --resolve`): no copy was made
   70  it could not be done; the message says why
   75  in use or not there now (another daemon, a daemon that is down): try again later
   77  you may not; the message says who may

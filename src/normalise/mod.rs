@@ -22,8 +22,8 @@ pub use builtin::PROFILES;
 pub use draft::Drafting;
 pub use examine::{Examined, KeyValue};
 pub use recognise::Recognised;
-pub use written::OneOrMore;
 pub use specimen::Specimen;
+pub use written::OneOrMore;
 
 use crate::decode::address::Proxies;
 use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};

@@ -2,8 +2,8 @@
 use super::compiled::Profile;
 use super::{Normaliser, ProfileRef};
 use crate::decode::{Cells, frame_text, shipped};
-use std::cmp::Reverse;
 use crate::source::csv;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// What was recognised.

@@ -84,12 +84,9 @@ pub(super) struct Profile {
     pub redact: Redact,
     /// What the rules of others, SigmaHQ's first of all, call the product's fields where they spell them otherwise than its
     /// records do. The name stands for the record's own key of that name, if it has one, and for all that is named here: a value
-    /// fits where it fits one of them. What is named is
-    ///
-    /// - a raw field, with or without steps;
-    /// - a field of the event by its path, as this profile fills it (`status` is `success`, `failure` or `unknown`); `raw:status`
-    ///   is the raw field of that name;
-    /// - text with raw fields in braces, which is there where all of them are: `{id.applicationName}.googleapis.com`.
+    /// fits where it fits one of them. What is named is a raw field, with or without steps; or a field of the event by its path, as
+    /// this profile fills it (`status` is `success`, `failure` or `unknown`; `raw:status` is the raw field of that name); or text with
+    /// raw fields in braces, which is there where all of them are: `{id.applicationName}.googleapis.com`.
     #[serde(default)]
     pub sigma: BTreeMap<String, OneOrMore>,
 }

@@ -172,7 +172,7 @@ fn base64(bytes: &[u8]) -> String {
         }
     };
     let mut out: String = bits.as_bytes().chunks(6).map(sign).collect();
-    while out.len() % 4 != 0 {
+    while !out.len().is_multiple_of(4) {
         out.push('=');
     }
     out

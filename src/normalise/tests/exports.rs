@@ -14,7 +14,7 @@ fn read(file: &str) -> (String, Vec<Event>) {
     let delimiter = csv::delimiter(header).unwrap();
     let mut rows = Vec::new();
     while let csv::End::At(end) = csv::end(rest.as_bytes(), delimiter, true) {
-        rows.push(rest[..end].as_bytes());
+        rows.push(&rest.as_bytes()[..end]);
         rest = &rest[end + 1..];
     }
     rows.extend((!rest.is_empty()).then_some(rest.as_bytes()));
