@@ -231,7 +231,7 @@ const RECORDS: &[(&str, &str, &str, &str, &str)] = &[
     ),
     (
         "duo-admin-csv",
-        "Timestamp (UTC),Administrator,Action,Object,Description,zz_extra\n2026-03-01 00:00:00,ana,admin_login,,\"{\"\"ip_address\"\": \"\"192.0.2.1\"\",\"\"zz\"\":{\"\"extra\"\":\"\"x\"\"}}\"",
+        "Timestamp (UTC),Administrator,Action,Object,Description,zz_extra\n2026-03-01 00:00:00,ana,admin_login,,\"{\"\"ip_address\"\": \"\"192.0.2.1\"\"}\",x",
         "login",
         "success",
         "ana",

@@ -210,15 +210,13 @@ impl Plan for Rows {
         Ok(())
     }
 
-    fn held(&self, record: &Record<'_>, _nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+    fn held(&self, record: &Record<'_>, nth: usize, each: &mut dyn FnMut(Held<'_>)) {
+        // the record proper stood in a column
+        if let Some(object) = self.wanted.object.as_ref().filter(|_| record.written().starts_with('{')) {
+            return object.held(record, nth, each);
+        }
         let fields = Fields::of(record.written(), self.delimiter);
         for (column, value) in self.columns.iter().zip(fields).filter(|(_, value)| !value.is_empty()) {
-            if let Some(object) = self.wanted.object.as_ref().filter(|_| column.inside && value.starts_with('{')) {
-                // it was read before, as far as it can be
-                let mut hand = |inner: &Record<'_>| object.held(inner, 0, each);
-                let _ = object.decode(&value, record.partial, &mut Cells::default(), &mut hand);
-                continue;
-            }
             each(Held { name: &column.name, value: &value, is_list: false, wanted: column.cells.first().copied() });
         }
     }
