@@ -9,7 +9,7 @@
 //! peer's own, in either order, in brackets or quotes) are one list, in which the peer's stands last. The time is the one that the
 //! request follows: what a client sent as its name may look like another, but holds no quotation mark. It may be written as `dd/Mon/yyyy`,
 //! ISO 8601, asctime or seconds since 1970, and without brackets where the request or the line's beginning stands beside it. A line that is
-//! an object of JSON is read by the shapes of its values, whatever they are called ([`super::access_json`]).
+//! an object of JSON is read by the shapes of its values, whatever they are called (`access_json`).
 //!
 //! | name                          | what it is                                                                  |
 //! | ----------------------------- | --------------------------------------------------------------------------- |
