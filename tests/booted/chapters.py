@@ -284,8 +284,11 @@ def _(site):
     site.m.run("systemctl reload tripline")
     site.append(site.portal.intrusion(now(), "ben", "5e551070000000000004"))
     ordered(site, "ben", "started")
+    pid = site.pid(DAEMON)
     site.signal("KILL", DAEMON, RUNNER)
     ordered(site, "ben", "done")
+    # it answers before systemd calls it active
+    started_anew(site, DAEMON, pid)
     told = [json.loads(line) for line in site.m.run(f"cat {ORDERS}").splitlines() if line]
     keys = {order["idempotency_key"] for order in told if order["target"]["session"] == "5e551070000000000004"}
     expect(len(keys) == 1, f"{keys}")
