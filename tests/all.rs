@@ -23,6 +23,7 @@ mod hook_document;
 mod hooks;
 mod hostile_lines;
 mod hostile_orders;
+mod identity;
 mod incidents;
 mod kill;
 mod learning;

@@ -87,10 +87,8 @@ impl Bench {
                 let (piece, behind) = rest.cut(1);
                 rest = behind;
                 let input = Input::Lines(vec![self.rules.prepare(piece, &mut Scratch::new(1))]);
-                let mut outcome = core.begin();
-                let needs = outcome.needs(&input);
-                ledger.load(&mut outcome, &needs).unwrap();
-                let receipt = ledger.commit(outcome.advance(input)).unwrap_or_else(|_| panic!("it can be written"));
+                let outcome = core.begin().fold(input, |outcome, keys| ledger.load(outcome, keys)).unwrap();
+                let receipt = ledger.commit(outcome).unwrap_or_else(|_| panic!("it can be written"));
                 core = receipt.core;
                 look(&ledger.path());
             }

@@ -35,10 +35,8 @@ fn outcome(dir: &Path, ledger: &Ledger, keys: &Keys) -> Outcome {
     assert!(follower.reconcile().is_empty());
     let batch = follower.next(WallTime(1_800_000_000_000)).expect("readable").expect("a batch");
     let input = Input::Lines(vec![rules.prepare(batch, &mut Scratch::new(1))]);
-    let mut outcome = Core::new(rules, ledger.recorded().expect("readable"), false, 1).begin();
-    let needs = outcome.needs(&input);
-    ledger.load(&mut outcome, &needs).expect("readable");
-    outcome.advance(input)
+    let outcome = Core::new(rules, ledger.recorded().expect("readable"), false, 1).begin();
+    outcome.fold(input, |outcome, keys| ledger.load(outcome, keys)).expect("readable")
 }
 
 fn dump(state: &Path) -> String {

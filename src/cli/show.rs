@@ -83,6 +83,10 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
     for row in rows {
         let f = &row.finding;
         let who = f.subject.actor.as_deref().unwrap_or(&f.entity);
+        let who = match &f.subject.actor_label {
+            Some(now) => format!("{who}, now {now}"),
+            None => who.to_owned(),
+        };
         let from = [f.subject.ip.map(|ip| ip.to_string()), f.subject.place.as_ref().map(ToString::to_string)];
         let from: Vec<String> = from.into_iter().flatten().collect();
         let mut mark = match (row.verdict, &row.acknowledged) {
@@ -97,7 +101,7 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
             f.time.to_string(),
             f.severity.name().to_owned() + &mark,
             shown(&f.policy),
-            shown(who),
+            shown(&who),
             shown(&from.join(" ")),
             f.id.to_string()[..12].to_owned(),
         ]);

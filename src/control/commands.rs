@@ -185,6 +185,7 @@ fn of_event(rules: &Rules, event: &EventRow, session: Option<SessionRef>) -> Sub
         role: actor.and_then(|a| a.role.clone()).or_else(|| rules.directory.get(name.as_ref()?).cloned()),
         actor_uid: actor.and_then(|a| a.uid.clone()),
         actor: name,
+        actor_label: event.actor.as_ref().and_then(|a| a.label.clone()),
         session,
         ip: event.origin.ip,
         place: None,

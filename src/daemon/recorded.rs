@@ -80,9 +80,7 @@ pub fn replay_inputs(
                 learns = !learns;
                 outcome.set_rules(if learns { learning.clone() } else { rules.clone() });
             }
-            let needs = outcome.needs(&input);
-            into.load(&mut outcome, &needs)?;
-            outcome = outcome.advance(input);
+            outcome = outcome.fold(input, |outcome, keys| into.load(outcome, keys))?;
             replayed.inputs += 1;
             if outcome.is_full() {
                 outcome = super::replay::commit(into, outcome)?.begin();

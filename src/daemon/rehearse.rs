@@ -178,10 +178,8 @@ pub fn rehearse(rules: &Arc<Rules>, ledger: &Ledger, events: &[Event]) -> Result
     for (number, event) in events.iter().enumerate() {
         let Some(prepared) = rules.prepare_events(std::slice::from_ref(event), &mut plans) else { continue };
         let input = Input::Lines(vec![prepared]);
-        let needs = outcome.needs(&input);
-        ledger.load(&mut outcome, &needs)?;
         let before = outcome.changes().findings.len();
-        outcome = outcome.advance(input);
+        outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys))?;
         for finding in &outcome.changes().findings[before..] {
             if found.iter().all(|(_, known)| known.id != finding.id) {
                 found.push((number, finding.clone()));

@@ -172,9 +172,7 @@ impl Reading<'_> {
                 let bytes = batches.iter().map(|b| b.batch.stretch.to.saturating_sub(b.batch.stretch.from)).sum();
                 let input = if ended { None } else { fold.input(&mut outcome, batches)? };
                 if let Some(input) = input {
-                    let needs = outcome.needs(&input);
-                    ledger.load(&mut outcome, &needs)?;
-                    outcome = outcome.advance(input);
+                    outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys))?;
                     fold.after(&outcome);
                     uncommitted += lines;
                 }

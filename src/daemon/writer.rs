@@ -210,14 +210,13 @@ impl Writer {
         if batch.rules == core.rules.digest { batch } else { core.rules.prepare(batch.batch, &mut self.scratch) }
     }
 
-    fn fold(&mut self, mut outcome: Outcome, input: Input<Prepared>) -> Result<Outcome, Halt> {
+    fn fold(&mut self, outcome: Outcome, input: Input<Prepared>) -> Result<Outcome, Halt> {
         if matches!(&input, Input::Lines(batches) if batches.is_empty()) {
             return Ok(outcome);
         }
-        let needs = outcome.needs(&input);
-        self.ledger.load(&mut outcome, &needs)?;
+        let outcome = outcome.fold(input, |outcome, keys| self.ledger.load(outcome, keys))?;
         self.waiting_since.get_or_insert_with(Instant::now);
-        Ok(outcome.advance(input))
+        Ok(outcome)
     }
 
     fn other(&mut self, mut outcome: Outcome, message: ToWriter) -> Result<(Outcome, bool), Halt> {

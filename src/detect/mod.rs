@@ -26,7 +26,7 @@ use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, Policy
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
 use selecting::Selecting;
-pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow};
+pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow, names};
 use state::{At, Calm};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! A cache in front of the ledger: what is not here is fetched before an event is folded in, and what has been written
 //! may be let go at any time. Which slices are at hand never changes a result.
 mod calm;
+pub mod names;
 
 use super::absence::Silence;
 use super::baseline::{Past, Sketch};
@@ -18,6 +19,7 @@ pub use calm::Meeting;
 use calm::{Met, address};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
+use names::Names;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -72,6 +74,8 @@ pub enum Slice {
     Sketch(Sketch),
     /// When the expected came last.
     Silence(Silence),
+    /// Names of an id.
+    Names(Names),
 }
 
 /// What a slice can be.
@@ -95,7 +99,7 @@ macro_rules! kept {
         }
     )* };
 }
-kept!(Window, Values, Users, Places, Past, Sketch, Silence);
+kept!(Window, Values, Users, Places, Past, Sketch, Silence, Names);
 
 /// A slice as it is stored.
 #[derive(Clone, Debug, PartialEq)]

@@ -242,7 +242,7 @@ impl History {
     pub fn add(&mut self, event: &EventRow) {
         let at = event.time;
         self.used.get_or_insert_with(|| Use::new(at)).see(at);
-        if let Some(Actor { name, uid, kind, role }) = &event.actor {
+        if let Some(Actor { name, uid, kind, role, .. }) = &event.actor {
             let who = Who { name: name.clone(), uid: uid.clone(), kind: kind.name().into(), role: role.clone() };
             see(&mut self.actors, who, at, &mut self.more);
         }
@@ -448,7 +448,7 @@ mod tests {
         id[..8].copy_from_slice(&n.to_be_bytes());
         let mut event = Event::blank(EventId(id), WallTime(0), "t".into(), evidence);
         (event.time, event.activity, event.outcome) = (at, Activity::ExportRequested, Outcome::Success);
-        event.actor = Some(Actor { name: "ana".into(), uid: None, kind: ActorKind::User, role: None });
+        event.actor = Some(Actor { name: "ana".into(), label: None, uid: None, kind: ActorKind::User, role: None });
         event.origin.ip = Some("192.0.2.1".parse().expect("an address"));
         event.customer = Some(customer.into());
         event.export = Some(Export { job: Some(job.into()), records: Some(records), ..Export::default() });

@@ -551,7 +551,7 @@ impl Asked {
     /// Whether the event is one that is asked for.
     pub(super) fn fits(self, row: &EventRow, value: &str) -> bool {
         match self {
-            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value),
+            Asked::Actor => row.actor.as_ref().is_some_and(|a| a.name == value || a.label.as_deref() == Some(value)),
             Asked::Session => row.session.as_deref() == Some(value),
             Asked::Address => row.origin.ip.is_some_and(|ip| ip.to_string() == value),
             Asked::Customer => row.customer.as_deref() == Some(value),

@@ -137,6 +137,9 @@ closed!(
 pub struct Actor {
     /// The key of the actor: what the profile declares to be the name by which all its trails know it. OCSF `actor.user.name`.
     pub name: Text,
+    /// What the trail calls the actor now, where its id acted under another name first: `name` is that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Text>,
     /// The product's own id. OCSF `actor.user.uid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Text>,
@@ -496,7 +499,7 @@ fields! {
     Source = "metadata.log_name" => |e| e.evidence.source.as_str();
     /// Who acted: the name by which all trails know them.
     ActorName = "actor.user.name" => |e| e.actor.as_ref().map(|a| a.name.as_str());
-    /// The product's own id of the actor.
+    /// The product's own id of the actor: in one trail, one id is one actor, whatever it is called.
     ActorUid = "actor.user.uid" => |e| e.actor.as_ref().and_then(|a| a.uid.as_deref());
     /// What kind of actor: `user`, `key`, `system` or `customer`.
     ActorType = "actor.user.type" => |e| e.actor.as_ref().map(|a| a.kind.name());

@@ -69,8 +69,11 @@ pub struct Witness {
 /// Whom and what a finding is about: the actor, session and origin of the event that completed it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
-    /// The actor's name.
+    /// The actor's name: of an id that was renamed, the one that it is known by.
     pub actor: Option<Text>,
+    /// What the trail calls the actor now, where that is another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_label: Option<Text>,
     /// The actor's own id in the product.
     pub actor_uid: Option<Text>,
     /// The actor's role.

@@ -171,6 +171,9 @@ pub struct Order {
     pub trail: Option<SourceName>,
     /// The actor concerned.
     pub actor: Option<Text>,
+    /// What the trail calls the actor now, where that is another name: what a hook is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_label: Option<Text>,
     /// The actor's id in the product.
     pub actor_uid: Option<Text>,
     /// The actor's role.
@@ -234,6 +237,7 @@ impl Order {
             policy: Text::default(),
             trail: None,
             actor: None,
+            actor_label: None,
             actor_uid: None,
             role: None,
             session: None,

@@ -204,6 +204,7 @@ impl Book {
             policy: wish.case.policy.into(),
             trail: wish.trail.clone(),
             actor: wish.case.whom.actor.map(Text::from),
+            actor_label: wish.case.whom.label.map(Text::from),
             actor_uid: wish.case.whom.uid.map(Text::from),
             role: wish.case.whom.role.map(Text::from),
             session: wish.case.session,
@@ -315,6 +316,7 @@ impl<'a> Wish<'a> {
         let whom = Whom {
             actor: subject.actor.as_deref(),
             uid: subject.actor_uid.as_deref(),
+            label: subject.actor_label.as_deref(),
             role: subject.role.as_deref(),
             ip: subject.ip,
         };

@@ -153,6 +153,8 @@ impl QuietHours {
 pub(super) struct Whom<'a> {
     pub actor: Option<&'a str>,
     pub uid: Option<&'a str>,
+    /// What the trail calls him now, where that is another name.
+    pub label: Option<&'a str>,
     pub role: Option<&'a str>,
     pub ip: Option<IpAddr>,
 }
@@ -162,6 +164,7 @@ impl<'a> Whom<'a> {
         Whom {
             actor: order.actor.as_deref(),
             uid: order.actor_uid.as_deref(),
+            label: order.actor_label.as_deref(),
             role: order.role.as_deref(),
             ip: order.ip,
         }
@@ -169,7 +172,7 @@ impl<'a> Whom<'a> {
 
     fn is_among(&self, names: &BTreeSet<String>) -> bool {
         let named = |name: &str| names.contains(name) || names.iter().any(|n| n.to_lowercase() == name.to_lowercase());
-        [self.actor, self.uid].into_iter().flatten().any(named)
+        [self.actor, self.uid, self.label].into_iter().flatten().any(named)
     }
 }
 
@@ -253,7 +256,7 @@ mod tests {
     fn the_most_careful_mode_holds() {
         let mut settings = Settings { mode: Mode::Enforce, ..Settings::default() };
         settings.directory.insert("ana".into(), "noc".into());
-        let ana = Whom { actor: Some("ana"), uid: None, role: None, ip: None };
+        let ana = Whom { actor: Some("ana"), uid: None, label: None, role: None, ip: None };
         assert_eq!(settings.mode("p", "a", ana), Mode::Enforce);
         settings.actions.insert("a".into(), Action { mode: Some(Mode::Approve), ..Action::default() });
         assert_eq!(settings.mode("p", "a", ana), Mode::Approve);

@@ -446,7 +446,7 @@ fn act(ended: Millis, took: Option<u64>, status: u16) -> Event {
     event.activity = Activity::Download;
     event.time = EventTime(NOW.plus(ended).0);
     event.outcome = if status < 400 { Outcome::Success } else { Outcome::Failure };
-    event.actor = Some(Actor { name: "ana".into(), uid: None, kind: ActorKind::User, role: None });
+    event.actor = Some(Actor { name: "ana".into(), label: None, uid: None, kind: ActorKind::User, role: None });
     event.http = Some(Http { status: Some(status), took_ms: took, ..Http::default() });
     event
 }

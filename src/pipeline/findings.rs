@@ -2,8 +2,8 @@
 use super::Rules;
 use super::numbers::Oddity;
 use super::prepare::Line;
-use crate::detect::Firing;
 use crate::detect::share::{Pressure, Standing};
+use crate::detect::{Firing, names};
 use crate::model::finding::{Ask, Witness};
 use crate::model::order::{Held, Purpose};
 use crate::model::{
@@ -59,6 +59,7 @@ fn subject(rules: &Rules, event: &Event) -> Subject {
     .collect();
     Subject {
         actor: event.actor.as_ref().map(|a| a.name.clone()),
+        actor_label: event.actor.as_ref().and_then(|a| a.label.clone()),
         actor_uid: event.actor.as_ref().and_then(|a| a.uid.clone()),
         role: event.actor.as_ref().and_then(|a| a.role.clone()),
         session: event.session.as_ref().map(|s| rules.secrets.session_ref(s)),
@@ -130,6 +131,7 @@ pub(super) fn not_ended(order: &Order) -> Option<Finding> {
     let own = own(id, NOT_ENDED, title, Severity::High, EventTime(at.0), at, format!("order={}", order.id).into());
     let subject = Subject {
         actor: order.actor.clone(),
+        actor_label: order.actor_label.clone(),
         actor_uid: order.actor_uid.clone(),
         role: order.role.clone(),
         session: order.session,
@@ -174,6 +176,7 @@ pub const OWN: &[&str] = &[
     BACKWARDS,
     RECORDS_MISSING,
     NUMBERED_ANEW,
+    RENAMED,
     LIMIT,
     NOT_ENDED,
     "invalidated_by_hand",
@@ -224,6 +227,31 @@ pub(super) fn pressure(rules: &Rules, policy: u16, event: &Event, at: EventTime)
     }
 }
 
+/// The policy of the finding that an id acts under another name.
+pub const RENAMED: &str = "actor_renamed";
+
+/// An id acts under another name than before.
+pub(super) fn renamed(rules: &Rules, event: &Event, before: &str, at: EventTime) -> Finding {
+    let actor = event.actor.as_ref();
+    let now = actor.and_then(|actor| actor.label.as_ref().or(Some(&actor.name))).map_or("", |name| name.as_str());
+    let uid = actor.and_then(|actor| actor.uid.as_deref()).unwrap_or_default();
+    let source = event.evidence.source.as_str();
+    // once for each name that it takes
+    let parts = [source, uid, now].iter().fold(HashParts::new(RENAMED), |parts, part| parts.part(part.as_bytes()));
+    let title = "Somebody acts under another name than before: it stays the same person for all policies";
+    let known = actor.map_or("", |actor| actor.name.as_str());
+    let entity = format!("trail={source} actor.user.name={known}").into();
+    let id = parts.finish().short();
+    let mut finding = own(id, RENAMED, title, Severity::Low, at, event.observed, entity);
+    finding.subject = subject(rules, event);
+    finding.measures.push(Measure {
+        what: "name".into(),
+        value: now.into(),
+        against: format!("before: {before}").into(),
+    });
+    finding
+}
+
 /// More entities appeared than a policy has room for, and the state of those whom it saw longest ago was let go.
 pub(super) fn let_go(rules: &Rules, pressure: &Pressure, at: EventTime, observed: WallTime) -> Finding {
     let Pressure { prefix, standing, slices } = pressure;
@@ -239,7 +267,11 @@ pub(super) fn let_go(rules: &Rules, pressure: &Pressure, at: EventTime, observed
             Severity::High,
         ),
     };
-    let entity = format!("policy={} of={}", rules.engine.policies().accumulating(*prefix), standing.name());
+    let policies = match *prefix {
+        names::PREFIX => RENAMED.to_owned(),
+        prefix => rules.engine.policies().accumulating(prefix),
+    };
+    let entity = format!("policy={policies} of={}", standing.name());
     let mut finding = own(id, "state_pressure", title, severity, at, observed, entity.into());
     finding.measures.push(Measure {
         what: "entities let go since it was last said".into(),

@@ -152,6 +152,7 @@ impl EventRow {
         [
             Some(index_key("event", &self.id.to_string())),
             actor.map(|a| index_key("actor", &a.name)),
+            actor.and_then(|a| a.label.as_ref()).map(|label| index_key("actor", label)),
             self.session.as_ref().map(|s| index_key("session", s)),
             self.origin.ip.map(|ip| index_key("ip", &ip.to_string())),
             self.customer.as_ref().map(|c| index_key("customer", c)),

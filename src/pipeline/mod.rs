@@ -7,6 +7,7 @@
 pub mod coverage;
 mod fact;
 mod findings;
+mod identity;
 mod kept;
 mod learn;
 mod legible;
@@ -20,7 +21,7 @@ pub mod watch;
 pub mod trial;
 
 use crate::detect::share::{LetGo, Place, Share};
-use crate::detect::{Acting, Engine, Firing, Meeting, State, StateKey, StateRow};
+use crate::detect::{Acting, Engine, Firing, Meeting, State, StateKey, StateRow, names};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
@@ -285,7 +286,7 @@ impl Core {
 
 impl Outcome {
     /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
-    pub fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
+    fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
         let batches = match input {
             Input::Lines(batches) | Input::Learn(batches) => batches,
             Input::Judge { judgement: Judgement { honest: true, actor: Some(actor), .. }, .. } => {
@@ -314,7 +315,7 @@ impl Outcome {
         self.core.state.load(key, stored)
     }
 
-    /// Folds one input in.
+    /// Folds one input in that needs nothing that is not at hand; of lines [`Outcome::fold`].
     #[must_use]
     pub fn advance(mut self, input: Input<Prepared>) -> Outcome {
         let sequence = self.core.next_sequence;
@@ -371,7 +372,10 @@ impl Outcome {
         let policies = self.core.rules.engine.policies();
         self.changes.shares.extend(shares.into_iter().map(|(prefix, share)| ShareRow {
             prefix,
-            policies: policies.accumulating(prefix),
+            policies: match prefix {
+                names::PREFIX => findings::RENAMED.to_owned(),
+                _ => policies.accumulating(prefix),
+            },
             share,
         }));
         self.changes.noticed.extend(self.core.book.take_noticed());
@@ -433,7 +437,7 @@ impl Outcome {
     }
 
     fn event(&mut self, source: &SourceName, ready: Ready, meeting: &mut Meeting<'_>, line: RawLine<'_>) {
-        let Ready { mut event, touched, kept, staff } = ready;
+        let Ready { mut event, touched, kept, staff, renamed, .. } = ready;
         let trail = self.core.trail(source);
         let before = trail.row.newest.map(hour);
         let at = trail.place(&mut event);
@@ -463,6 +467,10 @@ impl Outcome {
         }
         for oddity in odd {
             self.found(findings::numbering(&event, oddity, at));
+        }
+        if let Some(before) = renamed {
+            let finding = findings::renamed(&self.core.rules, &event, &before, at);
+            self.found(finding);
         }
         let watched = self.watches(&event);
         if watched {

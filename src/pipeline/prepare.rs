@@ -1,9 +1,9 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Kept, Rules, recorded};
-use crate::detect::{Plans, Table, Touched};
+use crate::detect::{Plans, StateKey, Table, Touched, names};
 use crate::model::{
-    Batch, ContentDigest, Digest, Event, EventTime, Field, FileId, Frame, FrameFlags, HashParts, Input, SourceName,
-    WallTime, limits,
+    ActorKind, Batch, ContentDigest, Digest, Event, EventTime, Field, FileId, Frame, FrameFlags, HashParts, Input,
+    SourceName, Text, WallTime, limits,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -66,6 +66,20 @@ pub struct Ready {
     pub kept: Option<Box<Kept>>,
     /// Its actor stands in the staff directory.
     pub staff: bool,
+    /// Which slice knows what its actor's id was called, where it has one.
+    pub names: Option<StateKey>,
+    /// The name that its actor's id had before, where it acts under another now for the first time.
+    pub renamed: Option<Text>,
+}
+
+impl Ready {
+    /// An event that no trail has placed yet.
+    pub(super) fn new(event: Box<Event>, touched: Touched, kept: Option<Box<Kept>>, staff: bool) -> Ready {
+        let uid = event.actor.as_ref().filter(|actor| actor.kind != ActorKind::System && !actor.name.is_empty());
+        let uid = uid.and_then(|actor| actor.uid.as_ref()).filter(|uid| names::tells_apart(uid));
+        let names = uid.map(|uid| names::key(&event.evidence.source, uid));
+        Ready { event, touched, kept, staff, names, renamed: None }
+    }
 }
 
 fn line(batch: &Batch, frame: &Frame, events: Result<Vec<Ready>, &'static str>) -> Line {
@@ -150,7 +164,7 @@ impl Rules {
         event.customer_kind = event.customer.as_ref().and_then(|account| self.watch_list.get(account)).cloned();
         let touched = self.engine.touch(&event, &mut scratch.plans);
         let kept = recorded(event.activity).then(|| Box::new(self.keep(&mut event, line)));
-        Ready { event, touched, kept, staff }
+        Ready::new(event, touched, kept, staff)
     }
 
     /// Makes an event ready to be written, with what may be kept of its line.
@@ -197,12 +211,22 @@ impl Prepared {
 
     /// Its events, in the order of the lines.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.lines.iter().filter_map(|line| line.events.as_ref().ok()).flatten().map(|ready| &*ready.event)
+        self.ready().map(|ready| &*ready.event)
+    }
+
+    /// Its events, ready to be folded in, in the order of the lines.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Ready> {
+        self.lines.iter().filter_map(|line| line.events.as_ref().ok()).flatten()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn ready_mut(&mut self) -> impl Iterator<Item = &mut Ready> {
+        self.lines.iter_mut().filter_map(|line| line.events.as_mut().ok()).flatten()
     }
 
     /// What its events mean for the policies, in the order of the lines.
     pub(super) fn touched(&self) -> impl Iterator<Item = &Touched> {
-        self.lines.iter().filter_map(|line| line.events.as_ref().ok()).flatten().map(|ready| &ready.touched)
+        self.ready().map(|ready| &ready.touched)
     }
 
     /// Up to which time its lines go. Never before the first one's, so that a trail written backwards goes on too.

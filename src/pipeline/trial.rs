@@ -2,7 +2,7 @@
 //! normalised and enriched, under `enforce` with every action at hand. Nothing is written and nothing is carried out.
 use super::prepare::{Line, Ready};
 use super::{Core, Outcome, Prepared, Recorded, Rules};
-use crate::detect::Plans;
+use crate::detect::{Plans, StateKey};
 use crate::model::finding::Ask;
 use crate::model::{
     Batch, Digest, Event, EventTime, FileId, Finding, FrameFlags, Input, Millis, Mode, Order, OrderState, Session,
@@ -70,13 +70,10 @@ pub fn run(rules: &Arc<Rules>, policy: &Policy, test: &PolicyTest) -> Trial {
     Trial { found, orders, faults }
 }
 
-fn fold(mut outcome: Outcome, rules: &Rules, events: &[Event], plans: &mut Plans) -> Outcome {
+fn fold(outcome: Outcome, rules: &Rules, events: &[Event], plans: &mut Plans) -> Outcome {
     let Some(prepared) = rules.prepare_events(events, plans) else { return outcome };
-    let input = Input::Lines(vec![prepared]);
-    for key in outcome.needs(&input) {
-        outcome.load(key, None).expect("a slice that is not stored is an empty one");
-    }
-    outcome.advance(input)
+    let stored = |outcome: &mut Outcome, keys: &[StateKey]| keys.iter().try_for_each(|key| outcome.load(*key, None));
+    outcome.fold(Input::Lines(vec![prepared]), stored).expect("a slice that is not stored is an empty one")
 }
 
 impl Rules {
@@ -104,12 +101,12 @@ impl Rules {
             data: batch.data.clone(),
             range: 0..0,
             header: None,
-            events: Ok(vec![Ready {
-                touched: self.engine.touch(event, plans),
-                event: Box::new(event.clone()),
-                kept: None,
-                staff: event.actor.as_ref().is_some_and(|actor| self.directory.contains_key(&actor.name)),
-            }]),
+            events: Ok(vec![Ready::new(
+                Box::new(event.clone()),
+                self.engine.touch(event, plans),
+                None,
+                event.actor.as_ref().is_some_and(|actor| self.directory.contains_key(&actor.name)),
+            )]),
         };
         let lines = events.iter().map(line).collect();
         Some(Prepared { batch, rules: self.digest, lines, table: plans.take_table().into() })

@@ -90,7 +90,7 @@ impl HookDocument {
             target: HookTarget {
                 kind: order.target,
                 session,
-                actor: order.actor.as_ref().map(ToString::to_string),
+                actor: order.actor_label.as_ref().or(order.actor.as_ref()).map(ToString::to_string),
                 actor_uid: order.actor_uid.as_ref().map(ToString::to_string),
                 ip: order.ip,
             },
@@ -119,7 +119,7 @@ pub fn schema() -> serde_json::Value {
         "properties": {
             "kind": { "enum": targets, "description": "What to end: this session, all sessions of the actor, what he logs in with unasked, the key, or the account." },
             "session": text("The real session id, as the portal's own trail stated it. A secret while the session lives."),
-            "actor": text("The name of the actor."),
+            "actor": text("The name of the actor, as the product calls him now."),
             "actor_uid": text("The actor's id in the product."),
             "ip": { "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
                     "description": "The address that the session was used from." },

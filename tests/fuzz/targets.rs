@@ -408,10 +408,10 @@ pub fn pipeline(data: &[u8]) {
     let folded = |batches: Vec<Batch>, seed: u64| {
         let mut scratch = Scratch::new(seed);
         let core = Core::new(RULES.clone(), Recorded::default(), false, seed);
-        let outcome = batches.into_iter().fold(core.begin(), |mut outcome, batch| {
+        let outcome = batches.into_iter().fold(core.begin(), |outcome, batch| {
             let input = Input::Lines(vec![RULES.prepare(batch, &mut scratch)]);
-            assert!(outcome.needs(&input).is_empty(), "nothing is stored");
-            outcome.advance(input)
+            let stored = |_: &mut _, _: &[_]| Err("nothing is stored");
+            outcome.fold(input, stored).expect("nothing is looked for")
         });
         let changes = outcome.changes();
         let found: Vec<_> = changes.findings.iter().map(|f| serde_json::to_string(f).expect("a row")).collect();

@@ -123,11 +123,13 @@ fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i6
     for acts in arrivals.chunk_by(|a, b| a.trail == b.trail).flat_map(|acts| acts.chunks(pieces.acts)) {
         let events: Vec<Event> = acts.iter().map(written::event).collect();
         let input = Input::Lines(rules.prepare_events(&events, &mut plans).into_iter().collect());
-        for key in outcome.needs(&input) {
-            let row = disk.slices.get(&key);
-            outcome.load(key, row.map(|row| (&row.slice[..], row.place))).expect("it was written by this version");
-        }
-        outcome = outcome.advance(input);
+        let load = |outcome: &mut Outcome, keys: &[StateKey]| {
+            keys.iter().try_for_each(|key| {
+                let row = disk.slices.get(key);
+                outcome.load(*key, row.map(|row| (&row.slice[..], row.place)))
+            })
+        };
+        outcome = outcome.fold(input, load).expect("it was written by this version");
         inputs += 1;
         if inputs % pieces.inputs != 0 {
             continue;

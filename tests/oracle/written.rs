@@ -367,6 +367,7 @@ pub fn event(act: &Act) -> Event {
     event.outcome = Outcome::Success;
     event.actor = Name::User.of(act).map(|name| Actor {
         name: name.into(),
+        label: None,
         uid: None,
         kind: ActorKind::User,
         role: Name::Role.of(act).map(Into::into),

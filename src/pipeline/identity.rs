@@ -1,0 +1,78 @@
+//! Who acts: an id that a trail states is one actor, whatever it is called.
+use super::prepare::{Prepared, Ready};
+use super::{Outcome, Rules};
+use crate::detect::{Acting, Plans, StateKey};
+use crate::model::{EventTime, Input, Outcome as How, Vouched};
+
+impl Outcome {
+    /// Folds one input in, with what is stored of the state that it touches: `fetch` is called, at most twice, with the slices to load
+    /// ([`Outcome::load`]).
+    ///
+    /// # Errors
+    /// Those of `fetch`.
+    pub fn fold<E>(
+        mut self,
+        mut input: Input<Prepared>,
+        fetch: impl Fn(&mut Outcome, &[StateKey]) -> Result<(), E>,
+    ) -> Result<Outcome, E> {
+        if let Input::Lines(batches) | Input::Learn(batches) = &mut input {
+            let names = batches.iter().flat_map(|batch| batch.ready()).filter_map(|ready| ready.names);
+            let names = self.core.state.missing_names(names);
+            if !names.is_empty() {
+                fetch(&mut self, &names)?;
+            }
+            self.name(batches);
+        }
+        let needs = self.needs(&input);
+        if !needs.is_empty() {
+            fetch(&mut self, &needs)?;
+        }
+        Ok(self.advance(input))
+    }
+
+    /// Gives each event's actor the name that its id is known by. What an event means for the policies is worked out anew where it was
+    /// prepared under another name.
+    fn name(&mut self, batches: &mut [Prepared]) {
+        let rules = self.core.rules.clone();
+        for batch in batches {
+            let mut changed = false;
+            for ready in batch.ready_mut() {
+                changed |= self.name_one(&rules, ready);
+            }
+            if changed {
+                // rare enough for plans of its own
+                let mut plans = Plans::new(self.core.seed);
+                for ready in batch.ready_mut() {
+                    ready.touched = rules.engine.touch(&ready.event, &mut plans);
+                }
+                batch.table = plans.take_table().into();
+            }
+        }
+    }
+
+    /// Whether its actor has another name than it was prepared under.
+    fn name_one(&mut self, rules: &Rules, ready: &mut Ready) -> bool {
+        let (Some(key), Some(actor)) = (ready.names, &ready.event.actor) else { return false };
+        let (event, stated) = (&ready.event, actor.name.clone());
+        // a stamp from the future must not keep a name for ever
+        let at = event.time.min(EventTime(event.observed.0));
+        let vouched = event.session.as_ref().is_some_and(|session| session.vouched == Vouched::Server);
+        let acting = Acting { at, staff: ready.staff, vouched };
+        // a record that has no name for an id gives the id for one, and one that can't be read whole may give anything
+        let is_named = actor.uid.as_ref().is_none_or(|uid| !uid.eq_ignore_ascii_case(&stated));
+        let is_whole = !event.marks.ambiguous && !event.marks.clipped && !stated.contains(char::REPLACEMENT_CHARACTER);
+        let names = is_named && is_whole && event.outcome != How::Failure;
+        let called = self.core.state.called(key, &stated, names, acting);
+        ready.renamed = called.before;
+        let Some(known_as) = called.known_as else { return false };
+        let role = rules.directory.get(&known_as);
+        ready.staff |= role.is_some();
+        // it was made ready to be written under the other name
+        ready.kept = None;
+        if let Some(actor) = &mut ready.event.actor {
+            actor.role = actor.role.take().or_else(|| role.cloned());
+            actor.label = Some(std::mem::replace(&mut actor.name, known_as));
+        }
+        true
+    }
+}

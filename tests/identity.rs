@@ -1,0 +1,108 @@
+//! One id under changing names is one person: for policies, through restarts, in replay; and the change is a finding.
+use crate::support::{DOWNLOADS, PORTAL, Site, text};
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Three views in an hour by one person.
+const THREE: &str = "\
+title: Three views
+id: 8a0c2f6e-6c1f-5a5e-9d0e-2f6b1c3d4e5f
+name: three_views
+level: high
+logsource: { product: tripline-portal }
+detection:
+  sel: { activity_name: view }
+  condition: sel
+---
+title: Three views in an hour
+id: 9b1d3a7f-7d2a-5b6f-8e1f-3a7c2d4e5f60
+name: three_in_an_hour
+level: high
+correlation:
+  type: event_count
+  rules: [three_views]
+  group-by: [actor.user.name]
+  timespan: 1h
+  condition: { gte: 3 }
+";
+
+fn view(minute: u32, uid: &str, name: &str) -> String {
+    let record = json!({
+        "ts": format!("2026-03-02T10:{minute:02}:00Z"), "id": format!("e{minute}"), "event": "page.view", "outcome": "success",
+        "actor": { "id": uid, "name": name }, "session": "a-session-of-somebody", "ip": "192.0.2.7", "customer": "AC1",
+    });
+    format!("{record}\n")
+}
+
+fn site() -> Site {
+    let site = Site::bare("", "");
+    site.policy("three", THREE);
+    site.configure(&format!("policies_dir = '{}'\n{}", site.path("policies").display(), site.configuration()));
+    [PORTAL, DOWNLOADS].into_iter().for_each(|name| std::fs::write(site.path(name), "").unwrap());
+    site
+}
+
+fn write(site: &Site, lines: &[String]) {
+    let mut file = site.append_to(PORTAL);
+    lines.iter().for_each(|line| file.write_all(line.as_bytes()).unwrap());
+}
+
+/// What a daemon finds in these lines, as JSON; it reads them after a restart where it is `again`.
+fn found(site: &Site, first: &[String], again: &[String]) -> Vec<String> {
+    for lines in [first, again].into_iter().filter(|lines| !lines.is_empty()) {
+        write(site, lines);
+        let daemon = site.start(&[]);
+        site.caught_up();
+        daemon.stop();
+    }
+    let (nobody, state) = (site.path("nobody.sock"), site.path("state"));
+    let at = ["--socket", nobody.to_str().unwrap(), "--state", state.to_str().unwrap()];
+    let rows = site.json(&[&["findings", "list", "--limit", "1000"], &at[..]].concat());
+    rows.iter().map(Value::to_string).collect()
+}
+
+fn with<'f>(found: &'f [String], word: &str) -> Vec<&'f String> {
+    found.iter().filter(|finding| finding.contains(word)).collect()
+}
+
+#[test]
+fn an_id_that_is_renamed_stays_who_it_was_through_a_restart() {
+    let site = site();
+    let found = found(
+        &site,
+        &[view(1, "u1", "ana"), view(2, "u1", "ana")],
+        &[view(3, "u1", "Ana.New"), view(4, "u2", "ana.other"), view(5, "u3", "ben"), view(6, "u3", "ben")],
+    );
+    let three = with(&found, "three_in_an_hour");
+    let [three] = three[..] else { panic!("{found:?}") };
+    assert!(three.contains("\"actor\":\"ana\"") && three.contains("\"actor_label\":\"Ana.New\""), "{three}");
+    let renamed = with(&found, "actor_renamed");
+    let [renamed] = renamed[..] else { panic!("{found:?}") };
+    assert!(renamed.contains("before: ana"), "{renamed}");
+    // asked for by either name
+    for name in ["ana", "Ana.New"] {
+        let asked =
+            text(&site.say(&["actor", name, "--socket", "/nowhere", "--state", site.path("state").to_str().unwrap()]));
+        assert!(asked.contains("192.0.2.7"), "{name}: {asked}");
+    }
+    // the same lines, replayed
+    site.replay("again");
+    assert_eq!(site.findings("state"), site.findings("again"));
+}
+
+#[test]
+fn what_was_refused_or_states_nobodys_id_joins_nobody() {
+    let site = site();
+    let refused = |minute, name| view(minute, "u1", name).replace("\"success\"", "\"failure\"");
+    let lines = [
+        view(1, "0", "ana"),
+        view(2, "0", "ben"),
+        view(3, "unknown", "cho"),
+        view(4, "unknown", "dan"),
+        refused(5, "mallory"),
+        view(6, "u1", "eve"),
+        view(7, "u1", "eve"),
+    ];
+    let found = found(&site, &lines, &[]);
+    assert!(with(&found, "three_in_an_hour").is_empty() && with(&found, "actor_renamed").is_empty(), "{found:?}");
+}
