@@ -1,7 +1,7 @@
 //! Who acts: an id that a trail states is one actor, whatever it is called.
 use super::prepare::{Prepared, Ready};
 use super::{Outcome, Rules};
-use crate::detect::{Acting, Plans, StateKey};
+use crate::detect::{Acting, StateKey};
 use crate::model::{EventTime, Input, Outcome as How, Vouched};
 
 impl Outcome {
@@ -40,10 +40,9 @@ impl Outcome {
                 changed |= self.name_one(&rules, ready);
             }
             if changed {
-                // rare enough for plans of its own
-                let mut plans = Plans::new(self.core.seed);
+                let plans = &mut self.core.plans;
                 for ready in batch.ready_mut() {
-                    ready.touched = rules.engine.touch(&ready.event, &mut plans);
+                    ready.touched = rules.engine.touch(&ready.event, plans);
                 }
                 batch.table = plans.take_table().into();
             }

@@ -21,7 +21,7 @@ pub mod watch;
 pub mod trial;
 
 use crate::detect::share::{LetGo, Place, Share};
-use crate::detect::{Acting, Engine, Firing, Meeting, State, StateKey, StateRow, names};
+use crate::detect::{Acting, Engine, Firing, Meeting, Plans, State, StateKey, StateRow, names};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
@@ -89,6 +89,8 @@ pub struct Core {
     next_sequence: u64,
     replaying: bool,
     seed: u64,
+    /// For events that were prepared under another name than their actors are known by; of one set of rules.
+    plans: Plans,
     /// For who asks what one event came to.
     watch: Option<watch::Watch>,
 }
@@ -235,6 +237,7 @@ impl Core {
             next_sequence: recorded.last_sequence + 1,
             replaying,
             seed,
+            plans: Plans::new(seed),
             watch: None,
         }
     }
@@ -334,6 +337,7 @@ impl Outcome {
     /// New policies, profiles, tables or settings hold from now on.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.core.rules = rules;
+        self.core.plans = Plans::new(self.core.seed);
         self.core.state.new_policies();
     }
 
