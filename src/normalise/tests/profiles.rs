@@ -273,3 +273,25 @@ fn what_is_secret_in_one_sort_of_records_is_cut_out_of_all() {
     let kept = normaliser.redact(together, line, None);
     assert!(!kept.contains("left 17") && kept.contains("locker"), "{kept}");
 }
+
+#[test]
+fn an_auth0_login_that_failed_otherwise_is_a_wrong_password_only_where_its_words_say_so() {
+    for (kind, description, wanted) in [
+        ("fp", "Wrong email or password.", "login failure wrong_password"),
+        ("f", "Wrong email or password.", "login failure wrong_password"),
+        ("f", "Invalid credentials", "login failure wrong_password"),
+        ("f", "Wrong email or verification code.", "login failure wrong_factor"),
+        ("f", "user is blocked", "login failure forbidden"),
+        ("f", "Callback URL mismatch. x is not in the list of allowed callback URLs", "login failure other"),
+        ("f", "the connection is not enabled", "login failure other"),
+        ("f", "", "login failure other"),
+    ] {
+        let line = serde_json::json!({
+            "log_id": "l1", "date": "2026-05-01T10:00:00.000Z", "type": kind, "description": description, "client_id": "c",
+            "ip": "198.51.100.9", "user_name": "ana",
+        });
+        said("auth0", &[(&line.to_string(), wanted)]);
+        // whoever logs in through an application has the application's id, and no other
+        assert_eq!(shown(&event_of("auth0", &line.to_string()), &[Field::ActorUid]), "-");
+    }
+}
