@@ -48,12 +48,7 @@ fn a_ledger_is_made_again_from_its_recorded_inputs() {
     assert!(site.say(&["hold", "on"]).status.success());
     assert!(site.say(&["test-finding"]).status.success());
     daemon.stop();
-    let (state, again) = (site.path("state"), site.path("again"));
-    let (state, again) = (state.to_string_lossy(), again.to_string_lossy());
-    let out = site.say(&["replay", "--inputs", &state, "--state", &again]);
-    assert!(out.status.success(), "{}", support::text(&out));
-    let (only_first, only_again) = difference(&site.dump("state"), &site.dump("again"));
-    assert!(only_first.is_empty() && only_again.is_empty(), "{only_first:#?}\n{only_again:#?}");
+    site.make_again();
 }
 
 #[test]
@@ -110,11 +105,7 @@ fn a_trail_that_began_at_its_end_is_made_again_from_there_and_replayed_whole() {
     write("\n\n".to_owned() + &line(3));
     events(2);
     daemon.stop();
-    let (state, again) = (site.path("state"), site.path("again"));
-    let out = site.say(&["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
-    assert!(out.status.success(), "{}", support::text(&out));
-    let (only_first, only_again) = difference(&site.dump("state"), &site.dump("again"));
-    assert!(only_first.is_empty() && only_again.is_empty(), "{only_first:#?}\n{only_again:#?}");
+    site.make_again();
     site.replay("whole");
     assert_eq!(
         (site.findings("state").len(), site.findings("whole").len()),

@@ -1,5 +1,5 @@
 //! Records that state no time that can be read: when they count, what they leave alone, and who is told.
-use crate::support::{ANY_EXPORT, Site, difference, text};
+use crate::support::{ANY_EXPORT, Site, text};
 use serde_json::Value;
 use std::io::Write;
 use tripline::config::{self, Tables, Texts, TrailProfile};
@@ -56,11 +56,7 @@ fn after(ago: i64, last: &str) -> (Value, Vec<Value>, Value) {
     let undated = events.into_iter().find(|event| event["marks"]["time_missing"] == true).expect("it is found");
     daemon.stop();
     // and from what is recorded and the file, the same is made again
-    let (state, again) = (site.path("state"), site.path("again"));
-    let said = site.say(&["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
-    assert!(said.status.success(), "{}", text(&said));
-    let (only_first, only_again) = difference(&site.dump("state"), &site.dump("again"));
-    assert!(only_first.is_empty() && only_again.is_empty(), "{only_first:#?}\n{only_again:#?}");
+    site.make_again();
     (trail, findings, undated)
 }
 

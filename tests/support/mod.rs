@@ -334,6 +334,15 @@ impl Site {
         uids(&self.say(&["replay", "--format", "ocsf", "--state", state]))
     }
 
+    /// Makes the ledger of `state` again from its recorded inputs and the trails as they stand now, in `again`, and holds them to be equal.
+    pub fn make_again(&self) {
+        let (state, again) = (self.path("state"), self.path("again"));
+        let said = self.say(&["replay", "--inputs", state.to_str().unwrap(), "--state", again.to_str().unwrap()]);
+        assert!(said.status.success(), "{}", text(&said));
+        let (only_first, only_again) = difference(&self.dump("state"), &self.dump("again"));
+        assert!(only_first.is_empty() && only_again.is_empty(), "{only_first:#?}\n{only_again:#?}");
+    }
+
     /// The findings in the ledger of `state`, read while no daemon has it: their ids and what they are.
     pub fn findings(&self, state: &str) -> Vec<String> {
         let (nobody, state) = (self.path("nobody.sock"), self.path(state));
