@@ -430,7 +430,7 @@ fn usual(days: impl Iterator<Item = (i64, u64)>) -> Usual {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ActorKind, Event, EventId, Evidence, Export, SourceName, WallTime};
+    use crate::model::{Event, EventId, Evidence, Export, SourceName, WallTime};
 
     fn event(n: i64, at: EventTime, session: Option<u8>, job: &str, records: u64, customer: &str) -> EventRow {
         let evidence = Evidence {
@@ -448,7 +448,7 @@ mod tests {
         id[..8].copy_from_slice(&n.to_be_bytes());
         let mut event = Event::blank(EventId(id), WallTime(0), "t".into(), evidence);
         (event.time, event.activity, event.outcome) = (at, Activity::ExportRequested, Outcome::Success);
-        event.actor = Some(Actor { name: "ana".into(), label: None, uid: None, kind: ActorKind::User, role: None });
+        event.actor = Some(Actor::named("ana"));
         event.origin.ip = Some("192.0.2.1".parse().expect("an address"));
         event.customer = Some(customer.into());
         event.export = Some(Export { job: Some(job.into()), records: Some(records), ..Export::default() });

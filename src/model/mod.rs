@@ -6,6 +6,7 @@ pub mod id;
 pub mod incident;
 pub mod input;
 pub mod limits;
+pub mod marks;
 pub mod order;
 pub mod position;
 pub mod shown;
@@ -14,12 +15,12 @@ pub mod time;
 pub mod unmapped;
 
 pub use event::{
-    Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Field, Http, Marks, Origin, Outcome, Session, Value,
-    Vouched,
+    Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Field, Http, Origin, Outcome, Session, Value, Vouched,
 };
 pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
 pub use input::{Forgotten, Input, Judgement, LearnedFile, Verdict};
+pub use marks::Marks;
 pub use order::{Approval, Decision, Held, Mode, Mute, Order, OrderState, Purpose, Refusal, TargetKind, Verification};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
 pub use shown::{Shown, ShownBytes, cut};

@@ -62,13 +62,7 @@ fn holds_text(field: Field) -> bool {
 }
 
 fn actor(event: &mut Event) -> &mut Actor {
-    event.actor.get_or_insert_with(|| Actor {
-        name: Text::default(),
-        label: None,
-        uid: None,
-        kind: ActorKind::User,
-        role: None,
-    })
+    event.actor.get_or_insert_with(|| Actor::named(""))
 }
 
 fn export(event: &mut Event) -> &mut Export {

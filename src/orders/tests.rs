@@ -2,8 +2,8 @@
 use super::*;
 use crate::model::finding::{Ask, SessionRef};
 use crate::model::{
-    Activity, Actor, ActorKind, Decision, Event, EventId, EventTime, Evidence, FileId, FindingId, Http, Outcome,
-    Severity, SourceName, Subject, Verdict,
+    Activity, Actor, Decision, Event, EventId, EventTime, Evidence, FileId, FindingId, Http, Outcome, Severity,
+    SourceName, Subject, Verdict,
 };
 
 const NOW: WallTime = WallTime(1_000_000_000);
@@ -446,7 +446,7 @@ fn act(ended: Millis, took: Option<u64>, status: u16) -> Event {
     event.activity = Activity::Download;
     event.time = EventTime(NOW.plus(ended).0);
     event.outcome = if status < 400 { Outcome::Success } else { Outcome::Failure };
-    event.actor = Some(Actor { name: "ana".into(), label: None, uid: None, kind: ActorKind::User, role: None });
+    event.actor = Some(Actor::named("ana"));
     event.http = Some(Http { status: Some(status), took_ms: took, ..Http::default() });
     event
 }

@@ -290,13 +290,7 @@ fn word<T: Copy>(value: &Node, key: &str, all: &[T], name: fn(T) -> &'static str
 }
 
 fn actor(event: &mut Event) -> &mut Actor {
-    event.actor.get_or_insert_with(|| Actor {
-        name: Text::default(),
-        label: None,
-        uid: None,
-        kind: ActorKind::User,
-        role: None,
-    })
+    event.actor.get_or_insert_with(|| Actor::named(""))
 }
 
 fn session(event: &mut Event) -> &mut Session {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use std::net::{IpAddr, Ipv4Addr};
 use tripline::model::{
-    Activity, Actor, ActorKind, Event, EventId, EventTime, Evidence, Export, FileId, Outcome, SourceName, WallTime,
+    Activity, Actor, Event, EventId, EventTime, Evidence, Export, FileId, Outcome, SourceName, WallTime,
 };
 
 /// 2026-03-02T00:00Z, a little before a day begins in few zones.
@@ -365,13 +365,8 @@ pub fn event(act: &Act) -> Event {
     event.time = EventTime(act.time);
     event.activity = Activity::from_name(ACTIVITIES[act.activity]).expect("an activity of ours");
     event.outcome = Outcome::Success;
-    event.actor = Name::User.of(act).map(|name| Actor {
-        name: name.into(),
-        label: None,
-        uid: None,
-        kind: ActorKind::User,
-        role: Name::Role.of(act).map(Into::into),
-    });
+    event.actor =
+        Name::User.of(act).map(|name| Actor { role: Name::Role.of(act).map(Into::into), ..Actor::named(name) });
     event.target = Name::Target.of(act).map(Into::into);
     event.origin.place = act.place.map(|n| PLACES[n]);
     event.origin.city = act.place.map(|n| CITIES[n].into());
