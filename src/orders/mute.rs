@@ -41,6 +41,6 @@ fn covers(mute: &Mute, case: &Case<'_>) -> bool {
             || names.iter().flatten().any(|name| patterns.iter().any(|p| Wildcard::new(p).matches(name)))
     };
     any(&mute.policies, &[Some(case.policy)])
-        && any(&mute.actors, &[case.whom.actor, case.whom.uid, case.whom.label])
+        && any(&mute.actors, &[case.whom.actor, case.whom.uid])
         && any(&mute.actions, &[Some(case.action)])
 }

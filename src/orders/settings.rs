@@ -153,7 +153,8 @@ impl QuietHours {
 pub(super) struct Whom<'a> {
     pub actor: Option<&'a str>,
     pub uid: Option<&'a str>,
-    /// What the trail calls him now, where that is another name.
+    /// What the trail calls the actor now, where that is another name: for hooks. No list goes by it, for an intruder could take a name
+    /// that is spared.
     pub label: Option<&'a str>,
     pub role: Option<&'a str>,
     pub ip: Option<IpAddr>,
@@ -172,7 +173,7 @@ impl<'a> Whom<'a> {
 
     fn is_among(&self, names: &BTreeSet<String>) -> bool {
         let named = |name: &str| names.contains(name) || names.iter().any(|n| n.to_lowercase() == name.to_lowercase());
-        [self.actor, self.uid, self.label].into_iter().flatten().any(named)
+        [self.actor, self.uid].into_iter().flatten().any(named)
     }
 }
 
@@ -264,5 +265,16 @@ mod tests {
         assert_eq!(settings.mode("p", "a", ana), Mode::Observe);
         settings.groups.push(Group { roles: ["noc".to_owned()].into(), mode: Some(Mode::Observe), ..Group::default() });
         assert_eq!(settings.mode("q", "b", ana), Mode::Observe, "by the directory's role");
+    }
+
+    #[test]
+    fn whoever_takes_a_spared_name_is_not_spared() {
+        let settings =
+            Settings { protected_actors: ["cto".to_owned(), "u-2".to_owned()].into(), ..Settings::default() };
+        let renamed = Whom { actor: Some("ana"), uid: Some("u-1"), label: Some("cto"), role: None, ip: None };
+        assert!(!settings.protects(renamed));
+        // the protected stay so under another name, by the first one and by the id
+        assert!(settings.protects(Whom { actor: Some("cto"), label: Some("cto.new"), ..renamed }));
+        assert!(settings.protects(Whom { uid: Some("u-2"), ..renamed }));
     }
 }

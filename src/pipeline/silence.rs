@@ -153,6 +153,9 @@ mod tests {
         assert!(!over(silence(|s| s.actors = list(&["ana"])), &sent));
         assert!(!over(silence(|s| s.sessions = list(&[&"07".repeat(16)])), &sent));
         assert!(over(silence(|s| s.networks = vec!["192.0.2.1/32".parse().unwrap()]), &sent));
+        let mut renamed = finding();
+        renamed.subject.actor_label = Some("bo".into());
+        assert!(!over(silence(|s| s.actors = list(&["bo"])), &renamed), "whoever takes a name is not whose it was");
         let nobody = Finding { subject: Subject::default(), ..finding() };
         assert!(!over(silence(|s| s.actors = list(&["*"])), &nobody), "who is not named is nobody's");
     }
