@@ -214,9 +214,8 @@ impl Writer {
         if matches!(&input, Input::Lines(batches) if batches.is_empty()) {
             return Ok(outcome);
         }
-        let outcome = outcome.fold(input, |outcome, keys| self.ledger.load(outcome, keys))?;
         self.waiting_since.get_or_insert_with(Instant::now);
-        Ok(outcome)
+        Ok(outcome.fold(input, |outcome, keys| self.ledger.load(outcome, keys))?)
     }
 
     fn other(&mut self, mut outcome: Outcome, message: ToWriter) -> Result<(Outcome, bool), Halt> {

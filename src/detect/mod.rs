@@ -111,8 +111,8 @@ impl Engine {
         &self.set
     }
 
-    /// Folds one event into the slices that it touches. `at` is the time that windows count it at; one whose time is nobody's guess
-    /// reaches only policies that look at it alone.
+    /// Folds one event into the slices that it touches. `at` is the time that windows count it at; one that is
+    /// [`crate::model::Marks::unplaced`] reaches only policies that look at it alone.
     pub fn advance(
         &self,
         state: &mut State,

@@ -1,7 +1,8 @@
 //! Which detections can ever fire on which trails, and what keeps the others from it.
 //!
-//! It follows from the specimens of the trails' profiles ([`crate::normalise::Specimen`]) and from what the policies select, group by and measure; no
-//! line is read for it. What is said to be able to fire can be fed by a record of the trail; whether such a record ever comes, and often enough, is not said.
+//! It follows from the specimens of the trails' profiles ([`crate::normalise::Specimen`]) and from what the policies select, group by and
+//! measure; no line is read for it. What is said to be able to fire can be fed by a record of the trail; whether such a record ever
+//! comes, and often enough, is not said.
 use super::Rules;
 use crate::enrich::Known;
 use crate::model::{Field, SourceName, Value};

@@ -2,8 +2,8 @@
 use super::Rules;
 use super::numbers::Oddity;
 use super::prepare::Line;
+use crate::detect::Firing;
 use crate::detect::share::{Pressure, Standing};
-use crate::detect::{Firing, names};
 use crate::model::finding::{Ask, Witness};
 use crate::model::order::{Held, Purpose};
 use crate::model::{
@@ -238,7 +238,7 @@ pub(super) fn renamed(rules: &Rules, event: &Event, before: &str, at: EventTime)
     let source = event.evidence.source.as_str();
     // once for each name that it takes
     let parts = [source, uid, now].iter().fold(HashParts::new(RENAMED), |parts, part| parts.part(part.as_bytes()));
-    let title = "Somebody acts under another name than before: it stays the same person for all policies";
+    let title = "An id acts under another name than before; policies go on taking it for the same person";
     let known = actor.map_or("", |actor| actor.name.as_str());
     let entity = format!("trail={source} actor.user.name={known}").into();
     let id = parts.finish().short();
@@ -267,11 +267,7 @@ pub(super) fn let_go(rules: &Rules, pressure: &Pressure, at: EventTime, observed
             Severity::High,
         ),
     };
-    let policies = match *prefix {
-        names::PREFIX => RENAMED.to_owned(),
-        prefix => rules.engine.policies().accumulating(prefix),
-    };
-    let entity = format!("policy={policies} of={}", standing.name());
+    let entity = format!("policy={} of={}", rules.accumulating(*prefix), standing.name());
     let mut finding = own(id, "state_pressure", title, severity, at, observed, entity.into());
     finding.measures.push(Measure {
         what: "entities let go since it was last said".into(),

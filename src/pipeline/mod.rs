@@ -1,7 +1,7 @@
 //! The only door into the core: `advance(state, input) -> outcome`, composed of the pure stages.
 //!
 //! [`Rules::prepare`] does what depends on a batch alone, on any thread. An [`Outcome`] holds the state and the changes
-//! since the last commit; [`Outcome::advance`] folds one more input in. The ledger takes an outcome by value and gives the
+//! since the last commit; [`Outcome::fold`] folds one more input in. The ledger takes an outcome by value and gives the
 //! core back only when it is on disk.
 
 pub mod coverage;
@@ -67,6 +67,16 @@ pub struct Rules {
     pub tell: crate::model::Severity,
     /// See [`Rules::coverage`].
     pub coverage: std::sync::OnceLock<coverage::Coverage>,
+}
+
+impl Rules {
+    /// The policies whose state the slices are whose keys begin with `prefix`.
+    fn accumulating(&self, prefix: [u8; 8]) -> String {
+        match prefix {
+            names::PREFIX => findings::RENAMED.to_owned(),
+            prefix => self.engine.policies().accumulating(prefix),
+        }
+    }
 }
 
 /// How many findings of a policy an hour of event time has had.
@@ -373,13 +383,10 @@ impl Outcome {
         self.changes.slices.extend(self.core.state.take_dirty());
         let (shares, let_go) = self.core.state.take_shares();
         self.changes.let_go.extend(let_go);
-        let policies = self.core.rules.engine.policies();
+        let rules = &self.core.rules;
         self.changes.shares.extend(shares.into_iter().map(|(prefix, share)| ShareRow {
             prefix,
-            policies: match prefix {
-                names::PREFIX => findings::RENAMED.to_owned(),
-                _ => policies.accumulating(prefix),
-            },
+            policies: rules.accumulating(prefix),
             share,
         }));
         self.changes.noticed.extend(self.core.book.take_noticed());

@@ -32,8 +32,8 @@ impl Matcher {
         self.is_for(event) && self.expression.can_be(true, event, known)
     }
 
-    /// The least that keeps it from selecting any event like one of `events`, as far as those are known; nothing where it is for none of their products
-    /// and trails.
+    /// The least that keeps it from selecting any event like one of `events`, as far as those are known; nothing where it is for none of
+    /// their products and trails.
     pub fn lacks<'e, What: Fn(FieldRef) -> Knowledge>(
         &self,
         events: impl Iterator<Item = (&'e Event, What)>,
