@@ -102,12 +102,14 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surr
         }
         watcher.watch(&follower.directories());
         let looked = Instant::now();
+        let mut is_at_end = true;
         let failed = loop {
             match follower.next(super::wall_now()) {
                 Ok(Some(batch)) => {
                     let prepared = around.rules.prepare(batch, &mut scratch);
                     // a backlog must not keep a rotation from being seen
                     if !pass(prepared, around, stop) || looked.elapsed() >= LOOK {
+                        is_at_end = false;
                         break None;
                     }
                 }
@@ -145,7 +147,12 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surr
         if follower.is_looking() {
             // it will have old lines to give
             around.gate.wait(&name);
-        } else if !behind {
+            continue;
+        }
+        if is_at_end && !behind {
+            around.gate.ended(&name);
+        }
+        if !behind {
             std::thread::park_timeout(LOOK);
         }
     }
