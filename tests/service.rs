@@ -66,7 +66,7 @@ fn a_socket_that_systemd_passes_is_served_and_outlives_the_runner() {
         Ok(child) => Ends(child),
         Err(e) => return println!("skipped: systemd-socket-activate: {e}"),
     };
-    until("the socket is there", || socket.exists());
+    until("the socket is listened at", || UnixStream::connect(&socket).is_ok());
     for order in 1..=3 {
         let mut daemon = Daemon::greet(UnixStream::connect(&socket).unwrap(), None);
         assert_eq!(daemon.run("end", order).0, Ending::Done);
