@@ -79,6 +79,16 @@ fn an_id_that_is_renamed_stays_who_it_was_through_a_restart() {
     let renamed = with(&found, "actor_renamed");
     let [renamed] = renamed[..] else { panic!("{found:?}") };
     assert!(renamed.contains("before: ana"), "{renamed}");
+    let ocsf = text(&site.say(&[
+        "findings",
+        "list",
+        "--ocsf",
+        "--socket",
+        "/nowhere",
+        "--state",
+        site.path("state").to_str().unwrap(),
+    ]));
+    assert!(ocsf.contains("\"display_name\":\"Ana.New\""), "{ocsf}");
     // asked for by either name
     for name in ["ana", "Ana.New"] {
         let asked =
@@ -100,6 +110,7 @@ fn what_was_refused_or_states_nobodys_id_joins_nobody() {
         view(3, "unknown", "cho"),
         view(4, "unknown", "dan"),
         refused(5, "mallory"),
+        view(5, "u1", "trudy").replace("2026-03-02T10:05:00Z", "no time"),
         view(6, "u1", "eve"),
         view(7, "u1", "eve"),
     ];

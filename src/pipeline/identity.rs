@@ -59,8 +59,10 @@ impl Outcome {
         let acting = Acting { at, staff: ready.staff, vouched };
         // a record that has no name for an id gives the id for one, and one that can't be read whole may give anything
         let is_named = actor.uid.as_ref().is_none_or(|uid| !uid.eq_ignore_ascii_case(&stated));
-        let is_whole = !event.marks.ambiguous && !event.marks.clipped && !stated.contains(char::REPLACEMENT_CHARACTER);
-        let names = is_named && is_whole && event.outcome != How::Failure;
+        let marks = event.marks;
+        let is_whole = !marks.ambiguous && !marks.clipped && !stated.contains(char::REPLACEMENT_CHARACTER);
+        // one without a time would name it when it was read, and a replay reads it at another time
+        let names = is_named && is_whole && !marks.time_missing && event.outcome != How::Failure;
         let called = self.core.state.called(key, &stated, names, acting);
         ready.renamed = called.before;
         let Some(known_as) = called.known_as else { return false };
