@@ -82,11 +82,7 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a FindingRow>) -> Table {
     let mut table = table(&["TIME", "SEVERITY", "POLICY", "WHO", "FROM", "ID"]);
     for row in rows {
         let f = &row.finding;
-        let who = f.subject.actor.as_deref().unwrap_or(&f.entity);
-        let who = match &f.subject.actor_label {
-            Some(now) => format!("{who}, now {now}"),
-            None => who.to_owned(),
-        };
+        let who = f.subject.who().unwrap_or_else(|| f.entity.to_string());
         let from = [f.subject.ip.map(|ip| ip.to_string()), f.subject.place.as_ref().map(ToString::to_string)];
         let from: Vec<String> = from.into_iter().flatten().collect();
         let mut mark = match (row.verdict, &row.acknowledged) {

@@ -27,6 +27,7 @@ pub fn finding(row: &FindingRow, events: &[&EventRow]) -> Value {
     let session = s.session.map(|r| crate::model::id::hex(&r.digest));
     let mut user = Map::new();
     put(&mut user, "name", s.actor.as_deref());
+    put(&mut user, "display_name", s.actor_label.as_deref());
     put(&mut user, "uid", s.actor_uid.as_deref());
     let mut evidences = vec![strip(json!({
         "actor": { "user": user, "session": { "uid": session } },
@@ -154,7 +155,7 @@ pub fn order(order: &Order) -> Value {
             .or(order.refusal.map(|r| r.name()))
             .or(order.note.as_deref()),
         "command_uid": order.id.to_string(),
-        "message": format!("{} on the {} of {}", order.action, order.target.name(), order.actor.as_deref().unwrap_or("nobody named")),
+        "message": format!("{} on the {} of {}", order.action, order.target.name(), order.who().unwrap_or_else(|| "nobody named".to_owned())),
         "metadata": {
             "version": "1.8.0",
             "product": { "name": "tripline", "version": env!("CARGO_PKG_VERSION") },

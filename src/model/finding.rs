@@ -91,6 +91,21 @@ pub struct Subject {
     pub trail: Option<SourceName>,
 }
 
+impl Subject {
+    /// Who it was, for people.
+    pub fn who(&self) -> Option<String> {
+        self.actor.as_ref().map(|name| now_called(name, self.actor_label.as_deref()))
+    }
+}
+
+/// An actor by name, with what the trail calls it now where that is another one.
+pub(super) fn now_called(name: &str, label: Option<&str>) -> String {
+    match label {
+        Some(label) => format!("{name}, now {label}"),
+        None => name.to_owned(),
+    }
+}
+
 /// A session without its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionRef {

@@ -226,6 +226,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// The actor concerned, for people.
+    pub fn who(&self) -> Option<String> {
+        self.actor.as_ref().map(|name| super::finding::now_called(name, self.actor_label.as_deref()))
+    }
+
     /// An order of which nothing is known yet but what it is to do, made at that time: whoever makes it fills in the rest.
     pub fn blank(id: OrderId, action: &str, target: TargetKind, made: WallTime) -> Order {
         Order {

@@ -261,7 +261,7 @@ fn measures(report: &Report) -> String {
             Some(Held::NotHeld) => "; it did not hold",
             Some(_) => "; whether it held is not known yet",
         };
-        let who = order.actor.as_deref().unwrap_or("nobody named");
+        let who = order.who().unwrap_or_else(|| "nobody named".to_owned());
         format!(
             "{}: {} on the {} of {who}: {}{held}",
             clock(order.changed),

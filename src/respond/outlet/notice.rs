@@ -92,6 +92,8 @@ texts! {
     observed,
     /// Who.
     actor,
+    /// What the trail calls him now, where that is another name.
+    actor_label,
     /// His id in the product.
     actor_uid,
     /// His role.
@@ -210,6 +212,7 @@ fn of_finding(finding: &Finding) -> Texts {
         time: Some(finding.time.to_string()),
         observed: Some(EventTime(finding.observed.0).to_string()),
         actor: some(subject.actor.as_ref()),
+        actor_label: some(subject.actor_label.as_ref()),
         actor_uid: some(subject.actor_uid.as_ref()),
         role: some(subject.role.as_ref()),
         ip: some(subject.ip.as_ref()),
@@ -255,6 +258,7 @@ fn of_order(order: &Order) -> Texts {
         time: Some(order.time.to_string()),
         observed: Some(EventTime(order.changed.0).to_string()),
         actor: some(order.actor.as_ref()),
+        actor_label: some(order.actor_label.as_ref()),
         actor_uid: some(order.actor_uid.as_ref()),
         role: some(order.role.as_ref()),
         ip: some(order.ip.as_ref()),

@@ -71,6 +71,7 @@ impl Message {
             params.add("test", "true");
         }
         params.add_some("actor", subject.actor.as_ref());
+        params.add_some("actor_label", subject.actor_label.as_ref());
         params.add_some("actor_uid", subject.actor_uid.as_ref());
         params.add_some("ip", subject.ip);
         params.add_some("session", session);
@@ -167,6 +168,7 @@ impl Message {
         params.add_some("refusal", order.refusal.map(|r| r.name()));
         params.add_some("finding", order.findings.first());
         params.add_some("actor", order.actor.as_ref());
+        params.add_some("actor_label", order.actor_label.as_ref());
         params.add_some("actor_uid", order.actor_uid.as_ref());
         params.add_some("ip", order.ip);
         params.add_some("session", order.session.map(|s| hex(&s.digest)));
@@ -298,8 +300,8 @@ fn order_level(order: &Order) -> Level {
 pub fn finding_text(finding: &Finding) -> String {
     let subject = &finding.subject;
     let mut text = format!("{}{}", if finding.test { "TEST: " } else { "" }, finding.title);
-    if let Some(actor) = &subject.actor {
-        text += &format!(": {actor}");
+    if let Some(who) = subject.who() {
+        text += &format!(": {who}");
     }
     if let Some(ip) = subject.ip {
         text += &format!(" from {ip}");
@@ -316,8 +318,8 @@ pub fn finding_text(finding: &Finding) -> String {
 /// What became of an order, in one sentence for people; it may hold any character that a trail stated.
 pub fn order_text(order: &Order) -> String {
     let mut text = format!("order {}: {} {}", order.state.name(), order.action, order.target.name());
-    if let Some(actor) = &order.actor {
-        text += &format!(" of {actor}");
+    if let Some(who) = order.who() {
+        text += &format!(" of {who}");
     }
     if let Some(refusal) = order.refusal {
         text += &format!(", {}", refusal.name());
