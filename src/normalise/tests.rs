@@ -1,5 +1,6 @@
 //! Lines in, events out.
 mod exports;
+mod okta_auth0_duo;
 mod profiles;
 mod wrapped;
 use super::*;
