@@ -599,3 +599,250 @@ fn cloudtrail_is_known_by_what_is_left_of_a_record() {
     );
     assert_eq!(event.time.to_string(), "2026-05-01T10:00:00.000Z");
 }
+
+/// When, what, how it ended and why, who, of what kind, from where and with what.
+const WHOLE: [Field; 7] = [Act, How, Why, Field::ActorName, Field::ActorType, Field::Ip, Field::UserAgent];
+
+/// Each record is recognised by itself, and read as `time activity outcome cause actor kind address agent`; without a time as `-`.
+fn wholly(profile: &str, record: &serde_json::Value, wanted: &str) {
+    let line = record.to_string();
+    let found = Normaliser::new(&[], &[]).unwrap();
+    let name = found.recognise(&[line.as_bytes()]).map(|known| found.name(known.profile).to_owned());
+    assert_eq!(name.as_deref(), Some(profile), "{line}");
+    let event = event_of(profile, &line);
+    let time = if event.marks.time_missing { "-".to_owned() } else { event.time.to_string() };
+    assert_eq!(format!("{time} {}", shown(&event, &WHOLE)), wanted, "{line}");
+}
+
+#[test]
+fn a_google_activity_says_the_same_in_every_shape_it_is_kept_in() {
+    for (application, kind, name, parameter, wanted) in [
+        ("login", "login", "login_success", ("is_suspicious", "x"), "login success -"),
+        ("login", "login", "login_failure", ("login_type", "x"), "login failure wrong_password"),
+        ("login", "login", "login_failure", ("login_failure_type", "login_failure_unknown"), "login failure other"),
+        (
+            "login",
+            "login",
+            "login_failure",
+            ("login_failure_type", "login_failure_account_disabled"),
+            "login failure forbidden",
+        ),
+        ("login", "login", "logout", ("login_type", "x"), "logout success -"),
+        ("login", "login", "login_verification", ("login_type", "x"), "mfa_challenge unknown -"),
+        (
+            "login",
+            "login",
+            "login_challenge",
+            ("login_challenge_status", "Challenge Passed."),
+            "mfa_challenge success -",
+        ),
+        (
+            "login",
+            "login",
+            "login_challenge",
+            ("login_challenge_status", "incorrect_answer_entered"),
+            "mfa_challenge failure wrong_factor",
+        ),
+        ("login", "login", "risky_sensitive_action_allowed", ("x", "x"), "mfa_challenge success -"),
+        ("login", "login", "risky_sensitive_action_blocked", ("x", "x"), "mfa_challenge failure forbidden"),
+        ("login", "account_warning", "account_disabled_generic", ("x", "x"), "user_changed success -"),
+        (
+            "login",
+            "account_warning",
+            "user_signed_out_due_to_suspicious_session_cookie",
+            ("x", "x"),
+            "session_revoked success -",
+        ),
+        ("login", "attack_warning", "gov_attack_warning", ("x", "x"), "other success -"),
+        (
+            "login",
+            "email_forwarding_change",
+            "email_forwarding_out_of_domain",
+            ("x", "x"),
+            "settings_changed success -",
+        ),
+        ("login", "2sv_change", "2sv_disable", ("x", "x"), "credential_reset success -"),
+        ("admin", "USER_SETTINGS", "CHANGE_PASSWORD", ("USER_EMAIL", "ben"), "credential_reset success -"),
+        ("admin", "USER_SETTINGS", "REMOVE_RECOVERY_PHONE", ("USER_EMAIL", "ben"), "credential_reset success -"),
+        ("admin", "USER_SETTINGS", "VIEW_TEMP_PASSWORD", ("USER_EMAIL", "ben"), "view success -"),
+        ("admin", "USER_SETTINGS", "SUSPEND_USER", ("USER_EMAIL", "ben"), "user_changed success -"),
+        ("admin", "USER_SETTINGS", "REQUEST_MAILBOX_DUMP", ("USER_EMAIL", "ben"), "export_requested success -"),
+        ("admin", "DELEGATED_ADMIN_SETTINGS", "ASSIGN_ROLE", ("USER_EMAIL", "ben"), "user_changed success -"),
+        ("admin", "DOMAIN_SETTINGS", "CHANGE_PASSWORD_MIN_LENGTH", ("x", "x"), "settings_changed success -"),
+        ("admin", "DOMAIN_SETTINGS", "ADD_TRUSTED_DOMAINS", ("x", "x"), "settings_changed success -"),
+        ("admin", "DOMAIN_SETTINGS", "AUTHORIZE_API_CLIENT_ACCESS", ("x", "x"), "key_created success -"),
+        (
+            "admin",
+            "SECURITY_SETTINGS",
+            "CHANGE_TWO_STEP_VERIFICATION_FREQUENCY",
+            ("x", "x"),
+            "settings_changed success -",
+        ),
+        ("admin", "SECURITY_SETTINGS", "ENFORCE_STRONG_AUTHENTICATION", ("x", "x"), "settings_changed success -"),
+        ("admin", "ALERT_CENTER", "ALERT_CENTER_LIST_RELATED_ALERTS", ("x", "x"), "view success -"),
+        ("admin", "EMAIL_SETTINGS", "EMAIL_LOG_SEARCH", ("x", "x"), "query success -"),
+        ("admin", "CUSTOMER_TAKEOUT", "CUSTOMER_TAKEOUT_DOWNLOADED", ("x", "x"), "download success -"),
+    ] {
+        let wanted = format!("2026-04-01T09:00:00.250Z {wanted} ana@provider.example user 198.51.100.9 Firefox");
+        let listed = serde_json::json!([
+            { "name": parameter.0, "value": parameter.1 }, { "name": "user_agent", "value": "Firefox" },
+        ]);
+        let beside = |time: &str| {
+            serde_json::json!({
+                "id": { "applicationName": application, "time": time }, "ipAddress": "198.51.100.9",
+                "actor": { "email": "Ana@provider.example", "callerType": "USER" },
+            })
+        };
+        let with = |time: &str, more: serde_json::Value| {
+            let mut record = beside(time);
+            record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            record
+        };
+        let event = serde_json::json!({ "type": kind, "name": name, "parameters": listed });
+        let shapes = [
+            with("2026-04-01T09:00:00.250Z", serde_json::json!({ "events": [event] })),
+            with("2026-04-01T09:00:00.250Z", serde_json::json!({ "events": event })),
+            // beside the id, as data lakes keep it
+            with(
+                "2026-04-01 09:00:00.250000000",
+                serde_json::json!({
+                    "type": kind, "name": name, "parameters": { parameter.0: parameter.1, "user_agent": "Firefox" },
+                }),
+            ),
+            // what Cloud Logging is given
+            serde_json::json!({
+                "timestamp": "2026-04-01T09:00:00.250Z",
+                "protoPayload": {
+                    "serviceName": format!("{application}.googleapis.com"),
+                    "authenticationInfo": { "principalEmail": "ana@provider.example" },
+                    "requestMetadata": { "callerIp": "198.51.100.9" },
+                    "metadata": {
+                        "@type": "type.googleapis.com/ccc_hosted_reporting.ActivityProto",
+                        "event": [{ "eventName": name, "eventType": kind, "parameter": listed }],
+                    },
+                },
+            }),
+        ];
+        for shape in &shapes {
+            wholly("google-workspace", shape, &wanted);
+        }
+    }
+}
+
+#[test]
+fn who_acts_in_google_and_in_what_application_says_what_an_event_is() {
+    let person = serde_json::json!({ "email": "ana@provider.example", "callerType": "USER" });
+    let device = serde_json::json!({ "profileId": "17", "callerType": "USER" });
+    for (application, kind, name, parameter, actor, wanted) in [
+        ("saml", "login", "login_success", ("x", "x"), &person, "login success - ana@provider.example user"),
+        (
+            "saml",
+            "login",
+            "login_failure",
+            ("failure_type", "failure_app_not_enabled_for_user"),
+            &person,
+            "login failure forbidden ana@provider.example user",
+        ),
+        (
+            "saml",
+            "login",
+            "login_failure",
+            ("failure_type", "failure_no_passive"),
+            &person,
+            "login unknown unfinished ana@provider.example user",
+        ),
+        (
+            "chrome",
+            "CHROME_OS_LOGIN_LOGOUT_TYPE",
+            "CHROME_OS_LOGIN_FAILURE_EVENT",
+            ("LOGIN_FAILURE_REASON", "AUTHENTICATION_ERROR"),
+            &device,
+            "login failure wrong_password 17 user",
+        ),
+        (
+            "chrome",
+            "CHROME_OS_LOGIN_LOGOUT_TYPE",
+            "CHROME_OS_LOGIN_EVENT",
+            ("DEVICE_USER", "ben@provider.example"),
+            &device,
+            "login success - ben@provider.example user",
+        ),
+        ("chrome", "x", "CHROME_OS_LOGIN_EVENT", ("DEVICE_USER", "-"), &device, "login success - 17 user"),
+        (
+            "context_aware_access",
+            "x",
+            "ACCESS_DENY_EVENT",
+            ("x", "x"),
+            &person,
+            "other failure - ana@provider.example user",
+        ),
+        (
+            "context_aware_access",
+            "x",
+            "MONITOR_MODE_ACCESS_DENY_EVENT",
+            ("x", "x"),
+            &person,
+            "other success - ana@provider.example user",
+        ),
+        ("chat", "user_action", "message_posted", ("x", "x"), &person, "other success - ana@provider.example user"),
+        ("vault", "user_action", "view_investigation", ("x", "x"), &person, "view success - ana@provider.example user"),
+        ("vault", "user_action", "search", ("x", "x"), &person, "query success - ana@provider.example user"),
+        (
+            "calendar",
+            "calendar_change",
+            "change_calendar_acls",
+            ("x", "x"),
+            &person,
+            "settings_changed success - ana@provider.example user",
+        ),
+        ("calendar", "event_change", "change_event", ("x", "x"), &person, "other success - ana@provider.example user"),
+        (
+            "groups",
+            "moderator_action",
+            "add_user",
+            ("x", "x"),
+            &person,
+            "user_changed success - ana@provider.example user",
+        ),
+        (
+            "groups",
+            "moderator_action",
+            "change_info_setting",
+            ("x", "x"),
+            &person,
+            "settings_changed success - ana@provider.example user",
+        ),
+        (
+            "admin",
+            "USER_SETTINGS",
+            "CREATE_USER",
+            ("x", "x"),
+            &serde_json::json!({ "callerType": "KEY", "key": "SYSTEM" }),
+            "user_changed success - system system",
+        ),
+        (
+            "admin",
+            "USER_SETTINGS",
+            "CREATE_USER",
+            ("x", "x"),
+            &serde_json::json!({ "email": "sync@project.iam.gserviceaccount.com", "profileId": "18" }),
+            "user_changed success - sync@project.iam.gserviceaccount.com key",
+        ),
+        (
+            "access_transparency",
+            "GSUITE_RESOURCE",
+            "ACCESS",
+            ("x", "x"),
+            &person,
+            "view success - ana@provider.example system",
+        ),
+    ] {
+        let record = serde_json::json!({
+            "id": { "applicationName": application, "time": "2026-04-01T09:00:00Z" }, "actor": actor,
+            "events": [{ "type": kind, "name": name, "parameters": [
+                { "name": parameter.0, "value": parameter.1 }, { "name": "ip_address", "value": "2001:db8::9" },
+            ] }],
+        });
+        wholly("google-workspace", &record, &format!("2026-04-01T09:00:00.000Z {wanted} 2001:db8::9 -"));
+    }
+}
