@@ -846,3 +846,59 @@ fn who_acts_in_google_and_in_what_application_says_what_an_event_is() {
         wholly("google-workspace", &record, &format!("2026-04-01T09:00:00.000Z {wanted} 2001:db8::9 -"));
     }
 }
+
+#[test]
+fn a_github_action_is_what_its_documentation_says_of_it() {
+    for (action, more, wanted) in [
+        ("user.failed_login", "{}", "login failure wrong_password ana user"),
+        ("user.new_device_used", "{}", "login success - ana user"),
+        ("org.recovery_code_used", "{}", "login success - ana user"),
+        ("org.recovery_code_failed", "{}", "login failure wrong_factor ana user"),
+        ("user.two_factor_requested", "{}", "mfa_challenge unknown - ana user"),
+        ("user.two_factor_challenge_failure", "{}", "mfa_challenge failure wrong_factor ana user"),
+        ("user.two_factor_recover", "{}", "mfa_challenge success - ana user"),
+        ("user.device_verification_failure", "{}", "mfa_challenge failure wrong_factor ana user"),
+        ("two_factor_authentication.sign_in_fallback_sms", "{}", "mfa_challenge unknown - ana user"),
+        ("two_factor_authentication.disabled", "{}", "credential_reset success - ana user"),
+        ("two_factor_account_recovery.complete", "{}", "credential_reset success - ana user"),
+        ("trusted_device.register", "{}", "credential_reset success - ana user"),
+        ("user.two_factor_recovery_codes_viewed", "{}", "view success - ana user"),
+        ("org.recovery_codes_downloaded", "{}", "view success - ana user"),
+        ("org.recovery_codes_generated", "{}", "credential_reset success - ana user"),
+        ("gpg_key.create", "{}", "key_created success - ana user"),
+        ("oauth_access.regenerate", "{}", "key_created success - ana user"),
+        ("integration.revoke_all_tokens", "{}", "key_deleted success - ana user"),
+        ("personal_access_token.request_denied", "{}", "settings_changed success - ana user"),
+        ("org.oauth_app_access_denied", "{}", "settings_changed success - ana user"),
+        ("org.update_member", "{}", "user_changed success - ana user"),
+        ("org.update_member_repository_invitation_permission", "{}", "settings_changed success - ana user"),
+        ("user.create", "{}", "user_changed success - ana user"),
+        ("secret_scanning.disable", "{}", "settings_changed success - ana user"),
+        ("protected_branch.rejected_ref_update", "{}", "other failure - ana user"),
+        ("secret_scanning_alert.create", r#"{"actor":"github"}"#, "other success - github system"),
+        ("workflows.completed_workflow_run", r#"{"conclusion":"success"}"#, "other success - ana user"),
+        ("workflows.completed_workflow_run", r#"{"conclusion":"failure"}"#, "other failure - ana user"),
+        ("workflows.completed_workflow_run", r#"{"conclusion":"cancelled"}"#, "other unknown - ana user"),
+        ("api.request", r#"{"request_method":"GET","status_code":200}"#, "view success - ana user"),
+        ("api.request", r#"{"request_method":"DELETE","status_code":403}"#, "api_call failure - ana user"),
+        ("git.push", r#"{"programmatic_access_type":"GitHub App server-to-server token"}"#, "other success - ana key"),
+        ("git.push", r#"{"programmatic_access_type":"GitHub App user-to-server token"}"#, "other success - ana user"),
+        ("git.push", r#"{"actor_is_bot":true}"#, "other success - ana key"),
+    ] {
+        let mut record = serde_json::json!({
+            "action": action, "actor": "Ana", "org": "octo", "@timestamp": 1775034000123_i64, "actor_ip": "198.51.100.9",
+            "user_agent": "git/2",
+        });
+        let more: serde_json::Value = serde_json::from_str(more).unwrap();
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        wholly("github", &record, &format!("2026-04-01T09:00:00.123Z {wanted} 198.51.100.9 git/2"));
+    }
+    // as data lakes write the time of the act, beside that of what it was done to
+    let kept = serde_json::json!({
+        "action": "repository_vulnerability_alert.dismiss", "actor": "ana", "at_sign_timestamp": "2026-04-01 09:00:00.000000000",
+        "created_at": "2026-03-01 09:00:00.000000000", "repo": "octo/x",
+    });
+    wholly("github", &kept, "2026-04-01T09:00:00.000Z other success - ana user - -");
+    let timeless = serde_json::json!({ "action": "business.add_admin", "actor": "ana", "user": "ben" });
+    wholly("github", &timeless, "- user_changed success - ana user - -");
+}
