@@ -5,6 +5,8 @@
 //! | `time` `level` `logger` `thread` `message`      | the columns                                          |
 //! | anything else                                   | the pair of that name, where the logger is one of events; `null` is absent |
 //!
+//! The date may be missing, as on WildFly's console: such a line states no time that can be read.
+//!
 //! A line that begins with a space goes on with the message before it (a stack trace): it is no record of its own.
 use super::{Cells, Format, Held, Kind, Plan, Record, Reject, short_enough};
 
@@ -40,7 +42,7 @@ impl Plan for Keycloak {
             return Ok(());
         }
         let Some(columns) = columns(text) else {
-            return Err(Reject { reason: "not date, level, [logger] and (thread)", at: 0 });
+            return Err(Reject { reason: "not a time, level, [logger] and (thread)", at: 0 });
         };
         cells.clear(self.wanted.len());
         let pairs = pairs_of(text, &columns);
@@ -85,11 +87,8 @@ fn pairs_of(text: &str, columns: &Columns) -> Vec<Pair> {
 
 fn columns(text: &str) -> Option<Columns> {
     let bytes = text.as_bytes();
-    let stamp = bytes.len() > 23 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':' && bytes[19] == b',';
-    if !stamp {
-        return None;
-    }
-    let time_end = 19 + 1 + bytes[20..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let fraction = seconds_end(bytes)? + 1;
+    let time_end = fraction + bytes[fraction..].iter().take_while(|b| b.is_ascii_digit()).count();
     let level_at = time_end + bytes[time_end..].iter().take_while(|b| **b == b' ').count();
     let open = level_at + text.get(level_at..)?.find(" [")? + 1;
     let close = open + text.get(open..)?.find(']')?;
@@ -101,6 +100,16 @@ fn columns(text: &str) -> Option<Columns> {
         [(0, time_end), (level_at, level_end), (open + 1, close), (thread, thread_end), (thread_end + 2, text.len())];
     let level = &text[level_at..level_end];
     (!level.is_empty() && level.bytes().all(|b| b.is_ascii_uppercase())).then_some(columns)
+}
+
+/// Where the seconds of a line's stamp end: of a date and a time of day, or of the latter alone.
+fn seconds_end(bytes: &[u8]) -> Option<usize> {
+    let has = |marks: &[(usize, u8)]| marks.iter().all(|(at, mark)| bytes.get(*at) == Some(mark));
+    if has(&[(4, b'-'), (7, b'-'), (13, b':'), (19, b',')]) {
+        return Some(19);
+    }
+    let is_time = bytes.first().is_some_and(u8::is_ascii_digit) && has(&[(2, b':'), (5, b':'), (8, b',')]);
+    is_time.then_some(8)
 }
 
 type Pair = ((usize, usize), (usize, usize));

@@ -902,3 +902,51 @@ fn a_github_action_is_what_its_documentation_says_of_it() {
     let timeless = serde_json::json!({ "action": "business.add_admin", "actor": "ana", "user": "ben" });
     wholly("github", &timeless, "- user_changed success - ana user - -");
 }
+
+#[test]
+fn a_keycloak_event_is_of_its_type_in_every_form() {
+    for (kind, more, wanted) in [
+        ("LOGIN_ERROR", ("error", "rejected_by_user"), "login failure other u1 user"),
+        ("CLIENT_LOGIN", ("username", "service-account-sync"), "login success - service-account-sync key"),
+        ("REFRESH_TOKEN", ("username", "service-account-sync"), "api_call success - service-account-sync key"),
+        ("PUSHED_AUTHORIZATION_REQUEST_ERROR", ("error", "invalid_request"), "api_call failure - u1 user"),
+        ("IDENTITY_PROVIDER_LINK_ACCOUNT", ("x", "x"), "user_changed success - u1 user"),
+        ("REGISTER", ("x", "x"), "user_changed success - u1 user"),
+        ("REGISTER_NODE", ("x", "x"), "other success - u1 user"),
+        ("UPDATE_EMAIL", ("x", "x"), "user_changed success - u1 user"),
+        ("UPDATE_TOTP", ("x", "x"), "credential_reset success - u1 user"),
+        ("CLIENT_DELETE", ("x", "x"), "settings_changed success - u1 user"),
+        ("INVALID_SIGNATURE_ERROR", ("error", "invalid_signature"), "other failure - u1 user"),
+    ] {
+        let wanted = format!("2026-04-01T07:00:00.123Z {wanted} 198.51.100.9 -");
+        let message = format!(
+            "type=\"{kind}\", realmId=\"r\", clientId=\"portal\", userId=\"u1\", ipAddress=\"198.51.100.9\", {}=\"{}\"",
+            more.0, more.1
+        );
+        let logged = serde_json::json!({
+            "@timestamp": "2026-04-01T07:00:00.123456789Z", "log.logger": "org.keycloak.events", "message": message,
+        });
+        wholly("keycloak-events", &logged, &wanted);
+        let mut stored = serde_json::json!({
+            "time": 1775026800123_i64, "type": kind, "realmId": "r", "userId": "u1", "ipAddress": "198.51.100.9",
+        });
+        stored[more.0] = more.1.into();
+        wholly("keycloak-events", &stored, &wanted);
+        // WildFly's console writes the time of day alone
+        let line = format!("09:00:00,123 WARN  [org.keycloak.events] (default task-1) {message}");
+        let event = event_of("keycloak", &line);
+        assert!(event.marks.time_missing);
+        assert_eq!(format!("2026-04-01T07:00:00.123Z {}", shown(&event, &WHOLE)), wanted);
+        let found = Normaliser::new(&[], &[]).unwrap();
+        assert_eq!(found.recognise(&[line.as_bytes()]).map(|known| known.profile), found.profile("keycloak"));
+    }
+    let logged = serde_json::json!({
+        "@timestamp": "2026-04-01T07:00:00Z", "log.logger": "org.jgroups.JChannel", "message": "server listening on *:57800",
+    });
+    wholly("keycloak-events", &logged, "2026-04-01T07:00:00.000Z other unknown - - - - -");
+    let acted = serde_json::json!({
+        "time": 1775026800123_i64, "realmId": "r", "operationType": "ACTION", "resourceType": "USER",
+        "resourcePath": "users/u2/impersonation", "authDetails": { "userId": "u1", "ipAddress": "198.51.100.9" },
+    });
+    wholly("keycloak-events", &acted, "2026-04-01T07:00:00.123Z impersonation success - u1 user 198.51.100.9 -");
+}
