@@ -950,3 +950,20 @@ fn a_keycloak_event_is_of_its_type_in_every_form() {
     });
     wholly("keycloak-events", &acted, "2026-04-01T07:00:00.123Z impersonation success - u1 user 198.51.100.9 -");
 }
+
+#[test]
+fn twilio_says_who_acts_by_the_source_and_the_sort_of_actor() {
+    for (source, actor, kind, wanted) in [
+        ("web", Some("USa"), Some("user"), "USa user 198.51.100.9 -"),
+        ("api", Some("ACb"), Some("account"), "ACb key 198.51.100.9 -"),
+        ("web", Some("USc"), Some("twilio-admin"), "USc system 198.51.100.9 -"),
+        ("twilio", Some("ACb"), Some("account"), "ACb system 198.51.100.9 -"),
+        ("twilio", None, None, "- - 198.51.100.9 -"),
+    ] {
+        let record = serde_json::json!({
+            "sid": "AE1", "account_sid": "ACb", "event_type": "api-key.created", "event_date": "2026-04-01T09:00:00Z",
+            "actor_sid": actor, "actor_type": kind, "source": source, "source_ip_address": "198.51.100.9",
+        });
+        wholly("twilio", &record, &format!("2026-04-01T09:00:00.000Z key_created success - {wanted}"));
+    }
+}
