@@ -1,4 +1,5 @@
 //! Every value of one JSON record, beside the tree of wanted names: which of them somebody asks for, and how a profile names the others.
+use super::json_keys::{Found, find};
 use super::json_path::{Node, ROOT, Tree};
 use super::json_text::unescape;
 use super::json_walk::DEPTH;
@@ -82,7 +83,10 @@ impl Look<'_> {
 
     /// The nodes under the key `key` of these.
     fn below(&self, nodes: &[usize], key: &str) -> Vec<usize> {
-        let of = |node: &usize| self.tree.nodes[*node].keys.iter().find(|(known, _)| **known == *key).map(|(_, n)| *n);
+        let of = |node: &usize| match find(&self.tree.nodes[*node].keys, key, self.tree.any_case) {
+            Found::Exact(_, node) => Some(node),
+            Found::Twin(_) | Found::No => None,
+        };
         nodes.iter().filter_map(of).collect()
     }
 

@@ -40,8 +40,9 @@ pub(super) enum Found {
     No,
 }
 
-/// Looks for `key` among wanted keys in the order of their lengths.
-pub(super) fn find(keys: &[(Box<str>, usize)], key: &str) -> Found {
+/// Looks for `key` among wanted keys in the order of their lengths. `any_case`: a twin is as good as the key itself, where that is not wanted
+/// as it is written.
+pub(super) fn find(keys: &[(Box<str>, usize)], key: &str, any_case: bool) -> Found {
     let mut twin = Found::No;
     let first = keys.partition_point(|(wanted, _)| wanted.len() < key.len());
     for (i, (wanted, node)) in keys.iter().enumerate().skip(first) {
@@ -52,7 +53,7 @@ pub(super) fn find(keys: &[(Box<str>, usize)], key: &str) -> Found {
             return Found::Exact(i, *node);
         }
         if wanted.eq_ignore_ascii_case(key) {
-            twin = Found::Twin(i);
+            twin = if any_case { Found::Exact(i, *node) } else { Found::Twin(i) };
         }
     }
     twin

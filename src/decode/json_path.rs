@@ -56,11 +56,13 @@ pub(super) struct Tree {
     pub nodes: Vec<Node>,
     /// Cells that are asked for under two names: the second one is a copy of the first.
     pub same: Vec<(usize, usize)>,
+    /// Whether keys compare in any case.
+    pub any_case: bool,
 }
 
 impl Tree {
     pub fn new(wish: &Wish) -> Result<Tree, String> {
-        let mut tree = Tree { nodes: vec![Node::default()], same: Vec::new() };
+        let mut tree = Tree { nodes: vec![Node::default()], same: Vec::new(), any_case: wish.any_case };
         for (cell, name) in wish.fields.iter().enumerate() {
             let path = steps(name)?;
             // Below a wrapper lies the record itself: its name in front of a field says nothing more.

@@ -124,7 +124,7 @@ impl<'t> Walk<'t> {
         loop {
             // Ends: every turn reads a key, or fails.
             let key = self.key()?;
-            match find(&here.keys, self.key_text(key)) {
+            match find(&here.keys, self.key_text(key), self.tree.any_case) {
                 Found::Exact(i, _) if met.has(i) => {
                     self.ambiguous = true;
                     self.skip()?;
@@ -340,7 +340,7 @@ impl<'t> Walk<'t> {
         let text = if found.decoded { &*self.cells.arena } else { self.text };
         let keys = &self.tree.nodes[ROOT].keys;
         let wanted = keycloak::event(text, (found.at, found.end)).into_iter().filter_map(|(key, value)| {
-            match find(keys, &text[key.0..key.1]) {
+            match find(keys, &text[key.0..key.1], self.tree.any_case) {
                 Found::Exact(_, node) => self.tree.nodes[node].cell.map(|cell| (cell, value)),
                 _ => None,
             }

@@ -69,6 +69,8 @@ pub struct Wish {
     pub split: Option<String>,
     /// Keys of wrappers, or columns, that hold the record proper.
     pub inside: Vec<String>,
+    /// Whether the keys of records compare with the names in any case.
+    pub any_case: bool,
     /// What the columns of a field are called, beside the field's own name; the first that there is counts.
     pub columns: BTreeMap<String, Vec<String>>,
     /// The header that holds where a file states none.

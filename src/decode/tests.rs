@@ -92,6 +92,21 @@ fn e45_twice_the_same_wanted_key_is_ambiguous_and_the_first_counts() {
 }
 
 #[test]
+fn keys_compare_in_any_case_where_a_profile_says_so() {
+    let read_any = |fields: &[&str], text: &str| {
+        let any = Wish { any_case: true, inside: vec!["Data".into()], ..wish(fields) };
+        read(&json::FORMAT, &any, text.as_bytes(), false).0
+    };
+    assert_eq!(read_any(&["Op", "userId.b"], r#"{"op":1,"USERID":{"B":2}}"#), ["#1 #2"]);
+    assert_eq!(read_any(&["a"], r#"{"data":{"A":1}}"#), ["#1"]);
+    // of two the first counts, and it is said
+    assert_eq!(read_any(&["a"], r#"{"A":2,"a":1}"#), ["#2 ambiguous"]);
+    // both are wanted: each has its own
+    assert_eq!(read_any(&["a", "A"], r#"{"A":2,"a":1}"#), ["#1 #2"]);
+    assert_eq!(read_any(&["a", "A"], r#"{"a":1}"#), ["#1 -"]);
+}
+
+#[test]
 fn any_number_of_keys_is_found_and_the_duplicates_among_them_too() {
     let names: Vec<String> = (0..700).map(|n| format!("key{n}")).collect();
     let fields: Vec<&str> = names.iter().map(String::as_str).collect();

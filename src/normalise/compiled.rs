@@ -226,6 +226,7 @@ impl Compiler {
             records: written.records,
             split: written.split,
             inside: written.inside,
+            any_case: written.keys == Some(written::Letters::AnyCase),
             columns: written.columns.iter().map(|(raw, names)| (raw.clone(), names.as_slice().to_vec())).collect(),
             header: written.header,
         };

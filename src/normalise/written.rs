@@ -52,6 +52,10 @@ pub(super) struct Profile {
     /// How the product compares names of people. Without it: `exactly`.
     #[serde(default)]
     pub names: Option<Spelling>,
+    /// `json`: how the keys of records compare with the names of raw fields here. Collectors write keys in other letters than the product.
+    /// Without it: `exactly`.
+    #[serde(default)]
+    pub keys: Option<Letters>,
     /// Who vouches for `actor.session.uid`. Nothing is done to a session that only a client named. Without it: `client`.
     #[serde(default)]
     pub session_vouched_by: Option<Vouched>,
@@ -114,6 +118,7 @@ impl Profile {
         one(&mut self.id_with, &base.id_with);
         self.zone = self.zone.or_else(|| base.zone.clone());
         self.names = self.names.or(base.names);
+        self.keys = self.keys.or(base.keys);
         self.session_vouched_by = self.session_vouched_by.or(base.session_vouched_by);
         self.outcome = self.outcome.or_else(|| base.outcome.clone());
         self.cause = self.cause.or_else(|| base.cause.clone());
@@ -213,6 +218,17 @@ pub(super) enum Spelling {
     #[default]
     Exactly,
     /// Letters alike in either case; events have names in small letters.
+    AnyCase,
+}
+
+/// How keys compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Letters {
+    /// As they are written.
+    #[default]
+    Exactly,
+    /// Letters alike in either case. Of two keys that differ in case only, the first counts, and the event is marked.
     AnyCase,
 }
 
