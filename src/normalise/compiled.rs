@@ -77,13 +77,18 @@ impl<T: Copy> Words<T> {
             // what a cut record lacks may have stood behind the cut
             return self.absent.filter(|_| !record.partial);
         };
-        let meant = self.patterns.iter().find(|(pattern, _)| pattern.fits_any_case(&value));
-        Some(meant.map_or(self.otherwise, |(_, meaning)| *meaning))
+        Some(self.meaning(&value))
     }
 
-    /// What it knows words for.
+    /// The words that it knows.
     pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         self.patterns.iter().map(|(pattern, _)| pattern)
+    }
+
+    /// What a word means.
+    pub fn meaning(&self, word: &str) -> T {
+        let meant = self.patterns.iter().find(|(pattern, _)| pattern.fits_any_case(word));
+        meant.map_or(self.otherwise, |(_, meaning)| *meaning)
     }
 
     /// All that it can say.

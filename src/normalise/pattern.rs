@@ -102,6 +102,11 @@ impl Pattern {
         }
     }
 
+    /// Whether different texts fit.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Pattern::Pieces(pieces) if pieces.iter().any(|piece| !matches!(piece, Piece::Literal(_))))
+    }
+
     pub fn is_any(&self) -> bool {
         matches!(self, Pattern::Pieces(pieces) if matches!(pieces.as_slice(), [Piece::Any]))
     }

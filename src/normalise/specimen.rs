@@ -4,7 +4,7 @@
 //! `[[adjust]]`, and for each word that `[outcome]` and `[cause]` know, a record is made whose raw fields meet the conditions, and it
 //! goes the way of every record. It is made twice, with other values where the profile leaves the choice: in which fields the two
 //! events differ, there the trail can have anything.
-use super::compiled::{Part, Profile, Rule};
+use super::compiled::{Part, Profile, Rule, Words};
 use super::event::Place;
 use super::getter::{Getter, Test};
 use super::pattern::Pattern;
@@ -17,7 +17,8 @@ use crate::model::{
     Vouched, WallTime,
 };
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// An event that a profile can make.
@@ -102,12 +103,19 @@ impl Need<'_> {
     }
 
     /// Texts that meet it, with `fill` where any text does.
-    fn samples(&self, fill: &str) -> Vec<String> {
+    fn samples<'a>(&'a self, fill: &'a str) -> Box<dyn DoubleEndedIterator<Item = String> + 'a> {
         match self {
-            Need::Fits(patterns) => patterns.iter().map(|pattern| pattern.sample(fill)).collect(),
-            Need::Word(pattern) => vec![pattern.sample(fill)],
-            Need::Is(text) => vec![(*text).to_owned()],
-            Need::FitsNot(_) | Need::Present | Need::Absent => Vec::new(),
+            Need::Is(text) => Box::new(std::iter::once((*text).to_owned())),
+            _ => Box::new(self.patterns().iter().map(move |pattern| pattern.sample(fill))),
+        }
+    }
+
+    /// The patterns that it is about.
+    fn patterns(&self) -> &[Pattern] {
+        match self {
+            Need::Fits(patterns) => patterns,
+            Need::Word(pattern) => std::slice::from_ref(*pattern),
+            Need::Is(_) | Need::FitsNot(_) | Need::Present | Need::Absent => &[],
         }
     }
 }
@@ -183,13 +191,17 @@ struct Maker<'p> {
     profile: &'p Profile,
     /// What stands in a raw field where nothing is asked for, for each of the two records.
     free: Vec<[String; 2]>,
+    /// The raw fields that say who acted, in which session, and how it ended.
+    telling: BTreeSet<usize>,
+    /// What stands in each raw field of the two records where nothing is asked of it, by mode.
+    rest: Vec<Vec<[Option<String>; 2]>>,
     /// The raw fields whose presence some condition asks for.
     optional: BTreeSet<usize>,
     /// What keeps the conditions with `not` from holding, by raw field.
     avoided: BTreeMap<usize, (&'p Getter, &'p [Pattern])>,
     cells: Cells,
-    /// The records that were made already.
-    made: BTreeSet<[Vec<Option<String>>; 2]>,
+    /// Digests of the records that were made already.
+    made: HashSet<u64>,
     /// Where they would have been read.
     batch: Batch,
     proxies: Proxies,
@@ -212,17 +224,25 @@ impl<'p> Maker<'p> {
                 _ => {}
             }
         }
+        let who = [Field::ActorName, Field::ActorUid, Field::ActorType, Field::SessionUid, Field::SessionVouched];
+        let fields = profile.fields.iter().filter(|(field, _)| who.contains(field)).flat_map(|(_, getters)| getters);
+        let outcome = profile.outcome.iter().flat_map(|words| &words.from);
+        let cause = profile.cause.iter().flat_map(|words| &words.from);
         let mut maker = Maker {
+            telling: fields.chain(outcome).chain(cause).map(Getter::cell).collect(),
             free: vec![FILLS.map(String::from); profile.cells],
             profile,
+            rest: Vec::new(),
             optional,
             avoided,
             cells: Cells::default(),
-            made: BTreeSet::new(),
+            made: HashSet::new(),
             batch: nowhere(),
             proxies: Proxies::default(),
         };
         maker.fill();
+        let rest = |mode| (0..profile.cells).map(|cell| maker.cell(cell, &[], mode).unwrap_or_default()).collect();
+        maker.rest = MODES.map(rest).into();
         maker
     }
 
@@ -275,8 +295,13 @@ impl<'p> Maker<'p> {
             let adjusts = self.adjusts();
             is_whole &= adjusts.len() <= most;
             for adjusts in adjusts.iter().take(most.max(1)) {
+                // whatever more is asked for does not make it possible
+                let draft = self.draft(rule, adjusts, &[]);
+                if MODES.iter().all(|mode| self.asked(&draft, *mode).is_none()) {
+                    continue;
+                }
                 for closed in &closed {
-                    for mode in MODES {
+                    for mode in 0..MODES.len() {
                         if let Some(specimen) = self.specimen(rule, adjusts, closed, mode) {
                             let key = Field::ALL.iter().map(|field| specimen.shown(*field)).collect();
                             found.entry(key).or_insert(specimen);
@@ -295,6 +320,39 @@ impl<'p> Maker<'p> {
         std::iter::once(Vec::new()).chain((0..count).map(|a| vec![a])).chain(pairs).collect()
     }
 
+    /// Those of the words that differ: of those that mean the same for the outcome, the cause and every condition, the first.
+    fn unlike<T: Copy>(&self, words: &'p Words<T>) -> Vec<&'p Pattern> {
+        let Some(from) = words.from.first() else { return Vec::new() };
+        let rules = self.profile.activity.iter().map(|rule| &rule.when);
+        let conditions = rules.chain(self.profile.adjust.iter().map(|(when, _)| when));
+        let tests: Vec<(&Getter, &[Pattern])> = conditions
+            .flat_map(super::getter::Conditions::each)
+            .filter_map(|(getters, test)| match test {
+                Test::Fits(patterns) | Test::FitsNot(patterns) => Some((getters, &patterns[..])),
+                Test::Present | Test::Absent => None,
+            })
+            .flat_map(|(getters, patterns)| getters.iter().map(move |getter| (getter, patterns)))
+            .filter(|(getter, _)| getter.cell() == from.cell())
+            .collect();
+        let (outcome, cause) = (self.profile.outcome.as_ref(), self.profile.cause.as_ref());
+        let reads_it = |getters: &[Getter]| getters.iter().any(|getter| getter.cell() == from.cell());
+        let mut met = BTreeSet::new();
+        let mut unlike = Vec::new();
+        for pattern in words.patterns() {
+            let text = pattern.sample(FILLS[0]);
+            let raw = from.invert(&text, "");
+            let fits = |(getter, patterns): &(&Getter, &[Pattern])| {
+                getter.of(&raw).is_some_and(|value| patterns.iter().any(|pattern| pattern.fits_only(&value)))
+            };
+            let outcome = outcome.filter(|outcome| reads_it(&outcome.from)).map(|outcome| outcome.meaning(&text));
+            let cause = cause.filter(|cause| reads_it(&cause.from)).map(|cause| cause.meaning(&text));
+            if met.insert((outcome, cause, tests.iter().map(fits).collect::<Vec<bool>>())) {
+                unlike.push(pattern);
+            }
+        }
+        unlike
+    }
+
     /// What the raw fields can say that the fields of a closed vocabulary are read from: each word of `[outcome]` with each of `[cause]`,
     /// and each kind of actor.
     fn closed(&self, is: Activity) -> Vec<Vec<(&'p [Getter], Said<'p>)>> {
@@ -305,12 +363,12 @@ impl<'p> Maker<'p> {
         };
         let mut all = vec![Vec::new()];
         if let Some(outcome) = &self.profile.outcome {
-            all = words(&outcome.from, outcome.patterns().collect());
+            all = words(&outcome.from, self.unlike(outcome));
         }
         if let Some(cause) = &self.profile.cause
             && matches!(is, Activity::Login | Activity::MfaChallenge)
         {
-            all = product(&all, &words(&cause.from, cause.patterns().collect()));
+            all = product(&all, &words(&cause.from, self.unlike(cause)));
         }
         for (field, getters) in &self.profile.fields {
             let names: Vec<&'static str> = match field {
@@ -329,13 +387,8 @@ impl<'p> Maker<'p> {
         all
     }
 
-    fn specimen(
-        &mut self,
-        rule: Option<&'p Rule>,
-        adjusts: &[usize],
-        closed: &[(&'p [Getter], Said<'p>)],
-        mode: Mode,
-    ) -> Option<Specimen> {
+    /// What a record must be to meet a rule, some adjustments and some words.
+    fn draft(&self, rule: Option<&'p Rule>, adjusts: &[usize], closed: &[(&'p [Getter], Said<'p>)]) -> Draft<'p> {
         let mut draft = Draft::default();
         for adjust in adjusts {
             draft.conditions(&self.profile.adjust[*adjust].0);
@@ -350,15 +403,33 @@ impl<'p> Maker<'p> {
                 Said::Nothing => draft.need(getters, || Need::Absent),
             }
         }
-        let mut records = [Vec::new(), Vec::new()];
-        for cell in 0..self.profile.cells {
-            let [first, second] = self.cell(cell, draft.needs.get(&cell).map_or(&[][..], Vec::as_slice), mode)?;
-            records[0].push(first);
-            records[1].push(second);
-        }
-        if !self.made.insert(records.clone()) {
+        draft
+    }
+
+    /// The raw fields of which something is asked; nothing where one can't be as it must.
+    fn asked(&self, draft: &Draft<'_>, mode: Mode) -> Option<BTreeMap<usize, [Option<String>; 2]>> {
+        draft.needs.iter().map(|(cell, needs)| Some((*cell, self.cell(*cell, needs, mode)?))).collect()
+    }
+
+    fn specimen(
+        &mut self,
+        rule: Option<&'p Rule>,
+        adjusts: &[usize],
+        closed: &[(&'p [Getter], Said<'p>)],
+        mode: usize,
+    ) -> Option<Specimen> {
+        let draft = self.draft(rule, adjusts, closed);
+        let asked = self.asked(&draft, MODES[mode])?;
+        let rest = &self.rest[mode];
+        let cells: Vec<&[Option<String>; 2]> =
+            rest.iter().enumerate().map(|(cell, free)| asked.get(&cell).unwrap_or(free)).collect();
+        let mut digest = DefaultHasher::new();
+        cells.hash(&mut digest);
+        if self.made.contains(&digest.finish()) {
             return None;
         }
+        let records = [0, 1].map(|n| cells.iter().map(|pair| pair[n].clone()).collect::<Vec<_>>());
+        self.made.insert(digest.finish());
         let event = self.event(&records[0]);
         let is_same = |other: &Event| {
             use Field::{Activity, ActorType, Cause, Outcome, SessionVouched};
@@ -376,7 +447,8 @@ impl<'p> Maker<'p> {
         })?;
         let open: BTreeSet<Field> =
             Field::ALL.iter().copied().filter(|field| event.get(*field) != other.get(*field)).collect();
-        let is_asked = |cell| draft.needs.contains_key(&cell) || mode.keeps_from && self.avoided.contains_key(&cell);
+        let is_asked =
+            |cell| draft.needs.contains_key(&cell) || MODES[mode].keeps_from && self.avoided.contains_key(&cell);
         let asked: Vec<bool> = (0..self.profile.cells).map(is_asked).collect();
         let barest = self.barest(&records[0], &asked, is_same);
         let always = open.iter().copied().filter(|field| barest.get(*field) != Value::Absent).collect();
@@ -385,20 +457,26 @@ impl<'p> Maker<'p> {
 
     /// The event of a record of the same sort that has as little as it can: what is there in it, is always there.
     fn barest(&mut self, record: &[Option<String>], asked: &[bool], is_same: impl Fn(&Event) -> bool) -> Box<Event> {
-        let bare: Vec<_> = record.iter().zip(asked).map(|(value, asked)| value.clone().filter(|_| *asked)).collect();
-        let event = self.event(&bare);
-        if is_same(&event) {
+        // what nothing asks for may still make it of this sort: most often that it names who acted, or says how it ended
+        let telling = asked.iter().enumerate().map(|(cell, asked)| *asked || self.telling.contains(&cell)).collect();
+        for kept in [asked.to_vec(), telling, vec![true; asked.len()]] {
+            let mut bare: Vec<_> =
+                record.iter().zip(&kept).map(|(value, kept)| value.clone().filter(|_| *kept)).collect();
+            let mut event = self.event(&bare);
+            if !is_same(&event) {
+                continue;
+            }
+            for cell in (0..bare.len()).filter(|cell| !asked[*cell]) {
+                let Some(value) = bare[cell].take() else { continue };
+                let without = self.event(&bare);
+                match is_same(&without) {
+                    true => event = without,
+                    false => bare[cell] = Some(value),
+                }
+            }
             return event;
         }
-        // something else makes it of this sort, such as that it names who acted: that stays
-        let mut bare = record.to_vec();
-        for cell in (0..bare.len()).filter(|cell| !asked[*cell]) {
-            let value = bare[cell].take();
-            if value.is_some() && !is_same(&self.event(&bare)) {
-                bare[cell] = value;
-            }
-        }
-        self.event(&bare)
+        self.event(record)
     }
 
     /// What stands in a raw field of the two records; nothing where it can't be as it must.
@@ -420,35 +498,31 @@ impl<'p> Maker<'p> {
             })
         };
         let free = &self.free[cell];
-        let candidates = |n: usize| -> Vec<String> {
-            let mut all = Vec::new();
-            // of what is read as a number, any part is one
-            let is_number = free[n].bytes().all(|b| b.is_ascii_digit()) && !free[n].is_empty();
-            let fill = if is_number { DIGITS[n] } else { FILLS[n] };
-            for (getter, need) in needs {
-                all.extend(need.samples(fill).iter().map(|text| getter.invert(text, &free[n])));
+        // of what is read as a number, any part is one
+        let is_number = |n: usize| free[n].bytes().all(|b| b.is_ascii_digit()) && !free[n].is_empty();
+        let fills = [0, 1].map(|n| if is_number(n) { DIGITS[n] } else { FILLS[n] });
+        let candidates = |n: usize| {
+            let asked = needs.iter().flat_map(move |(getter, need)| {
                 // what fits two patterns has the words of one where the other lets anything stand
-                let others = needs.iter().filter(|(_, other)| !std::ptr::eq(need, other));
-                let fills = others.flat_map(|(_, other)| other.samples(fill));
-                all.extend(fills.flat_map(|fill| need.samples(&fill)).map(|text| getter.invert(&text, &free[n])));
-            }
-            if let Some((getter, patterns)) = avoided {
-                all.extend(patterns.iter().map(|p| getter.invert(&p.sample(fill), &free[n])));
-            }
-            all.push(free[n].clone());
-            all.retain(fits);
-            all
+                let open = need.patterns().iter().filter(|pattern| pattern.is_open());
+                let others = needs.iter().filter(move |(_, other)| !std::ptr::eq(need, other));
+                let both = open.flat_map(move |pattern| {
+                    let words = others.clone().flat_map(move |(_, other)| other.samples(fills[n]));
+                    words.map(move |word| pattern.sample(&word))
+                });
+                need.samples(fills[n]).chain(both).map(move |text| getter.invert(&text, &free[n]))
+            });
+            let avoided = avoided.into_iter().flat_map(move |(getter, patterns)| {
+                patterns.iter().map(move |pattern| getter.invert(&pattern.sample(fills[n]), &free[n]))
+            });
+            asked.chain(avoided).chain(std::iter::once_with(move || free[n].clone()))
         };
-        let (first, second) = (candidates(0).into_iter().next(), candidates(1));
         let asks =
             needs.iter().any(|(_, need)| matches!(need, Need::Fits(_) | Need::Word(_) | Need::Is(_) | Need::Present));
-        match (first, second.len()) {
-            // the last of several words, so that the two differ where there is a choice
-            (Some(first), count) if asks && count > 0 => Some([Some(first), second.into_iter().next_back()]),
-            (Some(first), _) => Some([Some(first), second.into_iter().next()]),
-            (None, _) if !asks => Some([None, None]),
-            (None, _) => None,
-        }
+        let Some(first) = candidates(0).find(&fits) else { return (!asks).then_some([None, None]) };
+        let mut second = candidates(1).filter(&fits);
+        // the last of several words, so that the two differ where there is a choice
+        Some([Some(first), if asks { second.next_back() } else { second.next() }])
     }
 
     fn event(&mut self, values: &[Option<String>]) -> Box<Event> {
