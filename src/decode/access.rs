@@ -21,7 +21,7 @@
 //!
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
 //! target, …). `-` and an empty column are absent.
-use super::access_head::{Head, is_address};
+use super::access_head::{Head, is_list};
 use super::access_json;
 use super::access_words::{Bounds, WORDS, dash, decode_percent, fields, listed, quoted, unescape, unescaped, word};
 use super::{Cells, Format, Held, Kind, Plan, Record, Reject, access_held, short_enough};
@@ -259,7 +259,7 @@ impl Line {
     /// The address list that nginx's own format has behind the columns: what the peer says of the client, believed where the peer is.
     fn forwarded(&mut self, text: &str) {
         if let Some((bounds, _)) = quoted(text, self.rest)
-            && is_address(&text[bounds.0..bounds.1])
+            && is_list(&text[bounds.0..bounds.1])
         {
             self.addresses.insert(0, bounds);
         }
@@ -329,7 +329,7 @@ impl Line {
 
     /// Tells the addresses from the virtual host among the words before the identity, and returns that.
     fn hosts(&mut self, text: &str, words: &[Bounds]) -> Bounds {
-        let is_address = |b: &&Bounds| is_address(&text[b.0..b.1]);
+        let is_address = |b: &&Bounds| is_list(&text[b.0..b.1]);
         let of = |n: usize| words.get(n).copied().unwrap_or_default();
         // `%v:%p` of a host that has no name: no client comes from there
         let by_port = |b: Bounds| text[b.0..b.1].ends_with(":80") || text[b.0..b.1].ends_with(":443");

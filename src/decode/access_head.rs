@@ -170,7 +170,12 @@ pub(super) fn is_address(word: &str) -> bool {
     all && found
 }
 
-fn parts(word: &str) -> impl Iterator<Item = &str> {
+/// The same of a list in which a client may have written anything but the end: that is an address.
+pub(super) fn is_list(word: &str) -> bool {
+    is_address(word) || parts(word).next_back().is_some_and(|part| address(part).is_some())
+}
+
+fn parts(word: &str) -> impl DoubleEndedIterator<Item = &str> {
     let inner = word.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(word);
     inner.split(',').map(str::trim)
 }

@@ -3,7 +3,7 @@
 //! An address, a request line (or a method beside a path), a status of three digits and a time are known by how they look. Where several
 //! values look alike (two addresses, a size of three digits) their names decide, and where those say nothing, their order. What was found
 //! is put into a line of the combined format, which is read as every other: the names of the fields stand behind its columns.
-use super::access_head::{is_address, is_time};
+use super::access_head::{is_address, is_list, is_time};
 use super::json_text::unescape;
 use crate::source::json::{Member, blank};
 use std::fmt::Write;
@@ -31,9 +31,11 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
     let cut = !object(text, 0, "", DEPTH, &mut values);
     let mut values = Values { all: values };
     let time = values.take(&["time", "ts", "date", "stamp"], &[], |v| is_time(bare(&v.text)))?;
-    let forwarded = values.take_hinted(&["forward", "xff", "realip"], |v| is_address(&v.text));
+    let mut forwarded = values.take_hinted(&["forward", "xff", "realip"], |v| is_list(&v.text));
     let not_the_client = ["upstream", "server", "local", "backend", "dest", "listen"];
-    let address = values.take(&["client", "remote", "peer", "ip", "addr"], &not_the_client, |v| is_address(&v.text))?;
+    let address = values
+        .take(&CLIENT, &not_the_client, |v| is_address(&v.text))
+        .or_else(|| values.take_hinted(&CLIENT, |v| is_list(&v.text)).or_else(|| forwarded.take()))?;
     let status = values.take(&["status", "code"], &["upstream", "backend"], |v| is_status(&v.text));
     // it may have stood behind the cut
     if status.is_none() && !cut {
@@ -61,7 +63,7 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
     let _ = write!(
         line,
         "{} - {user} [{}] \"{request}\" {} {} \"{}\" \"{}\" \"{}\"",
-        address.text,
+        addresses(&address.text),
         bare(&time.text),
         status.as_ref().map_or("-", |status| &status.text),
         bytes.as_ref().map_or("-", |bytes| &bytes.text),
@@ -75,6 +77,8 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
     Some((line, cut))
 }
 
+/// Names of where a request came from.
+const CLIENT: [&str; 5] = ["client", "remote", "peer", "ip", "addr"];
 /// Numbers of which no name says that they are a size.
 const NO_SIZES: [&str; 11] =
     ["port", "id", "pid", "conn", "time", "dur", "latency", "count", "status", "code", "worker"];
@@ -217,6 +221,15 @@ fn is_agent(text: &str) -> bool {
     let of_a_name = |c: char| c.is_ascii_alphanumeric() || "-_. +".contains(c);
     let named = product.starts_with(|c: char| c.is_ascii_alphabetic()) && product.chars().all(of_a_name);
     named && product != "HTTP" && version.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// The addresses at the end of a list: nothing of what a client has written before them may look like a column.
+fn addresses(text: &str) -> String {
+    if is_address(text) {
+        return text.to_owned();
+    }
+    let end: Vec<&str> = text.rsplit(',').map(str::trim).take_while(|part| is_address(part)).collect();
+    std::iter::once("unknown").chain(end.into_iter().rev()).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether it can stand in the line as it is.

@@ -90,8 +90,9 @@ impl Proxies {
         if let Some(ip) = address(text) {
             return Origin::From(From { ip, stated: false });
         }
-        let inner =
-            text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).filter(|t| t.is_empty() || t.contains('"'));
+        // an array: what ends otherwise was not written by whoever wrote its beginning
+        let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        let inner = inner.filter(|t| t.trim().is_empty() || t.trim_end().ends_with('"'));
         let apart = |c: char| matches!(c, ',' | ';' | ' ' | '"') || c.is_control();
         let parts = inner.unwrap_or(text).rsplit(apart).filter_map(stated).take(limits::ADDRESSES);
         let mut origin = Origin::Absent;
@@ -122,14 +123,22 @@ fn stated(part: &str) -> Option<&str> {
     .filter(|part| !matches!(*part, "" | "-"))
 }
 
-/// An address, canonical: a mapped IPv4 address is IPv4; brackets, a port and a zone go; octal-looking parts are refused.
+/// An address, canonical: a mapped IPv4 address is IPv4; brackets, a port and a zone go; octal-looking parts are refused. All of the text is
+/// one address: behind a bracket or a zone anything else could be the rest of a list, whose beginning its client has written.
 pub fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     if text.len() < 2 || text.len() > 64 {
         return None;
     }
     let bare = match text.strip_prefix('[') {
-        Some(inner) => inner.split(']').next()?,
+        Some(inner) => {
+            let (host, port) = inner.split_once(']')?;
+            let is_port = |port: &str| port.parse::<u16>().is_ok();
+            if !(port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) {
+                return None;
+            }
+            host
+        }
         // One colon is a port's; more are an IPv6 address's.
         None if text.bytes().filter(|b| *b == b':').count() == 1 => {
             let (host, port) = text.split_once(':')?;
@@ -138,12 +147,21 @@ pub fn address(text: &str) -> Option<IpAddr> {
         }
         None => text,
     };
-    let bare = bare.split('%').next()?;
+    let bare = match bare.split_once('%') {
+        Some((bare, zone)) if is_zone(zone) => bare,
+        Some(_) => return None,
+        None => bare,
+    };
     if bare.bytes().any(|b| b == b':') {
         let bare = without_port(bare);
         return bare.parse::<Ipv6Addr>().ok().map(|ip| IpAddr::V6(ip).to_canonical());
     }
     bare.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+}
+
+/// Whether it names an interface or a routing domain.
+fn is_zone(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
 /// Whether an address is of a private network: a proxy's that is near, and never a client's of the internet.
@@ -179,6 +197,7 @@ fn without_port(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn e52_addresses() {
@@ -204,6 +223,15 @@ mod tests {
             ("2001:db8::1.443", Some("2001:db8::1")),
             ("::ffff:1.2.3.4", Some("1.2.3.4")),
             ("::1:2:3:4:5:6:7:8", None),
+            ("192.0.2.1%2", Some("192.0.2.1")),
+            ("[fe80::1%eth0.7]:8", Some("fe80::1")),
+            ("[192.0.2.1], 203.0.113.66", None),
+            ("[192.0.2.1]203.0.113.66", None),
+            ("[192.0.2.1]:80, 203.0.113.66", None),
+            ("[192.0.2.1", None),
+            ("192.0.2.1%, 203.0.113.66", None),
+            ("192.0.2.1%x, 203.0.113.66:80", None),
+            ("2001:db8::1%x 203.0.113.66", None),
         ] {
             assert_eq!(address(text), ip.map(|ip| ip.parse().unwrap()), "{text}");
         }
@@ -254,6 +282,30 @@ mod tests {
         }
         assert_eq!(shown(&Proxies::everybody(), "192.0.2.1, 198.51.100.4"), "192.0.2.1?");
         assert_eq!(shown(&Proxies::everybody(), "198.51.100.4"), "198.51.100.4");
+    }
+
+    proptest! {
+        /// It must not: whoever sends a request writes the beginning, and whoever receives it the end.
+        #[test]
+        fn nothing_that_stands_before_the_last_element_changes_what_that_one_gives(
+            mine in "(\\PC{0,30}|([\\[\\]\"%,;:=# .]|192\\.0\\.2\\.1|2001:db8::7|for=|port |x|p|8){0,12})",
+            last in 0_usize..8,
+            comma in prop::sample::select(vec![", ", ",", " "]),
+        ) {
+            let (written, ip) = [
+                ("203.0.113.66", "203.0.113.66"), ("203.0.113.66:80", "203.0.113.66"), ("2001:db8::66", "2001:db8::66"),
+                ("[2001:db8::66]", "2001:db8::66"), ("[2001:db8::66]:80", "2001:db8::66"),
+                ("::ffff:203.0.113.66", "203.0.113.66"), ("for=203.0.113.66", "203.0.113.66"),
+                ("for=\"[2001:db8::66]\"", "2001:db8::66"),
+            ][last];
+            let text = format!("{mine}{comma}{written}");
+            for proxies in [Proxies::default(), proxies(&["private"]), proxies(&["10.0.0.0/8"]), proxies(&[])] {
+                prop_assert_eq!(shown(&proxies, &text), ip, "{}", &text);
+            }
+            // and behind a proxy that is trusted
+            let behind = format!("{text}, 10.0.0.1");
+            prop_assert_eq!(shown(&proxies(&["private"]), &behind), ip, "{}", &behind);
+        }
     }
 
     #[test]

@@ -179,6 +179,46 @@ fn an_origin_that_a_client_may_have_stated_is_marked_until_somebody_says_whose_t
 }
 
 #[test]
+fn what_a_client_writes_before_the_end_of_a_list_is_never_its_origin() {
+    let access = |front: &str, behind: &str| {
+        format!("{front} - ana [01/Mar/2026:00:00:20 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" \"{behind}\"")
+    };
+    let json = |name: &str, list: &str| {
+        let list = serde_json::to_string(list).unwrap();
+        format!(r#"{{"time":"2026-03-01T00:00:20Z","{name}":{list},"request":"GET / HTTP/1.1","status":200}}"#)
+    };
+    for mine in [
+        "[192.0.2.1]",
+        "[192.0.2.1]:80",
+        "192.0.2.1%x",
+        "192.0.2.1%",
+        "x",
+        "a - [01/Mar/2026:00:00:21 +0000] \"x",
+        "\u{1}",
+        "",
+    ] {
+        let list = format!("{mine}, 203.0.113.66");
+        let mut lines = vec![
+            (EXPORT.replace("\"41.116.78.74\"", &serde_json::to_string(&list).unwrap()), "tripline-portal"),
+            (json("remote_addr", &list), "access"),
+            (json("x_forwarded_for", &list), "access"),
+        ];
+        if !mine.contains(['"', '\u{1}']) {
+            lines.push((access("10.0.0.1", &list), "access"));
+            lines.push((access(&format!("\"{list}\" 10.0.0.1"), "-"), "access"));
+        }
+        if !mine.contains(' ') {
+            lines.push((access(&list, "-"), "access"));
+        }
+        for (line, profile) in lines {
+            let event = event_of(profile, &line);
+            assert_eq!(shown(&event, &[Field::Ip]), "203.0.113.66", "{line}");
+            assert!(!event.marks.origin_unread, "{line}");
+        }
+    }
+}
+
+#[test]
 fn e38_a_clipped_line_is_kept_as_far_as_it_goes() {
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let profile = normaliser.profile("tripline-portal").unwrap();
