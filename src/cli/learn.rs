@@ -6,6 +6,7 @@ use crate::daemon::learn::{Lessons, OldFile, learn, look, too_late};
 use crate::daemon::met::Lacks;
 use crate::ledger::{Durability, Ledger};
 use crate::model::{ActorKind, EventTime, SourceName, Text, limits};
+use crate::normalise::Wrapping;
 use crate::pipeline::Rules;
 use crate::source::{self, TrailSpec, Until};
 use clap::Args;
@@ -93,8 +94,8 @@ fn trail_of<'a>(
         return Ok(only);
     }
     let fault = |why: String| Failure::new(format!("{}: {why}: say --trail with one of {}", file.display(), names()));
-    let found =
-        config::recognise(&rules.normaliser, paths, &file.to_string_lossy()).map_err(|e| fault(e.to_string()))?;
+    let found = config::recognise(&rules.normaliser, paths, &file.to_string_lossy(), Wrapping::default());
+    let found = found.map_err(|e| fault(e.to_string()))?;
     let of = |t: &TrailSpec| rules.trails.get(&t.name).map(|profile| rules.normaliser.names(*profile));
     let product = rules.normaliser.name(found.profile);
     let is = |t: &&TrailSpec| of(t).is_some_and(|mut names| names.any(|name| name == product));

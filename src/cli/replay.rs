@@ -10,6 +10,7 @@ use crate::incident::ocsf;
 use crate::ledger::read::FindingFilter;
 use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::{Field, OrderState, Severity, SourceName};
+use crate::normalise::Wrapping;
 use crate::pipeline::Rules;
 use crate::source::{self, Framing, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
@@ -239,7 +240,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
         let name = SourceName(file.to_string_lossy().into());
         let paths = vec![source::literal(file)];
-        let found = match config::recognise(&normaliser, &paths, name.as_str()) {
+        let found = match config::recognise(&normaliser, &paths, name.as_str(), Wrapping::default()) {
             Ok(found) => found,
             Err(e) => {
                 eprintln!("{}", show::shown(&e.to_string()));
@@ -250,14 +251,18 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         let profile = normaliser.together(&found.profiles().collect::<Vec<_>>()).map_err(Failure::new)?;
         if format == Format::Table {
             say!(
-                "{}: {} ({:.0} % of its first lines)",
+                "{}: {} ({:.0} % of its first lines{})",
                 show::shown(name.as_str()),
                 normaliser.title(profile),
-                found.share * 100.0
+                found.share * 100.0,
+                if found.syslog { ", behind headers of syslog" } else { "" }
             );
         }
-        let names = normaliser.header_names(profile);
+        let wrapping = Wrapping { syslog: found.syslog, ..Wrapping::default() };
+        // behind a header of syslog a record is a line
+        let names = normaliser.header_names(profile).filter(|_| !found.syslog);
         let framing = match &names {
+            None if found.syslog => Framing::Lines,
             Some(_) => Framing::CSV,
             None if found.documents => Framing::JsonDocuments,
             None if found.format == "json" => Framing::JsonLines,
@@ -272,7 +277,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
             lists: normaliser.record_lists(profile),
             until: Until::EndOfFile,
         });
-        profiles.push(TrailProfile { profiles: of_trail, ..TrailProfile::plain(name, "") });
+        profiles.push(TrailProfile { profiles: of_trail, wrapping, ..TrailProfile::plain(name, "") });
     }
     if trails.is_empty() {
         return Err(Failure::new(

@@ -7,6 +7,7 @@
 pub mod address;
 mod folders;
 pub mod notices;
+mod recognise;
 mod response;
 mod silences;
 pub mod written;
@@ -22,6 +23,7 @@ use crate::pipeline::{Rules, Secrets, Silences};
 use crate::policy::{Asked, Foreign, PolicySet, Profile, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use address::Address;
+pub use recognise::recognise;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -221,7 +223,7 @@ impl Config {
             let of_trail = match &trail.profile {
                 Some(names) => names.as_slice().to_vec(),
                 None => {
-                    let found = recognise(&normaliser, &trail.paths, &trail.name)?;
+                    let found = recognise::of_trail(&normaliser, trail)?;
                     found.profiles().map(|profile| normaliser.name(profile).to_owned()).collect()
                 }
             };
@@ -520,25 +522,6 @@ fn digest(texts: &Texts, tables: &Tables, profiles: &[TrailProfile], response: &
     parts.part(rest.as_bytes()).finish()
 }
 
-/// The product that wrote the files of a trail, by their first lines.
-///
-/// # Errors
-/// There is no file yet, or none of the profiles fits.
-pub fn recognise(
-    normaliser: &Normaliser,
-    paths: &[String],
-    trail: &str,
-) -> Result<crate::normalise::Recognised, ConfigError> {
-    let fault = |what: &str| {
-        let names: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
-        ConfigError::one(format!("trail {trail}: {what}: set `profile` to one of {}", names.join(", ")))
-    };
-    let lines = crate::source::first_lines(paths).map_err(|e| ConfigError::one(format!("trail {trail}: {e}")))?;
-    let Some(lines) = lines else { return Err(fault("there is no file to recognise its product by yet")) };
-    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-    normaliser.recognise(&lines).ok_or_else(|| fault("no profile fits its first lines"))
-}
-
 /// Largest configuration, policy, list or directory file that is read.
 const FILE_BYTES: u64 = 64 << 20;
 
@@ -621,6 +604,24 @@ mod tests {
             .expect("written");
         let fault = Config::read(&path).expect_err("misspelt").to_string();
         assert!(fault.contains("t.toml:5:") && fault.contains("profil"), "{fault}");
+    }
+
+    #[test]
+    fn a_product_behind_headers_of_syslog_needs_its_envelope_and_no_profile() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let (path, trail) = (dir.path().join("t.toml"), dir.path().join("a.log"));
+        let record = r#"{"ts":"2026-03-01T00:15:30.886Z","id":"e","event":"session.login","outcome":"success","actor":{"id":"u","name":"ana","type":"user"},"ip":"203.0.113.9"}"#;
+        std::fs::write(&trail, format!("<134>2026-03-01T00:15:31+01:00 gw1 portal[12]: {record}\n")).expect("written");
+        let rules = |more: &str| {
+            let text = format!("state_dir = '/x'\n[[trail]]\nname = 'a'\npaths = ['{}']\n{more}", trail.display());
+            std::fs::write(&path, text).expect("written");
+            Config::read(&path).expect("right").rules(Secrets::new(&[7; 32]))
+        };
+        let rules_with = rules("envelope = 'syslog'\n").expect("recognised");
+        let profile = rules_with.trails[&SourceName("a".into())];
+        assert_eq!(rules_with.normaliser.name(profile), "tripline-portal");
+        let fault = rules("").err().expect("its lines are no records").to_string();
+        assert!(fault.contains("envelope = \"syslog\"") && fault.contains("tripline-portal"), "{fault}");
     }
 
     #[test]

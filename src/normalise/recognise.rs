@@ -1,10 +1,10 @@
 //! Which product wrote these lines: the profile whose conditions most of them meet, the more specific one where it is a draw.
 use super::compiled::Profile;
 use super::{Normaliser, ProfileRef};
-use crate::decode::{Cells, frame_text, shipped};
+use crate::decode::{Cells, FORMATS, Format, frame_text, shipped};
 use crate::source::csv;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was recognised.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Recognised {
     pub format: &'static str,
     /// A document goes over several lines: the frames must be whole documents, not lines.
     pub documents: bool,
+    /// The records stand behind headers as syslog writes them.
+    pub syslog: bool,
     /// Which share of the sample's lines (or of the document's records) met the profile's conditions.
     pub share: f64,
 }
@@ -36,10 +38,10 @@ impl Normaliser {
     pub fn recognise(&self, frames: &[&[u8]]) -> Option<Recognised> {
         let mut lines = Vec::new();
         for text in frames.iter().map(|frame| frame_text(frame)) {
-            shipped::unwrap(&text, &mut |shipped| lines.push(shipped.text.trim_start().to_owned()));
+            records(&text, &mut lines);
         }
-        let lines: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
-        if let Some(found) = self.best(&lines, false) {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        if let Some(found) = self.best(&|_| lines.clone(), false) {
             return Some(found);
         }
         let starts_a_document = lines.first().is_some_and(|l| l.starts_with(['{', '[']));
@@ -51,16 +53,32 @@ impl Normaliser {
         shipped::unwrap(&document, &mut |shipped| records.push(shipped.text.to_owned()));
         let records: Vec<&str> = records.iter().map(String::as_str).collect();
         match records[..] {
-            [only] if only == document.trim_start() => self.best(&[&document], true),
-            _ => self.best(&records, false).map(|found| Recognised { documents: true, ..found }),
+            [only] if only == document.trim_start() => self.best(&|_| vec![only], true),
+            _ => self.best(&|_| records.clone(), false).map(|found| Recognised { documents: true, ..found }),
         }
+    }
+
+    /// The same behind headers as syslog writes them, which each format takes off in its own way.
+    pub fn recognise_behind_syslog(&self, frames: &[&[u8]]) -> Option<Recognised> {
+        let texts: Vec<_> = frames.iter().map(|frame| frame_text(frame)).collect();
+        let lines_of = |format: &Format| {
+            let mut lines = Vec::new();
+            texts.iter().for_each(|text| records((format.open)(text).1, &mut lines));
+            lines
+        };
+        let lines: BTreeMap<_, _> = FORMATS.iter().map(|format| (format.name, lines_of(format))).collect();
+        let of = &|format: &Format| -> Vec<&str> {
+            lines.get(format.name).into_iter().flatten().map(String::as_str).collect()
+        };
+        self.best(of, false).map(|found| Recognised { syslog: true, ..found })
     }
 
     /// A product's own profile before one that any product's lines meet; then the larger share; then the more conditions. Where no
     /// profile has enough, those of products that have enough together.
-    fn best(&self, texts: &[&str], documents: bool) -> Option<Recognised> {
+    fn best<'t>(&self, texts: &dyn Fn(&Format) -> Vec<&'t str>, documents: bool) -> Option<Recognised> {
         let named = &self.profiles[..self.named];
-        let met: Vec<Met> = named.iter().map(|profile| profile.written.met(texts, documents)).collect();
+        let of = |profile: &Profile| profile.met(&texts(profile.format), documents);
+        let met: Vec<Met> = named.iter().map(|profile| of(&profile.written)).collect();
         let order = |met: &Met| (met.rank > 0, met.share, met.rank);
         let mut best: Option<usize> = None;
         for (i, this) in met.iter().enumerate() {
@@ -86,15 +104,24 @@ impl Normaliser {
             known.extend(&met[next].texts);
             beside.push(ProfileRef(next));
         }
-        let together = known.len() as f64 / texts.len().max(1) as f64;
+        let together = known.len() as f64 / texts(named[first].written.format).len().max(1) as f64;
         (best.is_some() || together >= ENOUGH).then(|| Recognised {
             profile: ProfileRef(first),
             format: named[first].written.format.name,
             documents,
+            syslog: false,
             share: met[first].share.max(together),
             beside,
         })
     }
+}
+
+/// Adds the records of a line to `lines`, without what shippers put around them.
+fn records(line: &str, lines: &mut Vec<String>) {
+    shipped::unwrap(line, &mut |shipped| {
+        let text = shipped.text.trim_start();
+        lines.extend((!text.is_empty()).then(|| text.to_owned()));
+    });
 }
 
 /// How much of a sample a profile knows.

@@ -83,12 +83,15 @@ fn named(asked: &str, texts: &mut Vec<(String, String)>) -> Result<String, Failu
 fn try_on(args: &TestArgs, normaliser: &mut Normaliser, named: &[String], file: &Path) -> Result<bool, Failure> {
     std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
     let name = file.to_string_lossy();
+    let mut wrapping = Wrapping { syslog: args.envelope.is_some(), ..Wrapping::default() };
     let (profiles, documents, how) = match named {
         [] => {
-            let found = config::recognise(normaliser, &[source::literal(file)], &name).map_err(|e| {
+            let found = config::recognise(normaliser, &[source::literal(file)], &name, wrapping).map_err(|e| {
                 Failure::new(format!("{e}, with --profile, or begin with: tripline profiles new {}", file.display()))
             })?;
-            let share = format!("recognised by {:.0} % of its first lines", found.share * 100.0);
+            let behind = if found.syslog && !wrapping.syslog { ", behind headers of syslog (`envelope`)" } else { "" };
+            let share = format!("recognised by {:.0} % of its first lines{behind}", found.share * 100.0);
+            wrapping.syslog = found.syslog;
             (found.profiles().collect::<Vec<_>>(), found.documents, share)
         }
         named => {
@@ -98,7 +101,6 @@ fn try_on(args: &TestArgs, normaliser: &mut Normaliser, named: &[String], file: 
         }
     };
     let together = normaliser.together(&profiles).map_err(Failure::new)?;
-    let wrapping = Wrapping { syslog: args.envelope.is_some(), ..Wrapping::default() };
     let profile = normaliser.for_trail(together, args.time_zone.clone(), wrapping, Proxies::default());
     let is_plain = wrapping == Wrapping::default();
     let framing = match normaliser.header_names(profile) {

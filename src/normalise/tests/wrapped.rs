@@ -146,3 +146,24 @@ fn a_products_records_are_known_in_a_hub_and_in_the_answer_to_a_search() {
     let lists = normaliser.record_lists(normaliser.profile("tripline-portal").unwrap());
     assert!(lists.iter().any(|list| list == "hits.hits"), "an answer of any size is read hit by hit");
 }
+
+#[test]
+fn a_product_is_known_behind_headers_of_syslog_in_every_format() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    let keycloak = r#"2026-03-01 00:00:20,123 DEBUG [org.keycloak.events] (executor-thread-1) type="LOGIN", realmId="m", clientId="portal", userId="u-1", sessionId="s1", ipAddress="203.0.113.9", username="ana""#;
+    let access = r#"203.0.113.9 - ana [01/Mar/2026:00:00:20 +0000] "GET /a HTTP/1.1" 200 12 "-" "x""#;
+    for (header, record, profile) in [
+        ("<134>2026-03-01T00:00:20.123+01:00 gw1 portal[12]: ", EXPORT, "tripline-portal"),
+        ("<134>1 2026-03-01T00:00:20Z gw1 portal 12 - - ", EXPORT, "tripline-portal"),
+        ("Mar  1 00:00:20 gw1 kc: ", keycloak, "keycloak"),
+        ("<134>Mar  1 00:00:20 gw1 web: ", access, "access"),
+    ] {
+        let line = format!("{header}{record}");
+        let found = normaliser.recognise_behind_syslog(&[line.as_bytes(); 3]).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!((normaliser.name(found.profile), found.syslog, found.share), (profile, true, 1.0), "{line}");
+        assert!(
+            normaliser.recognise(&[line.as_bytes()]).is_none_or(|found| normaliser.name(found.profile) == "access")
+        );
+    }
+    assert_eq!(normaliser.recognise_behind_syslog(&[b"<134>Mar  1 00:00:20 gw1 portal: started"]), None);
+}
