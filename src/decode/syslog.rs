@@ -41,39 +41,117 @@ pub fn open(line: &str) -> (Envelope<'_>, &str) {
 }
 
 /// The same for a trail whose records are objects of JSON: an envelope that is not understood ends where an object begins, and says
-/// nothing. Behind one that is understood only what a logger adds (a level, a process id, a name with its colon) is passed over: an
-/// object that is quoted in a sentence is no record.
+/// nothing. Behind one that is understood only what a logger adds (a time, a level, a process id, a name with its colon, a context in
+/// braces) or another relay's header is passed over: an object that is quoted in a sentence is no record.
 pub fn open_json(line: &str) -> (Envelope<'_>, &str) {
     let (envelope, message) = open(line);
+    let message = match envelope.app {
+        // whose header stands behind that of a relay is nobody's word on who sent it
+        None => relayed(message).unwrap_or(message),
+        Some(_) => message,
+    };
     let begins_json = |text: &str| match text.strip_prefix('[') {
         Some(inner) => inner.trim_start().starts_with(['{', ']']),
         None => text.starts_with('{'),
     };
     let trimmed = message.trim_start();
-    if begins_json(trimmed) {
+    if begins_json(trimmed) && !is_context(trimmed) {
         return (envelope, trimmed);
     }
     let near = &message[..message.floor_char_boundary(ENVELOPE_BYTES)];
-    let Some(at) = near.find('{') else {
+    let Some(at) = object(message, near) else {
         return (envelope, message);
     };
     // an array's bracket goes with its first object
     let before = near[..at].trim_end();
     let at = before.strip_suffix('[').map_or(at, str::len);
-    match envelope == Envelope::default() || message[..at].split_ascii_whitespace().all(is_loggers) {
+    match envelope == Envelope::default() || are_loggers(&message[..at]) {
         true => (envelope, &message[at..]),
         false => (envelope, message),
     }
 }
 
-/// Whether a logger puts this word between the tag and what it was given.
-fn is_loggers(word: &str) -> bool {
+/// What stands behind a further header with its priority or its version.
+fn relayed(message: &str) -> Option<&str> {
+    if priority(message).is_some() {
+        return Some(open(message).1);
+    }
+    let (envelope, inner) = rfc5424(message.strip_prefix("1 ")?)?;
+    envelope.timestamp.map(|_| inner)
+}
+
+/// Where the object begins: the first bracket that a name follows, or nothing because the line was cut; else the first one.
+fn object(message: &str, near: &str) -> Option<usize> {
+    let first = near.find('{')?;
+    let begins = |at: &usize| !is_context(&message[*at..]);
+    near.match_indices('{').map(|(at, _)| at).take(CONTEXTS).find(begins).or(Some(first))
+}
+
+/// Whether braces stand here that hold no JSON, as a logger has them around its context: `{}`, `{id=1}`.
+fn is_context(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('{') else { return false };
+    !matches!(inner.trim_start().as_bytes().first(), None | Some(b'"'))
+}
+
+/// How many brackets of a line may belong to a context.
+const CONTEXTS: usize = 8;
+
+/// Whether all that stands here is a logger's.
+fn are_loggers(text: &str) -> bool {
+    let (mut rest, mut is_named) = (text, false);
+    loop {
+        // ends: every turn takes a word off, or leaves
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || "*[(".contains(c));
+        if rest.is_empty() {
+            return true;
+        }
+        if let Some(inner) = rest.strip_prefix('{') {
+            let Some((_, behind)) = inner.split_once('}') else { return false };
+            rest = behind;
+            continue;
+        }
+        if let Some(stamp) = stamp(rest).filter(|stamp| stamp.length > 0) {
+            rest = rest[stamp.length..].strip_prefix(':').unwrap_or(&rest[stamp.length..]);
+            continue;
+        }
+        let (word, behind) = rest.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((rest, ""));
+        let dash = behind.trim_start().split(' ').next().unwrap_or("");
+        // behind a level, and with a dash behind it, one word is a name
+        let is_name = is_named && matches!(dash, "-" | "--" | ":" | "|") && tag_letters(word);
+        if !(is_name || is_loggers(word)) {
+            return false;
+        }
+        is_named = is_level(word);
+        rest = behind;
+    }
+}
+
+fn is_level(word: &str) -> bool {
     const LEVELS: &[&str] =
         &["trace", "debug", "info", "notice", "warn", "warning", "error", "err", "crit", "critical", "fatal", "audit"];
     let bare = word.trim_matches(|c: char| "[]()<>:=-|".contains(c));
-    let is_level = LEVELS.iter().any(|level| bare.eq_ignore_ascii_case(level));
-    let is_number = bare.bytes().all(|b| b.is_ascii_digit());
-    is_level || is_number || tag(word).is_some_and(|(_, rest)| rest.is_empty())
+    LEVELS.iter().any(|level| bare.eq_ignore_ascii_case(level))
+}
+
+fn tag_letters(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./@+".contains(c))
+}
+
+/// Whether a logger puts this word between the tag and what it was given: a level, a number or a time, a name with its colon or with dots
+/// in it, what stands in brackets, `level=info`, or the name of the message before it (`msg=`).
+fn is_loggers(word: &str) -> bool {
+    const MESSAGE: &[&str] = &["msg", "message", "event", "record", "audit", "log", "data", "payload"];
+    if let Some((name, value)) = word.split_once('=') {
+        // a message that says something more is a sentence
+        let is_message = MESSAGE.iter().any(|key| name.eq_ignore_ascii_case(key));
+        return tag_letters(name) && (is_message == value.is_empty()) && !value.contains('{');
+    }
+    let bare = word.trim_matches(|c: char| "[]()<>:=-|,".contains(c));
+    let is_time = bare.bytes().all(|b| b.is_ascii_digit() || b":.,-/+TZ".contains(&b));
+    let in_brackets = word.starts_with('[') && word.ends_with(']') || word.ends_with([')', ']']) && tag_letters(bare);
+    let is_dotted = bare.contains('.') && bare.split('.').all(tag_letters);
+    let is_tag = tag(word).is_some_and(|(_, rest)| rest.is_empty());
+    is_level(word) || is_time || in_brackets || is_dotted || is_tag
 }
 
 /// What follows `<PRI>`.
@@ -434,6 +512,35 @@ mod tests {
             ("<134>Apr  1 09:12:44 gw1 portal: [12] ", "Apr  1 09:12:44", gw, "portal"),
             ("<134>Apr  1 09:12:44 gw1 portal: INFO ", "Apr  1 09:12:44", gw, "portal"),
             ("<134>Apr  1 09:12:44 gw1 portal - audit: ", "Apr  1 09:12:44", gw, "portal"),
+            (
+                "<134>Apr  1 09:12:44 gw1 portal[1]: 2026-04-01 09:12:44,123 INFO audit - ",
+                "Apr  1 09:12:44",
+                gw,
+                "portal",
+            ),
+            (
+                "<134>Apr  1 09:12:44 gw1 portal[1]: 09:12:44.123 [http-8080-exec-1] INFO  c.e.portal.Audit - ",
+                "Apr  1 09:12:44",
+                gw,
+                "portal",
+            ),
+            (
+                "<134>Apr  1 09:12:44 gw1 portal[1]: 2026-04-01T09:12:44Z WARN Auditor - ",
+                "Apr  1 09:12:44",
+                gw,
+                "portal",
+            ),
+            (
+                "<134>Apr  1 09:12:44 gw1 portal: level=info ts=2026-04-01T09:12:44Z msg=",
+                "Apr  1 09:12:44",
+                gw,
+                "portal",
+            ),
+            ("<134>Apr  1 09:12:44 gw1 portal: INFO {ctx=1} ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>Apr  1 09:12:44 gw1 portal: {} INFO {a=1, b=x y} ", "Apr  1 09:12:44", gw, "portal"),
+            ("<134>123: gw1: *Apr  1 09:12:44.123: portal: ", "", None, "123"),
+            ("Apr  1 09:12:44 gw1 1 2026-04-01T09:12:44Z gw2 portal - - - ", "Apr  1 09:12:44", gw, ""),
+            ("Apr  1 09:12:44 gw1 <134>Apr  1 09:12:43 gw2 portal[1]: ", "Apr  1 09:12:44", gw, ""),
             ("<134>1 2026-04-01T09:12:44Z gw1 portal 12 - ", "2026-04-01T09:12:44Z", gw, "portal"),
             ("<134>1 2026-04-01T09:12:44Z gw1 portal 12 ", "2026-04-01T09:12:44Z", gw, "portal"),
             ("<134>1 2026-04-01T09:12:44Z gw1 portal ", "2026-04-01T09:12:44Z", gw, "portal"),
@@ -465,8 +572,15 @@ mod tests {
             "<134>Apr  1 09:12:44 gw1 portal: refused the body {\"event\":\"session.login\"}",
             "<134>portal: refused the body {\"event\":\"session.login\"}",
             "<134>1 2026-04-01T09:12:44Z gw1 portal - - - refused {\"event\":\"session.login\"}",
+            "<134>Apr  1 09:12:44 gw1 portal: refused {a=1} {\"event\":\"session.login\"}",
+            "<134>Apr  1 09:12:44 gw1 portal: refused body={\"event\":\"session.login\"}",
+            "<134>Apr  1 09:12:44 gw1 portal: msg=refused body={\"event\":\"session.login\"}",
+            "<134>Apr  1 09:12:44 gw1 portal: msg=refused event={\"event\":\"session.login\"}",
+            "<134>Apr  1 09:12:44 gw1 portal: msg=\"refused the body\" event={\"event\":\"session.login\"}",
+            "<134>Apr  1 09:12:44 gw1 portal: level=info INFO refused body - {\"event\":\"session.login\"}",
         ] {
-            assert!(open_json(line).1.starts_with("refused"), "{line}");
+            let message = open_json(line).1;
+            assert!(!message.starts_with('{') && message.contains("refused"), "{line}");
         }
     }
 
