@@ -5,7 +5,7 @@
 use super::json_text::unescape;
 use super::syslog;
 use crate::source::cri;
-use crate::source::json::{Member, NoMember, blank};
+use crate::source::json::{DocumentScan, Member, NoMember, blank};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -163,6 +163,14 @@ fn inner(shipped: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>))
         if let Some(opened) = Opened::of(text) {
             return opened.records(&shipped, layers, each);
         }
+    } else if layers > 0 && text.starts_with('[') {
+        let first = text.get(blank(text.as_bytes(), 1)..).filter(|first| first.starts_with('{')).unwrap_or_default();
+        let length = if first.is_empty() { None } else { DocumentScan::default().feed(first.as_bytes()) };
+        let first = first.get(..length.unwrap_or(first.len())).unwrap_or_default();
+        // a list of records themselves is for their format to read
+        if Opened::of(first).is_some() {
+            return elements(Shipped { text, ..shipped }, layers, each);
+        }
     } else if layers > 0
         && let Some((stamp, text)) = prefixed(text)
     {
@@ -281,23 +289,23 @@ impl<'a> Opened<'a> {
                 record = decoded(&record).unwrap_or(record);
                 inner(Shipped { text: record.trim_end_matches(['\n', '\r']), stamp, clipped }, layers - 1, each);
             }
-            Some(b'[') => {
-                let mut at = blank(held.as_bytes(), 1);
-                // Ends: every turn passes an element.
-                while held.as_bytes().get(at) == Some(&b'{') {
-                    let length = crate::source::json::DocumentScan::default().feed(&held.as_bytes()[at..]);
-                    let text = &held[at..length.map_or(held.len(), |length| at + length)];
-                    inner(Shipped { text, stamp, clipped: clipped && length.is_none() }, layers - 1, each);
-                    at = blank(held.as_bytes(), at + text.len());
-                    at = if held.as_bytes().get(at) == Some(&b',') {
-                        blank(held.as_bytes(), at + 1)
-                    } else {
-                        held.len()
-                    };
-                }
-            }
+            Some(b'[') => elements(Shipped { text: held, stamp, clipped }, layers, each),
             _ => inner(Shipped { text: held, stamp, clipped }, layers - 1, each),
         }
+    }
+}
+
+/// Hands the records of each object in a list to `each`.
+fn elements(list: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>)) {
+    let Shipped { text: held, stamp, clipped } = list;
+    let mut at = blank(held.as_bytes(), 1);
+    // Ends: every turn passes an element.
+    while held.as_bytes().get(at) == Some(&b'{') {
+        let length = DocumentScan::default().feed(&held.as_bytes()[at..]);
+        let text = &held[at..length.map_or(held.len(), |length| at + length)];
+        inner(Shipped { text, stamp, clipped: clipped && length.is_none() }, layers - 1, each);
+        at = blank(held.as_bytes(), at + text.len());
+        at = if held.as_bytes().get(at) == Some(&b',') { blank(held.as_bytes(), at + 1) } else { held.len() };
     }
 }
 
@@ -353,6 +361,31 @@ mod tests {
         ];
         for record in &own[1..] {
             assert_eq!(unwrapped(record), [((*record).to_owned(), None, false)]);
+        }
+    }
+
+    #[test]
+    fn a_list_of_wrapped_records_is_taken_apart() {
+        let (a, b) = (r#"{"n":1,"l":[{"x":"]"}]}"#, r#"{"n":2}"#);
+        let text = |record: &str| serde_json::to_string(record).unwrap();
+        let wrappings: [&dyn Fn(&str) -> String; 6] = [
+            &|record| format!(r#"{{"_index":"x","_id":"1","_source":{record}}}"#),
+            &|record| format!(r#"{{"time":1,"sourcetype":"x","event":{record}}}"#),
+            &|record| format!(r#"{{"@timestamp":"x","agent":{{}},"message":{}}}"#, text(record)),
+            &|record| format!(r#"{{"Body":{},"SequenceNumber":1,"Offset":"1"}}"#, text(record)),
+            &|record| format!(r#"{{"timestamp":1,"message":{},"ingestionTime":2}}"#, text(record)),
+            &|record| format!(r#"{{"log":{},"stream":"stdout"}}"#, text(&format!("{record}\n"))),
+        ];
+        for wrapping in wrappings {
+            let list = format!("[ {} ,\n {}]", wrapping(a), wrapping(b));
+            let found: Vec<String> = unwrapped(&list).into_iter().map(|(text, ..)| text).collect();
+            assert_eq!(found, [a, b], "{list}");
+            // of a record that the list breaks off in, what stands before that is there
+            let cut = unwrapped(&list[..list.len() - 3]);
+            assert_eq!(cut[0].0, a, "{list}");
+        }
+        for own in [format!("[{a},{b}]"), "[]".to_owned(), "[1]".to_owned(), "[{".to_owned(), "[[{}]]".to_owned()] {
+            assert_eq!(unwrapped(&own), [(own.clone(), None, false)]);
         }
     }
 

@@ -132,9 +132,13 @@ fn a_products_records_are_known_in_a_hub_and_in_the_answer_to_a_search() {
         r#"{{"took":3,"timed_out":false,"_shards":{{}},"hits":{{"total":2,"max_score":null,"hits":[{}]}}}}"#,
         hits.join(",")
     );
-    let pretty: serde_json::Value = serde_json::from_str(&answer).unwrap();
-    let pretty = serde_json::to_string_pretty(&pretty).unwrap();
-    for (wrapped, documents) in [(hub, false), (event, false), (answer, false), (pretty, true)] {
+    let list = format!("[{}]", hits.join(","));
+    let pretty =
+        |text: &str| serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(text).unwrap()).unwrap();
+    let (pretty, pretty_list) = (pretty(&answer), pretty(&list));
+    for (wrapped, documents) in
+        [(hub, false), (event, false), (answer, false), (pretty, true), (list, false), (pretty_list, true)]
+    {
         let lines: Vec<&str> = wrapped.lines().collect();
         let (normaliser, found) = recognised(&lines);
         assert_eq!((normaliser.name(found.profile), found.documents), ("tripline-portal", documents), "{wrapped}");
