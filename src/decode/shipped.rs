@@ -1,6 +1,7 @@
 //! What shippers put around a record: Docker, Kubernetes, Filebeat, Fluent Bit, CloudWatch Logs, Splunk, Elasticsearch, Azure Event Hubs.
 //!
 //! A wrapping is known by its shape alone: every key of it is one that its shipper writes, and one of those that only it writes is there.
+//! Some put beside a record what they have found in it: two keys that only they write, and the text of the record, tell those.
 //! A product's own record that holds a text of JSON under `message` is none: what a client may have written there stays a text.
 use super::json_text::unescape;
 use super::syslog;
@@ -26,11 +27,85 @@ struct Shape {
     holds: &'static str,
     /// The keys of when it was read.
     stamps: &'static [&'static str],
-    /// Keys of which one is there.
+    /// Keys of which so many are there as `least` says.
     needs: &'static [&'static str],
     /// Keys that may be there.
     has: &'static [&'static str],
+    /// How many of `needs` are there at least.
+    least: u8,
+    /// Any other key may be there as well.
+    is_open: bool,
+    /// What it holds is JSON: its keys alone say too little.
+    is_json: bool,
+    /// The record is the text under this key of what it holds.
+    within: Option<&'static str>,
 }
+
+/// A wrapping that has no keys of others.
+const CLOSED: Shape =
+    Shape { holds: "", stamps: &[], needs: &[], has: &[], least: 1, is_open: false, is_json: false, within: None };
+
+impl Shape {
+    /// Which of the values of what was met under its key is the record.
+    fn held(&self, text: &str, held: (usize, Option<usize>)) -> Option<(usize, Option<usize>)> {
+        let record = match self.within {
+            None => held,
+            Some(_) if text.as_bytes().get(held.0) != Some(&b'{') => return None,
+            Some(key) => member(text, held.0, key)?,
+        };
+        let begins = |text: &str| text.trim_start().starts_with(['{', '[']);
+        let written = text.get(record.0..)?;
+        let is_json = match (written.as_bytes().first()?, written.get(1..)) {
+            (b'{', _) => self.within.is_none(),
+            (b'"', Some(inner)) => begins(inner),
+            (b'[', Some(inner)) => self.within.is_none() && inner.trim_start().starts_with(['{', ']']),
+            _ => false,
+        };
+        (is_json || !self.is_json).then_some(record)
+    }
+}
+
+/// Where the value of that member of the object at `at` lies.
+fn member(text: &str, at: usize, name: &str) -> Option<(usize, Option<usize>)> {
+    let bytes = text.as_bytes();
+    let mut at = blank(bytes, at + 1);
+    loop {
+        // Ends: every turn reads a member, or leaves.
+        let member = Member::read(bytes, at).ok()?;
+        if member.name == name {
+            return Some((member.value, member.end));
+        }
+        at = blank(bytes, member.end?);
+        at = (bytes.get(at) == Some(&b',')).then(|| blank(bytes, at + 1))?;
+    }
+}
+
+/// What Filebeat and Logstash write beside a record: keys of which one is there, and those that may be.
+const FILEBEAT: (&[&str], &[&str]) = (
+    &["agent", "beat", "@metadata", "prospector", "@version"],
+    &[
+        "ecs",
+        "host",
+        "input",
+        "log",
+        "fields",
+        "tags",
+        "event",
+        "container",
+        "kubernetes",
+        "stream",
+        "docker",
+        "cloud",
+        "offset",
+        "source",
+        "type",
+        "path",
+        "orchestrator",
+        "service",
+        "syslog",
+        "process",
+    ],
+);
 
 /// The wrappings. To add one: an entry here.
 const SHAPES: &[Shape] = &[
@@ -40,34 +115,30 @@ const SHAPES: &[Shape] = &[
         stamps: &["time", "date", "@timestamp"],
         needs: &["stream", "time", "date", "kubernetes", "container_id", "container_name"],
         has: &["attrs", "_p", "logtag", "tag", "source", "partial_message", "k8s", "host", "cluster"],
+        ..CLOSED
     },
     // Filebeat and Logstash
+    Shape { holds: "message", stamps: &["@timestamp"], needs: FILEBEAT.0, has: FILEBEAT.1, ..CLOSED },
+    // with the record as an object, and processed into the common schema, where the record is kept as a text
+    Shape { holds: "json", stamps: &["@timestamp"], needs: FILEBEAT.0, has: FILEBEAT.1, is_json: true, ..CLOSED },
     Shape {
-        holds: "message",
+        holds: "event",
+        within: Some("original"),
         stamps: &["@timestamp"],
-        needs: &["agent", "beat", "@metadata", "prospector", "@version"],
-        has: &[
-            "ecs",
-            "host",
-            "input",
-            "log",
-            "fields",
-            "tags",
-            "event",
-            "container",
-            "kubernetes",
-            "stream",
-            "docker",
-            "cloud",
-            "offset",
-            "source",
-            "type",
-            "path",
-            "orchestrator",
-            "service",
-            "syslog",
-            "process",
-        ],
+        needs: &["@timestamp"],
+        has: FILEBEAT.1,
+        is_json: true,
+        ..CLOSED
+    },
+    Shape {
+        holds: "event",
+        within: Some("original"),
+        stamps: &["@timestamp"],
+        needs: &["@timestamp", "ecs", "agent", "beat", "@metadata", "@version", "data_stream"],
+        least: 2,
+        is_open: true,
+        is_json: true,
+        ..CLOSED
     },
     // CloudWatch Logs: a subscription's document, and one event of it
     Shape {
@@ -75,16 +146,52 @@ const SHAPES: &[Shape] = &[
         stamps: &[],
         needs: &["messageType", "logGroup"],
         has: &["owner", "logStream", "subscriptionFilters", "policyLevel"],
+        ..CLOSED
     },
     Shape {
         holds: "message",
         stamps: &["timestamp"],
         needs: &["ingestionTime", "logStreamName", "eventId", "id", "extractedFields"],
         has: &[],
+        ..CLOSED
+    },
+    // what is answered to those who ask for its events
+    Shape {
+        holds: "events",
+        stamps: &[],
+        needs: &["events"],
+        has: &["nextForwardToken", "nextBackwardToken", "searchedLogStreams", "nextToken"],
+        is_json: true,
+        ..CLOSED
     },
     // Splunk: to its collector, and from its search
-    Shape { holds: "event", stamps: &["time"], needs: &["sourcetype", "index", "source"], has: &["host", "fields"] },
-    Shape { holds: "result", stamps: &[], needs: &["preview"], has: &["offset", "lastrow"] },
+    Shape {
+        holds: "event",
+        stamps: &["time"],
+        needs: &["sourcetype", "index", "source"],
+        has: &["host", "fields"],
+        ..CLOSED
+    },
+    // a sender may say only where it is: then it is known by what it holds
+    Shape { holds: "event", stamps: &["time"], needs: &["host"], has: &["fields"], is_json: true, ..CLOSED },
+    Shape {
+        holds: "results",
+        stamps: &[],
+        needs: &["preview", "init_offset", "highlighted"],
+        has: &["messages", "fields", "offset", "lastrow", "post_process_count", "sid"],
+        is_json: true,
+        ..CLOSED
+    },
+    // in its verbose mode every field that it has found in the record stands beside that
+    Shape {
+        holds: "_raw",
+        stamps: &["_time"],
+        needs: &["_cd", "_bkt", "_indextime", "_serial", "_si", "_sourcetype", "splunk_server"],
+        least: 2,
+        is_open: true,
+        ..CLOSED
+    },
+    Shape { holds: "result", stamps: &[], needs: &["preview"], has: &["offset", "lastrow"], ..CLOSED },
     Shape {
         holds: "_raw",
         stamps: &["_time"],
@@ -102,6 +209,7 @@ const SHAPES: &[Shape] = &[
             "timestamp",
             "_kv",
         ],
+        ..CLOSED
     },
     // Elasticsearch and OpenSearch
     Shape {
@@ -121,6 +229,7 @@ const SHAPES: &[Shape] = &[
             "_ignored",
             "@timestamp",
         ],
+        ..CLOSED
     },
     // and what they answer to a search
     Shape {
@@ -128,26 +237,29 @@ const SHAPES: &[Shape] = &[
         stamps: &[],
         needs: &["took", "timed_out", "_shards"],
         has: &["_scroll_id", "pit_id", "aggregations", "status", "terminated_early", "num_reduce_phases", "_clusters"],
+        ..CLOSED
     },
-    Shape { holds: "hits", stamps: &[], needs: &["total", "max_score"], has: &[] },
+    Shape { holds: "hits", stamps: &[], needs: &["total", "max_score"], has: &[], ..CLOSED },
     // Azure: what diagnostic settings send, and an event of a hub around it
-    Shape { holds: "records", stamps: &[], needs: &["records"], has: &[] },
+    Shape { holds: "records", stamps: &[], needs: &["records"], has: &[], ..CLOSED },
     Shape {
         holds: "Body",
         stamps: &["EnqueuedTimeUtc"],
         needs: &["SequenceNumber", "Offset", "EnqueuedTimeUtc", "SystemProperties"],
         has: &["Properties", "PartitionKey", "PartitionId", "ContentType", "CorrelationId", "MessageId"],
+        ..CLOSED
     },
     Shape {
         holds: "body",
         stamps: &["enqueuedTimeUtc", "enqueued_time"],
         needs: &["sequenceNumber", "sequence_number", "enqueuedTimeUtc", "enqueued_time", "systemProperties"],
         has: &["offset", "properties", "partitionKey", "partition_key", "partitionId", "system_properties"],
+        ..CLOSED
     },
 ];
 
 /// What the lists are called in wrappings that hold many records, a dot between the names of objects in objects.
-pub const LISTS: &[&str] = &["hits.hits", "records", "logEvents"];
+pub const LISTS: &[&str] = &["hits.hits", "records", "logEvents", "results"];
 
 /// How many wrappings may lie in one another.
 const LAYERS: usize = 4;
@@ -228,8 +340,13 @@ struct Opened<'a> {
 impl<'a> Opened<'a> {
     fn of(text: &'a str) -> Option<Opened<'a>> {
         let bytes = text.as_bytes();
-        // bits of the shapes that are still possible, and of those of which a needed key was met
-        let (mut possible, mut needed) = ((1u32 << SHAPES.len()) - 1, 0u32);
+        // bits of the shapes that are still possible, and how many needed keys of each were met
+        let (mut possible, mut needed) = (0u32, [0u8; SHAPES.len()]);
+        for (n, shape) in SHAPES.iter().enumerate() {
+            // what may hold any key is looked for in no record that does not name its own
+            let named = |key: &str| memchr::memmem::find(bytes, key.as_bytes()).is_some();
+            possible |= u32::from(!shape.is_open || named(shape.within.unwrap_or(shape.holds))) << n;
+        }
         let mut held = [None; SHAPES.len()];
         let mut stamps = [None; SHAPES.len()];
         let mut at = blank(bytes, 1);
@@ -243,14 +360,15 @@ impl<'a> Opened<'a> {
             let is = |keys: &[&str]| keys.contains(&member.name);
             let before = possible;
             for (n, shape) in SHAPES.iter().enumerate().filter(|(n, _)| before >> n & 1 == 1) {
-                let known = shape.holds == member.name || is(shape.stamps) || is(shape.needs) || is(shape.has);
+                let is_its = shape.holds == member.name || is(shape.stamps) || is(shape.needs) || is(shape.has);
+                let known = shape.is_open || is_its;
                 // a key that comes again is no shipper's
                 if !known || (shape.holds == member.name && held[n].is_some()) {
                     possible &= !(1 << n);
                 } else if shape.holds == member.name {
                     held[n] = Some((member.value, member.end));
                 }
-                needed |= u32::from(is(shape.needs)) << n;
+                needed[n] = needed[n].saturating_add(u8::from(is(shape.needs)));
                 if is(shape.stamps) && stamps[n].is_none() {
                     stamps[n] =
                         member.end.and_then(|end| text.get(member.value..end)).map(|stamp| stamp.trim_matches('"'));
@@ -268,12 +386,13 @@ impl<'a> Opened<'a> {
                 Some(_) => return None,
             }
         };
-        let fits = |n: &usize| {
-            let alone = cut && SHAPES[*n].holds == "log";
-            possible >> n & 1 == 1 && held[*n].is_some() && (needed >> n & 1 == 1 || alone)
+        let fitting = |n: usize| {
+            let alone = cut && SHAPES[n].holds == "log";
+            let fits = possible >> n & 1 == 1 && (needed[n] >= SHAPES[n].least || alone);
+            held[n].filter(|_| fits).and_then(|held| Some((SHAPES[n].held(text, held)?, stamps[n])))
         };
-        let n = (0..SHAPES.len()).find(fits)?;
-        Some(Opened { text, holds: held[n]?, stamp: stamps[n] })
+        let (holds, stamp) = (0..SHAPES.len()).find_map(fitting)?;
+        Some(Opened { text, holds, stamp })
     }
 
     fn records(&self, outer: &Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>)) {
@@ -450,6 +569,45 @@ mod tests {
                 format!(r#"{{"@timestamp":"x","message":{},"agent":{{}}}}"#, serde_json::to_string(&docker).unwrap()),
                 some,
             ),
+            (format!(r#"{{"time":"1775034764.031","host":"gw","event":{text}}}"#), Some("1775034764.031")),
+            (format!(r#"{{"host":"gw","event":{record},"fields":{{"a":"b"}}}}"#), None),
+            (
+                format!(
+                    r#"{{"preview":false,"init_offset":0,"messages":[],"fields":[{{"name":"_raw"}}],"results":[{{"_raw":{text},"_time":"{at}","_cd":"1"}}],"highlighted":{{}}}}"#
+                ),
+                some,
+            ),
+            (
+                format!(
+                    r#"{{"preview":false,"result":{{"event":"session.login","actor":"x","date_hour":"9","_bkt":"x","_cd":"1:2","_raw":{text},"_time":"{at}"}}}}"#
+                ),
+                some,
+            ),
+            (
+                format!(
+                    r#"{{"events":[{{"timestamp":1775034764031,"message":{text},"ingestionTime":1}}],"nextForwardToken":"f/1","nextBackwardToken":"b/1"}}"#
+                ),
+                Some("1775034764031"),
+            ),
+            (
+                format!(
+                    r#"{{"events":[{{"logStreamName":"s","timestamp":1775034764031,"message":{text},"eventId":"3"}}],"searchedLogStreams":[]}}"#
+                ),
+                Some("1775034764031"),
+            ),
+            (
+                format!(
+                    r#"{{"_index":"x","_source":{{"@timestamp":"{at}","json":{record},"agent":{{"type":"filebeat"}},"ecs":{{}}}}}}"#
+                ),
+                some,
+            ),
+            (format!(r#"{{"_id":"1","_source":{{"@timestamp":"{at}","event":{{"original":{text}}}}}}}"#), some),
+            (
+                format!(
+                    r#"{{"@timestamp":"{at}","source":{{"ip":"192.0.2.1"}},"ecs":{{"version":"8"}},"event":{{"kind":"event","original":{text},"action":"x"}},"portal":{{"a":1}}}}"#
+                ),
+                some,
+            ),
             (record.to_owned(), None),
         ] {
             let is = vec![(record.to_owned(), stamp.map(str::to_owned), false)];
@@ -469,6 +627,13 @@ mod tests {
             r#"{"message":"{\"event\":\"session.login\"}","timestamp":1}"#,
             r#"{"message":"{}","agent":{},"actor":"eve"}"#,
             r#"{"log":"x"}"#,
+            r#"{"time":"2026","host":"gw","event":"session.login"}"#,
+            r#"{"@timestamp":"2026","ecs":{},"event":{"original":"signed in"},"user":{"name":"eve"}}"#,
+            r#"{"@timestamp":"2026","event":{"original":"{\"event\":\"session.login\"}"},"user":{"name":"eve"}}"#,
+            r#"{"@timestamp":"2026","ecs":{},"event":"original","user":{"name":"eve"}}"#,
+            r#"{"_raw":"{\"event\":\"session.login\"}","_cd":"1","user":"eve"}"#,
+            r#"{"events":["session.login"]}"#,
+            r#"{"events":[{"a":1}],"actor":"eve"}"#,
             r#"{"log":"x","stream":"stdout"} {"a":1}"#,
             r#"{"log":"x","log":"y","stream":"stdout"}"#,
             "2026-04-01T09:12:44Z says {}",
