@@ -265,16 +265,21 @@ impl Line {
         }
     }
 
-    /// Apache's `ssl_request_log`: `[time] addr protocol cipher "request" bytes`.
+    /// Apache's `ssl_request_log`: `[time] addr protocol cipher "request" bytes`. Dashes for what is not there are an identity and a user
+    /// where a status and a size follow.
     fn tls(text: &str, head: &Head) -> Result<Line, Reject> {
         let mut line = Line::default();
         line.set(Column::TimeLocal, head.time);
         let (addr, at) = word(text, head.after);
         let (protocol, at) = word(text, at);
-        let (_, at) = word(text, at);
-        let protocol = &text[protocol.0..protocol.1];
-        let right = protocol.starts_with("TLS") || protocol.starts_with("SSL") || protocol == "-";
-        let Some((request, at)) = quoted(text, at).filter(|_| right) else {
+        let (cipher, at) = word(text, at);
+        let (protocol, cipher) = (&text[protocol.0..protocol.1], &text[cipher.0..cipher.1]);
+        let is_last = |at: usize| text[word(text, at).1..].trim().is_empty();
+        let is_right = |behind: usize| match protocol {
+            "-" => cipher == "-" && is_last(behind),
+            _ => protocol.starts_with("TLS") || protocol.starts_with("SSL"),
+        };
+        let Some((request, at)) = quoted(text, at).filter(|(_, behind)| is_right(*behind)) else {
             return Err(Reject { reason: "not [time] address, protocol, cipher and request", at: head.after });
         };
         line.addresses.push(addr);
@@ -320,6 +325,10 @@ impl Line {
         // Some formats leave the user out; dashes alone are columns without a value.
         if let Some(user) = words.get(ident + 1) {
             let name = text[user.0..end].trim_end();
+            // one in quotation marks begins behind the first and ends before the second; Apache writes two for no name
+            let is_quoted = text[..user.0].ends_with('"');
+            let name = name.strip_suffix('"').filter(|_| is_quoted).unwrap_or(name);
+            let name = if name == "\"\"" { "" } else { name };
             if name.contains(|c| c != '-' && c != ' ') {
                 self.set(Column::RemoteUser, (user.0, user.0 + name.len()));
             }

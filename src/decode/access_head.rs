@@ -64,7 +64,14 @@ impl Head {
             let named = text[method.0..method.1].bytes().all(|b| b.is_ascii_uppercase());
             method.0 == at + 1 && method.0 < method.1 && named && after < text.len()
         };
-        near[at..].match_indices(" \"").map(|(n, _)| at + n + 1).find(begins).filter(|at| quoted(text, *at).is_some())
+        // a name in quotation marks may look like one, but no number follows it
+        let ends = |at: &usize| {
+            quoted(text, *at).is_some_and(|(_, behind)| {
+                let next = word(text, behind).0;
+                text[next.0..next.1].bytes().all(|b| b.is_ascii_digit() || b == b'-')
+            })
+        };
+        near[at..].match_indices(" \"").map(|(n, _)| at + n + 1).filter(begins).find(ends)
     }
 }
 

@@ -48,11 +48,15 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
     let bytes =
         values.take(&["bytes", "size", "length", "sent"], &NO_SIZES, |v| is_digits(&v.text) && v.text.len() < 16);
     let agent = values
-        .take_hinted(&["agent"], |v| v.is_text)
+        .take_hinted(&["agentoriginal", "agent"], |v| v.is_text)
         .or_else(|| values.take(&[], &["server", "proto", "tls", "ssl", "type"], |v| is_agent(&v.text)));
     let referer = values.take(&["refer"], &["host", "url", "uri", "upstream"], |v| is_url(&v.text));
-    let user = values.take_hinted(&["remoteuser", "authuser", "username", "user"], |v| v.is_text && v.text != "-");
-    let host = values.take_hinted(&["host", "servername"], |v| v.is_text && is_word(&v.text));
+    // of an agent there are names as well
+    let is_user = |v: &Value| v.is_text && v.text != "-" && !v.name.contains("agent");
+    let user = values.take_hinted(&["remoteuser", "authuser", "username", "user"], is_user);
+    // a client may write any address for the host that it asks for
+    let is_host = |v: &Value| v.is_text && is_word(&v.text) && !is_address(&v.text);
+    let host = values.take_hinted(&["host", "servername"], is_host);
     let mut line = String::with_capacity(text.len() + 64);
     let or_dash = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), |value| escaped(&value.text));
     if let Some(host) = host {
@@ -78,7 +82,7 @@ pub(super) fn line(text: &str, sure: bool) -> Option<(String, bool)> {
 }
 
 /// Names of where a request came from.
-const CLIENT: [&str; 5] = ["client", "remote", "peer", "ip", "addr"];
+const CLIENT: [&str; 6] = ["client", "remote", "peer", "source", "ip", "addr"];
 /// Numbers of which no name says that they are a size.
 const NO_SIZES: [&str; 11] =
     ["port", "id", "pid", "conn", "time", "dur", "latency", "count", "status", "code", "worker"];
@@ -128,8 +132,17 @@ fn object(text: &str, at: usize, path: &str, depth: usize, values: &mut Vec<Valu
 
 fn push(values: &mut Vec<Value>, path: String, text: String, is_text: bool) {
     if values.len() < VALUES {
-        let last = path.rsplit('.').next().unwrap_or(&path);
-        let name = last.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let mut parts = path.rsplit('.');
+        let last = parts.next().unwrap_or(&path);
+        // `user.name` and `source.ip` say with both words what they are
+        let above = parts.next().filter(|_| matches!(last, "name" | "id" | "ip" | "address" | "original"));
+        let name = above
+            .unwrap_or_default()
+            .chars()
+            .chain(last.chars())
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
         values.push(Value { path, name, text, is_text });
     }
 }

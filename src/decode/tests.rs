@@ -260,6 +260,36 @@ fn access_lines_of_other_servers_and_settings() {
 
 /// A client chooses the name that it sends with its password: the server escapes its quotation marks and copies the rest.
 #[test]
+fn access_lines_with_quoted_names_or_with_the_time_first_lose_nothing() {
+    let fields = wish(&["remote_addr", "remote_user", "status", "bytes", "user_agent"]);
+    let read = |line: &str| read(&access::FORMAT, &fields, line.as_bytes(), false);
+    let time = "[30/Nov/2026:09:00:28 +0000]";
+    let rest = r#""GET /a HTTP/1.1" 200 12 "-" "curl/8.5.0""#;
+    for (user, name) in [
+        ("ana", "ana"),
+        ("\"ana\"", "ana"),
+        ("\"ana b\"", "ana b"),
+        ("\"GET / HTTP/1.1\"", "GET / HTTP/1.1"),
+        ("\"\"", "-"),
+        ("\"-\"", "-"),
+        ("-", "-"),
+        ("ana b", "ana b"),
+        ("ana\"", "ana\""),
+    ] {
+        let wanted = format!("203.0.113.9 {name} 200 12 curl/8.5.0");
+        for line in [format!("203.0.113.9 - {user} {time} {rest}"), format!("{time} 203.0.113.9 - {user} {rest}")] {
+            let (out, result) = read(&line);
+            assert_eq!((out, result), (vec![wanted.clone()], Ok(())), "{line}");
+        }
+    }
+    // and Apache's log of TLS requests, of one without TLS too
+    for (tls, size) in [("TLSv1.3 TLS_AES_256_GCM_SHA384", "12"), ("- -", "12"), ("- -", "-")] {
+        let line = format!("{time} 203.0.113.9 {tls} \"GET /a HTTP/1.1\" {size}");
+        assert_eq!(read(&line).0, [format!("203.0.113.9 - - {size} -")], "{line}");
+    }
+}
+
+#[test]
 fn no_name_shifts_a_column_of_an_access_line() {
     let fields = wish(&["remote_addr", "time_local", "path", "status", "remote_user"]);
     for name in [

@@ -32,6 +32,10 @@ fn access_logs_as_json_are_read_by_the_shapes_of_their_values() {
         format!(
             r#"{{"level":"info","ts":1774879402.125,"logger":"http.log.access","request":{{"remote_ip":"203.0.113.7","remote_port":"51413","proto":"HTTP/2.0","method":"GET","host":"portal.example","uri":"/files/x.csv?sig=1","headers":{{"User-Agent":["{agent}"],"Accept":["*/*"]}}}},"user_id":"ana","duration":0.5,"size":5120,"status":200}}"#
         ),
+        // the common schema, with the server's own address before the client's
+        format!(
+            r#"{{"@timestamp":"2026-03-30T14:03:22Z","ecs":{{"version":"8.11"}},"event":{{"id":"e-1"}},"host":{{"ip":["10.0.0.1"],"name":"web-1"}},"http":{{"request":{{"method":"GET","id":"r-1"}},"response":{{"status_code":200,"body":{{"bytes":5120}}}},"version":"1.1"}},"service":{{"name":"web"}},"source":{{"ip":"203.0.113.7","port":51413}},"url":{{"original":"/files/x.csv?sig=1"}},"user":{{"id":"u-1","name":"ana"}},"user_agent":{{"name":"Firefox","original":"{agent}"}}}}"#
+        ),
         // names that say nothing
         format!(
             r#"{{"a":"2026-03-30T14:03:22Z","b":"203.0.113.7","u":"ana","c":"GET /files/x.csv HTTP/1.1","d":200,"e":5120,"f":"https://portal.example/","g":"{agent}"}}"#
@@ -91,6 +95,12 @@ fn what_a_client_writes_into_json_shifts_no_field() {
         assert_eq!(shown(&event, &[Field::SessionUid]), "s-1", "{line}");
         assert_eq!(event.time.to_string(), "2026-03-30T14:03:22.000Z");
     }
+}
+
+#[test]
+fn the_host_that_a_client_asks_for_is_not_its_origin() {
+    let line = r#"{"time":"2026-03-30T14:03:22Z","remote_addr":"10.0.0.7","host":"192.0.2.1","request":"GET / HTTP/1.1","status":200}"#;
+    assert_eq!(shown(&event_of("access", line), &[Ip]), "10.0.0.7");
 }
 
 #[test]
