@@ -5,7 +5,7 @@
 //! A product's own record that holds a text of JSON under `message` is none: what a client may have written there stays a text.
 use super::json_text::unescape;
 use super::syslog;
-use crate::source::cri;
+use crate::source::Part;
 use crate::source::json::{DocumentScan, Member, NoMember, blank};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -271,6 +271,13 @@ pub fn unwrap(text: &str, each: &mut dyn FnMut(Shipped<'_>)) {
 
 fn inner(shipped: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>)) {
     let text = shipped.text.trim_start();
+    if let Some(records) = (layers > 0).then(|| joined(text)).flatten() {
+        for Joined { text, stamp, is_cut } in &records {
+            let text = text.trim_end_matches(['\n', '\r']);
+            inner(Shipped { text, stamp: *stamp, clipped: shipped.clipped || *is_cut }, layers - 1, each);
+        }
+        return;
+    }
     if layers > 0 && text.starts_with('{') {
         if let Some(opened) = Opened::of(text) {
             return opened.records(&shipped, layers, each);
@@ -286,13 +293,7 @@ fn inner(shipped: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>))
     } else if layers > 0
         && let Some((stamp, text)) = prefixed(text)
     {
-        let stamp = Some(stamp);
-        return match joined(shipped.text.trim_start()) {
-            Some((text, cut)) => {
-                inner(Shipped { text: &text, stamp, clipped: shipped.clipped || cut }, layers - 1, each)
-            }
-            None => inner(Shipped { text, stamp, ..shipped }, layers - 1, each),
-        };
+        return inner(Shipped { text, stamp: Some(stamp), ..shipped }, layers - 1, each);
     }
     each(shipped);
 }
@@ -309,17 +310,47 @@ fn prefixed(text: &str) -> Option<(&str, &str)> {
     (tags.starts_with(['F', 'P']) && tags.len() <= 32).then_some((stamp, record))
 }
 
-/// The record whose parts a container runtime has written as lines of their own, and whether its end is missing.
-fn joined(text: &str) -> Option<(String, bool)> {
-    let mut parts = text.lines().peekable();
-    cri(parts.peek()?.as_bytes()).filter(|part| part.goes_on)?;
-    let (mut record, mut goes_on) = (String::with_capacity(text.len()), true);
-    for line in parts {
-        let part = cri(line.as_bytes());
-        record.push_str(part.and_then(|part| line.get(part.text..)).unwrap_or(line));
-        goes_on = part.is_some_and(|part| part.goes_on);
+/// A record whose parts a container runtime has written as lines of their own.
+struct Joined<'a> {
+    text: String,
+    /// When its first part was read.
+    stamp: Option<&'a str>,
+    /// Its end is missing.
+    is_cut: bool,
+}
+
+/// The records of such lines, of both streams, in the order in which they begin.
+fn joined(text: &str) -> Option<Vec<Joined<'_>>> {
+    Part::first(text.lines().next()?.as_bytes())?;
+    let mut records: Vec<Joined<'_>> = Vec::new();
+    // of each stream the record that goes on
+    let mut open = [None; 2];
+    for line in text.lines() {
+        let Some(part) = Part::of(line.as_bytes()) else {
+            // the end of one that was cut
+            if let Some(last) = records.last_mut() {
+                last.text.push_str(line);
+            }
+            continue;
+        };
+        let stream = usize::from(part.errors);
+        let n = open[stream].take().unwrap_or_else(|| {
+            let stamp = match part.escaped {
+                true => Opened::of(line).and_then(|opened| opened.stamp),
+                false => prefixed(line).map(|(stamp, _)| stamp),
+            };
+            records.push(Joined { text: String::new(), stamp, is_cut: false });
+            records.len() - 1
+        });
+        let written = line.get(part.text).unwrap_or_default();
+        match part.escaped {
+            true => unescape(written, &mut records[n].text),
+            false => records[n].text.push_str(written),
+        }
+        records[n].is_cut = part.goes_on;
+        open[stream] = part.goes_on.then_some(n);
     }
-    Some((record, goes_on))
+    Some(records)
 }
 
 /// The text that Base64 stands for, where that is JSON: a hub's event holds bytes.
@@ -519,7 +550,24 @@ mod tests {
         assert_eq!(unwrapped(&whole), [(record.to_owned(), stamp.clone(), false)]);
         let cut = [line("P", first), line("P", second)].join("\n");
         assert_eq!(unwrapped(&cut), [(format!("{first}{second}"), stamp.clone(), true)]);
-        assert_eq!(unwrapped(&line("P", first)), [(first.to_owned(), stamp, true)]);
+        assert_eq!(unwrapped(&line("P", first)), [(first.to_owned(), stamp.clone(), true)]);
+        // the other stream between them has records of its own
+        let between = line("F", "oops").replace("stdout", "stderr");
+        let mixed = [line("P", first), between, line("F", rest)].join("\n");
+        assert_eq!(unwrapped(&mixed), [(record.to_owned(), stamp.clone(), false), ("oops".to_owned(), stamp, false)]);
+    }
+
+    #[test]
+    fn what_docker_has_split_is_one_record() {
+        let record = format!(r#"{{"event":"session.login","agent":"é\"{}"}}"#, "m".repeat(17_000));
+        let (first, second) = record.split_at(16_384);
+        let line = |text: &str, stamp: &str| {
+            let text = serde_json::to_string(text).unwrap();
+            format!(r#"{{"log":{text},"stream":"stdout","time":"{stamp}"}}"#)
+        };
+        let whole = [line(first, "a"), line(&format!("{second}\n"), "b")].join("\n");
+        assert_eq!(unwrapped(&whole), [(record.clone(), Some("a".to_owned()), false)]);
+        assert_eq!(unwrapped(&line(first, "a")), [(first.to_owned(), Some("a".to_owned()), true)]);
     }
 
     fn unwrapped(text: &str) -> Vec<(String, Option<String>, bool)> {

@@ -3,6 +3,9 @@ use super::time::Millis;
 
 /// The longest frame that is decoded whole, in bytes; a longer one is clipped and counted.
 pub const FRAME_BYTES: usize = 1 << 20;
+/// How many lines of its other stream may stand between the parts in which a container runtime has split a record, before the record counts
+/// as broken off: the streams are written side by side, and what waits for the end of one is both.
+pub const LINES_BETWEEN_PARTS: usize = 64;
 /// The most that one batch may hold, in bytes of frames.
 pub const BATCH_BYTES: usize = 4 << 20;
 /// The most frames in one batch. Of strangers each of them is seven kilobytes when it is ready to be folded in, and some ten

@@ -5,6 +5,7 @@
 //! cannot matter. An unfinished frame beyond its limit is passed over by a [`Skip`], which needs no memory.
 use super::csv::End;
 use super::json::{DocumentScan, Member, NoMember, blank, opening, string_end};
+use super::part::together;
 use super::spool::{HEADER_BYTES, Header};
 use crate::model::limits::{BATCH_BYTES, BATCH_FRAMES, FRAME_BYTES};
 use crate::model::{Frame, FrameFlags};
@@ -106,7 +107,7 @@ impl Cutter<'_> {
     fn line(&mut self) -> Option<Open> {
         let rest = &self.bytes[self.at..];
         match memchr::memchr(b'\n', rest) {
-            Some(length) => match parts(rest, length, self.last) {
+            Some(length) => match together(rest, length, self.last) {
                 Some(length) => {
                     let to = (self.at + length + 1).min(self.bytes.len());
                     self.push(self.at, self.at + length, to, self.at + length == self.bytes.len());
@@ -354,56 +355,6 @@ impl Cutter<'_> {
     }
 }
 
-/// A line that a container runtime has put a time, a stream and tags before (Kubernetes' CRI).
-#[derive(Clone, Copy, Debug)]
-pub struct Part {
-    /// The record goes on in the next line of its stream.
-    pub goes_on: bool,
-    /// Which of the two streams it is of.
-    errors: bool,
-    /// Where the text begins.
-    pub text: usize,
-}
-
-/// Reads the beginning of such a line: `2026-04-01T09:12:44.031Z stdout P `.
-pub fn cri(line: &[u8]) -> Option<Part> {
-    let near = &line[..line.len().min(80)];
-    let dated = near.first()?.is_ascii_digit() && near.get(10) == Some(&b'T');
-    let stamp = dated.then(|| memchr::memchr(b' ', near)).flatten()?;
-    let (errors, tags) = match near.get(stamp + 1..)? {
-        [b's', b't', b'd', b'o', b'u', b't', b' ', tags @ ..] => (false, tags),
-        [b's', b't', b'd', b'e', b'r', b'r', b' ', tags @ ..] => (true, tags),
-        _ => return None,
-    };
-    let end = memchr::memchr(b' ', tags)?;
-    let goes_on = match tags.first()? {
-        b'P' => true,
-        b'F' => false,
-        _ => return None,
-    };
-    Some(Part { goes_on, errors, text: stamp + 8 + end + 1 })
-}
-
-/// How long the first line of `rest` is, with those behind it in which its record goes on; `length` without. None where that is not
-/// here yet. `last`: nothing follows these bytes.
-fn parts(rest: &[u8], length: usize, last: bool) -> Option<usize> {
-    let Some(first) = cri(&rest[..length]).filter(|part| part.goes_on) else { return Some(length) };
-    let (mut end, mut goes_on) = (length, true);
-    while goes_on && end <= FRAME_BYTES {
-        // ends: every turn passes a line
-        let behind = &rest[(end + 1).min(rest.len())..];
-        let next = match memchr::memchr(b'\n', behind) {
-            Some(length) => end + 1 + length,
-            None if last && !behind.is_empty() => rest.len(),
-            None if last => break,
-            None => return None,
-        };
-        let Some(part) = cri(&rest[end + 1..next]).filter(|part| part.errors == first.errors) else { break };
-        (end, goes_on) = (next, part.goes_on);
-    }
-    Some(end)
-}
-
 fn leading_nuls(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|&&b| b == 0).count()
 }
@@ -436,45 +387,6 @@ impl Skip {
             Skip::Line => memchr::memchr(b'\n', bytes).map(|i| i + 1),
             Skip::Nuls => bytes.iter().position(|&b| b != 0),
             Skip::Document(scan) => scan.feed(bytes),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_record_are_one_frame_however_they_arrive() {
-        let line = |stream: &str, tag: &str, text: &str| format!("2026-04-01T09:12:44.031Z {stream} {tag} {text}\n");
-        let lines = [
-            line("stdout", "P", "{\"a\":"),
-            line("stdout", "P", "1"),
-            line("stdout", "F", "}"),
-            line("stderr", "F", "x"),
-            line("stdout", "P", "{\"b\":"),
-            line("stderr", "F", "y"),
-            line("stdout", "F", "2}"),
-        ];
-        let bytes = lines.concat().into_bytes();
-        for framing in [Framing::Lines, Framing::JsonLines] {
-            for step in [1, 7, 50, bytes.len()] {
-                let (mut from, mut seen, mut found) = (0, 0, Vec::new());
-                while seen < bytes.len() {
-                    seen = (seen + step).min(bytes.len());
-                    let framed = frames(framing, &[], &bytes[from..seen], from as u64, false);
-                    found.extend(framed.frames.iter().map(|f| (f.from as usize, f.to as usize)));
-                    from += framed.covered;
-                }
-                let text = |(from, to): &(usize, usize)| bytes[*from..*to].iter().filter(|b| **b == b'\n').count();
-                assert_eq!(found.iter().map(text).collect::<Vec<_>>(), [3, 1, 1, 1, 1], "{framing:?} {step}");
-                assert_eq!(from, bytes.len());
-            }
-        }
-        // without its end, or its last newline, at the end of a file
-        for length in [lines[0].len(), lines[..3].concat().len() - 1] {
-            let framed = frames(Framing::Lines, &[], &bytes[..length], 0, true);
-            assert_eq!((framed.frames.len(), framed.covered), (1, length));
         }
     }
 }

@@ -41,6 +41,7 @@ mod follower;
 mod frame;
 pub mod json;
 mod open;
+mod part;
 mod paths;
 mod search;
 pub mod spool;
@@ -53,7 +54,8 @@ mod tests;
 
 pub use cursor::Cursor;
 pub use follower::Follower;
-pub use frame::{DOCUMENT_BYTES, Framing, cri};
+pub use frame::{DOCUMENT_BYTES, Framing};
+pub use part::Part;
 pub use status::{FileState, FileStatus, spent};
 pub use watch::Watcher;
 
@@ -253,5 +255,13 @@ pub fn first_lines(paths: &[String]) -> Result<Option<Vec<Vec<u8>>>, SourceError
     let Some(head) = head(paths, HEAD_BYTES)? else { return Ok(None) };
     // the last line may be cut; of a document over several lines the recogniser needs all that is here
     let whole = head.iter().rposition(|b| *b == b'\n').map_or(&head[..], |end| &head[..end]);
-    Ok(Some(whole.split(|b| *b == b'\n').filter(|l| !l.is_empty()).take(HEAD_LINES).map(<[u8]>::to_vec).collect()))
+    let (mut lines, mut rest) = (Vec::new(), whole);
+    while !rest.is_empty() && lines.len() < HEAD_LINES {
+        // ends: every turn passes a line
+        let length = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+        let length = part::together(rest, length, true).unwrap_or(length);
+        lines.extend((length > 0).then(|| rest[..length].to_vec()));
+        rest = &rest[(length + 1).min(rest.len())..];
+    }
+    Ok(Some(lines))
 }
