@@ -108,7 +108,7 @@ impl Run<'_> {
             }
         }
         match std::mem::take(&mut walk.split) {
-            spans if spans.is_empty() => self.emit(walk, (start, end), partial),
+            spans if spans.is_empty() => self.emit(walk, (start, end), 0, partial),
             spans => self.split(walk, spans, (start, end), partial),
         }
         walk.at = end;
@@ -127,17 +127,17 @@ impl Run<'_> {
     fn split(&mut self, walk: &mut Walk<'_>, spans: Vec<(usize, usize)>, whole: (usize, usize), partial: bool) {
         walk.cells.common.clone_from(&walk.cells.cells);
         let (ambiguous, more) = (walk.ambiguous, walk.cells.more.len());
-        for (node, at) in spans {
+        for ((node, at), part) in spans.into_iter().zip(0..) {
             walk.cells.cells.clone_from(&walk.cells.common);
             walk.cells.more.truncate(more);
             (walk.at, walk.ambiguous, walk.within) = (at, ambiguous, 0);
             let broken = walk.value(node, DEPTH).is_err();
-            self.emit(walk, whole, partial || broken);
+            self.emit(walk, whole, part, partial || broken);
         }
     }
 
-    /// `whole`: where the record lies, with all that it shares with others.
-    fn emit(&mut self, walk: &mut Walk<'_>, whole: (usize, usize), partial: bool) {
+    /// `whole`: where the record lies, with all that it shares with others, of which it is number `part`.
+    fn emit(&mut self, walk: &mut Walk<'_>, whole: (usize, usize), part: u32, partial: bool) {
         for (first, second) in &walk.tree.same {
             walk.cells.cells[*second] = walk.cells.cells[*first];
             walk.cells.copy_more(*first, *second);
@@ -149,6 +149,7 @@ impl Run<'_> {
             arena: &walk.cells.arena,
             cells: &walk.cells.cells,
             index: self.index,
+            part,
             ambiguous: walk.ambiguous,
             partial: partial || walk.cells.is_full(),
             beyond: Beyond { more: &walk.cells.more, span: Some(whole) },

@@ -1,11 +1,11 @@
 //! Every value of one JSON record, beside the tree of wanted names: which of them somebody asks for, and how a profile names the others.
 use super::json_keys::{Found, find};
 use super::json_path::{Node, ROOT, Tree};
-use super::json_text::unescape;
+use super::json_text::resolved;
 use super::json_walk::DEPTH;
 use super::{Held, keycloak};
 use crate::model::limits::RECORD_VALUES;
-use crate::source::json::{Member, blank, value_end};
+use crate::source::json::{Member, blank, next_item, value_end};
 use std::borrow::Cow;
 
 /// Hands the values of `record`, an object as written, to `each`. Of a list whose elements are records of their own only the element `nth`
@@ -119,7 +119,7 @@ impl Look<'_> {
             if resolved(member.name) == key {
                 return Some(resolved(written.strip_prefix('"')?.strip_suffix('"')?));
             }
-            at = next(bytes, end)?;
+            at = next_item(bytes, end)?;
         }
     }
 
@@ -147,7 +147,7 @@ impl Look<'_> {
             let below = self.below(nodes, &key);
             self.value(member.value, member.end, &below, depth - 1);
             self.name.truncate(long);
-            match member.end.and_then(|end| next(bytes, end)) {
+            match member.end.and_then(|end| next_item(bytes, end)) {
                 Some(behind) if self.room > 0 => at = behind,
                 _ => return,
             }
@@ -161,7 +161,7 @@ impl Look<'_> {
         while let Some(at) = begin.filter(|at| !matches!(bytes.get(*at), None | Some(b']'))) {
             let end = value_end(bytes, at);
             elements.push((at, end));
-            begin = end.and_then(|end| next(bytes, end));
+            begin = end.and_then(|end| next_item(bytes, end));
         }
         if elements.is_empty() {
             return;
@@ -198,23 +198,6 @@ impl Look<'_> {
         let by = lookups.find_map(|lookup| Some((&lookup.key, self.text_under(at, &lookup.key)?)));
         by.filter(|(_, value)| !value.contains(']'))
             .map_or_else(|| "[]".to_owned(), |(key, value)| format!("[{key}={value}]"))
-    }
-}
-
-/// Where the next member or element begins, behind one that ends at `end`.
-fn next(bytes: &[u8], end: usize) -> Option<usize> {
-    let at = blank(bytes, end);
-    (bytes.get(at) == Some(&b',')).then(|| blank(bytes, at + 1))
-}
-
-fn resolved(text: &str) -> Cow<'_, str> {
-    match text.contains('\\') {
-        false => Cow::Borrowed(text),
-        true => {
-            let mut out = String::with_capacity(text.len());
-            unescape(text, &mut out);
-            Cow::Owned(out)
-        }
     }
 }
 

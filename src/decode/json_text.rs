@@ -1,4 +1,5 @@
 //! JSON strings: where one ends, and what its escapes stand for.
+use std::borrow::Cow;
 
 /// The first quotation mark or backslash at or behind `at`; eight bytes at a time.
 pub(super) fn quote_or_escape(bytes: &[u8], mut at: usize) -> usize {
@@ -61,4 +62,16 @@ fn unicode<'a>(rest: &'a str, out: &mut String) -> &'a str {
     }
     out.push(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
     after
+}
+
+/// A text with its escapes resolved.
+pub(super) fn resolved(text: &str) -> Cow<'_, str> {
+    match text.contains('\\') {
+        false => Cow::Borrowed(text),
+        true => {
+            let mut out = String::with_capacity(text.len());
+            unescape(text, &mut out);
+            Cow::Owned(out)
+        }
+    }
 }

@@ -14,6 +14,7 @@ pub mod address;
 pub mod csv;
 mod held;
 pub mod json;
+mod json_content;
 mod json_held;
 mod json_keys;
 mod json_path;
@@ -28,6 +29,7 @@ pub use held::Held;
 pub use json_path::is_path;
 pub use json_value::{ELEMENTS, Nested, nested};
 
+use crate::model::Digest;
 use crate::source::csv::HeaderNames;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -195,6 +197,8 @@ pub struct Record<'a> {
     cells: &'a [Cell],
     /// Which record of the frame.
     pub index: u32,
+    /// Which act of those that share a text ([`Wish::split`]).
+    pub part: u32,
     /// A wanted field occurred twice, or beside a twin that differs in case only; the first one is what counts.
     pub ambiguous: bool,
     /// The frame ended in the middle of this record.
@@ -216,7 +220,7 @@ impl<'a> Record<'a> {
     /// The one record of a frame whose format knows no nested values.
     fn flat(text: &'a str, cells: &'a Cells, ambiguous: bool, partial: bool) -> Record<'a> {
         let (arena, cells) = (cells.arena.as_str(), cells.cells.as_slice());
-        Record { text, arena, cells, index: 0, ambiguous, partial, beyond: Beyond::default() }
+        Record { text, arena, cells, index: 0, part: 0, ambiguous, partial, beyond: Beyond::default() }
     }
 
     /// The value of the wanted field of that number.
@@ -242,6 +246,14 @@ impl<'a> Record<'a> {
     pub fn written(&self) -> &'a str {
         let (at, end) = self.span();
         self.text.get(at..end).unwrap_or(self.text)
+    }
+
+    /// Digest of what it holds, all that it shares with others included: of JSON in whatever order its keys stand.
+    pub fn content(&self) -> Digest {
+        match self.beyond.span {
+            Some(_) => json_content::digest(self.written()),
+            None => Digest::of(self.written().trim().as_bytes()),
+        }
     }
 
     /// The same with its escapes resolved, where it is of JSON and has any.

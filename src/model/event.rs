@@ -277,7 +277,8 @@ pub struct Evidence {
     /// Who handed the line to the receiver, where it came over one: `udp:192.0.2.1`, `unix:uid=33`, `journal:portal.service`.
     /// OCSF `metadata.loggers.name`.
     pub sender: Option<Text>,
-    /// The product states an id of its own for the event; else its id comes from the line's content.
+    /// The record has an id of its own, which the product states or which is what the record holds (`content_id` of its profile); else
+    /// its id comes from the line's content and its number among equal lines.
     pub own_id: bool,
     /// Digest of the original line.
     pub digest: ContentDigest,

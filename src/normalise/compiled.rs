@@ -31,6 +31,8 @@ pub(super) struct Profile {
     pub zone: TimeZone,
     pub id: Vec<Getter>,
     pub id_with: Vec<Getter>,
+    /// What a record without an id holds is its id.
+    pub content_id: bool,
     /// Names of people are taken in small letters.
     pub lower_names: bool,
     pub vouched: Vouched,
@@ -194,10 +196,6 @@ struct Compiler {
 impl Compiler {
     fn profile(mut self, written: written::Profile, ask: &dyn Fn(&str) -> Asked) -> Result<Profile, Mistake> {
         let format = format(&written.format)?;
-        if written.split.is_some() && !written.id.as_slice().is_empty() {
-            let message = "a profile with `split` has no `id`: the acts of one record would share it";
-            return Err(("id".to_owned(), message.to_owned()));
-        }
         let zone = about("zone", zone(written.zone.as_deref()))?;
         let id = self.getters(&written.id)?;
         let id_with = self.getters(&written.id_with)?;
@@ -256,6 +254,7 @@ impl Compiler {
             zone,
             id,
             id_with,
+            content_id: written.content_id == Some(true),
             lower_names: written.names == Some(written::Spelling::AnyCase),
             vouched: written.session_vouched_by.unwrap_or(Vouched::Client),
             recognise,

@@ -38,7 +38,7 @@ impl Profile {
         zone: &TimeZone,
         shared: &mut Shared,
     ) -> Box<Event> {
-        let mut event = Box::new(self.blank(record, at));
+        let mut event = Box::new(self.blank(record, at, zone, shared));
         let believed = Believed { vouched: self.vouched, proxies: at.proxies };
         self.time(record, zone, &mut event);
         if event.marks.time_missing
@@ -77,8 +77,8 @@ impl Profile {
         event
     }
 
-    fn blank(&self, record: &Record<'_>, at: &Place<'_>) -> Event {
-        let own = getter::first(&self.id, record);
+    fn blank(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone, shared: &mut Shared) -> Event {
+        let own = self.own_id(record, at, zone, shared);
         let evidence = Evidence {
             source: at.batch.source.clone(),
             file: at.batch.stretch.file,
@@ -90,16 +90,37 @@ impl Profile {
             sender: at.sender.map(|sender| Text::new(coerce::cut(sender, FIELD_BYTES))),
             own_id: own.is_some(),
         };
-        let with = getter::first(&self.id_with, record);
-        let id = identity(at, evidence.index, own.as_deref(), with.as_deref());
+        let id = own.unwrap_or_else(|| of_line(at, evidence.index));
         let mut event = Event::blank(id, at.batch.observed, self.name.clone(), evidence);
-        event.marks = Marks {
-            time_missing: true,
-            clipped: at.frame.flags.clipped || record.partial,
-            ambiguous: record.ambiguous,
-            ..Marks::default()
-        };
+        event.marks =
+            Marks { time_missing: true, clipped: is_cut(record, at), ambiguous: record.ambiguous, ..Marks::default() };
         event
+    }
+
+    /// Of the source and the product's own id of the act, wherever in its line it stood; else, where the profile says so, of what the
+    /// record holds. The acts of one record are told apart by their place in it.
+    fn own_id(&self, record: &Record<'_>, at: &Place<'_>, zone: &TimeZone, shared: &mut Shared) -> Option<EventId> {
+        let parts = match getter::first(&self.id, record) {
+            Some(own) => {
+                let parts = of_source("event", at).part(own.as_bytes());
+                let with = getter::first(&self.id_with, record);
+                with.iter().fold(parts, |parts, with| parts.part(with.as_bytes()))
+            }
+            // what stood behind the cut may have told it from others, and so may the second in which it was
+            None if self.content_id && !is_cut(record, at) && self.states_second(record, zone) => {
+                of_source("content", at).part(&shared.content(record).0)
+            }
+            None => return None,
+        };
+        let parts = if self.split { parts.number(i64::from(record.part)) } else { parts };
+        Some(EventId(parts.finish().short()))
+    }
+
+    fn states_second(&self, record: &Record<'_>, zone: &TimeZone) -> bool {
+        self.time.iter().any(|(from, notation)| {
+            let states = |text: &str| notation.read(text, zone).is_some() && notation.states_second(text);
+            from.iter().any(|getter| getter.get(record).is_some_and(|text| states(&text)))
+        })
     }
 
     /// Whether the record itself states a time that can be read.
@@ -168,16 +189,15 @@ pub(super) fn compose<'r>(parts: &[Part], record: &Record<'r>, taken: &Taken<'r>
     }
 }
 
-/// Digest of the source and the product's own id of the act, wherever in its line it stood; else of the source, the content and the
-/// place in the line. Never of an offset.
-fn identity(at: &Place<'_>, index: u32, own: Option<&str>, with: Option<&str>) -> EventId {
-    let source = at.batch.source.as_str().as_bytes();
-    let parts = match own {
-        Some(own) => {
-            let parts = HashParts::new("event").part(source).part(own.as_bytes());
-            with.iter().fold(parts, |parts, with| parts.part(with.as_bytes()))
-        }
-        None => HashParts::new("line").part(source).part(&at.digest).number(i64::from(index)),
-    };
-    EventId(parts.finish().short())
+fn is_cut(record: &Record<'_>, at: &Place<'_>) -> bool {
+    at.frame.flags.clipped || record.partial
+}
+
+fn of_source(domain: &str, at: &Place<'_>) -> HashParts {
+    HashParts::new(domain).part(at.batch.source.as_str().as_bytes())
+}
+
+/// Digest of the source, the content and the place in the line, which equal lines share. Never of an offset.
+fn of_line(at: &Place<'_>, index: u32) -> EventId {
+    EventId(of_source("line", at).part(&at.digest).number(i64::from(index)).finish().short())
 }

@@ -387,6 +387,7 @@ impl Normaliser {
         shipped::unwrap(text, &mut |shipped| {
             let shipped_at = shipped.stamp.and_then(|stamp| stamp::of_shipper(stamp, zone));
             let time = shipped_at.or(unwrapped.time);
+            shared.turn();
             let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before: handed, proxies };
             let clipped = clipped || shipped.clipped;
             let mut hand = |profile: &Profile, plan: &dyn Plan, record: &Record<'_>| {

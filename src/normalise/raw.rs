@@ -9,7 +9,7 @@ use super::event::compose;
 use super::getter::{Getter, Names, Taken};
 use crate::decode::{Nested, Raw, Record, is_path, nested};
 use crate::model::limits::{FIELD_BYTES, LONG_BYTES};
-use crate::model::{Event, Field, RawValue, Text, Value};
+use crate::model::{Digest, Event, Field, RawValue, Text, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -171,11 +171,12 @@ pub(super) struct Shared {
     room: usize,
     /// Where the record of these readings stands.
     line: Option<((usize, usize), Readings)>,
+    content: Option<((usize, usize), Digest)>,
 }
 
 impl Shared {
     pub fn new() -> Shared {
-        Shared { room: LONG_BYTES, line: None }
+        Shared { room: LONG_BYTES, line: None, content: None }
     }
 
     /// The text as policies see it: whole, unless the events of the frame hold too much together, which is marked.
@@ -213,6 +214,19 @@ impl Shared {
             *clipped |= !takes;
             takes
         });
+    }
+
+    /// What follows is out of another text.
+    pub fn turn(&mut self) {
+        (self.line, self.content) = (None, None);
+    }
+
+    /// Digest of what the record holds; records that share their text share this.
+    pub fn content(&mut self, record: &Record<'_>) -> Digest {
+        match self.content {
+            Some((span, content)) if span == record.span() => content,
+            _ => self.content.insert((record.span(), record.content())).1,
+        }
     }
 
     /// The record as written, and with JSON's escapes resolved where it has any; records that share their text share this.

@@ -46,7 +46,20 @@ impl Notation {
 
     /// Whether it is a mere number, of which only its size says that it is a time.
     pub fn is_number(self) -> bool {
-        !matches!(self, Notation::Rfc3339 | Notation::Clf | Notation::MonthFirst)
+        matches!(
+            self,
+            Notation::EpochSeconds
+                | Notation::EpochMilliseconds
+                | Notation::EpochMicroseconds
+                | Notation::GregorianSeconds
+        )
+    }
+
+    /// Whether `text`, which is in this notation, says in which second it was.
+    pub fn states_second(self, text: &str) -> bool {
+        let clock =
+            |b: &[u8]| matches!(b, [h, b':', m, n, b':', s, t] if [h, m, n, s, t].iter().all(|b| b.is_ascii_digit()));
+        self.is_number() || text.as_bytes().windows(7).any(clock)
     }
 
     /// The time that `text` says; nothing where it is not in this notation, or before 1970 (products write the year 1 for "none").

@@ -1,6 +1,7 @@
 //! Lines in, events out.
 mod exports;
 mod okta_auth0_duo;
+mod identity;
 mod profiles;
 mod wrapped;
 use super::*;

@@ -43,12 +43,18 @@ pub(super) struct Profile {
     /// `csv`: the header that holds for files without one, such as `time,actor,action,ip`.
     #[serde(default)]
     pub header: Option<String>,
-    /// The product's own id of the record: one that comes twice counts once. Without it: the content is the identity.
+    /// The product's own id of the record: one that comes twice counts once. The acts of one record (`split`) are told apart by their
+    /// place in it. Without it: none, as `content_id` says.
     #[serde(default)]
     pub id: OneOrMore,
     /// What tells records of one id apart, beside it: how a sign-in ended that several records speak of.
     #[serde(default)]
     pub id_with: OneOrMore,
+    /// Of records that state no id and a time to the second those that hold the same are one, in whatever order their keys stand:
+    /// for products whose records come again when their API is asked again. Without it: `false`, equal records are several acts, as in
+    /// access logs.
+    #[serde(default)]
+    pub content_id: Option<bool>,
     /// How the product compares names of people. Without it: `exactly`.
     #[serde(default)]
     pub names: Option<Spelling>,
@@ -116,6 +122,7 @@ impl Profile {
         list(&mut self.redact.keys, &base.redact.keys);
         one(&mut self.id, &base.id);
         one(&mut self.id_with, &base.id_with);
+        self.content_id = self.content_id.or(base.content_id);
         self.zone = self.zone.or_else(|| base.zone.clone());
         self.names = self.names.or(base.names);
         self.keys = self.keys.or(base.keys);

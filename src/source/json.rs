@@ -154,6 +154,12 @@ pub fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// Where the next member or element begins, behind one that ends at `end`.
+pub fn next_item(bytes: &[u8], end: usize) -> Option<usize> {
+    let at = blank(bytes, end);
+    (bytes.get(at) == Some(&b',')).then(|| blank(bytes, at + 1))
+}
+
 /// Why there is no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoMember {

@@ -116,7 +116,9 @@ impl Draft<'_> {
                 );
             }
             None => {
-                *out += "# Not found: the product's own id of a record. Without it the content is the identity.\n# id = \"…\"\n"
+                *out += "# Not found: the product's own id of a record, so that one that comes twice counts once. Where records come again,\n\
+                         # from an API that is asked again, those that hold the same can be one: `content_id`. Without either each line counts.\n\
+                         # id = \"…\"\n# content_id = true\n"
             }
         }
         *out += "# Where the product compares names of people in any case:\n# names = \"any_case\"\n\
