@@ -20,7 +20,7 @@ use crate::model::{EventTime, HashParts, SourceName, Text};
 use crate::normalise::{Normaliser, Wrapping};
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets, Silences};
-use crate::policy::{Asked, Foreign, PolicySet, Profile, Site, Tuning};
+use crate::policy::{Asked, Foreign, PolicySet, Profile, SetAside, Site, Tuning};
 use crate::source::{Framing, Start, TrailSpec, Until};
 use address::Address;
 pub use recognise::recognise;
@@ -87,6 +87,8 @@ pub struct Texts {
     pub detections: Vec<(String, String)>,
     /// Rules of others.
     pub foreign: Vec<Foreign>,
+    /// For which reasons files of each of those can't be read.
+    pub unread: Vec<Vec<SetAside>>,
     /// Files beside those folders, which look as if they were meant to be read and are not.
     pub beside: Vec<PathBuf>,
     /// (file name, text) of profiles that are added or override.
@@ -286,7 +288,9 @@ impl Config {
         for written::Rules { path, trails, level } in &self.written.rules {
             let trails = trails.as_ref().map(|names| names.iter().map(|name| Text::new(name)).collect());
             let name = path.display().to_string();
-            texts.foreign.push(Foreign { files: folders::rules(path)?, name, trails, level: *level });
+            let folders::Rules { files, unread } = folders::rules(path)?;
+            texts.unread.push(folders::Rules::set_aside(unread));
+            texts.foreign.push(Foreign { files, name, trails, level: *level });
         }
         Ok(texts)
     }
@@ -382,8 +386,9 @@ impl Texts {
         let site =
             Site { profiles: known.profiles().map(profile).collect(), tuning: self.tuning.clone(), ..Site::default() };
         let files: Vec<(&str, &str)> = self.detections.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
-        let policies = crate::policy::load_beside(&files, &self.foreign, &site)
+        let mut policies = crate::policy::load_beside(&files, &self.foreign, &site)
             .map_err(|errors| ConfigError(errors.iter().map(ToString::to_string).collect()))?;
+        folders::add_unread(&mut policies.taken, &self.unread);
         let normaliser = normaliser(&|profile| policies.asked_of(profile))?;
         Ok((policies, normaliser))
     }
