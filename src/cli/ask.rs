@@ -205,7 +205,7 @@ pub fn status(asking: &AskArgs) -> Result<Exit, Failure> {
     files(&row)?;
     if let Ok(coverage) = serde_json::from_value::<crate::pipeline::coverage::Coverage>(row["coverage"].clone()) {
         say!();
-        super::coverage::say(&coverage)?;
+        super::coverage::say(&coverage, Some("`tripline status --json` has them all"))?;
     }
     let count = |key: &str| row["findings"][key].as_u64().unwrap_or(0);
     say!("\nfindings: {}, of which {} are open", count("all"), count("open"));

@@ -225,7 +225,7 @@ struct ConfigArgs {
 struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Name each rule of others that can match nothing here, and why
+    /// Name each rule of others that can match nothing here, and say all reasons why detections are blind
     #[arg(short, long)]
     verbose: bool,
 }

@@ -342,7 +342,7 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity) -> Result<(),
             }
         }
     }
-    super::coverage::say(rules.coverage())?;
+    super::coverage::say(rules.coverage(), None)?;
     say!();
     if rows.is_empty() {
         say!("no finding of severity {} or above", severity.name());

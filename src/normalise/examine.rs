@@ -111,7 +111,8 @@ impl Normaliser {
         });
         let fields = fields.collect();
         let holds = |rule: &super::compiled::Rule| rule.when.hold(met.record, &mut Taken::default());
-        Examined { fields, unread, unfit, has_activity: profile.activity.iter().any(holds), event }
+        let has_activity = profile.may_have_written(met.record) && profile.activity.iter().any(holds);
+        Examined { fields, unread, unfit, has_activity, event }
     }
 }
 

@@ -27,7 +27,7 @@ pub use written::OneOrMore;
 
 use crate::decode::address::Proxies;
 use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};
-use crate::model::{Batch, Digest, Event, EventTime, Field, Frame};
+use crate::model::{Activity, Batch, Digest, Event, EventTime, Field, Frame, Outcome};
 use crate::policy::Asked;
 use crate::source::csv::HeaderNames;
 use crate::source::spool;
@@ -452,7 +452,11 @@ struct Met<'m> {
 
 impl Met<'_> {
     fn event(&self, shared: &mut Shared) -> Box<Event> {
-        self.profile.event(self.record, self.at, self.zone, shared)
+        let mut event = self.profile.event(self.record, self.at, self.zone, shared);
+        if !self.profile.may_have_written(self.record) {
+            (event.activity, event.outcome, event.cause) = (Activity::Other, Outcome::Unknown, None);
+        }
+        event
     }
 }
 

@@ -1,6 +1,6 @@
 //! Trails that hold several sorts of records: which profile reads which.
 use super::compiled::Profile;
-use super::getter::Taken;
+use super::getter::{Getter, Taken};
 use crate::decode::{Cells, Record, Reject};
 use std::collections::BTreeMap;
 
@@ -9,6 +9,18 @@ impl Profile {
     pub(super) fn knows(&self, record: &Record<'_>) -> Option<usize> {
         let held = self.recognise.iter().filter(|conditions| conditions.hold(record, &mut Taken::default()));
         held.map(|conditions| conditions.len()).max()
+    }
+
+    /// Whether a record has any of the keys by which the product's are recognised. What else it holds is another's, whose words mean
+    /// nothing here, and neither does what it lacks.
+    pub(super) fn may_have_written(&self, record: &Record<'_>) -> bool {
+        let is_there = |getter: &Getter| getter.is_present(record);
+        let mut asked = self.recognise.iter().map(|conditions| (conditions.len(), conditions));
+        record.partial
+            || self.recognise.is_empty()
+            || asked.any(|(count, conditions)| {
+                count == 0 || conditions.each().any(|(getters, _)| getters.iter().any(is_there))
+            })
     }
 }
 

@@ -70,7 +70,7 @@ pub fn run(path: &Path, verbose: bool) -> Result<Exit, Failure> {
             say!("no database gives: {}; what needs it is blind", lacks.join(", "));
         }
     }
-    super::coverage::say(rules.coverage())?;
+    super::coverage::say(rules.coverage(), (!verbose).then_some("--verbose says them all"))?;
     well &= actions(&config)?;
     well &= unconfigured(&config, set)?;
     well &= units(&config)?;

@@ -57,6 +57,20 @@ fn two_records_of_equal_length_in_one_wrapping_are_two() {
 }
 
 #[test]
+fn a_record_of_nobody_is_no_act_of_the_product() {
+    let normaliser = Normaliser::new(&[], &[]).unwrap();
+    for profile in normaliser.profiles().filter(|profile| normaliser.format(*profile) == "json") {
+        let name = normaliser.name(profile);
+        let event = event_of(name, r#"{"hello":1,"xyzzy":{"a":[{"b":"c"}]}}"#);
+        let act = (event.activity, event.outcome, event.cause);
+        assert_eq!(act, (crate::model::Activity::Other, crate::model::Outcome::Unknown, None), "{name}");
+    }
+    // a record of the product's that is not whole is still its record
+    let event = event_of("duo", r#"{"txid":"1","result":"fraud","timestamp":2,"user":{"name":"b"}}"#);
+    assert_eq!(event.outcome, crate::model::Outcome::Failure);
+}
+
+#[test]
 fn a_line_counts_each_time_where_nothing_says_otherwise() {
     let is_own = |profile: &str, line: &str| event_of(profile, line).evidence.own_id;
     assert!(!is_own("access", r#"192.0.2.1 - - [01/Mar/2026:00:00:20 +0000] "GET / HTTP/1.1" 200 5"#));
