@@ -22,6 +22,8 @@ pub(super) struct Profile {
     pub plan: Box<dyn Plan>,
     /// How many raw fields it reads, those that policies want not counted.
     pub cells: usize,
+    /// How many of them mean something: the others are only recognised by.
+    pub meant: usize,
     /// By which headers are known, where its format has any.
     pub header_names: Option<Arc<HeaderNames>>,
     /// One record may hold several acts.
@@ -199,14 +201,6 @@ impl Compiler {
         let zone = about("zone", zone(written.zone.as_deref()))?;
         let id = self.getters(&written.id)?;
         let id_with = self.getters(&written.id_with)?;
-        let recognise = written
-            .recognise
-            .iter()
-            .map(|when| {
-                let compiled = Conditions::new(when, &BTreeMap::new(), &mut self.names, &mut Vec::new());
-                about("[[recognise]]", compiled)
-            })
-            .collect::<Result<_, _>>()?;
         let time =
             written.time.iter().map(|t| Ok((self.getters(&t.from)?, t.notation))).collect::<Result<_, Mistake>>()?;
         let fields = self.fields(&written.fields)?;
@@ -217,6 +211,8 @@ impl Compiler {
         let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set, &written.fields));
         let adjust = adjust.collect::<Result<_, _>>()?;
         let secret_keys = secret_keys(&written);
+        let meant = self.names.0.len();
+        let recognise = self.recognise(&written.recognise)?;
         let cells = self.names.0.len();
         let asked = ask(&written.name);
         let mut through = BTreeSet::new();
@@ -244,6 +240,7 @@ impl Compiler {
         Ok(Profile {
             plan,
             cells,
+            meant,
             name: written.name.into(),
             title: written.title,
             log_sources: written.log_sources,
@@ -270,6 +267,12 @@ impl Compiler {
             line: asked.line,
             provides: self.provides,
         })
+    }
+
+    fn recognise(&mut self, written: &[written::When]) -> Result<Vec<Conditions>, Mistake> {
+        let compile =
+            |when| about("[[recognise]]", Conditions::new(when, &BTreeMap::new(), &mut self.names, &mut vec![]));
+        written.iter().map(compile).collect()
     }
 
     /// The raw fields that policies want, under all that `[sigma]` says of them. All of that is read, so that a mistake in it is

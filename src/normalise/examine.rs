@@ -13,7 +13,7 @@ pub struct Examined {
     pub event: Box<Event>,
     /// The fields of the event that are set, as they may be shown: secrets, phone numbers and contents cut out.
     pub fields: Vec<(Field, String)>,
-    /// What no part of the profile names.
+    /// What no part of the profile makes anything of.
     pub unread: Vec<KeyValue>,
     /// What a field is read from and is nothing that it can hold: an address that is none, a time in another notation.
     pub unfit: Vec<(Field, KeyValue)>,
@@ -121,9 +121,9 @@ fn is_of_reading(field: Field) -> bool {
     matches!(field, Field::Time | Field::PartOfWeek | Field::Source | Field::Product)
 }
 
-/// Whether the profile reads the value. Of a list it reads addresses alone.
+/// Whether the profile makes something of the value, which recognising its product is not. Of a list it reads addresses alone.
 fn reads(profile: &Profile, held: &Held<'_>) -> bool {
-    let Some(cell) = held.wanted else { return false };
+    let Some(cell) = held.wanted.filter(|cell| *cell < profile.meant) else { return false };
     let of_addresses = profile.fields.iter().filter(|(field, _)| *field == Field::Ip).flat_map(|(_, getters)| getters);
     !held.is_list || of_addresses.map(getter::Getter::cell).any(|of| of == cell)
 }

@@ -34,7 +34,7 @@ const GREGORIAN: i64 = 62_167_219_200;
 
 impl Notation {
     /// Every notation, with its name in profiles.
-    pub const ALL: [(Notation, &str); 7] = [
+    pub const ALL: [(Notation, &str); 9] = [
         (Notation::Rfc3339, "rfc3339"),
         (Notation::Clf, "clf"),
         (Notation::EpochSeconds, "epoch_seconds"),
@@ -42,6 +42,8 @@ impl Notation {
         (Notation::EpochMicroseconds, "epoch_microseconds"),
         (Notation::GregorianSeconds, "gregorian_seconds"),
         (Notation::MonthFirst, "month_first"),
+        (Notation::DayFirst, "day_first"),
+        (Notation::MonthName, "month_name"),
     ];
 
     /// Whether it is a mere number, of which only its size says that it is a time.

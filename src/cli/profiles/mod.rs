@@ -36,7 +36,7 @@ pub enum Profiles {
     /// Say of each record of a file what is read, what nothing reads, and what is wrong
     ///
     /// The file is read as a trail would be, whose product is recognised unless --profile says it. Of each record: every field of
-    /// its event, the keys of the record that no part of the profile names, and what is wrong. Then how many records did what, and
+    /// its event, the keys of the record of which the profile makes nothing, and what is wrong. Then how many records did what, and
     /// which keys are not read in how many of them. Secrets, phone numbers and contents of messages are cut out.
     ///
     /// Exit 1: a record could not be read, or states no time that can be read.

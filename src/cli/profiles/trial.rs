@@ -81,7 +81,12 @@ fn named(asked: &str, texts: &mut Vec<(String, String)>) -> Result<String, Failu
 
 /// Tries the profiles on one file; false where a record could not be read.
 fn try_on(args: &TestArgs, normaliser: &mut Normaliser, named: &[String], file: &Path) -> Result<bool, Failure> {
-    std::fs::File::open(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+    let fault = |why: String| Failure::new(format!("{}: {why}", file.display()));
+    std::fs::File::open(file).map_err(|e| fault(e.to_string()))?;
+    let head = source::first_lines(&[source::literal(file)]).map_err(|e| fault(e.to_string()))?.unwrap_or_default();
+    if head.iter().all(|line| line.trim_ascii().is_empty()) {
+        return Err(fault("there is nothing in it".to_owned()));
+    }
     let name = file.to_string_lossy();
     let mut wrapping = Wrapping { syslog: args.envelope.is_some(), ..Wrapping::default() };
     let (profiles, documents, how) = match named {

@@ -1,6 +1,6 @@
 //! [`Column`]: one key of a sample, in how many records it stands and what its values look like.
 use super::super::coerce;
-use super::super::stamp::Notation;
+use super::super::stamp::{Notation, of_numbers};
 use super::words::words;
 use crate::decode::Held;
 use crate::decode::address::{Origin, Proxies};
@@ -40,6 +40,8 @@ pub(super) struct Column {
 pub(super) struct Shapes {
     /// By the place of the notation in [`Notation::ALL`].
     pub times: [usize; Notation::ALL.len()],
+    /// Of those whose date is three numbers: with points between them, where the day stands first.
+    pub dotted: usize,
     /// Times that state no zone.
     pub unzoned: usize,
     pub addresses: usize,
@@ -133,7 +135,18 @@ impl Column {
     pub fn notation(&self) -> (Notation, usize) {
         let counts = Notation::ALL.iter().zip(self.shapes.times).map(|((notation, _), count)| (*notation, count));
         // of equals the first
-        counts.rev().max_by_key(|(_, count)| *count).unwrap_or((Notation::Rfc3339, 0))
+        let most = counts.rev().max_by_key(|(_, count)| *count).unwrap_or((Notation::Rfc3339, 0));
+        match self.is_undecided() && self.mostly(self.shapes.dotted, 50) {
+            true => (Notation::DayFirst, most.1),
+            false => most,
+        }
+    }
+
+    /// None of its dates says which of its first two numbers is the day.
+    pub fn is_undecided(&self) -> bool {
+        let count = |of| Notation::ALL.iter().position(|(known, _)| *known == of).map_or(0, |n| self.shapes.times[n]);
+        let (month, day) = (count(Notation::MonthFirst), count(Notation::DayFirst));
+        month > 0 && month == day && month == *self.shapes.times.iter().max().unwrap_or(&0)
     }
 
     /// How clearly its name says one of these words: 4 its last part is one, 3 it is among its words, 1 it stands further up, 0 not.
@@ -182,6 +195,7 @@ impl Shapes {
             }
         }
         let one = usize::from;
+        self.dotted += one(of_numbers(value).is_some_and(|(mark, ..)| mark == '.'));
         let all = |right: fn(char) -> bool| !value.is_empty() && value.chars().all(right);
         let number = value.parse::<f64>().is_ok_and(f64::is_finite) && all(|c| c.is_ascii_digit() || ".-".contains(c));
         self.numbers += one(number);
@@ -241,6 +255,11 @@ mod tests {
             (&["63942253200"], Notation::GregorianSeconds),
             (&["10/Oct/2026:13:55:36 +0000"], Notation::Clf),
             (&["3/1/2026 1:02:03 PM"], Notation::MonthFirst),
+            (&["30.11.2026 09:00:00"], Notation::DayFirst),
+            (&["03.11.2026 09:00:00"], Notation::DayFirst),
+            (&["13/03/2026 14:03"], Notation::DayFirst),
+            (&["Wed, 04 Mar 2026 14:03:22 +0000"], Notation::MonthName),
+            (&["Mar 30, 2026, 2:03:22 PM"], Notation::MonthName),
         ] {
             assert_eq!(column("t", values).notation(), (notation, 1), "{values:?}");
         }

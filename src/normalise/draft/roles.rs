@@ -49,8 +49,32 @@ impl Names {
 }
 
 const TIME: Names = Names {
-    sure: &["time", "timestamp", "ts", "datetime", "eventtime", "timelocal"],
-    likely: &["date", "at", "when", "created", "occurred", "published", "logged", "stamp"],
+    sure: &[
+        "time",
+        "timestamp",
+        "ts",
+        "datetime",
+        "eventtime",
+        "timelocal",
+        "zeit",
+        "zeitpunkt",
+        "zeitstempel",
+        "horodatage",
+    ],
+    likely: &[
+        "datum",
+        "heure",
+        "fecha",
+        "hora",
+        "date",
+        "at",
+        "when",
+        "created",
+        "occurred",
+        "published",
+        "logged",
+        "stamp",
+    ],
     not: &[
         "expires",
         "expiry",
@@ -105,6 +129,13 @@ const ACTIVITY: Names = Names {
         "activitytype",
         "operationname",
         "actionid",
+        "aktion",
+        "ereignis",
+        "vorgang",
+        "aktivität",
+        "événement",
+        "acción",
+        "evento",
     ],
     likely: &["type", "method", "op", "verb", "command", "name", "category", "act", "description"],
     not: &[
@@ -124,6 +155,9 @@ const OUTCOME: Names = Names {
         "failed",
         "statuscode",
         "resultstatus",
+        "ergebnis",
+        "résultat",
+        "resultado",
     ],
     likely: &["response", "decision", "state", "code"],
     not: &["actor", "user", "target", "device"],
@@ -182,6 +216,13 @@ const ACTOR: &[&str] = &[
     "loginname",
     "useremail",
     "by",
+    "benutzer",
+    "benutzername",
+    "nutzer",
+    "anwender",
+    "mitarbeiter",
+    "utilisateur",
+    "usuario",
 ];
 const NO_ACTOR: &[&str] = &[
     "target",
@@ -306,13 +347,23 @@ impl<'c> Finder<'c> {
         let (main, count) = of.notation();
         let mut notations = vec![main];
         // what the first does not read another may
-        let others = Notation::ALL.iter().zip(of.shapes.times).filter(|((n, _), count)| *n != main && *count > 0);
+        // a date has its day in one place in all of a log
+        let turned = [Notation::MonthFirst, Notation::DayFirst];
+        let fits = |other: Notation| other != main && !(turned.contains(&main) && turned.contains(&other));
+        let others = Notation::ALL.iter().zip(of.shapes.times).filter(|((n, _), count)| fits(*n) && *count > 0);
         notations.extend(others.map(|((notation, _), _)| *notation).filter(|_| count < of.values));
         let unzoned = match of.shapes.unzoned {
             0 => "",
             _ => "; values state no zone, so they are taken for UTC unless `zone` says otherwise",
         };
-        let what = format!("{count} of {} values are times{unzoned}", of.values);
+        let undecided = match (of.is_undecided(), main) {
+            (false, _) => "",
+            (true, Notation::DayFirst) => {
+                "; no date says whether its day stands first, as it does where points are between the numbers"
+            }
+            (true, _) => "; no date says whether its day or its month stands first: if it is the day, write day_first",
+        };
+        let what = format!("{count} of {} values are times{unzoned}{undecided}", of.values);
         self.found.time = Some((self.guess(column, what), notations));
     }
 

@@ -223,3 +223,33 @@ proptest::proptest! {
         drafted(&lines);
     }
 }
+
+#[test]
+fn a_log_in_another_language_with_the_day_first_is_drafted() {
+    let mut lines = vec!["Zeit;Benutzer;Aktion;Ergebnis;Adresse;Zweig".to_owned()];
+    let act = |n: usize| ["login", "export", "view"][n % 3];
+    lines
+        .extend((1..30).map(|n| format!("{n:02}.11.2026 09:00:00;p{};{};ok;198.51.100.{n};b{}", n % 4, act(n), n % 2)));
+    let text = {
+        use Field::{ActorName, Code, Ip};
+        holds(&lines, 29, &[ActorName, Code, Ip], &["p1", "export", "198.51.100.1"])
+    };
+    assert!(text.contains("notation = \"day_first\"") && !text.contains("month_first\""), "{text}");
+    let (_, out) = drafted(&lines);
+    assert_eq!(out[0].event.time.to_string(), "2026-11-01T09:00:00.000Z");
+    // what the product is recognised by, and nothing is made of, is not read
+    let unread: Vec<&str> = out[0].unread.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(unread, ["Zweig"], "{text}");
+}
+
+#[test]
+fn of_dates_that_may_mean_two_days_a_draft_says_so() {
+    let line = |date: &str| format!(r#"{{"time":"{date}","user":"ana","ip":"198.51.100.1"}}"#);
+    let draft = |dates: &[&str]| drafted(&dates.iter().map(|date| line(date)).collect::<Vec<_>>()).0;
+    let text = draft(&["03/04/2026 09:00", "05/04/2026 09:00"]);
+    assert!(text.contains("notation = \"month_first\"") && text.contains("write day_first"), "{text}");
+    let text = draft(&["03/04/2026 09:00", "13/04/2026 09:00"]);
+    assert!(text.contains("notation = \"day_first\"") && !text.contains("month_first\""), "{text}");
+    let text = draft(&["Wed, 04 Mar 2026 14:03:22 +0000", "Thu, 05 Mar 2026 14:03:22 +0000"]);
+    assert!(text.contains("notation = \"month_name\""), "{text}");
+}

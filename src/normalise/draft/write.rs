@@ -172,7 +172,8 @@ impl Draft<'_> {
 
     fn time(&self, out: &mut String) {
         let Some((guess, notations)) = &self.roles.time else {
-            *out += "\n# Not found: when it happened. There are the notations rfc3339, clf, epoch_seconds, epoch_milliseconds, …\n\
+            *out += "\n# Not found: when it happened. There are the notations rfc3339, clf, epoch_seconds, epoch_milliseconds,\n\
+                     # day_first (30.11.2026 09:00), month_first, month_name, …\n\
                      # [[time]]\n# from = \"…\"\n# notation = \"rfc3339\"\n";
             return;
         };
