@@ -8,7 +8,7 @@ pub enum Exit {
     Done,
     /// It was done, and what was looked for is not well: a test failed, `check` found faults.
     NotWell,
-    /// An input could not be read: nothing was made of it. EX_DATAERR of sysexits.
+    /// Nothing of an input could be read or used: nothing was made of it. EX_DATAERR of sysexits.
     Unread,
     /// It could not be done.
     Failed,
@@ -25,7 +25,7 @@ pub const HELP: &str = "Exit codes:
    0  done
    1  done, and something is not well (a policy's test failed, `check` found faults)
    2  the command line is wrong
-  65  nothing of an input could be read (a message log for `exposure --resolve`): no copy was made
+  65  nothing of an input could be used (a message log for `exposure --resolve`): no copy was made
   70  it could not be done; the message says why
   75  in use or not there now (another daemon, a daemon that is down): try again later
   77  you may not; the message says who may

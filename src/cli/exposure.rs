@@ -154,12 +154,14 @@ fn resolve(args: &ExposureArgs, out: &Path, row: &Value) -> Result<Exit, Failure
     }
     bar.finish_and_clear();
     run.finish()?;
+    let is_well = run.manifest.inputs.values().all(|input| input.spelled.is_empty());
+    let exit = if is_well { Exit::Done } else { Exit::NotWell };
     if args.asking.json {
         say!("{}", serde_json::to_string(&run.manifest).map_err(Failure::new)?);
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     resolved(&run.manifest, out)?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn resolved(manifest: &Manifest, out: &Path) -> Result<(), Failure> {
@@ -182,6 +184,16 @@ fn resolved(manifest: &Manifest, out: &Path) -> Result<(), Failure> {
     }
     if manifest.inputs.values().any(|input| input.without_kind) {
         say!("a message log has no column for the kind of log: kinds were not compared (--kind-column)");
+    }
+    for (name, input) in &manifest.inputs {
+        for (asked, is) in &input.spelled {
+            say!(
+                "{}: has no row of {}, but of {}: if they are one customer, let the log spell it as the trail does",
+                shown(name),
+                shown(asked),
+                shown(is)
+            );
+        }
     }
     if manifest.queries.iter().any(|query| query.extent == Extent::Part) {
         say!(

@@ -2,10 +2,12 @@
 //! each customer.
 //!
 //! An exposed export is a query: one customer account, a range of days, a kind of log. A row of a message log is exposed when one
-//! of the queries would have returned it. Logs are CSV with a header, or JSON lines, plain or compressed; they are streamed, and what is
+//! of the queries would have returned it. Logs are CSV with a header, JSON lines, or JSON documents (a list
+//! of rows, pages of an API), plain or compressed; they are streamed, and what is
 //! found goes to disk at once, so that memory does not grow with them. An input that is done is remembered: a run that was ended
 //! goes on with the next one. Nothing of all this enters the ledger.
 
+mod elements;
 mod moment;
 mod numbers;
 mod rows;
@@ -102,6 +104,10 @@ pub struct Input {
     pub without_kind: bool,
     /// Its rows have no number, so that no numbers were collected.
     pub without_number: bool,
+    /// Accounts of which it has no row, with how it spells one that differs in upper and lower case alone: that may be another
+    /// customer, so that its rows are in no copy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spelled: BTreeMap<Text, Text>,
 }
 
 /// One customer's copy.
@@ -203,6 +209,8 @@ impl Resolve {
             self.manifest.queries.iter().for_each(|query| map.entry(&query.customer).or_default().push(query));
             map
         };
+        let by_plain: BTreeMap<String, &Text> =
+            self.manifest.queries.iter().map(|query| (query.customer.trim().to_lowercase(), &query.customer)).collect();
         let mut read = 0;
         while let Some(row) = rows.next()? {
             let now = row.read;
@@ -215,7 +223,13 @@ impl Resolve {
                 found.unreadable += 1;
                 continue;
             };
-            let Some(queries) = by_customer.get(account) else { continue };
+            let Some(queries) = by_customer.get(account) else {
+                let asked =
+                    by_plain.get(&account.trim().to_lowercase()).filter(|asked| !found.spelled.contains_key(**asked));
+                let is_asked = |asked: &&Text| by_customer[asked.as_str()].iter().any(|query| query.returns(&row, day));
+                found.spelled.extend(asked.copied().filter(is_asked).map(|asked| (asked.clone(), account.into())));
+                continue;
+            };
             if queries.iter().any(|query| query.returns(&row, day)) {
                 *found.exposed.entry(account.into()).or_default() += 1;
                 copies.add(&row, account)?;
@@ -225,6 +239,17 @@ impl Resolve {
         (found.without_kind, found.without_number) = rows.lacks();
         if found.unreadable == found.rows {
             return Err(ResolveError::Unread(rows.unread(&found)));
+        }
+        found.spelled.retain(|asked, _| !found.exposed.contains_key(asked));
+        if let (Some((asked, is)), true) = (found.spelled.first_key_value(), found.exposed.is_empty()) {
+            return Err(ResolveError::Unread(format!(
+                "{}: none of its {} rows is of what left, but it has {:?} where the trail says {:?}: if they are one customer, let \
+                 the log spell it as the trail does",
+                path.display(),
+                found.rows,
+                is.as_str(),
+                asked.as_str()
+            )));
         }
         copies.finish()?;
         self.manifest.inputs.insert(name, found);
@@ -465,6 +490,9 @@ mod tests {
             "account,date_sent\nAC1,2026-03-04\n".into(),
             utf16("account,date_sent,to\nAC1,2026-03-04 14:03:22,+1\n"),
             "\u{feff}{\"AccountSid\":\"AC1\",\"DateSent\":\"Wed, 04 Mar 2026 14:03:22 +0000\"}\n".into(),
+            "{\"page\": 0, \"messages\": [{\"account_sid\": \"AC1\", \"date_sent\": \"Wed, 04 Mar 2026 14:03:22 +0000\", \"to\": \"+1\"}], \"next\": null}"
+                .into(),
+            "[\n {\n  \"Account Sid\": \"AC1\",\n  \"Date Sent\": \"2026-03-04T14:03:22Z\"\n }\n]\n".into(),
         ] {
             let (records, input) = looked_up(&log, None).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!((records, input.unreadable), (1, 0), "{}", String::from_utf8_lossy(&log));
@@ -502,6 +530,40 @@ mod tests {
         // one that can be read is enough, and the others are counted
         let (records, input) = looked_up(b"account,date_sent\nAC1,yesterday\nAC1,2026-03-04\n", None).unwrap();
         assert_eq!((records, input.unreadable), (1, 1));
+    }
+
+    #[test]
+    fn an_account_in_other_letters_is_told_and_not_taken_for_the_one_that_was_asked_for() {
+        let said = looked_up(b"account,date_sent\nac1,2026-03-04\nAC2,2026-03-04\n", None).unwrap_err();
+        assert!(said.contains("\"ac1\"") && said.contains("\"AC1\""), "{said}");
+        // beside the account itself it is another one, and so it is on another day
+        let (records, input) = looked_up(b"account,date_sent\nac1,2026-03-04\nAC1,2026-03-04\n", None).unwrap();
+        assert_eq!((records, input.spelled.len()), (1, 0));
+        assert_eq!(looked_up(b"account,date_sent\nac1,2026-03-05\n", None).unwrap().0, 0);
+    }
+
+    #[test]
+    fn the_copy_of_a_document_has_a_row_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("page.json");
+        fs::write(&file, "[{\n\"account\": \"AC1\",\n\"time\": \"2026-03-04\"},\n{\"account\": \"AC1\", \"time\": 1}]")
+            .unwrap();
+        let mut rows = Rows::open(&file, &Columns::default()).unwrap();
+        let row = rows.next().unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(row.line), "{ \"account\": \"AC1\", \"time\": \"2026-03-04\"}\n");
+        assert!(rows.next().unwrap().is_some() && rows.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn of_an_empty_log_it_is_said_that_nothing_is_in_it() {
+        for log in ["", "\n\r\n", "\u{feff}"] {
+            let said = looked_up(log.as_bytes(), None).unwrap_err();
+            assert!(said.contains("there is nothing in it"), "{said}");
+        }
+        for log in ["[]", "{\"messages\": [], \"page\": 0}", "account,date_sent\n"] {
+            let said = looked_up(log.as_bytes(), None).unwrap_err();
+            assert!(said.contains("it has no rows"), "{said}");
+        }
     }
 
     #[test]

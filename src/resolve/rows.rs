@@ -1,9 +1,11 @@
-//! Rows of a message log: CSV with a header, or JSON lines; plain or gzip.
+//! Rows of a message log: CSV with a header, JSON lines, or a JSON document; plain or compressed.
+use super::elements::{Elements, Form};
 use super::moment::{DateOrder, Dates, moment};
 use super::utf16::Utf16;
 use super::{Input, ResolveError, day_of, failed};
 use crate::decode::{Cells, Format, Plan, Wish};
 use crate::source::compressed;
+use crate::source::json::blank;
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -92,7 +94,7 @@ enum Kind {
         record: csv::ByteRecord,
     },
     Json {
-        reader: BufReader<Box<dyn Read>>,
+        reader: Box<Json>,
         plan: Box<dyn Plan>,
         cells: Cells,
         counts: [usize; 4],
@@ -100,6 +102,22 @@ enum Kind {
         /// What some row had.
         seen: [bool; 4],
     },
+}
+
+/// Where the next row of JSON comes from.
+enum Json {
+    Lines(BufReader<Box<dyn Read>>),
+    Elements(Elements),
+}
+
+impl Json {
+    /// Appends the next row; false at the end.
+    fn next(&mut self, row: &mut Vec<u8>) -> std::io::Result<bool> {
+        match self {
+            Json::Lines(reader) => Ok(reader.by_ref().take(ROW_BYTES).read_until(b'\n', row)? > 0),
+            Json::Elements(elements) => elements.next(row, ROW_BYTES as usize),
+        }
+    }
 }
 
 /// Counts the stored bytes, for the progress bar.
@@ -151,11 +169,18 @@ impl Rows {
             }
             _ => {}
         }
-        let first = bytes.fill_buf().map_err(failed(path))?.first().copied();
+        let near = bytes.fill_buf().map_err(failed(path))?;
+        if near.iter().all(u8::is_ascii_whitespace) {
+            return Err(ResolveError::Unread(format!(
+                "{}: there is nothing in it, so nothing can be looked up in it: leave it out, or get it anew",
+                path.display()
+            )));
+        }
+        let is_json = begins_json(near);
         let wanted = [&columns.account, &columns.time, &columns.number, &columns.kind];
-        let kind = match first {
-            Some(b'{') => json(bytes, wanted).map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?,
-            _ => comma_separated(bytes, wanted).map_err(failed(path))?,
+        let kind = match is_json {
+            true => json(bytes, wanted).map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?,
+            false => comma_separated(bytes, wanted).map_err(failed(path))?,
         };
         if let Kind::Csv { at: [account, time, ..], .. } = &kind {
             for (found, what, names) in [(account, "account", &columns.account), (time, "time", &columns.time)] {
@@ -220,8 +245,7 @@ impl Rows {
                 Ok(Some(Row { account, time, order, number, kind, line, read: read.load(Ordering::Relaxed) }))
             }
             Kind::Json { reader, plan, cells, counts, text, seen } => {
-                let length = reader.by_ref().take(ROW_BYTES).read_until(b'\n', line).map_err(failed(path))?;
-                if length == 0 {
+                if !reader.next(line).map_err(failed(path))? {
                     return Ok(None);
                 }
                 *text = Default::default();
@@ -248,15 +272,8 @@ impl Rows {
 
 fn json(mut bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4]) -> Result<Kind, String> {
     let near = bytes.fill_buf().map_err(|e| e.to_string())?;
-    // as its first rows spell them
-    let spelled: Vec<String> = near
-        .split(|b| *b == b'\n')
-        .take(SAMPLE)
-        .filter_map(|line| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).ok())
-        .flat_map(|row| row.into_iter().map(|(key, _)| key))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let form = Form::of(near, |keys| keys.iter().any(|key| wanted[0].iter().any(|name| plain(name) == plain(key))));
+    let spelled = spelled(near, &form).map_err(|e| e.to_string())?;
     let wanted = wanted.map(|names| {
         let as_spelled = |name: &String| {
             let is_it = |key: &&String| plain(key) == plain(name) && *key != name;
@@ -269,7 +286,54 @@ fn json(mut bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4]) -> Resul
     let format = Format::named("json").ok_or("no JSON here")?;
     let plan = (format.plan)(&Wish { fields, ..Wish::default() })?;
     let counts = wanted.map(|names| names.len());
-    Ok(Kind::Json { reader: bytes, plan, cells: Cells::default(), counts, text: Default::default(), seen: [false; 4] })
+    let reader = match form {
+        Form::Lines => Json::Lines(bytes),
+        Form::List => Json::Elements(Elements::new(bytes, None)),
+        Form::Page(list) => Json::Elements(Elements::new(bytes, Some(list))),
+    };
+    Ok(Kind::Json {
+        reader: Box::new(reader),
+        plan,
+        cells: Cells::default(),
+        counts,
+        text: Default::default(),
+        seen: [false; 4],
+    })
+}
+
+/// Whether a log is of JSON, and no CSV whose first column is in brackets.
+fn begins_json(near: &[u8]) -> bool {
+    let at = blank(near, 0);
+    match near.get(at) {
+        Some(b'{') => true,
+        Some(b'[') => matches!(near.get(blank(near, at + 1)), None | Some(b'{' | b']')),
+        _ => false,
+    }
+}
+
+/// The keys of its first rows, as they spell them.
+fn spelled(near: &[u8], form: &Form) -> std::io::Result<BTreeSet<String>> {
+    let mut rows: Vec<Vec<u8>> = Vec::new();
+    let list = match form {
+        Form::Lines => {
+            rows.extend(near.split(|b| *b == b'\n').take(SAMPLE).map(<[u8]>::to_vec));
+            return Ok(keys(&rows));
+        }
+        Form::List => None,
+        Form::Page(list) => Some(list.clone()),
+    };
+    let boxed: Box<dyn Read> = Box::new(std::io::Cursor::new(near.to_vec()));
+    let mut elements = Elements::new(BufReader::new(boxed), list);
+    let mut row = Vec::new();
+    while rows.len() < SAMPLE && elements.next(&mut row, ROW_BYTES as usize)? {
+        rows.push(std::mem::take(&mut row));
+    }
+    Ok(keys(&rows))
+}
+
+fn keys(rows: &[Vec<u8>]) -> BTreeSet<String> {
+    let object = |row: &Vec<u8>| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(row).ok();
+    rows.iter().filter_map(object).flat_map(|row| row.into_iter().map(|(key, _)| key)).collect()
 }
 
 fn comma_separated(mut bytes: BufReader<Box<dyn Read>>, wanted: [&Vec<String>; 4]) -> std::io::Result<Kind> {
