@@ -33,6 +33,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod model;
+pub mod syntax;
+pub mod operator;
 pub mod policy;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads files, and watches them grow")]
 pub mod source;

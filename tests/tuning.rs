@@ -2,7 +2,8 @@
 use std::sync::Arc;
 use tripline::detect::{Engine, Plans, State};
 use tripline::model::{Event, Millis, Severity};
-use tripline::policy::{Body, Comparison, CorrelationKind, PolicySet, Range, Site, load};
+use tripline::operator::{EventCount, Kind};
+use tripline::policy::{Body, Comparison, PolicySet, Range, Site, load};
 
 const COUNT: &str = "
 title: Base
@@ -95,7 +96,7 @@ fn other_bounds_stay() {
     let Body::Correlation(c) = &set.get("t").unwrap().body else { panic!("a correlation") };
     assert_eq!(
         c.kind,
-        CorrelationKind::EventCount(Range { bounds: vec![(Comparison::Gte, 20.0), (Comparison::Lt, 50.0)] })
+        Kind::EventCount(EventCount { range: Range { bounds: vec![(Comparison::Gte, 20.0), (Comparison::Lt, 50.0)] } })
     );
 }
 

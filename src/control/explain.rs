@@ -7,7 +7,8 @@ use crate::ledger::{Error, Reader};
 use crate::model::id::hex;
 use crate::model::{EventTime, Field, Finding, Millis, Order, OrderId, OrderState, Refusal};
 use crate::pipeline::EventRow;
-use crate::policy::{Body, Policy, PolicySet, offset_text};
+use crate::policy::{Body, Policy, PolicySet};
+use crate::syntax::range::length_text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -66,7 +67,7 @@ fn terms(set: &PolicySet, policy: &Policy) -> Value {
     let mut unless = set.unless(policy);
     unless.push(format!(
         "a finding of it about the same entity in the same stretch of {}, counted from 1970: it fires once in each",
-        offset_text(policy.episode)
+        length_text(policy.episode)
     ));
     json!({
         "name": policy.name,

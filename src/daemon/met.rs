@@ -1,7 +1,7 @@
 //! Who was met in old lines, and how much of them: what each policy that learns still lacks for whom.
 use crate::model::{Activity, ActorKind, Event, EventTime, Millis, Outcome, Text, Vouched};
-use crate::policy::extension::Learning;
-use crate::policy::{Body, CorrelationKind, PolicySet};
+use crate::operator::{Learning, Terms, each};
+use crate::policy::{Body, PolicySet};
 use std::collections::BTreeMap;
 
 /// What tells kinds of events apart well enough to say which policies look at them.
@@ -57,7 +57,7 @@ impl Met {
         let mut all = Vec::new();
         for policy in &set.rules {
             let Body::Correlation(correlation) = &policy.body else { continue };
-            let Some(learning) = learning(&correlation.kind) else { continue };
+            let Some(learning) = each!(&correlation.kind, operator => operator.learning()) else { continue };
             if !correlation.group_by.iter().any(|key| &*key.name == "actor.user.name") {
                 continue;
             }
@@ -90,14 +90,5 @@ impl Met {
             }
         }
         lacks
-    }
-}
-
-fn learning(kind: &CorrelationKind) -> Option<Learning> {
-    match kind {
-        CorrelationKind::NewValue(new) => Some(new.learning),
-        CorrelationKind::Travel(travel) => Some(travel.learning),
-        CorrelationKind::Baseline(baseline) => Some(baseline.learning),
-        _ => None,
     }
 }

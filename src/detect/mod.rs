@@ -4,33 +4,25 @@
 //! alone ([`Engine::touch`], which any thread may reckon), so the caller can fetch the slices before it advances.
 //! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
 
-pub mod absence;
-mod amount;
-pub mod baseline;
-pub mod crowd;
 pub mod explain;
-mod judged;
 mod lately;
-mod learned;
+mod observe;
 mod plan;
+mod quarantine;
 mod selecting;
 pub mod share;
 pub mod state;
-pub mod travel;
-pub mod values;
-pub mod window;
-mod windowed;
 
-use crate::model::{Event, EventId, EventTime, Measure, Millis, RawValue, Severity, Text, Value};
-use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, Policy, PolicySet};
+use crate::model::{Event, EventId, EventTime, Measure, Severity, Text};
+use crate::operator::{Terms, each};
+use crate::policy::{Body, Policy, PolicySet};
 use plan::{Part, Step};
 pub use plan::{Plans, Table, Touched};
 use selecting::Selecting;
-pub use state::{Acting, Meeting, Slice, State, StateKey, StateRow, names};
+pub use state::{Acting, Meeting, State, StateKey, StateRow, names};
 use state::{At, Calm};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use window::Window;
 
 /// A compiled set of policies, ready to run.
 pub struct Engine {
@@ -183,125 +175,14 @@ impl Engine {
             return found;
         }
         if found.firings.iter().any(|f| self.set.rules[usize::from(f.policy)].severity >= SUSPICIOUS) {
-            self.suspect(state, at, touched, meeting);
+            self.quarantine(state, at, touched, meeting);
         }
         found
     }
-
-    fn step(
-        &self,
-        state: &mut State,
-        place: &Place<'_>,
-        times: &[EventTime],
-        calm: &mut Calm,
-        found: &mut Found,
-    ) -> Vec<EventTime> {
-        match &place.policy.body {
-            Body::Detection(_) => {
-                calm.limit(None);
-                times.iter().for_each(|at| self.alert(state, place, *at, subject(place.event), found));
-                Vec::new()
-            }
-            Body::Correlation(correlation) => self.correlate(state, place, correlation, times, calm, found),
-        }
-    }
-
-    /// What alerts without accumulating anything: once for each entity and episode.
-    fn alert(&self, state: &mut State, place: &Place<'_>, at: EventTime, label: Text, found: &mut Found) {
-        let Place { event, step, part, slot, policy, .. } = place;
-        let episode = at.episode(policy.episode);
-        found.contributed = true;
-        if !policy.tells(event) {
-            return;
-        }
-        let firing = Firing {
-            policy: step.policy,
-            time: at,
-            first: at,
-            entity: part.key.entity(),
-            label,
-            episode,
-            measures: Vec::new(),
-            witnesses: vec![(event.id, at, policy.name.as_ref().into())],
-        };
-        if state.get::<Window>(*slot).fire(&policy.decision, episode) {
-            state.wrote(*slot, at.plus(policy.episode));
-            found.firings.push(firing);
-        } else if !policy.asks.is_empty() {
-            found.again.push(firing);
-        }
-    }
-
-    /// The times, of those at which the rule that the event matches holds, at which the correlation holds too.
-    fn correlate(
-        &self,
-        state: &mut State,
-        place: &Place<'_>,
-        correlation: &Correlation,
-        times: &[EventTime],
-        calm: &mut Calm,
-        found: &mut Found,
-    ) -> Vec<EventTime> {
-        let mut held = Vec::new();
-        for &time in times {
-            match &correlation.kind {
-                // "or" as Sigma writes it: one event of any of the rules is enough, and nothing is accumulated
-                kind if is_or(kind) => {
-                    held.push(time);
-                    if !correlation.group_by.is_empty() {
-                        // what refers to it is asked only where it holds, and so it must be
-                        calm.limit(None);
-                    }
-                    if place.policy.alerts {
-                        calm.limit(None);
-                        let label = self.label(correlation, place.step.via, place.event);
-                        let before = found.firings.len();
-                        self.alert(state, place, time, label, found);
-                        if found.firings.len() > before {
-                            self.tell_of(state, correlation.rules[usize::from(place.step.via)], found);
-                        }
-                    }
-                }
-                Kind::NewValue(new) => held.extend(self.new_value(state, place, (correlation, new), time, calm, found)),
-                Kind::Travel(travel) => {
-                    held.extend(self.travel(state, place, (correlation, travel), time, calm, found))
-                }
-                Kind::Baseline(base) => {
-                    held.extend(self.baseline(state, place, (correlation, base), time, calm, found))
-                }
-                Kind::Absence(absent) => {
-                    held.extend(self.absence(state, place, (correlation, absent), time, calm, found))
-                }
-                _ => held.extend(self.windowed(state, place, correlation, time, calm, found)),
-            }
-        }
-        held
-    }
-
-    fn label(&self, correlation: &Correlation, via: u16, event: &Event) -> Text {
-        let parts: Vec<String> = correlation
-            .group_by
-            .iter()
-            .map(|key| {
-                let shown = match &key.fields[usize::from(via)] {
-                    // a session id is a live secret: the finding's subject shows what stands for it
-                    FieldRef::Known(crate::model::Field::SessionUid) => "(the session)".to_owned(),
-                    field => read(event, field).unwrap_or_default().to_string(),
-                };
-                format!("{}={shown}", key.name)
-            })
-            .collect();
-        if parts.is_empty() { "the organisation".into() } else { parts.join(" ").into() }
-    }
-
-    /// The name by which policies call the field.
-    pub fn field_name(&self, field: &FieldRef) -> &str {
-        match field {
-            FieldRef::Known(field) => field.path(),
-            FieldRef::Raw(i) => &self.set.raw_fields[*i],
-        }
-    }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// One event in one slice of one policy.
 struct Place<'a> {
@@ -314,91 +195,12 @@ struct Place<'a> {
     policy: &'a Policy,
 }
 
-const SEPARATOR: &str = "\u{1f}";
-
 /// What is new at an event that leads to a finding of this severity is not learned until somebody says that it was honest.
 const SUSPICIOUS: Severity = Severity::High;
 
-fn read(event: &Event, field: &FieldRef) -> Option<Text> {
-    match field {
-        FieldRef::Known(field) => match event.get(*field) {
-            Value::Absent => None,
-            Value::Text(text) => (!text.is_empty()).then(|| text.into()),
-            Value::Int(n) => Some(compact_str::format_compact!("{n}")),
-            Value::Ip(ip) => Some(compact_str::format_compact!("{ip}")),
-            Value::Bool(b) => Some(compact_str::format_compact!("{b}")),
-            Value::List(list) => Some(joined(list)),
-        },
-        FieldRef::Raw(i) => match event.unmapped.get(*i)? {
-            RawValue::Null => None,
-            RawValue::Text(text) => Some(short(text).into()),
-            RawValue::List(list) => Some(joined(list)),
-        },
-    }
-}
-
-/// What of a text tells entities and values apart: state is bounded, however long the values of a line are.
-fn short(text: &str) -> &str {
-    crate::model::cut(text, crate::model::limits::FIELD_BYTES)
-}
-
-/// A list is one value: its elements in their order.
-fn joined(list: &[Text]) -> Text {
-    let mut out = Text::default();
-    for (i, element) in list.iter().enumerate() {
-        if out.len() > crate::model::limits::FIELD_BYTES {
-            break;
-        }
-        if i > 0 {
-            out.push_str(", ");
-        }
-        out.push_str(short(element));
-    }
-    short(&out).into()
-}
-
-/// Shows `use_text` the field's value as text, where the event has one.
-fn read_known(event: &Event, field: &FieldRef, use_text: impl FnOnce(&str)) {
-    if let FieldRef::Known(field) = field
-        && let Value::Text(text) = event.get(*field)
-    {
-        if !text.is_empty() {
-            use_text(text);
-        }
-        return;
-    }
-    if let Some(text) = read(event, field) {
-        use_text(&text);
-    }
-}
-
-fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Text> {
-    let mut out = read(event, fields.first()?)?;
-    for field in &fields[1..] {
-        out.push_str(SEPARATOR);
-        out.push_str(&read(event, field)?);
-    }
-    Some(out)
-}
-
-/// Whether a single event of any of the rules is enough.
-fn is_or(kind: &Kind) -> bool {
-    matches!(kind, Kind::EventCount(range) if range.only_from_below() && range.holds(1.0))
-}
-
 /// Whether the policy holds an event against others, and not by itself alone.
 fn accumulates(policy: &Policy) -> bool {
-    matches!(&policy.body, Body::Correlation(correlation) if !is_or(&correlation.kind))
-}
-
-/// The length in the largest unit that divides it: `1h`, `90m`.
-pub fn span_text(span: Millis) -> String {
-    for (unit, ms) in [("d", Millis::DAY.0), ("h", Millis::HOUR.0), ("m", Millis::MINUTE.0), ("s", 1000)] {
-        if span.0 >= ms && span.0 % ms == 0 {
-            return format!("{}{unit}", span.0 / ms);
-        }
-    }
-    format!("{}ms", span.0)
+    matches!(&policy.body, Body::Correlation(correlation) if !each!(&correlation.kind, operator => operator.is_or()))
 }
 
 /// Whom a detection without a group speaks of: the actor, else the session, else the address.

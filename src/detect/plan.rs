@@ -7,10 +7,11 @@
 use super::lately::Lately;
 use super::selecting::look;
 use super::state::StateKey;
-use super::{Engine, is_or, read_known, subject_key, tuple};
+use super::{Engine, subject_key};
 use crate::model::{Event, Field, HashParts, Text};
-use crate::policy::extension::{Amount, Baseline};
-use crate::policy::{Body, CorrelationKind as Kind, FieldRef};
+use crate::operator::read::{read_known, tuple};
+use crate::operator::{Reads, Terms, Whose, each};
+use crate::policy::{Body, FieldRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -119,11 +120,6 @@ impl Part<'_> {
     pub(super) fn entity(&self) -> u64 {
         let entity = self.key.entity();
         entity[..8].iter().fold(0, |n, b| n << 8 | u64::from(*b))
-    }
-
-    /// Whether it is compared with others.
-    pub(super) fn has_beside(&self) -> bool {
-        self.compared.is_some()
     }
 
     /// The slice of those others.
@@ -262,33 +258,6 @@ impl Plans {
     }
 }
 
-/// The fields whose values a correlation tells apart. Amounts are not among them: they differ from event to event.
-fn told_apart(kind: &Kind) -> &[FieldRef] {
-    match kind {
-        Kind::ValueCount { .. } | Kind::NewValue(_) | Kind::Travel(_) | Kind::Concurrent(_) => kind.fields(),
-        // the share that a value has, which need be no number
-        Kind::ValuePercentile { percentile: None, .. } => kind.fields(),
-        Kind::Baseline(Baseline { measure: Amount::Distinct(fields), .. }) => fields,
-        _ => &[],
-    }
-}
-
-/// The fields by which a correlation knows an entity's peers; none where it knows no peers.
-fn peers(kind: &Kind) -> &[FieldRef] {
-    match kind {
-        Kind::Baseline(base) => &base.peers,
-        _ => &[],
-    }
-}
-
-fn has_crowd(kind: &Kind) -> bool {
-    match kind {
-        Kind::NewValue(new) => new.crowd.is_some(),
-        Kind::Travel(travel) => travel.crowd.is_some(),
-        _ => false,
-    }
-}
-
 impl Engine {
     /// What the event means for the policies, whatever the state: an entry in the table of `plans`.
     pub fn touch(&self, event: &Event, plans: &mut Plans) -> Touched {
@@ -367,19 +336,21 @@ impl Engine {
         reached.dedup();
         for &i in matches {
             if self.set.rules[i as usize].alerts {
-                plan.add(self, (i, 0), Shape::Subject, None, [true, true]);
+                plan.add(self, (i, 0), Shape::Subject, Reads::default(), [true, true]);
             }
         }
         for (policy, via) in reached {
             let Body::Correlation(correlation) = &self.set.rules[policy as usize].body else { continue };
             let direct = always.contains(&(correlation.rules[usize::from(via)] as u16));
             // one that groups by something is not reached by events that lack it
-            if direct && is_or(&correlation.kind) && correlation.group_by.is_empty() {
+            let is_or = each!(&correlation.kind, operator => operator.is_or());
+            if direct && is_or && correlation.group_by.is_empty() {
                 always.insert(policy);
             }
             let fields = correlation.group_by.iter().map(|key| key.fields[usize::from(via)]).collect();
-            let stateful = self.set.rules[policy as usize].alerts || !is_or(&correlation.kind);
-            plan.add(self, (policy, via), Shape::Fields(fields), Some(&correlation.kind), [direct, stateful]);
+            let stateful = self.set.rules[policy as usize].alerts || !is_or;
+            let reads = each!(&correlation.kind, operator => operator.reads());
+            plan.add(self, (policy, via), Shape::Fields(fields), reads, [direct, stateful]);
         }
         plan.finish(matches, known)
     }
@@ -405,10 +376,10 @@ impl Draft {
         engine: &Engine,
         (policy, via): (u16, u16),
         shape: Shape,
-        kind: Option<&Kind>,
+        reads: Reads<'_>,
         [direct, stateful]: [bool; 2],
     ) {
-        let (values, peers) = (kind.map_or(&[][..], told_apart), kind.map_or(&[][..], peers));
+        let values = reads.value;
         let wide = values.iter().any(|field| !is_of_origin(field));
         let number = self.facets.iter().position(|f| f.shape == shape && f.wide == wide).unwrap_or_else(|| {
             let fields = shape.fields();
@@ -416,12 +387,15 @@ impl Draft {
             self.facets.len() - 1
         });
         let facet = &mut self.facets[number];
-        facet.fields.extend(values.iter().chain(peers));
+        facet.fields.extend(values);
         let tuple = facet.tuple(values);
-        let beside = match facet.tuple(peers) {
-            Some(peers) => Beside::Peers(peers),
-            None if kind.is_some_and(has_crowd) => Beside::Crowd,
-            None => Beside::Nothing,
+        let beside = match reads.cohort {
+            Whose::Peers(peers) => {
+                facet.fields.extend(peers);
+                facet.tuple(peers).map_or(Beside::Nothing, Beside::Peers)
+            }
+            Whose::Users => Beside::Crowd,
+            Whose::Nobody => Beside::Nothing,
         };
         let prefix = first_eight(&engine.set.rules[policy as usize].accumulation.0);
         self.steps.push(Step { policy, via, facet: number as u16, place: 0, direct, stateful, prefix, tuple, beside });

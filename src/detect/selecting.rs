@@ -1,6 +1,5 @@
 //! [`Selecting`]: which detections can select an event, and what of the event they look at.
-use super::Value;
-use crate::model::{Activity, Digest, Event, Field, limits};
+use crate::model::{Activity, Digest, Event, Field, Value, limits};
 use crate::policy::{Body, FieldRef, PolicySet};
 use std::collections::BTreeSet;
 use std::sync::Arc;

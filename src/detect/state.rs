@@ -5,22 +5,16 @@
 mod calm;
 pub mod names;
 
-use super::absence::Silence;
-use super::baseline::{Past, Sketch};
-use super::crowd::Users;
 use super::plan::{Table, Touched};
 use super::share::{FAMILIAR_AFTER, LetGo, Place, Pressure, Share, Standing};
-use super::travel::Places;
-use super::values::Values;
-use super::window::Window;
 use crate::model::{EventTime, limits};
+use crate::operator::Cohort;
+use crate::operator::cell::{self, Cell, CellKind};
 pub(super) use calm::Calm;
 pub use calm::Meeting;
 use calm::{Met, address};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use names::Names;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Names one slice: eight bytes of the policy's accumulation digest, sixteen of the entity's.
@@ -57,50 +51,6 @@ impl StateKey {
     }
 }
 
-/// The state of one entity for one policy; this is also the row that is stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Slice {
-    /// Contributions in event time.
-    Window(Window),
-    /// Known values.
-    Values(Values),
-    /// Who uses a value.
-    Users(Users),
-    /// Places and ways.
-    Places(Places),
-    /// Amounts of a window, and of past days.
-    Past(Past),
-    /// Peers' amounts.
-    Sketch(Sketch),
-    /// When the expected came last.
-    Silence(Silence),
-    /// Names of an id.
-    Names(Names),
-}
-
-/// What a slice can be.
-pub(super) trait Kept: Default {
-    fn of(slice: &mut Slice) -> Option<&mut Self>;
-    fn into_slice(self) -> Slice;
-}
-
-macro_rules! kept {
-    ($($kind:ident),*) => { $(
-        impl Kept for $kind {
-            fn of(slice: &mut Slice) -> Option<&mut $kind> {
-                match slice {
-                    Slice::$kind(kept) => Some(kept),
-                    _ => None,
-                }
-            }
-            fn into_slice(self) -> Slice {
-                Slice::$kind(self)
-            }
-        }
-    )* };
-}
-kept!(Window, Values, Users, Places, Past, Sketch, Silence, Names);
-
 /// A slice as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateRow {
@@ -125,7 +75,7 @@ pub struct Acting {
 
 struct Slot {
     key: StateKey,
-    slice: Option<Slice>,
+    slice: Option<Cell>,
     /// None while it has not been written.
     place: Option<Place>,
     /// Its policy's share, by number.
@@ -297,13 +247,13 @@ impl State {
     }
 
     /// The slice there, unless it was let go or is past its time.
-    pub(super) fn slice(&mut self, at: At) -> &mut Option<Slice> {
+    pub(super) fn slice(&mut self, at: At) -> &mut Option<Cell> {
         let slot = &mut self.slots[at as usize];
         if let Some(place) = &slot.place {
             let gone = self.shares[slot.share as usize].share.has_gone(place);
             if gone || place.expires < self.horizon {
                 // contributions that are past their time say nothing, whether they are still there or not
-                slot.slice.take_if(|slice| gone || !matches!(slice, Slice::Window(_)));
+                slot.slice.take_if(|slice| gone || !matches!(slice, Cell::Window(_)));
                 slot.place = None;
             }
         }
@@ -311,12 +261,21 @@ impl State {
     }
 
     /// The slice there, made anew where there is none of its kind.
-    pub(super) fn get<T: Kept>(&mut self, at: At) -> &mut T {
-        let slice = self.slice(at);
-        if slice.as_mut().and_then(T::of).is_none() {
-            *slice = Some(T::default().into_slice());
+    pub(super) fn get<T: CellKind>(&mut self, at: At) -> &mut T {
+        cell::get(self.slice(at))
+    }
+
+    /// The slice there, and that of its cohort, where there is one.
+    pub(super) fn cells<T: CellKind>(&mut self, at: At, beside: At) -> (&mut T, Cohort<'_>) {
+        self.slice(at);
+        if beside == NONE {
+            return (cell::get(&mut self.slots[at as usize].slice), Cohort(None));
         }
-        slice.as_mut().and_then(T::of).unwrap_or_else(|| unreachable!("it was just put there"))
+        self.slice(beside);
+        let Ok([own, beside]) = self.slots.get_disjoint_mut([at as usize, beside as usize]) else {
+            unreachable!("an entity is not its own cohort: their keys are digests of different things")
+        };
+        (cell::get(&mut own.slice), Cohort(Some(&mut beside.slice)))
     }
 
     /// Where the slice lies, if it is at hand.

@@ -4,9 +4,9 @@
 //! contributes to a window is always recorded, so counts, sums and orders come out as they were; what somebody was
 //! known to use before is known only as far as it is recorded, and what depends on the state of that time is said to be unknown.
 use crate::model::{Event, EventId, EventTime, Evidence, Field, Session, SourceName, Value};
+use crate::operator::{Kind, NewValue, Temporal, Terms};
 use crate::pipeline::EventRow;
-use crate::policy::extension::NewValue;
-use crate::policy::{Body, Correlation, CorrelationKind as Kind, FieldRef, PolicySet};
+use crate::policy::{Body, Correlation, FieldRef, PolicySet};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -199,9 +199,9 @@ impl<'a> Past<'a> {
             return Held::No;
         }
         match &c.kind {
-            Kind::EventCount(range) if range.one_is_enough() => here,
-            Kind::Temporal { range: None, ordered: false } => self.each(c, at, depth),
-            Kind::EventCount(_) | Kind::ValueCount { .. } | Kind::ValueSum { .. } => match self.amount(c, at, depth) {
+            Kind::EventCount(count) if count.is_or() => here,
+            Kind::Temporal(Temporal { range: None, ordered: false }) => self.each(c, at, depth),
+            Kind::EventCount(_) | Kind::ValueCount(_) | Kind::ValueSum(_) => match self.amount(c, at, depth) {
                 Some((amount, range)) if range.holds(amount) => here,
                 Some(_) => Held::No,
                 None => Held::Unknown,
@@ -214,7 +214,7 @@ impl<'a> Past<'a> {
                 None => Held::No,
             },
             // in which order, and what was usual, is known at the time only
-            Kind::Temporal { range: None, .. } => match self.each(c, at, depth) {
+            Kind::Temporal(Temporal { range: None, .. }) => match self.each(c, at, depth) {
                 Held::No => Held::No,
                 _ => Held::Unknown,
             },
@@ -249,17 +249,17 @@ impl<'a> Past<'a> {
         }
         let events = contributions.iter().map(|(_, i)| &self.events[*i]);
         Some(match &c.kind {
-            Kind::EventCount(range) => (contributions.len() as f64, range),
-            Kind::ValueCount { fields, range } => {
-                (events.filter_map(|e| tuple(e, fields)).collect::<BTreeSet<_>>().len() as f64, range)
+            Kind::EventCount(count) => (contributions.len() as f64, &count.range),
+            Kind::ValueCount(count) => {
+                (events.filter_map(|e| tuple(e, &count.fields)).collect::<BTreeSet<_>>().len() as f64, &count.range)
             }
-            Kind::ValueSum { field, range } => {
-                let number = |e: &Event| match field.value(e) {
+            Kind::ValueSum(sum) => {
+                let number = |e: &Event| match sum.field.value(e) {
                     Value::Int(n) => Some(n as f64),
                     Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
                     _ => None,
                 };
-                (events.filter_map(number).sum(), range)
+                (events.filter_map(number).sum(), &sum.range)
             }
             _ => return None,
         })
@@ -280,7 +280,7 @@ impl<'a> Past<'a> {
     /// What there was, for a person.
     fn found(&mut self, c: &Correlation, at: usize, depth: usize) -> Option<String> {
         match &c.kind {
-            Kind::EventCount(range) if range.one_is_enough() => None,
+            Kind::EventCount(count) if count.is_or() => None,
             Kind::NewValue(new) => {
                 let value = tuple(&self.events[at], &new.fields)?.join(" + ");
                 let entity = c.group_by.iter().filter_map(|k| text(&self.events[at], k.fields.first()?));
@@ -305,7 +305,7 @@ impl<'a> Past<'a> {
 /// Whether it looks at more than one event, which have to be of the same entity and near each other.
 fn accumulates(kind: &Kind) -> bool {
     match kind {
-        Kind::EventCount(range) => !range.one_is_enough(),
+        Kind::EventCount(count) => !count.is_or(),
         Kind::NewValue(_) => false,
         _ => true,
     }

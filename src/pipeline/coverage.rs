@@ -7,7 +7,8 @@ use super::Rules;
 use crate::enrich::Known;
 use crate::model::{Field, SourceName, Value};
 use crate::normalise::Specimen;
-use crate::policy::{Body, Correlation, CorrelationKind, FieldRef, Knowledge, Lack, Matcher, PolicySet, Range};
+use crate::operator::{self, Terms};
+use crate::policy::{Body, Correlation, FieldRef, Knowledge, Lack, Matcher, PolicySet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -245,14 +246,9 @@ impl Feeding<'_, '_> {
         let of_rule = |n: usize| self.with_keys(set, correlation, n, fed);
         let each: Vec<Fed> = (0..correlation.rules.len()).map(of_rule).collect();
         let why = |n: usize| each[n].as_ref().err().cloned();
-        let count = each.iter().filter(|fed| fed.is_ok()).count();
-        let all_needed = match &correlation.kind {
-            CorrelationKind::Temporal { range: None, .. } | CorrelationKind::Absence(_) => true,
-            CorrelationKind::Temporal { range: Some(range), .. } => !range.can_hold(1.0, count as f64, true),
-            CorrelationKind::Risk(risk) => !risk.range.can_hold(0.0, risk.weigh(|rule| each[rule].is_ok()).0, false),
-            _ => count == 0,
-        };
-        if all_needed && let Some(why) = (0..each.len()).find_map(why) {
+        let is_fed: Vec<bool> = each.iter().map(Result::is_ok).collect();
+        let can_hold = operator::each!(&correlation.kind, operator => operator.can_hold(&is_fed));
+        if !can_hold && let Some(why) = (0..each.len()).find_map(why) {
             return Err(why);
         }
         let places: Vec<_> = each.into_iter().flatten().flatten().collect();
@@ -266,7 +262,7 @@ impl Feeding<'_, '_> {
     fn with_keys(&self, set: &PolicySet, correlation: &Correlation, n: usize, fed: &[Fed]) -> Fed {
         let places = fed[correlation.rules[n]].clone()?;
         let keys = correlation.group_by.iter().map(|key| key.fields[n]);
-        let wanted: Vec<FieldRef> = keys.chain(correlation.kind.fields().iter().copied()).collect();
+        let wanted: Vec<FieldRef> = keys.chain(correlation.values().iter().copied()).collect();
         let has = |(view, specimen): (usize, usize), field: FieldRef| {
             let view: &View<'_> = &self.views[view];
             view.has(&view.specimens[specimen], field)
@@ -283,17 +279,12 @@ impl Feeding<'_, '_> {
 
     /// Why the values that are looked at are never as they must be.
     fn values(&self, set: &PolicySet, correlation: &Correlation, places: &[(usize, usize)]) -> Option<String> {
-        if let CorrelationKind::Travel(_) = &correlation.kind
+        if let operator::Kind::Travel(_) = &correlation.kind
             && !self.rules.enricher.gives(Known::Place)
         {
             return Some("no database gives the place of an address".to_owned());
         }
-        let at_least_two = Range { bounds: vec![(crate::policy::Comparison::Gte, 2.0)] };
-        let (fields, range) = match &correlation.kind {
-            CorrelationKind::ValueCount { fields, range } => (fields, range),
-            CorrelationKind::Concurrent(concurrent) => (&concurrent.fields, &at_least_two),
-            _ => return None,
-        };
+        let (fields, range) = operator::each!(&correlation.kind, operator => operator.distinct())?;
         let mut seen = BTreeSet::new();
         for (view, specimen) in places {
             let (view, specimen) = (&self.views[*view], &self.views[*view].specimens[*specimen]);

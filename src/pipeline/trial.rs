@@ -9,7 +9,8 @@ use crate::model::{
     Stretch, Vouched, limits,
 };
 use crate::orders::Settings;
-use crate::policy::{BEGINNING, Expected, Policy, PolicySet, PolicyTest, offset_text};
+use crate::policy::{BEGINNING, Expected, Policy, PolicySet, PolicyTest};
+use crate::syntax::range::length_text;
 use std::sync::Arc;
 
 /// What a test came to.
@@ -178,7 +179,7 @@ fn told(finding: &Finding) -> String {
 
 /// A time as the timeline writes it.
 pub fn since_beginning(time: EventTime) -> String {
-    offset_text(time.since(BEGINNING))
+    length_text(time.since(BEGINNING))
 }
 
 fn came_to(order: &Order) -> String {

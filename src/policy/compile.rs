@@ -1,13 +1,13 @@
 //! One detection into a policy, and what detections and correlations have in common.
 use super::document::Document;
-use super::error::{Fault, quoted};
-use super::field::nearly_known;
 use super::fixture::Fixtures;
 use super::item::Scope;
 use super::link::{Linker, Side};
 use super::matcher::{Expression, Matcher, detection};
 use super::{Body, Policy, digest, ours};
 use crate::model::{Digest, Field, HashParts, Millis, Severity};
+use crate::syntax::error::{Fault, quoted};
+use crate::syntax::field::nearly_known;
 
 impl Linker<'_> {
     /// Compiles a detection with the filters that are for it.

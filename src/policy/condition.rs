@@ -1,6 +1,6 @@
 //! The language of `condition`: and, or, not, parentheses, `1 of`, `any of`, `all of`, patterns, `them`.
-use super::error::{Fault, did_you_mean, quoted};
 use super::pattern::{Part, Pattern};
+use crate::syntax::error::{Fault, did_you_mean, quoted};
 
 /// How deep parentheses and `not` may nest.
 const DEPTH: usize = 32;

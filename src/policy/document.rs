@@ -1,8 +1,8 @@
 //! One YAML document into its parts: which keys there are, and what stands in those that all kinds of policy share.
-use super::error::{Fault, did_you_mean, quoted};
-use super::field::Taxonomy;
-use super::yaml::{Node, Word};
 use crate::model::Severity;
+use crate::syntax::error::{Fault, did_you_mean, quoted};
+use crate::syntax::field::Taxonomy;
+use crate::syntax::yaml::{Node, Word, only};
 use std::sync::Arc;
 
 /// What kind of document, with its own part.
@@ -68,17 +68,6 @@ fn allowed(sort: Sort) -> Vec<&'static str> {
         Sort::Filter => &["logsource", "filter"],
     };
     [FOR_PEOPLE, COMMON, own].concat()
-}
-
-/// Refuses the keys of `map` that are not among `known`.
-pub(super) fn only(map: &[(Word, Node)], known: &[&str], place: &str) -> Result<(), Fault> {
-    match map.iter().find(|(k, _)| !known.contains(&k.text.as_str())) {
-        None => Ok(()),
-        Some((key, _)) => Err(Fault::at(
-            key.line,
-            format!("unknown key {} in {place}{}", quoted(&key.text), did_you_mean(&key.text, known.iter().copied())),
-        )),
-    }
 }
 
 /// Attributes of a policy that are nearly one that means something, or are one of another kind of policy. Any other is for other

@@ -1,12 +1,12 @@
 //! What a test of a policy expects: findings, when and of whom, and the orders that they lead to.
-use super::document::only;
-use super::error::Fault;
 use super::ours::asks;
 use super::timeline::{EVENTS, PolicyTest, offset};
 use super::wildcard::Wildcard;
-use super::yaml::{Kind, Node};
 use crate::model::Millis;
 use crate::model::finding::Ask;
+use crate::syntax::error::Fault;
+use crate::syntax::range::length_text;
+use crate::syntax::yaml::{Kind, Node, only};
 
 /// One finding that there must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,29 +50,10 @@ impl Entity {
 impl std::fmt::Display for Expected {
     /// For a person: `at 14d5m of actor.user.name=ana`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let at = self.at.map(|at| format!("at {}", offset_text(at)));
+        let at = self.at.map(|at| format!("at {}", length_text(at)));
         let of = self.entity.as_ref().map(|entity| format!("of {}", entity.written));
         let said: Vec<String> = [at, of].into_iter().flatten().collect();
         f.write_str(if said.is_empty() { "at any time".to_owned() } else { said.join(" ") }.as_str())
-    }
-}
-
-/// A length as tests write it: `14d5m`, or `0m`.
-pub fn offset_text(length: Millis) -> String {
-    let mut rest = length.0.abs();
-    let mut text = String::from(if length.0 < 0 { "-" } else { "" });
-    for (letter, unit) in [("d", Millis::DAY.0), ("h", Millis::HOUR.0), ("m", Millis::MINUTE.0), ("s", 1000)] {
-        if rest >= unit {
-            text += &format!("{}{letter}", rest / unit);
-            rest %= unit;
-        }
-    }
-    if rest > 0 {
-        text + &format!("{rest}ms")
-    } else if length.0 == 0 {
-        "0m".into()
-    } else {
-        text
     }
 }
 
@@ -117,9 +98,9 @@ mod tests {
     fn lengths_read_as_they_are_written() {
         for text in ["0m", "5m", "14d5m", "1d2h3m4s", "90d"] {
             let node = Node { line: 1, kind: Kind::Text(text.into()) };
-            assert_eq!(offset_text(offset(&node, "at").unwrap()), text);
+            assert_eq!(length_text(offset(&node, "at").unwrap()), text);
         }
-        assert_eq!((offset_text(Millis(61_001)), offset_text(Millis(-60_000))), ("1m1s1ms".into(), "-1m".into()));
+        assert_eq!((length_text(Millis(61_001)), length_text(Millis(-60_000))), ("1m1s1ms".into(), "-1m".into()));
     }
 
     #[test]

@@ -6,10 +6,10 @@
 //! condition that mixes them could mean either, and is refused.
 use super::condition::Condition;
 use super::document::{Document, Sort};
-use super::error::{Fault, quoted};
 use super::item::Scope;
 use super::matcher::{Expression, detection};
-use super::yaml::Word;
+use crate::syntax::error::{Fault, quoted};
+use crate::syntax::yaml::Word;
 
 /// A filter.
 pub(super) struct Filter {

@@ -5,9 +5,9 @@
 //! itself goes before its fixtures, and these before `given`, the fields of the whole test. `fields` are put together one by
 //! one; a field that is `null` is taken away again. Every other key is taken over whole.
 use super::Warning;
-use super::document::{Document, only};
-use super::error::{Fault, LoadError, did_you_mean, quoted};
-use super::yaml::{Kind, Node, Word};
+use super::document::Document;
+use crate::syntax::error::{Fault, LoadError, did_you_mean, quoted};
+use crate::syntax::yaml::{Kind, Node, Word, only};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an event of a test, and so a fixture, may say.

@@ -3,9 +3,9 @@
 //! A rule set of thousands that somebody else writes is not edited here. A rule that cannot be used is set aside and the rest
 //! load; nobody is told that such rules have no tests; and what stands under `tripline` in them is not read, so that no
 //! foreign rule asks for an order.
-use super::error::LoadError;
 use super::{Body, Policy};
 use crate::model::{Severity, Text};
+use crate::syntax::error::LoadError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

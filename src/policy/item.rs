@@ -1,12 +1,12 @@
 //! One line of a selection: a field, its modifiers and its values, made ready to be held against events.
-use super::error::{Fault, quoted};
-use super::field::{FieldRef, Resolver, Taxonomy};
 use super::literals::Literals;
 use super::modifier::{Chain, Modifier as M, Placeholders, alternatives, split};
 use super::pattern::{Part, Pattern, push_text};
-use super::yaml::{Kind, Node};
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{Event, Field, Text, Value, cut};
+use crate::syntax::error::{Fault, quoted};
+use crate::syntax::field::{FieldRef, Resolver, Taxonomy};
+use crate::syntax::yaml::{Kind, Node};
 use ipnet::IpNet;
 use regex::Regex;
 use std::cmp::Ordering;

@@ -1,15 +1,15 @@
 //! Documents into a set: names made one of a kind, references resolved, what is referred to before what refers to it.
 use super::correlation::{self, Written};
 use super::document::{Document, Sort};
-use super::error::{Fault, LoadError, did_you_mean, quoted};
-use super::field::{FieldRef, Resolver, Taxonomy};
 use super::filter::{self, Filter};
 use super::fixture;
 use super::foreign::Foreign;
 use super::item::Scope;
-use super::yaml::Word;
 use super::{Body, Policy, PolicySet, Site, Warning, lint};
 use crate::model::{Digest, Millis};
+use crate::syntax::error::{Fault, LoadError, did_you_mean, quoted};
+use crate::syntax::field::{FieldRef, Resolver, Taxonomy};
+use crate::syntax::yaml::Word;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

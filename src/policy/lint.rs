@@ -1,8 +1,9 @@
 //! What is allowed in a policy and yet hardly meant.
-use super::error::quoted;
-use super::field::nearly_known;
-use super::{ActivitySet, Body, Correlation, CorrelationKind, LoadError, PolicySet, Warning};
-use crate::model::{Field, Millis};
+use super::{ActivitySet, Body, Correlation, LoadError, PolicySet, Warning};
+use crate::model::Field;
+use crate::operator::{Bounds, Needs, Terms, each};
+use crate::syntax::error::quoted;
+use crate::syntax::field::nearly_known;
 use std::collections::BTreeSet;
 
 /// Warnings about a whole set.
@@ -65,32 +66,14 @@ pub(super) fn idle_fields(set: &PolicySet, looked_at: &BTreeSet<usize>) -> Vec<W
 
 /// Why no amount that can come meets the condition; nothing where some can.
 fn unreachable(correlation: &Correlation) -> Option<String> {
-    use CorrelationKind as Kind;
-    let endless = f64::INFINITY;
-    let (range, what, least, most, whole) = match &correlation.kind {
-        // it is asked about when an event has come, so that there is one
-        Kind::EventCount(range) => (range, "events", 1.0, endless, true),
-        Kind::ValueCount { range, .. } => (range, "values", 0.0, endless, true),
-        Kind::ValueSum { range, .. } => (range, "sum", -endless, endless, true),
-        Kind::ValueAvg { range, .. } => (range, "mean", -endless, endless, false),
-        Kind::ValuePercentile { range, percentile: Some(_), .. } => (range, "percentile", -endless, endless, true),
-        Kind::ValuePercentile { range, percentile: None, .. } => (range, "share in percent", 0.0, 100.0, false),
-        Kind::Temporal { range: Some(range), .. } => (range, "rules", 1.0, correlation.rules.len() as f64, true),
-        Kind::Concurrent(concurrent) => (&concurrent.range, "times", 1.0, endless, true),
-        Kind::Absence(absence) => (&absence.range, "events", 1.0, endless, true),
-        Kind::Risk(risk) => (&risk.range, "weight of all signs together", 0.0, risk.weigh(|_| true).0, false),
-        Kind::Baseline(baseline) => {
-            let days = baseline.history.0 / Millis::DAY.0;
-            if i64::from(baseline.learning.days) > days {
-                let wanted = baseline.learning.days;
-                return Some(format!("`learning` wants {wanted} active days, and `history` reaches back {days}"));
-            }
-            (&baseline.range, "times the usual", 0.0, endless, false)
-        }
-        Kind::Temporal { range: None, .. } | Kind::NewValue(_) | Kind::Travel(_) => return None,
-    };
+    let fault = each!(&correlation.kind, operator => operator.fault());
+    if fault.is_some() {
+        return fault;
+    }
+    let bounds = each!(&correlation.kind, operator => operator.bounds(correlation.rules.len()))?;
+    let Bounds { range, what, least, most, whole } = bounds;
     let span = match (least, most) {
-        (_, most) if most < endless => format!("the {what} can be {least} to {most}"),
+        (_, most) if most < f64::INFINITY => format!("the {what} can be {least} to {most}"),
         _ => format!("no number of them is: {what}"),
     };
     (!range.can_hold(least, most, whole)).then(|| format!("its condition asks for {range}, and {span}"))
@@ -117,9 +100,9 @@ fn never(set: &PolicySet) -> Vec<Never> {
             Body::Detection(_) => Never::No,
             Body::Correlation(c) => {
                 let of_rules = c.rules.iter().map(|rule| never[*rule]);
-                let worst = match &c.kind {
-                    CorrelationKind::Temporal { range: None, .. } => of_rules.max(),
-                    _ => of_rules.min(),
+                let worst = match each!(&c.kind, operator => operator.needs()) {
+                    Needs::All => of_rules.max(),
+                    Needs::Any | Needs::None => of_rules.min(),
                 };
                 worst.unwrap_or(Never::No)
             }

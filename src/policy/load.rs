@@ -1,10 +1,11 @@
 //! Files of policies into one policy set.
 use super::document::{Document, read};
-use super::error::LoadError;
 use super::foreign::{self, Foreign};
 use super::link::Linker;
-use super::{PolicySet, Site, tuning, yaml};
+use super::{PolicySet, Site, tuning};
 use crate::model::{Digest, HashParts};
+use crate::syntax::error::LoadError;
+use crate::syntax::yaml;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! A detection made ready: which events it selects.
 use super::condition::{Condition, parse};
-use super::error::{Fault, quoted};
-use super::field::FieldRef;
 use super::item::{Item, Scope, Target, keywords, read};
-use super::yaml::{Kind, Node, Word};
 use crate::model::{Activity, Event, Field, Text};
+use crate::syntax::error::{Fault, quoted};
+use crate::syntax::field::FieldRef;
+use crate::syntax::yaml::{Kind, Node, Word};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! YAML text into policies: detections, filters and correlations of Sigma, and correlation types of ours ([`extension`]).
+//! YAML text into policies: detections, filters and correlations of Sigma, and the correlations of [`crate::operator`].
 //!
 //! [`load`] reads files into a [`PolicySet`]. What the language means where Sigma leaves it open:
 //!
@@ -30,10 +30,7 @@ mod condition;
 mod correlation;
 mod digest;
 mod document;
-mod error;
 mod expected;
-pub mod extension;
-mod field;
 mod filter;
 mod fixture;
 mod foreign;
@@ -54,14 +51,12 @@ mod tuning;
 mod why;
 mod wildcard;
 mod words;
-mod yaml;
 
+pub use crate::syntax::{Comparison, FILE_BYTES, FieldRef, LONGEST, LoadError, Range, did_you_mean};
 pub use asked::Asked;
-pub use correlation::{Comparison, Correlation, CorrelationKind, GroupKey, LONGEST, Range};
+pub use correlation::{Correlation, GroupKey};
 pub use document::LogSource;
-pub use error::{LoadError, did_you_mean};
-pub use expected::{Entity, Expected, offset_text};
-pub use field::FieldRef;
+pub use expected::{Entity, Expected};
 pub use foreign::{Foreign, SetAside, Taken};
 pub use load::{FILES, POLICIES, load, load_beside};
 pub use matcher::{ActivitySet, Matcher};
@@ -71,7 +66,6 @@ pub use scope::{Scope, Selection};
 pub use timeline::{BEGINNING, PolicyTest};
 pub use tuning::{Response, Selections, Tuning};
 pub use wildcard::Wildcard;
-pub use yaml::FILE_BYTES;
 
 use crate::model::finding::Ask;
 use crate::model::{Digest, Event, Millis, Severity};

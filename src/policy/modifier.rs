@@ -1,7 +1,7 @@
 //! The modifiers of Sigma's appendix: reading `field|mod|mod`, what may stand beside what, and what they make of a value.
-use super::error::{Fault, did_you_mean, quoted};
 use super::pattern::{DASHES, Part, parse, push_text};
 use crate::model::event::closed;
+use crate::syntax::error::{Fault, did_you_mean, quoted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

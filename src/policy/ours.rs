@@ -1,13 +1,12 @@
 //! The key `tripline` of a policy: episode, response, runbook, tests and what they share.
-use super::correlation::length;
-use super::document::only;
-use super::error::{Fault, quoted};
-use super::field::{Resolver, Taxonomy};
 use super::fixture::Fixtures;
 use super::timeline::{self, PolicyTest};
-use super::yaml::Node;
 use crate::model::finding::Ask;
 use crate::model::{Millis, TargetKind};
+use crate::syntax::error::{Fault, quoted};
+use crate::syntax::field::{Resolver, Taxonomy};
+use crate::syntax::range::length;
+use crate::syntax::yaml::{Node, only};
 
 /// What stands under `tripline`.
 #[derive(Debug, Default)]

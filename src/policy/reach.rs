@@ -1,8 +1,8 @@
 //! Whether a detection can select any event of a sort, of which only some fields are known.
-use super::field::FieldRef;
 use super::item::{Item, Target};
 use super::matcher::{Expression, Matcher};
 use crate::model::{Event, Field, Value};
+use crate::syntax::field::FieldRef;
 
 /// What is known of a field in the events of a sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! One correlation into a policy: its rules, keys and fields from names into places.
-use super::correlation::{Correlation, CorrelationKind, GroupKey, ValueSort, Written, WrittenKind};
+use super::correlation::{Correlation, GroupKey, Written};
 use super::document::Document;
-use super::error::{Fault, did_you_mean, quoted};
-use super::extension::{self, Amount, Baseline, Concurrent, NewValue};
-use super::field::{FieldRef, Taxonomy};
 use super::link::{Linker, Side, lookup};
 use super::matcher::in_common;
-use super::yaml::Word;
 use super::{Body, Policy, digest};
-use crate::model::{Digest, Field, Millis};
+use crate::model::{Digest, Millis};
+use crate::operator::{Kind, Needs, Terms, each};
+use crate::syntax::error::{Fault, did_you_mean, quoted};
+use crate::syntax::field::{FieldRef, Taxonomy};
+use crate::syntax::yaml::Word;
 use std::collections::BTreeSet;
 
 impl Linker<'_> {
@@ -72,28 +72,8 @@ impl Linker<'_> {
         Ok(keys)
     }
 
-    fn kind(&mut self, written: &Written, taxonomies: &[Taxonomy]) -> Result<CorrelationKind, Fault> {
-        let mut resolve = |fields: &[Word]| {
-            let fields = fields.iter().map(|f| self.field(f, written, taxonomies));
-            fields.collect::<Result<Vec<_>, _>>()
-        };
-        Ok(match &written.kind {
-            WrittenKind::EventCount(range) => CorrelationKind::EventCount(range.clone()),
-            WrittenKind::Values { sort, fields, range, percentile } => {
-                let (fields, range) = (resolve(fields)?, range.clone());
-                let field = fields[0];
-                match sort {
-                    ValueSort::Count => CorrelationKind::ValueCount { fields, range },
-                    ValueSort::Sum => CorrelationKind::ValueSum { field, range },
-                    ValueSort::Avg => CorrelationKind::ValueAvg { field, range },
-                    ValueSort::Percentile => CorrelationKind::ValuePercentile { field, percentile: *percentile, range },
-                }
-            }
-            WrittenKind::Temporal { ordered, range } => {
-                CorrelationKind::Temporal { ordered: *ordered, range: range.clone() }
-            }
-            WrittenKind::Ours(ours) => extend(ours, resolve)?,
-        })
+    fn kind(&mut self, written: &Written, taxonomies: &[Taxonomy]) -> Result<Kind, Fault> {
+        written.kind.resolve(&mut |fields| fields.iter().map(|f| self.field(f, written, taxonomies)).collect())
     }
 
     /// A field whose values are looked at: the same one in all rules.
@@ -117,16 +97,12 @@ impl Linker<'_> {
                 &self.sides[*rule].needs | &keys.collect()
             })
         };
-        let all_needed = matches!(&correlation.kind, CorrelationKind::Temporal { range: None, .. });
-        let mut needs: BTreeSet<FieldRef> = match all_needed {
-            true => of_rules().flatten().collect(),
-            false => in_common(of_rules()),
+        let mut needs: BTreeSet<FieldRef> = match each!(&correlation.kind, operator => operator.needs()) {
+            Needs::All => of_rules().flatten().collect(),
+            Needs::Any => in_common(of_rules()),
+            Needs::None => return BTreeSet::new(),
         };
-        needs.extend(correlation.kind.fields());
-        if let CorrelationKind::Risk(_) = &correlation.kind {
-            // the signs make up for one another
-            needs.clear();
-        }
+        needs.extend(correlation.values());
         needs
     }
 
@@ -135,70 +111,15 @@ impl Linker<'_> {
     fn keeps_order(&self, rule: usize, correlation: &Correlation) -> bool {
         let Body::Correlation(inner) = &self.rules[rule].body else { return true };
         let keyed = |key: &GroupKey| inner.group_by.iter().any(|k| k.name == key.name);
-        matches!(correlation.kind, CorrelationKind::Temporal { .. } | CorrelationKind::Risk(_))
-            && matches!(inner.kind, CorrelationKind::EventCount(_) | CorrelationKind::ValueSum { .. })
+        matches!(correlation.kind, Kind::Temporal(_) | Kind::Risk(_))
+            && matches!(inner.kind, Kind::EventCount(_) | Kind::ValueSum(_))
             && correlation.group_by.iter().all(keyed)
     }
 
     fn monotone(&self, correlation: &Correlation) -> bool {
         correlation.rules.iter().all(|r| self.rules[*r].monotone && self.keeps_order(*r, correlation))
-            && match &correlation.kind {
-                CorrelationKind::EventCount(range) | CorrelationKind::ValueCount { range, .. } => {
-                    range.only_from_below()
-                }
-                CorrelationKind::ValueSum { field, range } => never_negative(*field) && range.only_from_below(),
-                CorrelationKind::Temporal { range, .. } => range.as_ref().is_none_or(|r| r.only_from_below()),
-                CorrelationKind::Concurrent(concurrent) => concurrent.range.only_from_below(),
-                CorrelationKind::Risk(risk) => risk.range.only_from_below(),
-                CorrelationKind::ValueAvg { .. }
-                | CorrelationKind::ValuePercentile { .. }
-                | CorrelationKind::NewValue(_)
-                | CorrelationKind::Travel(_)
-                | CorrelationKind::Baseline(_)
-                | CorrelationKind::Absence(_) => false,
-            }
+            && each!(&correlation.kind, operator => operator.is_monotone())
     }
-}
-
-/// Whether the field holds counts, so that a sum of it only grows; what a raw field holds is not known.
-fn never_negative(field: FieldRef) -> bool {
-    use Field::*;
-    matches!(field, FieldRef::Known(ExportRecords | ExportBytes | ExportDays | Status | Duration | Sequence))
-}
-
-/// A type of ours with its fields from names into places.
-fn extend(
-    ours: &extension::Written,
-    mut resolve: impl FnMut(&[Word]) -> Result<Vec<FieldRef>, Fault>,
-) -> Result<CorrelationKind, Fault> {
-    use extension::Written as Ours;
-    Ok(match ours {
-        Ours::NewValue(NewValue { fields, learning, new_for, crowd }) => CorrelationKind::NewValue(NewValue {
-            fields: resolve(fields)?,
-            learning: *learning,
-            new_for: *new_for,
-            crowd: *crowd,
-        }),
-        Ours::Travel(travel) => CorrelationKind::Travel(travel.clone()),
-        Ours::Concurrent(Concurrent { fields, range }) => {
-            CorrelationKind::Concurrent(Concurrent { fields: resolve(fields)?, range: range.clone() })
-        }
-        Ours::Baseline(b) => CorrelationKind::Baseline(Baseline {
-            measure: match &b.measure {
-                Amount::Count => Amount::Count,
-                Amount::Sum(field) => Amount::Sum(resolve(std::slice::from_ref(field))?[0]),
-                Amount::Distinct(fields) => Amount::Distinct(resolve(fields)?),
-            },
-            history: b.history,
-            learning: b.learning,
-            percentile: b.percentile,
-            peers: resolve(&b.peers)?,
-            floor: b.floor,
-            range: b.range.clone(),
-        }),
-        Ours::Absence(absence) => CorrelationKind::Absence(absence.clone()),
-        Ours::Risk(risk) => CorrelationKind::Risk(risk.clone()),
-    })
 }
 
 /// Refuses aliases that say nothing.

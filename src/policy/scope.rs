@@ -3,10 +3,10 @@
 //! They are held against the event that completes a finding, whose actor, address and customer the finding names, before
 //! the episode is used up: what was left out for one person keeps nobody else from being found. What a policy counts and
 //! learns does not change, so nothing is forgotten, and policies that refer to it see what they saw.
-use super::error::{did_you_mean, quoted};
-use super::field::FieldRef;
 use super::wildcard::Wildcard;
 use crate::model::{Activity, ActorKind, Event, Field, Outcome, Value, Vouched};
+use crate::syntax::error::{did_you_mean, quoted};
+use crate::syntax::field::FieldRef;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;

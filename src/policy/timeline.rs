@@ -2,18 +2,17 @@
 //!
 //! The events are read in the order in which they are written. `at` may go back: such an event is late, and is read when the
 //! one before it was, unless it says when it `arrives`.
-use super::correlation::length;
-use super::document::only;
-use super::error::{Fault, did_you_mean, quoted};
 use super::expected::{self, Expected};
-use super::field::{FieldRef, Resolver, Taxonomy};
 use super::fixture::Fixtures;
-use super::yaml::{Kind, Node};
 use crate::model::finding::Ask;
 use crate::model::{
     Activity, Actor, ActorKind, Cause, Digest, Event, EventId, EventTime, Evidence, Export, Field, FileId, HashParts,
     Http, Millis, Origin, Outcome, RawValue, Session, SourceName, Text, Vouched, WallTime,
 };
+use crate::syntax::error::{Fault, did_you_mean, quoted};
+use crate::syntax::field::{FieldRef, Resolver, Taxonomy};
+use crate::syntax::range::length;
+use crate::syntax::yaml::{Kind, Node, only};
 
 /// When a timeline begins: 2024-04-01T00:00Z, a Monday.
 pub const BEGINNING: EventTime = EventTime(1_711_929_600_000);

@@ -2,15 +2,14 @@
 //!
 //! It is applied to the compiled set. What a policy accumulates stays as it is, with its digest, so nothing that was
 //! learned is forgotten; the digest of what is decided follows the condition and the episode.
-use super::correlation::{COMPARISONS, CorrelationKind, LONGEST, Range, length};
-use super::error::{LoadError, did_you_mean, quoted};
-use super::expected::offset_text;
-use super::extension::{Absence, Baseline, Concurrent, Risk};
 use super::scope::{Scope, Selection};
-use super::yaml::{Kind, Node};
 use super::{Body, Policy, PolicySet, digest};
 use crate::model::finding::Ask;
 use crate::model::{Millis, Severity, TargetKind};
+use crate::operator::{self, Terms, each};
+use crate::syntax::error::{LoadError, did_you_mean, quoted};
+use crate::syntax::range::{COMPARISONS, LONGEST, Range, length, length_text};
+use crate::syntax::yaml::{Kind, Node};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,7 +128,7 @@ fn tune(policy: &mut Policy, tuning: &Tuning, raw_fields: &mut Vec<String>) -> R
     if let Some(text) = &tuning.episode {
         let episode = episode(text)?;
         if episode != policy.episode {
-            tuned.push(format!("episode {text} in place of {}", offset_text(policy.episode)));
+            tuned.push(format!("episode {text} in place of {}", length_text(policy.episode)));
             policy.episode = episode;
         }
     }
@@ -198,27 +197,15 @@ fn rebound(policy: &mut Policy, word: &str, bound: f64) -> Result<Option<String>
     }
 }
 
-fn kind(body: &mut Body) -> Option<&mut CorrelationKind> {
+fn kind(body: &mut Body) -> Option<&mut operator::Kind> {
     match body {
         Body::Correlation(correlation) => Some(&mut correlation.kind),
         Body::Detection(_) => None,
     }
 }
 
-fn range_of(kind: &mut CorrelationKind) -> Option<&mut Range> {
-    match kind {
-        CorrelationKind::EventCount(range)
-        | CorrelationKind::ValueCount { range, .. }
-        | CorrelationKind::ValueSum { range, .. }
-        | CorrelationKind::ValueAvg { range, .. }
-        | CorrelationKind::ValuePercentile { range, .. } => Some(range),
-        CorrelationKind::Temporal { range, .. } => range.as_mut(),
-        CorrelationKind::Concurrent(Concurrent { range, .. })
-        | CorrelationKind::Baseline(Baseline { range, .. })
-        | CorrelationKind::Absence(Absence { range })
-        | CorrelationKind::Risk(Risk { range, .. }) => Some(range),
-        CorrelationKind::NewValue(_) | CorrelationKind::Travel(_) => None,
-    }
+fn range_of(kind: &mut operator::Kind) -> Option<&mut Range> {
+    each!(kind, operator => operator.range())
 }
 
 /// Whether all events of an entity have the same value in it.

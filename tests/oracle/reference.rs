@@ -82,11 +82,14 @@ pub enum Kind {
     ValueCount(Vec<Name>, Vec<Bound>),
     Sum(Vec<Bound>),
     Avg(Vec<Bound>),
+    Median(Vec<Bound>),
     Percentile(Option<u32>, Vec<Bound>),
     Temporal {
         ordered: bool,
         bounds: Vec<Bound>,
     },
+    /// The last of three rules or more interrupts the others.
+    Sequence,
     NewValue {
         fields: Vec<Name>,
         days: u32,
@@ -353,7 +356,7 @@ pub fn merges(kind: &Kind) -> bool {
 fn says_something(kind: &Kind, act: &Act) -> bool {
     match kind {
         Kind::ValueCount(fields, _) | Kind::Concurrent(fields, _) => tuple(fields, act).is_some(),
-        Kind::Sum(_) | Kind::Avg(_) | Kind::Percentile(..) => act.records.is_some(),
+        Kind::Sum(_) | Kind::Avg(_) | Kind::Median(_) | Kind::Percentile(..) => act.records.is_some(),
         _ => true,
     }
 }
@@ -389,6 +392,13 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
         }
         Kind::Sum(bounds) => in_range(bounds, sum),
         Kind::Avg(bounds) => in_range(bounds, sum / records.len() as f64),
+        // of two in the middle, what lies halfway
+        Kind::Median(bounds) => {
+            let mut sorted = records.clone();
+            sorted.sort_unstable();
+            let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+            in_range(bounds, low as f64 + (high - low) as f64 / 2.0)
+        }
         Kind::Percentile(Some(percentile), bounds) => in_range(bounds, of_rank(&records, *percentile)),
         // "1% of all the processes": how many of all have the value that comes here; of several at once, any
         Kind::Percentile(None, bounds) => within.iter().filter(|h| h.time == last.time).any(|h| {
@@ -407,6 +417,17 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
                 return None;
             }
             holds
+        }
+        Kind::Sequence => {
+            let (steps, interrupts) = (rules - 1, |h: &Hit| h.via == rules - 1);
+            // whether an act can interrupt the step that it is, nobody says
+            let both = |h: &Hit| interrupts(h) && within.iter().any(|other| other.act == h.act && !interrupts(other));
+            if within.iter().any(both) {
+                return None;
+            }
+            let since = within.iter().rposition(interrupts).map_or(0, |n| n + 1);
+            let holds = in_order(&within[since..], steps, 0);
+            (holds == in_order(&within[since..], steps, 1)).then_some(holds)?
         }
         Kind::Concurrent(fields, bounds) => {
             let alternates = |hits: &[Hit]| ours::alternates(fields, bounds, hits, acts);

@@ -35,6 +35,8 @@ fn of_sigma() -> impl Strategy<Value = Kind> {
         3 => (names(1), bounds(3)).prop_map(|(fields, bounds)| Kind::ValueCount(fields, bounds)),
         2 => bounds(200).prop_map(Kind::Sum),
         1 => bounds(60).prop_map(Kind::Avg),
+        1 => bounds(60).prop_map(Kind::Median),
+        2 => Just(Kind::Sequence),
         1 => (option::of(select(&[0, 10, 50, 90, 100][..])), bounds(100)).prop_map(|(p, bounds)| Kind::Percentile(p, bounds)),
         // what Sigma leaves open, the order of only some of the rules, is tested by itself
         4 => temporal.prop_map(|(ordered, bounds)| {
@@ -136,6 +138,7 @@ fn fitting(kind: Kind, by: Vec<Name>, rules: &mut Vec<usize>) -> Option<(Kind, V
             rules.extend((0..2).find(|r| !rules.contains(r)));
             Some((kind, by))
         }
+        Kind::Sequence if rules.len() < 3 => Some((Kind::Temporal { ordered: true, bounds: Vec::new() }, by)),
         Kind::Baseline(baseline) => {
             let peers = baseline.peers && by.contains(&Name::User);
             Some((Kind::Baseline(Baseline { peers, ..baseline }), by))
@@ -294,6 +297,10 @@ fn kind_yaml(kind: &Kind, rules: &[String]) -> String {
         }
         Kind::Sum(bounds) => of_records("value_sum", "", bounds),
         Kind::Avg(bounds) => of_records("value_avg", "", bounds),
+        Kind::Median(bounds) => of_records("value_median", "", bounds),
+        Kind::Sequence => {
+            format!("  type: sequence\n  interrupted-by: {}", rules.last().map(String::as_str).unwrap_or_default())
+        }
         Kind::Percentile(None, bounds) => of_records("value_percentile", "", bounds),
         Kind::Percentile(Some(p), bounds) => of_records("value_percentile", &format!("percentile: {p}, "), bounds),
         Kind::Temporal { ordered, bounds } => {

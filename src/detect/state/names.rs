@@ -2,9 +2,9 @@
 //!
 //! What is kept of an id is a slice as any other: fetched before an event is folded in, bounded by the same rooms, written in the same
 //! transaction. An id whose slice was let go is known by the name that it has from then on.
-use super::{Acting, Kept, State, StateKey};
+use super::{Acting, State, StateKey};
 use crate::model::{EventTime, HashParts, Millis, SourceName, Text};
-use serde::{Deserialize, Serialize};
+use crate::operator::cell::{CellKind, Names};
 
 /// What the keys of these slices begin with: of no policy, for those are digests of what they accumulate.
 pub const PREFIX: [u8; 8] = *b"names of";
@@ -12,15 +12,6 @@ pub const PREFIX: [u8; 8] = *b"names of";
 const KEPT: Millis = Millis::DAY.times(400);
 /// How often that is written down anew.
 const RENEWED: Millis = Millis::DAY.times(30);
-
-/// The names of one id of one trail.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Names {
-    /// The first that it acted under.
-    pub first: Text,
-    /// The last.
-    pub last: Text,
-}
 
 /// What is known of the id of an event's actor.
 #[derive(Debug, Default, PartialEq, Eq)]

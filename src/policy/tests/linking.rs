@@ -1,6 +1,7 @@
 //! References between documents, filters, digests, the `tripline` key.
 use super::*;
 use crate::model::{Field, Millis, Severity};
+use crate::operator::{self, Kind};
 
 /// The policies of issue 2 in small: a selection, a new origin, a bulk export, and their chain.
 const CHAIN: &str = "
@@ -74,7 +75,7 @@ fn the_policies_of_the_main_job() {
     let Body::Correlation(c) = &theft.body else { panic!() };
     assert_eq!(c.rules, [1, 3]);
     assert_eq!(c.group_by[0].fields, [FieldRef::Known(Field::ActorName); 2]);
-    assert_eq!(c.kind, CorrelationKind::Temporal { ordered: false, range: None });
+    assert_eq!(c.kind, Kind::Temporal(operator::Temporal { ordered: false, range: None }));
     assert_eq!((theft.episode, theft.severity), (Millis::DAY, Severity::Critical));
     assert_eq!(theft.asks[0].action.as_ref(), "end-session");
     let alerts: Vec<bool> = set.rules.iter().map(|r| r.alerts).collect();
@@ -84,9 +85,9 @@ fn the_policies_of_the_main_job() {
     let Body::Correlation(c) = &set.get("new_as").unwrap().body else { panic!() };
     assert_eq!(
         c.kind,
-        CorrelationKind::NewValue(extension::NewValue {
+        Kind::NewValue(operator::NewValue {
             fields: vec![FieldRef::Known(Field::AsNumber)],
-            learning: extension::Learning { days: 7, observations: 5 },
+            learning: operator::Learning { days: 7, observations: 5 },
             new_for: Millis::HOUR.times(12),
             crowd: None,
         })
@@ -146,38 +147,51 @@ fn all_types_are_read() {
     };
     let range = |c, n| Range { bounds: vec![(c, n)] };
     let records = FieldRef::Known(Field::ExportRecords);
-    assert_eq!(kind("type: event_count\ncondition: {eq: 3}"), CorrelationKind::EventCount(range(Comparison::Eq, 3.0)));
+    assert_eq!(
+        kind("type: event_count\ncondition: {eq: 3}"),
+        Kind::EventCount(operator::EventCount { range: range(Comparison::Eq, 3.0) })
+    );
     assert_eq!(
         kind("type: event_count\ncondition: {gt: 3, lte: 9}"),
-        CorrelationKind::EventCount(Range { bounds: vec![(Comparison::Gt, 3.0), (Comparison::Lte, 9.0)] })
+        Kind::EventCount(operator::EventCount {
+            range: Range { bounds: vec![(Comparison::Gt, 3.0), (Comparison::Lte, 9.0)] }
+        })
     );
     assert_eq!(
         kind("type: value_count\ncondition: {field: [export.records, actor.user.name], neq: 3}"),
-        CorrelationKind::ValueCount {
+        Kind::ValueCount(operator::ValueCount {
             fields: vec![records, FieldRef::Known(Field::ActorName)],
             range: range(Comparison::Neq, 3.0)
-        }
+        })
     );
     assert_eq!(
         kind("type: value_sum\ncondition: {field: export.records, lt: 3}"),
-        CorrelationKind::ValueSum { field: records, range: range(Comparison::Lt, 3.0) }
+        Kind::ValueSum(operator::ValueSum { field: records, range: range(Comparison::Lt, 3.0) })
     );
     assert_eq!(
         kind("type: value_avg\ncondition: {field: export.records, gt: 2.5}"),
-        CorrelationKind::ValueAvg { field: records, range: range(Comparison::Gt, 2.5) }
+        Kind::ValueAvg(operator::ValueAvg { field: records, range: range(Comparison::Gt, 2.5) })
     );
     assert_eq!(
         kind("type: value_percentile\ncondition: {field: export.records, lte: 1}"),
-        CorrelationKind::ValuePercentile { field: records, percentile: None, range: range(Comparison::Lte, 1.0) }
+        Kind::ValuePercentile(operator::ValuePercentile {
+            field: records,
+            percentile: None,
+            range: range(Comparison::Lte, 1.0)
+        })
     );
     assert_eq!(
         kind("type: value_percentile\ncondition: {field: export.records, gte: 1, percentile: 95}"),
-        CorrelationKind::ValuePercentile { field: records, percentile: Some(95.0), range: range(Comparison::Gte, 1.0) }
+        Kind::ValuePercentile(operator::ValuePercentile {
+            field: records,
+            percentile: Some(95.0),
+            range: range(Comparison::Gte, 1.0)
+        })
     );
-    assert_eq!(kind("type: temporal"), CorrelationKind::Temporal { ordered: false, range: None });
+    assert_eq!(kind("type: temporal"), Kind::Temporal(operator::Temporal { ordered: false, range: None }));
     assert_eq!(
         kind("type: temporal_ordered\ncondition: {gte: 1}"),
-        CorrelationKind::Temporal { ordered: true, range: Some(range(Comparison::Gte, 1.0)) }
+        Kind::Temporal(operator::Temporal { ordered: true, range: Some(range(Comparison::Gte, 1.0)) })
     );
 }
 

@@ -1,19 +1,254 @@
-//! What an entity is known to use: the state behind `new_value`.
+//! `new_value`: what an entity has not used before.
 //!
 //! A value is new while the entity has not used it within the history (`timespan`), once the entity has been watched for
 //! a number of days and of observations. Dormancy never restarts the learning. Trails arrive apart: a sight that comes in
 //! after a later one becomes the first sight, and is as new as it would have been in time. What was new before that cannot
 //! be taken back, so exactness comes from the recorded order.
+use super::crowd::Users;
+use super::read::shown;
+use super::terms::{digest_crowd, digest_learning, fields, learning, span_text, still_learning};
 use super::window::Fired;
-use crate::model::{Digest, EventId, EventTime, Millis, Text, limits};
+use super::{
+    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
+    Standing, Terms, Whose, Words, terms,
+};
+use crate::model::{EventId, EventTime, HashParts, Measure, Millis, Text, limits};
+use crate::syntax::error::Fault;
+use crate::syntax::range::{length, length_text};
+use crate::syntax::yaml::{Node, Word};
+use crate::syntax::{FieldRef, Range};
 use serde::{Deserialize, Serialize};
 
 /// How long after something suspicious what is new is held, and how far back: a working shift.
 const SHIFT: Millis = Millis::HOUR.times(12);
 
-/// What it takes for a value to be new.
+/// How many of the values known so far a finding names.
+const NAMED: usize = 5;
+
+/// What makes a value new. Its timespan says how long a value unseen is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewValue<F = FieldRef> {
+    /// The tuple, at most five fields.
+    pub fields: Vec<F>,
+    /// How long nothing is new.
+    pub learning: Learning,
+    /// For how long after it was first seen a value counts as new; zero: only in the event that first shows it.
+    pub new_for: Millis,
+    /// Whose use of the value makes it ordinary for everybody.
+    pub crowd: Option<Crowd>,
+}
+
+impl NewValue<Word> {
+    pub(super) const KEYS: &[&str] = &["fields", "learning", "new-for", "crowd"];
+
+    pub(super) fn read(_: &str, node: &Node, _: &[Word]) -> Result<NewValue<Word>, Fault> {
+        Ok(NewValue {
+            fields: fields(node)?,
+            // A working week, and enough sightings that a value is more than chance: Microsoft Entra's minimum for sign-ins is
+            // five days; two more make sure of a weekend.
+            learning: learning(node, Learning { days: 7, observations: 5 })?,
+            new_for: node.get("new-for").map_or(Ok(Millis(0)), |n| length(n, "new-for"))?,
+            crowd: terms::crowd(node)?,
+        })
+    }
+
+    pub(super) fn resolve(&self, fields: Resolve<'_>) -> Result<NewValue, Fault> {
+        let NewValue { learning, new_for, crowd, .. } = *self;
+        Ok(NewValue { fields: fields(&self.fields)?, learning, new_for, crowd })
+    }
+}
+
+impl NewValue {
+    fn limits(&self, span: Millis) -> Limits {
+        Limits {
+            history: span,
+            learn_for: Millis::DAY.times(self.learning.days.into()),
+            learn_observations: self.learning.observations,
+            new_for: self.new_for,
+        }
+    }
+}
+
+impl Terms for NewValue {
+    fn fields(&self) -> &[FieldRef] {
+        &self.fields
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { value: &self.fields, cohort: self.crowd.map_or(Whose::Nobody, |_| Whose::Users) }
+    }
+
+    fn range(&mut self) -> Option<&mut Range> {
+        None
+    }
+
+    fn bounds(&self, _: usize) -> Option<Bounds<'_>> {
+        None
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        Some(self.learning)
+    }
+
+    fn accumulation(&self, parts: HashParts, name: Naming<'_>) -> HashParts {
+        // what is counted, and which values were known when the learning ended, depends on how long it lasts
+        let parts = digest_learning(parts, self.learning).part(b"new_value");
+        self.fields.iter().fold(parts, |parts, field| parts.part(&name(field)))
+    }
+
+    fn decision(&self, parts: HashParts) -> HashParts {
+        digest_crowd(digest_learning(parts, self.learning).number(self.new_for.0), self.crowd.as_ref())
+    }
+
+    fn says(&self, words: &Words<'_>) -> String {
+        let Learning { days, observations } = self.learning;
+        let (value, history) = (words.tuple(&self.fields), words.length());
+        let mut says = format!(
+            "{value} in an event of {}, not used{} in the {history} before, once that has been watched for {days} days and {observations} events",
+            words.any(),
+            words.by()
+        );
+        if self.new_for.0 > 0 {
+            says += &format!("; it counts as new for {}", length_text(self.new_for));
+        }
+        if let Some(crowd) = &self.crowd {
+            says += &format!("; what {} others use within {} is not new", crowd.entities, length_text(crowd.within));
+        }
+        says
+    }
+
+    fn unless(&self, words: &Words<'_>) -> Vec<String> {
+        let (value, history, by) = (words.tuple(&self.fields), words.length(), words.by());
+        let mut ways = vec![format!("the same {value} used{by} in the {history} before")];
+        if self.new_for.0 > 0 {
+            ways.push(format!("its first use more than {} before", length_text(self.new_for)));
+        }
+        ways.push(still_learning(&self.learning, "the same entity"));
+        ways.extend(
+            self.crowd.map(|crowd| format!("{} others who use it within {}", crowd.entities, length_text(crowd.within))),
+        );
+        ways
+    }
+}
+
+impl Operator for NewValue {
+    type Cell = Values;
+    type Sight = ();
+    const QUARANTINES: bool = true;
+
+    fn observe(&self, values: &mut Values, cohort: Cohort<'_>, c: &Contribution<'_>) -> Observation<()> {
+        let Some(value) = c.value else { return Observation::nothing(Some(EventTime(i64::MAX))) };
+        let limits = self.limits(c.span);
+        let evicted = values.evicted();
+        let sight = values.observe(c.event.id, value, c.time, &limits);
+        let overflowed = values.evicted() > evicted;
+        let mut seen = Observation {
+            // one value says nothing of another, unless it takes its place
+            change: match (overflowed, sight.changed) {
+                (true, _) => Change::All,
+                (false, true) => Change::Own,
+                (false, false) => Change::None,
+            },
+            expires: values.expires(&limits),
+            noop_until: (!sight.changed && !sight.new).then_some(sight.same_until),
+            is_evidence: sight.first,
+            overflowed,
+            ..Observation::nothing(None)
+        };
+        seen.satisfied.extend(sight.new.then_some(c.time));
+        // those whom it is old for say nothing of it
+        if let Some(crowd) = self.crowd.as_ref().filter(|_| sight.new)
+            && let Some(users) = cohort.get::<Users>()
+        {
+            let used = users.observe(c.entity, c.time, crowd);
+            let mut of_crowd = CohortSeen::of(&used, users.expires(crowd));
+            if used.others >= crowd.entities {
+                of_crowd.began = Some(used.others);
+                seen.satisfied.clear();
+                // it may be new again when the crowd has gone
+                (seen.is_evidence, seen.noop_until) = (false, None);
+            }
+            seen.cohort = Some(of_crowd);
+        }
+        seen
+    }
+
+    fn report(&self, values: &mut Values, c: &Contribution<'_>, at: EventTime, (): &(), words: &Words<'_>) -> Report {
+        let value = c.value.map(Text::as_str).unwrap_or_default();
+        let (known, usual) = values.usual(NAMED, value);
+        let measure = Measure {
+            what: words.tuple(&self.fields).into(),
+            value: shown(value).into(),
+            against: format!("not among the {known} known: {}", shown(&usual.join(", "))).into(),
+        };
+        Report { first: at, measures: vec![measure], witnesses: vec![c.witness(c.event.time)] }
+    }
+
+    fn cohort_report(&self, c: &Contribution<'_>, others: u32, words: &Words<'_>) -> Option<(Text, Report)> {
+        let crowd = self.crowd?;
+        let (fields, value) = (words.tuple(&self.fields), shown(c.value.map(Text::as_str).unwrap_or_default()));
+        let measure = Measure {
+            what: format!("began to use {fields} {value}").into(),
+            value: (others + 1).to_string().into(),
+            against: format!(
+                "more than {} within {} is a change of everybody's",
+                crowd.entities,
+                span_text(crowd.within)
+            )
+            .into(),
+        };
+        let report = Report { first: c.time, measures: vec![measure], witnesses: vec![c.witness(c.event.time)] };
+        Some((format!("{fields}={value} of several at once").into(), report))
+    }
+
+    fn explain(&self, values: Option<Values>, cohort: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Standing {
+        let fields = words.tuple(&self.fields);
+        let mut values = values.unwrap_or_default();
+        let Some(value) = c.value else {
+            let measure = Measure { what: fields.into(), value: "not there".into(), against: "a value".into() };
+            return Standing::of(false, vec![measure]);
+        };
+        let learning = watched(&values, self, c.time);
+        let (known, usual) = values.usual(NAMED, value);
+        let mut measured = vec![Measure {
+            what: fields.into(),
+            value: shown(value).into(),
+            against: format!("{known} others known: {}", shown(&usual.join(", "))).into(),
+        }];
+        let mut holds = values.observe(EventId([0; 16]), value, c.time, &self.limits(c.span)).new;
+        if let Some(crowd) = &self.crowd {
+            let mut users = if let Some(Cell::Users(users)) = cohort { users } else { Users::default() };
+            let others = users.observe(c.entity, c.time, crowd).others;
+            holds &= others < crowd.entities;
+            let against = format!("from {} on it is ordinary", crowd.entities).into();
+            let what = format!("others who use it within {}", span_text(crowd.within)).into();
+            measured.push(Measure { what, value: others.to_string().into(), against });
+        }
+        Standing { learning: Some(learning), ..Standing::of(holds, measured) }
+    }
+
+    fn quarantine(&self, values: &mut Values, at: EventTime, span: Millis) -> Option<EventTime> {
+        let limits = self.limits(span);
+        values.suspect(at, &limits).then(|| values.expires(&limits))
+    }
+}
+
+/// How far the learning has come.
+fn watched(values: &Values, new: &NewValue, at: EventTime) -> String {
+    let Some((since, seen)) = values.watched() else { return "nothing has been watched yet".to_owned() };
+    let days = at.since(since).0 / Millis::DAY.0;
+    let (needed, events) = (new.learning.days, new.learning.observations);
+    match days >= i64::from(needed) && seen >= events {
+        true => format!("done: watched for {days} days of the {needed} that it takes, and for the {events} events"),
+        false => {
+            format!("watched for {days} of {needed} days and {seen} of {events} events: until then nothing is new")
+        }
+    }
+}
+
+/// When a value is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct Limits {
     /// A value unseen for so long is forgotten.
     pub history: Millis,
     /// Nothing is new before the entity has been watched for so long …
@@ -68,7 +303,7 @@ pub struct Sight {
 
 impl Values {
     /// Takes up a sight of `value`.
-    pub fn observe(&mut self, event: EventId, value: &str, at: EventTime, terms: &Terms) -> Sight {
+    pub fn observe(&mut self, event: EventId, value: &str, at: EventTime, terms: &Limits) -> Sight {
         let again = self.counted.replace(event) == Some(event);
         // the stamps of last sights are kept coarsely: a page view must not cost a write
         let grain = Millis((terms.history.0 / 32).max(1));
@@ -115,7 +350,7 @@ impl Values {
 
     /// Something suspicious happened at `at`: what is new then, and for a shift after, is not learned. Says whether that
     /// changes anything.
-    pub fn suspect(&mut self, at: EventTime, terms: &Terms) -> bool {
+    pub fn suspect(&mut self, at: EventTime, terms: &Limits) -> bool {
         let lately = terms.new_for.max(SHIFT);
         for known in self.known.iter_mut() {
             known.held |= known.after_learning && known.first <= at && at.since(known.first) <= lately;
@@ -145,9 +380,8 @@ impl Values {
         (count, known.into_iter().take(n).map(|k| k.value.as_str()).collect())
     }
 
-    /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.
-    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
-        self.fired.fire(decision, episode)
+    pub(super) fn fired_mut(&mut self) -> &mut Fired {
+        &mut self.fired
     }
 
     /// How many values were let go.
@@ -156,7 +390,7 @@ impl Values {
     }
 
     /// When nothing of it can matter any more. What an entity has learned outlives its dormancy by far.
-    pub fn expires(&self, terms: &Terms) -> EventTime {
+    pub fn expires(&self, terms: &Limits) -> EventTime {
         self.last.plus(terms.history.times(2).max(Millis::DAY.times(400)))
     }
 
@@ -177,7 +411,7 @@ impl Values {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms {
+    const TERMS: Limits = Limits {
         history: Millis::DAY.times(30),
         learn_for: Millis::DAY.times(7),
         learn_observations: 3,
@@ -185,7 +419,7 @@ mod tests {
     };
 
     /// Each sight is an event of its own.
-    fn see(values: &mut Values, value: &str, at: EventTime, terms: &Terms) -> Sight {
+    fn see(values: &mut Values, value: &str, at: EventTime, terms: &Limits) -> Sight {
         values.counted = None;
         let sight = values.observe(EventId([0; 16]), value, at, terms);
         values.counted = None;
@@ -195,7 +429,7 @@ mod tests {
     #[test]
     fn an_event_that_several_policies_show_counts_once() {
         let mut v = Values::default();
-        let terms = Terms { learn_for: Millis(0), learn_observations: 2, ..TERMS };
+        let terms = Limits { learn_for: Millis(0), learn_observations: 2, ..TERMS };
         for n in 0..3u8 {
             for _ in 0..4 {
                 assert_eq!(v.observe(EventId([n; 16]), &n.to_string(), EventTime(n.into()), &terms).new, n == 2);
@@ -246,7 +480,7 @@ mod tests {
     fn what_is_seen_while_learning_is_never_new() {
         let mut v = learned();
         see(&mut v, "a", day(8), &TERMS);
-        let terms = Terms { new_for: Millis::DAY.times(30), ..TERMS };
+        let terms = Limits { new_for: Millis::DAY.times(30), ..TERMS };
         assert!(!see(&mut v, "a", day(9), &terms).new);
     }
 

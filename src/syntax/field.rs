@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum FieldRef {
     /// One that the event knows.
     Known(Field),
-    /// A raw one: the index into [`super::PolicySet::raw_fields`], and so into [`Event::unmapped`].
+    /// A raw one: the index into `raw_fields` of the policy set, and so into [`Event::unmapped`].
     Raw(usize),
 }
 
@@ -44,7 +44,7 @@ impl FieldRef {
 
 /// How a policy's field names are to be read. Sigma: `taxonomy`, and the taxonomy appendix for `sigma`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taxonomy {
+pub(crate) enum Taxonomy {
     /// OCSF paths, and beside them the product's own names: Sigma's default for what its appendix does not list.
     Sigma,
     /// The same in a rule for one product: there [`EVERYDAY`] words are the product's own fields.
@@ -96,20 +96,20 @@ const ECS: &[(&str, Field)] = &[
 
 /// Resolves names, and counts what is bounded over a whole policy set.
 #[derive(Debug, Default)]
-pub(super) struct Resolver {
-    pub(super) raw_fields: Vec<String>,
+pub(crate) struct Resolver {
+    pub(crate) raw_fields: Vec<String>,
     /// Their places by name.
     raw_places: BTreeMap<String, usize>,
     /// Those of them that a policy looks at; others are only given in tests.
-    pub(super) looked_at: BTreeSet<usize>,
+    pub(crate) looked_at: BTreeSet<usize>,
     /// How many regular expressions were compiled.
-    pub(super) expressions: usize,
+    pub(crate) expressions: usize,
 }
 
 impl Resolver {
     /// What `name` means in a policy, which looks at it. What is no field of the event is a raw field; `unmapped.` says so
     /// expressly.
-    pub(super) fn resolve(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
+    pub(crate) fn resolve(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
         let field = self.resolve_in_test(name, taxonomy);
         if let FieldRef::Raw(index) = field {
             self.looked_at.insert(index);
@@ -118,7 +118,7 @@ impl Resolver {
     }
 
     /// What `name` means in the event of a test: that it is given there lets no policy look at it.
-    pub(super) fn resolve_in_test(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
+    pub(crate) fn resolve_in_test(&mut self, name: &str, taxonomy: Taxonomy) -> FieldRef {
         let table = match taxonomy {
             Taxonomy::Sigma | Taxonomy::SigmaProduct => &[][..],
             Taxonomy::SigmaWeb => WEB,
@@ -150,7 +150,7 @@ impl Resolver {
 }
 
 /// A hint where a raw field's name is nearly that of a field of the event.
-pub(super) fn nearly_known(name: &str) -> String {
+pub(crate) fn nearly_known(name: &str) -> String {
     did_you_mean(name, Field::ALL.iter().map(|f| f.path()))
 }
 

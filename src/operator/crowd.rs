@@ -1,7 +1,8 @@
 //! Who uses a value: the state by which what so many use is ordinary for everybody.
+use super::terms::{Crowd, MOST_OF_CROWD};
 use super::window::Fired;
-use crate::model::{Digest, EventTime, Millis};
-use crate::policy::extension::{Crowd, MOST_OF_CROWD};
+use super::{Change, CohortSeen};
+use crate::model::{EventTime, Millis};
 use serde::{Deserialize, Serialize};
 
 /// Those who used one value lately.
@@ -21,6 +22,18 @@ pub struct Use {
     pub changed: bool,
     /// Until then a further use of the same entity changes nothing, where this one did not.
     pub same_until: EventTime,
+}
+
+impl CohortSeen {
+    /// Of a use; `expires` is when nothing of the users can matter any more.
+    pub(super) fn of(used: &Use, expires: EventTime) -> CohortSeen {
+        CohortSeen {
+            change: if used.changed { Change::All } else { Change::None },
+            expires,
+            noop_until: (!used.changed).then_some(used.same_until),
+            began: None,
+        }
+    }
 }
 
 impl Users {
@@ -53,9 +66,8 @@ impl Users {
         Use { others: others.count() as u32, changed, same_until: coarse.plus(grain) }
     }
 
-    /// Marks the episode; `false` where it had been.
-    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
-        self.fired.fire(decision, episode)
+    pub(super) fn fired_mut(&mut self) -> &mut Fired {
+        &mut self.fired
     }
 
     /// When nothing of it can matter any more.

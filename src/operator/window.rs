@@ -194,9 +194,8 @@ impl Window {
         self.in_order(at, timespan) >= rules
     }
 
-    /// Marks the episode as one in which the policy of that decision fired; `false` where it had been.
-    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
-        self.fired.fire(decision, episode)
+    pub(super) fn fired_mut(&mut self) -> &mut Fired {
+        &mut self.fired
     }
 
     /// How many contributions were folded away.
@@ -293,11 +292,11 @@ const FIRED_IN_ALL: usize = 8 * FIRED;
 /// In which episodes which decisions have fired: policies that accumulate the same share a slice, and decide each for itself.
 /// Their episodes differ in length, so that one's numbers say nothing about another's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Fired(Vec<(u64, i64)>);
+pub struct Fired(Vec<(u64, i64)>);
 
 impl Fired {
     /// Marks the episode; `false` where it had been.
-    pub(super) fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
+    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
         let mut short = [0; 8];
         short.copy_from_slice(&decision.0[..8]);
         let decision = u64::from_be_bytes(short);

@@ -1,5 +1,5 @@
 //! YAML text into a tree that knows its lines. The only file that names the YAML crate.
-use super::error::{Fault, quoted};
+use super::error::{Fault, did_you_mean, quoted};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::AliasLimits;
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Spanned};
@@ -14,16 +14,16 @@ const DEPTH: usize = 24;
 
 /// One value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Its line in the file, from 1.
-    pub(super) line: u32,
+    pub(crate) line: u32,
     /// What it is.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// What a node is. Quoted scalars are always text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool(bool),
     Int(i64),
@@ -35,13 +35,13 @@ pub(super) enum Kind {
 
 /// A key of a map, or a text of a list, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) line: u32,
-    pub(super) text: String,
+pub(crate) struct Word {
+    pub(crate) line: u32,
+    pub(crate) text: String,
 }
 
 /// The documents of a file, empty ones left out.
-pub(super) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
     if text.len() > FILE_BYTES {
         return Err(Fault::at(
             0,
@@ -173,7 +173,7 @@ fn wide<N: fmt::Display, X>(narrow: Result<i64, X>, number: N) -> Kind {
 
 impl Node {
     /// What it is, for an error message.
-    pub(super) fn what(&self) -> &'static str {
+    pub(crate) fn what(&self) -> &'static str {
         match self.kind {
             Kind::Null => "nothing",
             Kind::Bool(_) => "true or false",
@@ -189,7 +189,7 @@ impl Node {
     }
 
     /// Any scalar as the text that it stands for.
-    pub(super) fn scalar_text(&self) -> Option<String> {
+    pub(crate) fn scalar_text(&self) -> Option<String> {
         match &self.kind {
             Kind::Text(text) => Some(text.clone()),
             Kind::Int(n) => Some(n.to_string()),
@@ -200,11 +200,11 @@ impl Node {
     }
 
     /// Text (or a number, where a title is `2024`); `key` is what the error names.
-    pub(super) fn text(&self, key: &str) -> Result<String, Fault> {
+    pub(crate) fn text(&self, key: &str) -> Result<String, Fault> {
         self.scalar_text().ok_or_else(|| self.wrong(key, "text"))
     }
 
-    pub(super) fn bool(&self, key: &str) -> Result<bool, Fault> {
+    pub(crate) fn bool(&self, key: &str) -> Result<bool, Fault> {
         match self.kind {
             Kind::Bool(b) => Ok(b),
             _ => Err(self.wrong(key, "true or false")),
@@ -212,7 +212,7 @@ impl Node {
     }
 
     /// A whole number in `least..=most`.
-    pub(super) fn whole(&self, key: &str, least: i64, most: i64) -> Result<i64, Fault> {
+    pub(crate) fn whole(&self, key: &str, least: i64, most: i64) -> Result<i64, Fault> {
         match self.kind {
             Kind::Int(n) if (least..=most).contains(&n) => Ok(n),
             Kind::Int(n) => {
@@ -223,7 +223,7 @@ impl Node {
     }
 
     /// A finite number.
-    pub(super) fn number(&self, key: &str) -> Result<f64, Fault> {
+    pub(crate) fn number(&self, key: &str) -> Result<f64, Fault> {
         match self.kind {
             Kind::Int(n) => Ok(n as f64),
             Kind::Float(n) if n.is_finite() => Ok(n),
@@ -231,7 +231,7 @@ impl Node {
         }
     }
 
-    pub(super) fn list(&self, key: &str) -> Result<&[Node], Fault> {
+    pub(crate) fn list(&self, key: &str) -> Result<&[Node], Fault> {
         match &self.kind {
             Kind::List(list) => Ok(list),
             _ => Err(self.wrong(key, "a list")),
@@ -239,7 +239,7 @@ impl Node {
     }
 
     /// A list of texts, or one text alone.
-    pub(super) fn texts(&self, key: &str) -> Result<Vec<Word>, Fault> {
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<Word>, Fault> {
         let word = |node: &Node| Ok(Word { line: node.line, text: node.text(key)? });
         match &self.kind {
             Kind::List(list) => list.iter().map(word).collect(),
@@ -247,7 +247,7 @@ impl Node {
         }
     }
 
-    pub(super) fn map(&self, key: &str) -> Result<&[(Word, Node)], Fault> {
+    pub(crate) fn map(&self, key: &str) -> Result<&[(Word, Node)], Fault> {
         match &self.kind {
             Kind::Map(map) => Ok(map),
             _ => Err(self.wrong(key, "a map")),
@@ -255,7 +255,7 @@ impl Node {
     }
 
     /// Whether `%name%` stands in any text of the tree.
-    pub(super) fn mentions(&self, name: &str) -> bool {
+    pub(crate) fn mentions(&self, name: &str) -> bool {
         match &self.kind {
             Kind::Text(text) => text.contains(&format!("%{name}%")),
             Kind::List(list) => list.iter().any(|n| n.mentions(name)),
@@ -265,11 +265,22 @@ impl Node {
     }
 
     /// The value of `key`, where this is a map that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         match &self.kind {
             Kind::Map(map) => map.iter().find(|(k, _)| k.text == key).map(|(_, v)| v),
             _ => None,
         }
+    }
+}
+
+/// Refuses the keys of `map` that are not among `known`.
+pub(crate) fn only(map: &[(Word, Node)], known: &[&str], place: &str) -> Result<(), Fault> {
+    match map.iter().find(|(k, _)| !known.contains(&k.text.as_str())) {
+        None => Ok(()),
+        Some((key, _)) => Err(Fault::at(
+            key.line,
+            format!("unknown key {} in {place}{}", quoted(&key.text), did_you_mean(&key.text, known.iter().copied())),
+        )),
     }
 }
 

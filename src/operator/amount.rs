@@ -1,9 +1,9 @@
 //! Amounts in fixed point: what sums, averages and percentiles reckon with.
 //!
 //! Whole millionths, so that a sum is the same in whatever order its parts arrive, which that of floating numbers is not.
-use super::{Value, read};
-use crate::model::Event;
-use crate::policy::FieldRef;
+use super::read::read;
+use crate::model::{Event, Value};
+use crate::syntax::FieldRef;
 
 /// Parts of one.
 const PARTS: i128 = 1_000_000;

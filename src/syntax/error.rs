@@ -26,23 +26,23 @@ impl std::error::Error for LoadError {}
 
 /// A fault inside one file: its line and what is wrong. It becomes a [`LoadError`] where the file is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) line: u32,
-    pub(super) message: String,
+pub(crate) struct Fault {
+    pub(crate) line: u32,
+    pub(crate) message: String,
 }
 
 impl Fault {
-    pub(super) fn at(line: u32, message: impl Into<String>) -> Fault {
+    pub(crate) fn at(line: u32, message: impl Into<String>) -> Fault {
         Fault { line, message: message.into() }
     }
 
-    pub(super) fn in_file(self, file: &Arc<str>) -> LoadError {
+    pub(crate) fn in_file(self, file: &Arc<str>) -> LoadError {
         LoadError { file: file.clone(), line: self.line, message: self.message }
     }
 }
 
 /// Text of a policy as an error shows it: in backquotes, control characters escaped, cut at 80 characters.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from("`");
     for (count, c) in text.chars().enumerate() {
         if count == 80 {

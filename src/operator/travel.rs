@@ -1,9 +1,18 @@
-//! Where an entity was lately, and which ways it is known to go: the state behind `travel`.
+//! `travel`: two uses so far apart that nobody travels as fast. What is kept is where an entity was lately, and which ways it is
+//! known to go.
 //!
 //! Not monotone: a way that was gone before is known, and what is learned depends on what came first.
+use super::crowd::Users;
+use super::terms::{digest_crowd, digest_learning, learning, still_learning};
 use super::window::Fired;
-use crate::model::{Digest, EventId, EventTime, Millis, Text};
-use crate::policy::extension::Travel;
+use super::{
+    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
+    Standing, Terms, Whose, Words, terms,
+};
+use crate::model::{EventId, EventTime, Field, HashParts, Measure, Millis, Text};
+use crate::syntax::error::Fault;
+use crate::syntax::yaml::{Node, Word};
+use crate::syntax::{FieldRef, Range};
 use serde::{Deserialize, Serialize};
 
 /// How many stays are remembered: nobody is at more places in a day.
@@ -12,6 +21,173 @@ const STAYS: usize = 32;
 const WAYS: usize = 128;
 /// A use a moment later at the same place is not written.
 const GRAIN: Millis = Millis::MINUTE;
+
+/// What a place is told by. Its coordinates follow from it, unless the trail states them itself.
+const PLACE: FieldRef = FieldRef::Known(Field::Prefix);
+
+/// Two uses too far apart for the time between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Travel {
+    /// At least so fast, in km/h …
+    pub speed_kmh: u32,
+    /// … and so far, in km, what the database is unsure of left out on both sides.
+    pub distance_km: u32,
+    /// Pairs of places between which somebody went while being learned, or since, are known.
+    pub learning: Learning,
+    /// Places that so many others use are shared egress, which tells nothing of where somebody is.
+    pub crowd: Option<Crowd>,
+}
+
+impl Travel {
+    pub(super) const KEYS: &[&str] = &["speed-kmh", "distance-km", "learning", "crowd"];
+
+    pub(super) fn read(_: &str, node: &Node, _: &[Word]) -> Result<Travel, Fault> {
+        let whole = |key: &str, most, usual| match node.get(key) {
+            Some(n) => Ok(n.whole(key, 1, most)? as u32),
+            None => Ok(usual),
+        };
+        Ok(Travel {
+            // Panther's 900 km/h is an airliner's; Datadog asks for 500 km besides
+            speed_kmh: whole("speed-kmh", 100_000, 900)?,
+            distance_km: whole("distance-km", 20_000, 500)?,
+            // Entra learns a traveller's ways for 14 days or 10 logins
+            learning: learning(node, Learning { days: 7, observations: 10 })?,
+            crowd: terms::crowd(node)?,
+        })
+    }
+
+    pub(super) fn resolve(&self, _: Resolve<'_>) -> Result<Travel, Fault> {
+        Ok(self.clone())
+    }
+
+    fn digest(&self, parts: HashParts) -> HashParts {
+        let parts = digest_learning(parts, self.learning).number(self.speed_kmh.into());
+        digest_crowd(parts.number(self.distance_km.into()), self.crowd.as_ref())
+    }
+}
+
+impl Terms for Travel {
+    fn fields(&self) -> &[FieldRef] {
+        &[PLACE]
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        Reads { value: &[PLACE], cohort: self.crowd.map_or(Whose::Nobody, |_| Whose::Users) }
+    }
+
+    fn range(&mut self) -> Option<&mut Range> {
+        None
+    }
+
+    fn bounds(&self, _: usize) -> Option<Bounds<'_>> {
+        None
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        Some(self.learning)
+    }
+
+    fn accumulation(&self, parts: HashParts, _: Naming<'_>) -> HashParts {
+        // which ways are known depends on which of them were told of
+        self.digest(parts).part(b"travel")
+    }
+
+    fn decision(&self, parts: HashParts) -> HashParts {
+        self.digest(parts)
+    }
+
+    fn says(&self, words: &Words<'_>) -> String {
+        format!(
+            "two events of {}{} {} from places at least {} km apart, with so little time between them that it takes at least {} km/h",
+            words.any(),
+            words.by(),
+            words.within(),
+            self.distance_km,
+            self.speed_kmh
+        )
+    }
+
+    fn unless(&self, words: &Words<'_>) -> Vec<String> {
+        let mut ways = vec![
+            format!("two places less than {} km apart", self.distance_km),
+            format!("so much time between them that less than {} km/h is enough", self.speed_kmh),
+            format!("that way gone{} in the {} before", words.by(), words.length()),
+            still_learning(&self.learning, "the same entity"),
+        ];
+        let shared = |n: u32| format!("a network that {n} others use too: it tells nothing of where somebody is");
+        ways.extend(self.crowd.map(|crowd| shared(crowd.entities)));
+        ways
+    }
+}
+
+impl Operator for Travel {
+    type Cell = Places;
+    type Sight = Option<Leap>;
+
+    fn observe(&self, places: &mut Places, cohort: Cohort<'_>, c: &Contribution<'_>) -> Observation<Option<Leap>> {
+        let (Some((latitude, longitude, radius)), true) = (c.event.origin.place, c.value.is_some()) else {
+            return Observation::nothing(None);
+        };
+        let mut of_crowd = None;
+        if let Some(crowd) = &self.crowd
+            && let Some(users) = cohort.get::<Users>()
+        {
+            let used = users.observe(c.entity, c.time, crowd);
+            of_crowd = Some(CohortSeen::of(&used, users.expires(crowd)));
+            if used.others >= crowd.entities {
+                // a shared way out is nobody's place
+                return Observation { cohort: of_crowd, ..Observation::nothing(Some(EventTime(i64::MAX))) };
+            }
+        }
+        let spot = Spot { latitude, longitude, radius };
+        let sight = Sight { network: c.digest, spot, place: here(c), time: c.time, event: c.event.id };
+        let seen = places.observe(sight, c.span, self);
+        let is_leap = seen.leap.is_some();
+        Observation {
+            satisfied: is_leap.then_some(c.time).into_iter().collect(),
+            sight: seen.leap,
+            change: if seen.changed { Change::All } else { Change::None },
+            expires: places.expires(),
+            noop_until: (!seen.changed && !is_leap).then_some(places.same_until(c.digest, c.time)),
+            is_evidence: is_leap,
+            overflowed: false,
+            cohort: of_crowd,
+        }
+    }
+
+    fn report(
+        &self,
+        _: &mut Places,
+        c: &Contribution<'_>,
+        at: EventTime,
+        leap: &Option<Leap>,
+        _: &Words<'_>,
+    ) -> Report {
+        let Some(leap) = leap else { return Report::default() };
+        let minutes = leap.took.0 as f64 / 60_000.0;
+        let measure = Measure {
+            what: format!("from {} to {}", leap.from, here(c)).into(),
+            value: format!("{:.0} km in {minutes:.0} min", leap.km).into(),
+            against: format!("at least {} km at {} km/h", self.distance_km, self.speed_kmh).into(),
+        };
+        let (event, time) = leap.event;
+        Report {
+            first: time.min(at),
+            measures: vec![measure],
+            witnesses: vec![c.witness(at), (event, time, c.policy.into())],
+        }
+    }
+
+    fn explain(&self, _: Option<Places>, _: Option<Cell>, _: &Contribution<'_>, _: &Words<'_>) -> Standing {
+        Standing::default()
+    }
+}
+
+/// The place of the event for a person: `Denver, US`.
+fn here(c: &Contribution<'_>) -> Text {
+    let name = [c.event.origin.city.as_deref(), c.event.origin.country.as_deref()];
+    name.into_iter().flatten().collect::<Vec<_>>().join(", ").into()
+}
 
 /// Coordinates in degrees and the radius in km within which the database is sure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,8 +322,8 @@ impl Places {
         newest.map_or(EventTime(i64::MIN), |to| to.plus(GRAIN))
     }
 
-    /// The ways between all places remembered are known: they were gone honestly.
-    pub fn excuse(&mut self) {
+    /// The ways between all places remembered are known: they were gone honestly. Says whether that is to be written.
+    pub fn excuse(&mut self) -> bool {
         for i in 1..self.stays.len() {
             let way = way(&self.stays[i - 1].place, &self.stays[i].place);
             if !self.ways.contains(&way) {
@@ -156,15 +332,15 @@ impl Places {
         }
         let excess = self.ways.len().saturating_sub(WAYS);
         self.ways.drain(..excess);
+        true
     }
 
     fn knows(&self, a: &str, b: &str) -> bool {
         self.ways.contains(&way(a, b))
     }
 
-    /// Marks the episode; `false` where it had been.
-    pub fn fire(&mut self, decision: &Digest, episode: i64) -> bool {
-        self.fired.fire(decision, episode)
+    pub(super) fn fired_mut(&mut self) -> &mut Fired {
+        &mut self.fired
     }
 
     /// When nothing of it can matter any more. Ways are forgotten after a year.
@@ -219,7 +395,6 @@ fn distance_km(a: &Spot, b: &Spot) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::extension::Learning;
 
     const DENVER: Spot = Spot { latitude: 39.74, longitude: -104.99, radius: 50 };
     const AMSTERDAM: Spot = Spot { latitude: 52.37, longitude: 4.90, radius: 20 };
