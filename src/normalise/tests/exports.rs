@@ -115,6 +115,8 @@ fn sign_in(status: &str, code: &str, factor: &str) -> String {
 fn entra_sign_ins_have_the_codes_of_their_json() {
     for (status, code, factor, wanted) in [
         ("Success", "", "", "login success -"),
+        ("Success", "None", "None", "login success -"),
+        ("Failure", "None", "", "login failure other"),
         ("Success", "0", "MFA requirement satisfied by claim in the token", "login success -"),
         ("Failure", "50126", "", "login failure wrong_password"),
         ("Failure", "50053", "", "login failure locked"),

@@ -1073,6 +1073,30 @@ fn microsoft_365_says_what_was_done_and_whether_by_a_person() {
 }
 
 #[test]
+fn a_cmdlet_that_only_reads_changes_and_exports_nothing() {
+    for name in
+        ["Search-UnifiedAuditLog", "Get-AdminAuditLogConfig", "Get-ComplianceSearchExportStatus", "Test-AuditLog"]
+    {
+        let record = serde_json::json!({"CreationTime": "2026-04-01T09:00:00", "Id": "i1", "Operation": name, "RecordType": 1,
+            "UserType": 2, "UserId": "ana@provider.example", "Workload": "Exchange", "ResultStatus": "True"});
+        said("microsoft-365", &[(&record.to_string(), "view success -")]);
+    }
+}
+
+#[test]
+fn what_graph_calls_a_sign_in_of_a_program_is_one() {
+    for (sort, wanted) in [("servicePrincipal", "key"), ("managedIdentity", "key"), ("interactiveUser", "user")] {
+        let record = serde_json::json!({"createdDateTime": "2026-04-01T09:00:00Z", "id": "i1", "userPrincipalName": "",
+            "servicePrincipalName": "backup", "servicePrincipalId": "s1", "ipAddress": "192.0.2.9", "status": {"errorCode": 0},
+            "signInEventTypes": [sort]});
+        assert_eq!(
+            shown(&event_of("entra-signin", &record.to_string()), &[Field::ActorName, Field::ActorType]),
+            format!("backup {wanted}")
+        );
+    }
+}
+
+#[test]
 fn entra_records_are_known_in_every_spelling() {
     let ana = r#""user":{"userPrincipalName":"Ana@provider.example","id":"u1","ipAddress":"203.0.113.7"}"#;
     let audit = |operation: &str, by: &str, more: &str| {
