@@ -25,6 +25,8 @@ const RISK: &str = r#"{"time":"8/22/2026 6:07:16 PM","category":"UserRiskEvents"
 const GRAPH_RISK: &str = r#"{"id":"r","riskEventType":"passwordSpray","riskState":"atRisk","detectedDateTime":"2026-08-22T18:05:06.133Z","userPrincipalName":"ana@provider.example"}"#;
 const ALERT: &str = r##"{"@odata.type":"#microsoft.graph.noMfaOnRoleActivationAlertIncident","id":"a","roleDisplayName":"Global Administrator","assigneeUserPrincipalName":"ana@provider.example"}"##;
 const OKTA: &str = r#"{"eventType":"policy.evaluate_sign_on","published":"2026-04-01T09:00:00Z","uuid":"u","displayMessage":"Evaluation of sign-on policy","legacyEventType":"core.user_auth.login_failed","actor":{"id":"1","type":"User","alternateId":"ana@provider.example"},"outcome":{"result":"FAILURE","reason":"FastPass declined phishing attempt"},"securityContext":{"isProxy":true},"debugContext":{"debugData":{"requestUri":"/reports/password-health/x","behaviors":"{New Device=POSITIVE}"}},"target":[{"type":"AppInstance","displayName":"Okta Admin Console"},{"type":"AppUser","displayName":"ana"}]}"#;
+/// The same sort of record as data lakes keep it, with top keys in small letters.
+const OKTA_SMALL: &str = r#"{"eventtype":"policy.evaluate_sign_on","published":"2026-04-01T09:00:00Z","uuid":"u","displaymessage":"Evaluation of sign-on policy","legacyeventtype":"core.user_auth.login_failed","actor":{"id":"1","type":"User","alternateId":"ana@provider.example"},"outcome":{"result":"FAILURE"},"securitycontext":{"isProxy":true},"debugcontext":{"debugData":{"requestUri":"/reports/x","url":"/reports/x?"}}}"#;
 const GITHUB: &str = r#"{"@timestamp":1775034000000,"_document_id":"d","action":"secret_scanning.disable","actor":"ana","org":"provider","repo":"provider/x","actor_ip":"198.51.100.7","transport_protocol_name":"ssh"}"#;
 const AWS: &str = r#"{"eventVersion":"1.08","eventTime":"2026-04-01T09:00:00Z","eventID":"e","eventSource":"iam.amazonaws.com","eventName":"ConsoleLogin","sourceIPAddress":"198.51.100.7","userAgent":"aws-cli/2","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/ana","sessionContext":{"sessionIssuer":{"type":"Role"}}},"requestParameters":{"attribute":"userData","containerDefinitions":[{"command":["sh","-c","curl $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]}]},"responseElements":{"ConsoleLogin":"Success"},"additionalEventData":{"MFAUsed":"No"}}"#;
 const M365_RULE: &str = r#"{"CreationTime":"2026-04-01T09:00:00","Id":"i","RecordType":1,"UserId":"ana@provider.example","UserType":0,"Workload":"Exchange","Operation":"New-InboxRule","ResultStatus":"True","Parameters":[{"Name":"ForwardTo","Value":"x@evil.example"},{"Name":"DeleteMessage","Value":"True"}]}"#;
@@ -512,7 +514,7 @@ const RECORDS: &[(&str, &[&str])] = &[
     ("azure-activity", &[ACTIVITY]),
     ("microsoft-365", &[M365_RULE, M365_LOGIN]),
     ("google-workspace", &[WORKSPACE]),
-    ("okta", &[OKTA]),
+    ("okta", &[OKTA, OKTA_SMALL]),
     ("github", &[GITHUB]),
     ("aws-cloudtrail", &[AWS]),
     ("access", &[WEB]),

@@ -220,7 +220,7 @@ mod tests {
             (" [\n {\n  \"account\": 1\n }\n]", Form::List, vec!["{   \"account\": 1  }"]),
             ("[]", Form::List, vec![]),
             (
-                r#"{"page":0,"messages":[{"account":"]}","x":[{}]},{"account":2}],"uri":"/a]{[\"","more":{"messages":[]}}"#,
+                r#"{"page":0,"messages":[{"account":"]}","x":[{}]},{"account":2}],"uri":"/a]{[\"","more":{"messages":[{"account":9}]}}"#,
                 page("messages"),
                 vec![r#"{"account":"]}","x":[{}]}"#, r#"{"account":2}"#],
             ),

@@ -534,8 +534,8 @@ mod tests {
 
     #[test]
     fn an_account_in_other_letters_is_told_and_not_taken_for_the_one_that_was_asked_for() {
-        let said = looked_up(b"account,date_sent\nac1,2026-03-04\nAC2,2026-03-04\n", None).unwrap_err();
-        assert!(said.contains("\"ac1\"") && said.contains("\"AC1\""), "{said}");
+        let said = looked_up(b"account,date_sent\nAc1,2026-03-04\nAC2,2026-03-04\n", None).unwrap_err();
+        assert!(said.contains("\"Ac1\"") && said.contains("\"AC1\""), "{said}");
         // beside the account itself it is another one, and so it is on another day
         let (records, input) = looked_up(b"account,date_sent\nac1,2026-03-04\nAC1,2026-03-04\n", None).unwrap();
         assert_eq!((records, input.spelled.len()), (1, 0));
