@@ -8,7 +8,8 @@
 //! `(from, to]` of which file it covers. [`decode`] splits it into named fields, [`normalise`] says what those fields
 //! mean for the product that wrote them, and [`enrich`] adds what is known of its origin: out comes one
 //! [`model::Event`]. [`detect`] folds the event into the state of the people, sessions and keys that it concerns, as the
-//! policies of [`policy`] say, and may return a [`model::Finding`]. [`orders`] decides whether a finding leads to an
+//! policies of [`policy`] say (YAML, read by [`syntax`]; what each type of correlation does is its [`operator`]), and may return a
+//! [`model::Finding`]. [`orders`] decides whether a finding leads to an
 //! order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
 //! `advance(state, input) -> outcome`. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
 //! SQLite transaction; nothing is done or said before it. Only after the commit [`respond`] carries out what was committed: the
