@@ -1,7 +1,7 @@
 //! What a JSON record holds, as one digest: whichever order its keys stand in, and however its text is escaped and spaced.
 use super::json_text::resolved;
 use crate::model::{Digest, HashParts};
-use crate::source::json::{Member, blank, next_item, value_end};
+use crate::source::json::{Member, blank, members, next_item, value_end};
 use std::borrow::Cow;
 
 /// How deep objects are looked into: what lies deeper is taken as written.
@@ -16,7 +16,7 @@ pub(super) fn digest(record: &str) -> Digest {
 fn value(parts: HashParts, written: &str, depth: usize) -> HashParts {
     match written.as_bytes().first() {
         Some(b'{') if depth > 0 => {
-            let mut members = members(written);
+            let mut members = named(written);
             // two of one name stay in their order
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
             let parts = parts.part(b"{").number(members.len() as i64);
@@ -45,15 +45,9 @@ fn number(written: &str) -> Cow<'_, str> {
     }
 }
 
-fn members(object: &str) -> Vec<(Cow<'_, str>, &str)> {
-    let bytes = object.as_bytes();
-    let (mut found, mut at) = (Vec::new(), Some(blank(bytes, 1)));
-    // Ends: every turn passes a member.
-    while let Some(member) = at.and_then(|at| Member::read(bytes, at).ok()) {
-        found.push((resolved(member.name), object.get(member.value..member.end.unwrap_or(bytes.len())).unwrap_or("")));
-        at = member.end.and_then(|end| next_item(bytes, end));
-    }
-    found
+fn named(object: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let held = |member: &Member<'_>| object.get(member.value..member.end.unwrap_or(object.len())).unwrap_or("");
+    members(object.as_bytes(), 0).map(|member| (resolved(member.name), held(&member))).collect()
 }
 
 fn elements(array: &str) -> Vec<&str> {

@@ -6,7 +6,7 @@
 use super::json_text::unescape;
 use super::syslog;
 use crate::source::Part;
-use crate::source::json::{DocumentScan, Member, NoMember, blank};
+use crate::source::json::{DocumentScan, Member, NoMember, blank, members, next_item};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -67,17 +67,7 @@ impl Shape {
 
 /// Where the value of that member of the object at `at` lies.
 fn member(text: &str, at: usize, name: &str) -> Option<(usize, Option<usize>)> {
-    let bytes = text.as_bytes();
-    let mut at = blank(bytes, at + 1);
-    loop {
-        // Ends: every turn reads a member, or leaves.
-        let member = Member::read(bytes, at).ok()?;
-        if member.name == name {
-            return Some((member.value, member.end));
-        }
-        at = blank(bytes, member.end?);
-        at = (bytes.get(at) == Some(&b',')).then(|| blank(bytes, at + 1))?;
-    }
+    members(text.as_bytes(), at).find(|member| member.name == name).map(|member| (member.value, member.end))
 }
 
 /// What Filebeat and Logstash write beside a record: keys of which one is there, and those that may be.
@@ -454,8 +444,7 @@ fn elements(list: Shipped<'_>, layers: usize, each: &mut dyn FnMut(Shipped<'_>))
         let length = DocumentScan::default().feed(&held.as_bytes()[at..]);
         let text = &held[at..length.map_or(held.len(), |length| at + length)];
         inner(Shipped { text, stamp, clipped: clipped && length.is_none() }, layers - 1, each);
-        at = blank(held.as_bytes(), at + text.len());
-        at = if held.as_bytes().get(at) == Some(&b',') { blank(held.as_bytes(), at + 1) } else { held.len() };
+        at = next_item(held.as_bytes(), at + text.len()).unwrap_or(held.len());
     }
 }
 

@@ -258,7 +258,6 @@ fn access_lines_of_other_servers_and_settings() {
     );
 }
 
-/// A client chooses the name that it sends with its password: the server escapes its quotation marks and copies the rest.
 #[test]
 fn access_lines_with_quoted_names_or_with_the_time_first_lose_nothing() {
     let fields = wish(&["remote_addr", "remote_user", "status", "bytes", "user_agent"]);
@@ -289,6 +288,7 @@ fn access_lines_with_quoted_names_or_with_the_time_first_lose_nothing() {
     }
 }
 
+/// A client chooses the name that it sends with its password: the server escapes its quotation marks and copies the rest.
 #[test]
 fn no_name_shifts_a_column_of_an_access_line() {
     let fields = wish(&["remote_addr", "time_local", "path", "status", "remote_user"]);

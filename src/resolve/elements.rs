@@ -1,5 +1,5 @@
 //! [`Elements`]: the rows of a message log that is a JSON document: a list of rows, or a page of an API that holds one.
-use crate::source::json::{DocumentScan, Member, blank, opening, value_end};
+use crate::source::json::{DocumentScan, blank, members, opening, value_end};
 use std::io::{BufRead, BufReader, Read};
 
 /// How much of a document is looked at for where its rows begin, in bytes.
@@ -40,19 +40,7 @@ impl Form {
 
 /// The keys of the object at `at`, as far as it is there.
 fn keys(bytes: &[u8], at: usize) -> Vec<&str> {
-    members(bytes, at).iter().map(|member| member.name).collect()
-}
-
-fn members(bytes: &[u8], at: usize) -> Vec<Member<'_>> {
-    let mut found = Vec::new();
-    let mut at = (bytes.get(at) == Some(&b'{')).then(|| blank(bytes, at + 1));
-    // Ends: every turn passes a member.
-    while let Some(member) = at.and_then(|at| Member::read(bytes, at).ok()) {
-        at = member.end.map(|end| blank(bytes, end)).filter(|end| bytes.get(*end) == Some(&b','));
-        at = at.map(|comma| blank(bytes, comma + 1));
-        found.push(member);
-    }
-    found
+    members(bytes, at).map(|member| member.name).collect()
 }
 
 /// The lists in the object at `at`: what they are called, and where they begin.

@@ -160,6 +160,17 @@ pub fn next_item(bytes: &[u8], end: usize) -> Option<usize> {
     (bytes.get(at) == Some(&b',')).then(|| blank(bytes, at + 1))
 }
 
+/// The members of the object at `at`, as far as they are there.
+pub fn members(bytes: &[u8], at: usize) -> impl Iterator<Item = Member<'_>> {
+    let mut next = (bytes.get(at) == Some(&b'{')).then(|| blank(bytes, at + 1));
+    // ends: every turn passes a member
+    std::iter::from_fn(move || {
+        let member = Member::read(bytes, next?).ok()?;
+        next = member.end.and_then(|end| next_item(bytes, end));
+        Some(member)
+    })
+}
+
 /// Why there is no member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoMember {
