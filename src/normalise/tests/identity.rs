@@ -38,6 +38,21 @@ fn what_a_record_holds_is_its_id_where_the_profile_says_so() {
             r#"{"time":1796029200000,"type":"LOGIN","realmId":"m","clientId":"c","details":{"username":"ana","x":1}}"#,
             r#"{"details":{"x":1,"username":"ana"},"clientId":"c","realmId":"m","type":"LOGIN","time":1796029200000}"#,
         ),
+        (
+            "entra-audit",
+            r#"{"time":"2026-11-30T09:00:00Z","category":"AuditLogs","operationName":"Add user","correlationId":"c"}"#,
+            r#"{"correlationId":"c","operationName":"Add user","category":"AuditLogs","time":"2026-11-30T09:00:00Z"}"#,
+        ),
+        (
+            "azure-activity",
+            r#"{"time":"2026-11-30T09:00:00Z","category":"Write","resourceId":"/x","operationName":"A/B/WRITE"}"#,
+            r#"{"operationName":"A/B/WRITE","resourceId":"/x","category":"Write","time":"2026-11-30T09:00:00Z"}"#,
+        ),
+        (
+            "entra-risk",
+            r#"{"time":"2026-11-30T09:00:00Z","category":"RiskyUsers","properties":{"id":"u","riskState":"atRisk"}}"#,
+            r#"{"category":"RiskyUsers","properties":{"riskState":"atRisk","id":"u"},"time":"2026-11-30T09:00:00Z"}"#,
+        ),
     ] {
         assert_eq!(ids(profile, one), ids(profile, other), "{profile}");
     }
