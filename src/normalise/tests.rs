@@ -1,7 +1,10 @@
 //! Lines in, events out.
+mod aws;
 mod exports;
+mod google;
 mod okta_auth0_duo;
 mod identity;
+mod microsoft;
 mod profiles;
 mod wrapped;
 use super::*;
