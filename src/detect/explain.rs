@@ -6,7 +6,7 @@ use super::state::{State, StateKey};
 use super::{Engine, Meeting, Table, Touched};
 use crate::model::{Digest, Event, EventTime, Measure, Millis, Text};
 use crate::operator::terms::span_text;
-use crate::operator::{Cell, CellKind, Contribution, Operator, Standing, Terms, each};
+use crate::operator::{Cell, CellKind, Contribution, Evaluation, Operator, Terms, each};
 use crate::policy::{Body, Correlation};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -86,7 +86,7 @@ impl Engine {
                     at,
                     label,
                     policy.tells(event),
-                    Standing::of(true, vec![]),
+                    Evaluation::of(true, vec![]),
                 ));
                 continue;
             };
@@ -97,11 +97,11 @@ impl Engine {
                 out.waiting.push((policy.name.as_ref().into(), self.set.rules[rule].name.as_ref().into()));
                 continue;
             }
-            let standing = self.standing(state, event, step, correlation, &part, at);
+            let evaluation = self.evaluation(state, event, step, correlation, &part, at);
             let known = &mut holds[usize::from(step.policy)];
-            *known = either(*known, standing.holds);
+            *known = either(*known, evaluation.holds);
             let label = label(correlation, step.via, event);
-            let reached = self.reached(state, step, &part, at, label, policy.tells(event), standing);
+            let reached = self.reached(state, step, &part, at, label, policy.tells(event), evaluation);
             match out.reached.iter_mut().find(|r| r.policy == reached.policy) {
                 Some(before) => {
                     before.by.extend(reached.by);
@@ -147,7 +147,7 @@ impl Engine {
         at: EventTime,
         entity: Text,
         tells: bool,
-        standing: Standing,
+        evaluation: Evaluation,
     ) -> Reached {
         let policy = &self.set.rules[usize::from(step.policy)];
         let by = match &policy.body {
@@ -156,7 +156,7 @@ impl Engine {
         };
         let fired =
             state.clone_of(&part.key).is_some_and(|s| has_fired(s, &policy.decision, at.episode(policy.episode)));
-        let Standing { holds, measured, learning } = standing;
+        let Evaluation { holds, measured, learning } = evaluation;
         Reached {
             policy: policy.name.as_ref().into(),
             by: BTreeSet::from([by.as_ref().into()]),
@@ -171,7 +171,7 @@ impl Engine {
         }
     }
 
-    fn standing(
+    fn evaluation(
         &self,
         state: &mut State,
         event: &Event,
@@ -179,7 +179,7 @@ impl Engine {
         correlation: &Correlation,
         part: &Part<'_>,
         at: EventTime,
-    ) -> Standing {
+    ) -> Evaluation {
         let contribution = Contribution {
             event,
             time: at,
@@ -194,7 +194,7 @@ impl Engine {
         let (cell, cohort) = (state.clone_of(&part.key), part.beside().and_then(|key| state.clone_of(&key)));
         let words = self.set.words(correlation);
         each!(&correlation.kind, operator => match operator.is_or() {
-            true => Standing::of(true, Vec::new()),
+            true => Evaluation::of(true, Vec::new()),
             false => operator.explain(own(operator, cell), cohort, &contribution, &words),
         })
     }

@@ -12,6 +12,8 @@ mod quarantine;
 mod selecting;
 pub mod share;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::model::{Event, EventId, EventTime, Measure, Severity, Text};
 use crate::operator::{Terms, each};
@@ -180,9 +182,6 @@ impl Engine {
         found
     }
 }
-
-#[cfg(test)]
-mod tests;
 
 /// One event in one slice of one policy.
 struct Place<'a> {

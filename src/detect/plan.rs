@@ -10,7 +10,7 @@ use super::state::StateKey;
 use super::{Engine, subject_key};
 use crate::model::{Event, Field, HashParts, Text};
 use crate::operator::read::{read_known, tuple};
-use crate::operator::{Reads, Terms, Whose, each};
+use crate::operator::{ComparedWith, Reads, Terms, each};
 use crate::policy::{Body, FieldRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -236,7 +236,7 @@ pub struct Plans {
     scratch: Vec<u8>,
 }
 
-/// A case, with the batch in whose table it stands, and where.
+/// A case, with the batch in whose table it evaluate, and where.
 #[derive(Debug)]
 struct Known {
     case: Arc<Case>,
@@ -390,12 +390,12 @@ impl Draft {
         facet.fields.extend(values);
         let tuple = facet.tuple(values);
         let beside = match reads.cohort {
-            Whose::Peers(peers) => {
+            ComparedWith::Peers(peers) => {
                 facet.fields.extend(peers);
                 facet.tuple(peers).map_or(Beside::Nothing, Beside::Peers)
             }
-            Whose::Users => Beside::Crowd,
-            Whose::Nobody => Beside::Nothing,
+            ComparedWith::Users => Beside::Crowd,
+            ComparedWith::Nobody => Beside::Nothing,
         };
         let prefix = first_eight(&engine.set.rules[policy as usize].accumulation.0);
         self.steps.push(Step { policy, via, facet: number as u16, place: 0, direct, stateful, prefix, tuple, beside });

@@ -4,7 +4,7 @@
 //! contributes to a window is always recorded, so counts, sums and orders come out as they were; what somebody was
 //! known to use before is known only as far as it is recorded, and what depends on the state of that time is said to be unknown.
 use crate::model::{Event, EventId, EventTime, Evidence, Field, Session, SourceName, Value};
-use crate::operator::{Kind, NewValue, Temporal, Terms};
+use crate::operator::{Kind, NewValue, Temporal, Terms, ValueSum};
 use crate::pipeline::EventRow;
 use crate::policy::{Body, Correlation, FieldRef, PolicySet};
 use serde::Serialize;
@@ -253,7 +253,7 @@ impl<'a> Past<'a> {
             Kind::ValueCount(count) => {
                 (events.filter_map(|e| tuple(e, &count.fields)).collect::<BTreeSet<_>>().len() as f64, &count.range)
             }
-            Kind::ValueSum(sum) => {
+            Kind::ValueSum(ValueSum(sum)) => {
                 let number = |e: &Event| match sum.field.value(e) {
                     Value::Int(n) => Some(n as f64),
                     Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),

@@ -4,7 +4,7 @@
 use super::terms::{digest_range, need, span_text};
 use super::window::Fired;
 use super::{
-    Bounds, Cell, Change, Cohort, Contribution, Naming, Needs, Observation, Operator, Report, Resolve, Standing, Terms, Words,
+    Bounds, Cell, Change, Cohort, Contribution, Naming, Observation, Operator, Report, Resolve, Evaluation, Terms, Words,
 };
 use crate::model::{EventId, EventTime, HashParts, Measure, Millis, limits};
 use crate::syntax::Range;
@@ -52,10 +52,6 @@ impl Terms for Absence {
 
     fn can_hold(&self, fed: &[bool]) -> bool {
         fed.iter().all(|fed| *fed)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Any
     }
 
     fn accumulation(&self, parts: HashParts, _: Naming<'_>) -> HashParts {
@@ -127,8 +123,8 @@ impl Operator for Absence {
         silence.last()
     }
 
-    fn explain(&self, _: Option<Silence>, _: Option<Cell>, _: &Contribution<'_>, _: &Words<'_>) -> Standing {
-        Standing::default()
+    fn explain(&self, _: Option<Silence>, _: Option<Cell>, _: &Contribution<'_>, _: &Words<'_>) -> Evaluation {
+        Evaluation::default()
     }
 }
 

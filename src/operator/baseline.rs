@@ -6,8 +6,8 @@
 use super::terms::{digest_learning, digest_range, learning, need, span_text, still_learning};
 use super::window::{Entry, Fired, Window};
 use super::{
-    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Learning, Naming, Observation, Operator, Reads, Report, Resolve, Standing,
-    Terms, Whose, Words, amount,
+    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Learning, Naming, Observation, Operator, Reads, Report, Resolve, Evaluation,
+    Terms, ComparedWith, Words, amount,
 };
 use crate::model::{EventId, EventTime, HashParts, Measure, Millis, Text, limits};
 use crate::syntax::error::{Fault, did_you_mean, quoted};
@@ -155,7 +155,7 @@ impl Terms for Baseline {
 
     fn reads(&self) -> Reads<'_> {
         let value = if let Amount::Distinct(fields) = &self.measure { &fields[..] } else { &[] };
-        Reads { value, cohort: if self.peers.is_empty() { Whose::Nobody } else { Whose::Peers(&self.peers) } }
+        Reads { value, cohort: if self.peers.is_empty() { ComparedWith::Nobody } else { ComparedWith::Peers(&self.peers) } }
     }
 
     fn range(&mut self) -> Option<&mut Range> {
@@ -297,8 +297,8 @@ impl Operator for Baseline {
         past.window.within(at, span).first().map_or(at, |e| e.time)
     }
 
-    fn explain(&self, past: Option<Past>, cohort: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Standing {
-        let Some(past) = past else { return Standing::default() };
+    fn explain(&self, past: Option<Past>, cohort: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Evaluation {
+        let Some(past) = past else { return Evaluation::default() };
         let reached = self.measure.reached(&past.window, c.time, c.span);
         let own = self.own(&past, c.time);
         let peers = match cohort {
@@ -315,7 +315,7 @@ impl Operator for Baseline {
             against: format!("{range} times what is usual (own {own_told}, peers' {peers}), and {floor} or more").into(),
         };
         let learned = if own.is_some() { "what is usual is known" } else { "still learning what is usual" };
-        Standing { learning: Some(learned.to_owned()), ..Standing::of(holds, vec![measure]) }
+        Evaluation { learning: Some(learned.to_owned()), ..Evaluation::of(holds, vec![measure]) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! `concurrent`: values that alternate, as one session does that two people use.
 use super::terms::{digest_range, fields};
 use super::window::Window;
-use super::windowed::{Windowed, number, shown_value, stands};
-use super::{Bounds, Contribution, Naming, Reads, Resolve, Standing, Terms, Words};
+use super::windowed::{Windowed, number, shown_value, evaluate};
+use super::{Bounds, Contribution, Naming, Reads, Resolve, Evaluation, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::range::range;
@@ -95,8 +95,8 @@ impl Windowed for Concurrent {
         number(what, window.returns(at, words.span), self.range.to_string())
     }
 
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
         let what = format!("times that {} came back in {}", words.tuple(&self.fields), words.span());
-        stands(what, window.returns(at, words.span) as f64, &self.range)
+        evaluate(what, window.returns(at, words.span) as f64, &self.range)
     }
 }

@@ -1,8 +1,8 @@
 //! `event_count`: so many events.
 use super::terms::{condition, digest_range};
 use super::window::Window;
-use super::windowed::{Windowed, number, stands};
-use super::{Bounds, Naming, Resolve, Standing, Terms, Words};
+use super::windowed::{Windowed, number, evaluate};
+use super::{Bounds, Naming, Resolve, Evaluation, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::Range;
 use crate::syntax::error::Fault;
@@ -81,8 +81,8 @@ impl Windowed for EventCount {
         number(format!("events in {}", words.span()), count, self.range.to_string())
     }
 
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
         let count = window.measure(at, words.span).count;
-        stands(format!("events in {}", words.span()), count as f64, &self.range)
+        evaluate(format!("events in {}", words.span()), count as f64, &self.range)
     }
 }

@@ -4,8 +4,10 @@
 //! ([`Observation`]); that the policy fires or fires again, that a cell is written, that what was known to change nothing may now change
 //! something, and what counts as evidence, is up to the engine ([`crate::detect`]), which does it the same way for all of them.
 //!
-//! What several share: [`window`], the contributions to a sliding window, [`windowed`], the operators over one, [`crowd`], who uses a
-//! value, and [`terms`], how the keys of a file are read, digested and told.
+//! What several share: [`window`], the contributions to a sliding window, [`windowed`], the operators over one, [`aggregate`], those of
+//! them that hold a sum or a mean against a range, [`crowd`], who uses a value, and [`terms`], how the keys of a file are read, digested
+//! and told.
+pub mod aggregate;
 mod amount;
 pub mod cell;
 pub mod crowd;
@@ -79,8 +81,7 @@ operators! {
     /// Events of all of the `rules` within `timespan`, in any order; with a `condition`, of so many different ones. `temporal_ordered`:
     /// in the order of the file.
     Temporal = "temporal" | "temporal_ordered" in temporal: Temporal;
-    /// Events of those of the `rules` that are not in `interrupted-by`, in the order of the file within `timespan`, and none of the others
-    /// since the first of them. Ours.
+    /// Events of the `rules` in the order of the file within `timespan`; an event of a rule in `interrupted-by` starts them over. Ours.
     Sequence = "sequence" in sequence: Sequence;
     /// The entity has not used this value (of one to five `fields`) within `timespan`. Ours.
     NewValue = "new_value" in new_value: NewValue<F>;
@@ -134,11 +135,15 @@ pub trait Terms {
         Reads::default()
     }
 
-    /// The bounds of its `condition`.
-    fn range(&mut self) -> Option<&mut Range>;
+    /// Its `condition`, to be changed; nothing where it has none.
+    fn range(&mut self) -> Option<&mut Range> {
+        None
+    }
 
     /// What its condition holds a number against; nothing where it has none. `rules` is how many rules it refers to.
-    fn bounds(&self, rules: usize) -> Option<Bounds<'_>>;
+    fn bounds(&self, _rules: usize) -> Option<Bounds<'_>> {
+        None
+    }
 
     /// Why it can never hold, whatever its rules select.
     fn fault(&self) -> Option<String> {
@@ -245,14 +250,14 @@ pub trait Operator: Terms {
         None
     }
 
-    /// Where it stands at the contribution, which is not taken in, for people.
+    /// What it comes to at the contribution, which is not taken in, for people.
     fn explain(
         &self,
         cell: Option<Self::Cell>,
         cohort: Option<Cell>,
         contribution: &Contribution<'_>,
         words: &Words<'_>,
-    ) -> Standing;
+    ) -> Evaluation;
 
     /// Something suspicious happened at `at`: what is new then is not learned. Says until when the cell is to be kept, where it changed.
     fn quarantine(&self, _cell: &mut Self::Cell, _at: EventTime, _span: Millis) -> Option<EventTime> {
@@ -266,12 +271,12 @@ pub struct Reads<'a> {
     /// The fields whose values it tells apart. Amounts are not among them: they differ from event to event.
     pub value: &'a [FieldRef],
     /// What it compares an entity with.
-    pub cohort: Whose<'a>,
+    pub cohort: ComparedWith<'a>,
 }
 
 /// With whom an entity is compared.
 #[derive(Clone, Copy, Debug, Default)]
-pub enum Whose<'a> {
+pub enum ComparedWith<'a> {
     /// With nobody.
     #[default]
     Nobody,
@@ -420,9 +425,9 @@ pub struct Report {
     pub witnesses: Vec<(EventId, EventTime, Text)>,
 }
 
-/// Where a correlation stands, for people.
+/// What a correlation comes to at an event, for people.
 #[derive(Debug, Default)]
-pub struct Standing {
+pub struct Evaluation {
     /// Whether it holds; nothing where that can't be told.
     pub holds: Option<bool>,
     /// Its numbers.
@@ -431,9 +436,9 @@ pub struct Standing {
     pub learning: Option<String>,
 }
 
-impl Standing {
+impl Evaluation {
     /// Of one that learns nothing.
-    pub fn of(holds: bool, measured: Vec<Measure>) -> Standing {
-        Standing { holds: Some(holds), measured, learning: None }
+    pub fn of(holds: bool, measured: Vec<Measure>) -> Evaluation {
+        Evaluation { holds: Some(holds), measured, learning: None }
     }
 }

@@ -9,14 +9,14 @@ use super::read::shown;
 use super::terms::{digest_crowd, digest_learning, fields, learning, span_text, still_learning};
 use super::window::Fired;
 use super::{
-    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
-    Standing, Terms, Whose, Words, terms,
+    Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
+    Evaluation, Terms, ComparedWith, Words, terms,
 };
 use crate::model::{EventId, EventTime, HashParts, Measure, Millis, Text, limits};
 use crate::syntax::error::Fault;
 use crate::syntax::range::{length, length_text};
 use crate::syntax::yaml::{Node, Word};
-use crate::syntax::{FieldRef, Range};
+use crate::syntax::FieldRef;
 use serde::{Deserialize, Serialize};
 
 /// How long after something suspicious what is new is held, and how far back: a working shift.
@@ -75,15 +75,7 @@ impl Terms for NewValue {
     }
 
     fn reads(&self) -> Reads<'_> {
-        Reads { value: &self.fields, cohort: self.crowd.map_or(Whose::Nobody, |_| Whose::Users) }
-    }
-
-    fn range(&mut self) -> Option<&mut Range> {
-        None
-    }
-
-    fn bounds(&self, _: usize) -> Option<Bounds<'_>> {
-        None
+        Reads { value: &self.fields, cohort: self.crowd.map_or(ComparedWith::Nobody, |_| ComparedWith::Users) }
     }
 
     fn learning(&self) -> Option<Learning> {
@@ -201,12 +193,12 @@ impl Operator for NewValue {
         Some((format!("{fields}={value} of several at once").into(), report))
     }
 
-    fn explain(&self, values: Option<Values>, cohort: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Standing {
+    fn explain(&self, values: Option<Values>, cohort: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Evaluation {
         let fields = words.tuple(&self.fields);
         let mut values = values.unwrap_or_default();
         let Some(value) = c.value else {
             let measure = Measure { what: fields.into(), value: "not there".into(), against: "a value".into() };
-            return Standing::of(false, vec![measure]);
+            return Evaluation::of(false, vec![measure]);
         };
         let learning = watched(&values, self, c.time);
         let (known, usual) = values.usual(NAMED, value);
@@ -224,7 +216,7 @@ impl Operator for NewValue {
             let what = format!("others who use it within {}", span_text(crowd.within)).into();
             measured.push(Measure { what, value: others.to_string().into(), against });
         }
-        Standing { learning: Some(learning), ..Standing::of(holds, measured) }
+        Evaluation { learning: Some(learning), ..Evaluation::of(holds, measured) }
     }
 
     fn quarantine(&self, values: &mut Values, at: EventTime, span: Millis) -> Option<EventTime> {

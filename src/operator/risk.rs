@@ -1,8 +1,8 @@
 //! `risk`: several weak signs, weighed into one.
 use super::terms::{digest_range, need};
 use super::window::Window;
-use super::windowed::{Windowed, shares, stands};
-use super::{Bounds, Naming, Needs, Resolve, Standing, Terms, Words};
+use super::windowed::{Windowed, shares, evaluate};
+use super::{Bounds, Naming, Needs, Resolve, Evaluation, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::Range;
 use crate::syntax::error::{Fault, did_you_mean, quoted};
@@ -150,11 +150,11 @@ impl Windowed for Risk {
         std::iter::once(all).chain(each).collect()
     }
 
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
         let weight = self.weight_at(window, at, words.span).0;
-        let mut standing = stands(format!("weight of all signs in {}", words.span()), weight, &self.range);
-        standing.measured.extend(shares(window, at, words, "at least 1"));
-        standing
+        let mut evaluation = evaluate(format!("weight of all signs in {}", words.span()), weight, &self.range);
+        evaluation.measured.extend(shares(window, at, words, "at least 1"));
+        evaluation
     }
 }
 

@@ -4,9 +4,8 @@
 use super::terms::need;
 use super::window::{Entry, Window};
 use super::windowed::{Windowed, shares};
-use super::{Bounds, Naming, Resolve, Standing, Terms, Words};
+use super::{Naming, Resolve, Evaluation, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
-use crate::syntax::Range;
 use crate::syntax::error::{Fault, did_you_mean, quoted};
 use crate::syntax::yaml::{Node, Word};
 
@@ -70,14 +69,6 @@ impl Sequence {
 }
 
 impl Terms for Sequence {
-    fn range(&mut self) -> Option<&mut Range> {
-        None
-    }
-
-    fn bounds(&self, _: usize) -> Option<Bounds<'_>> {
-        None
-    }
-
     fn can_hold(&self, fed: &[bool]) -> bool {
         self.places(false).all(|place| fed[place])
     }
@@ -121,8 +112,8 @@ impl Windowed for Sequence {
         shares(window, at, words, ">= 1")
     }
 
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
-        Standing::of(self.holds(window, at, words.span, 0), shares(window, at, words, "at least 1"))
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
+        Evaluation::of(self.holds(window, at, words.span, 0), shares(window, at, words, "at least 1"))
     }
 }
 

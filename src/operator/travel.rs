@@ -6,13 +6,13 @@ use super::crowd::Users;
 use super::terms::{digest_crowd, digest_learning, learning, still_learning};
 use super::window::Fired;
 use super::{
-    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
-    Standing, Terms, Whose, Words, terms,
+    Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
+    Evaluation, Terms, ComparedWith, Words, terms,
 };
 use crate::model::{EventId, EventTime, Field, HashParts, Measure, Millis, Text};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
-use crate::syntax::{FieldRef, Range};
+use crate::syntax::FieldRef;
 use serde::{Deserialize, Serialize};
 
 /// How many stays are remembered: nobody is at more places in a day.
@@ -72,15 +72,7 @@ impl Terms for Travel {
     }
 
     fn reads(&self) -> Reads<'_> {
-        Reads { value: &[PLACE], cohort: self.crowd.map_or(Whose::Nobody, |_| Whose::Users) }
-    }
-
-    fn range(&mut self) -> Option<&mut Range> {
-        None
-    }
-
-    fn bounds(&self, _: usize) -> Option<Bounds<'_>> {
-        None
+        Reads { value: &[PLACE], cohort: self.crowd.map_or(ComparedWith::Nobody, |_| ComparedWith::Users) }
     }
 
     fn learning(&self) -> Option<Learning> {
@@ -178,8 +170,8 @@ impl Operator for Travel {
         }
     }
 
-    fn explain(&self, _: Option<Places>, _: Option<Cell>, _: &Contribution<'_>, _: &Words<'_>) -> Standing {
-        Standing::default()
+    fn explain(&self, _: Option<Places>, _: Option<Cell>, _: &Contribution<'_>, _: &Words<'_>) -> Evaluation {
+        Evaluation::default()
     }
 }
 

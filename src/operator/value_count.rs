@@ -1,8 +1,8 @@
 //! `value_count`: so many different values.
 use super::terms::{digest_range, values};
 use super::window::Window;
-use super::windowed::{Windowed, number, shown_value, stands};
-use super::{Bounds, Contribution, Naming, Reads, Resolve, Standing, Terms, Words};
+use super::windowed::{Windowed, number, shown_value, evaluate};
+use super::{Bounds, Contribution, Naming, Reads, Resolve, Evaluation, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
@@ -94,8 +94,8 @@ impl Windowed for ValueCount {
         number(what, window.measure(at, words.span).distinct, self.range.to_string())
     }
 
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
         let what = format!("different {} in {}", words.tuple(&self.fields), words.span());
-        stands(what, window.measure(at, words.span).distinct as f64, &self.range)
+        evaluate(what, window.measure(at, words.span).distinct as f64, &self.range)
     }
 }

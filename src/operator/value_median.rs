@@ -1,83 +1,45 @@
 //! `value_median`: so large a median.
-use super::terms::{digest_range, one, value};
+use super::Resolve;
+use super::aggregate::{Aggregate, OfField};
+use super::amount;
 use super::window::{Entry, Window};
-use super::windowed::{Windowed, decimal, says_condition, stands, unless_condition};
-use super::{Bounds, Contribution, Naming, Resolve, Standing, Terms, Words, amount};
-use crate::model::{EventTime, HashParts, Measure, Millis};
+use crate::model::{EventTime, Millis};
+use crate::syntax::FieldRef;
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
-use crate::syntax::{FieldRef, Range};
 
 /// So large a median of a field's numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ValueMedian<F = FieldRef> {
-    /// Whose median is taken.
-    pub field: F,
-    /// How much.
-    pub range: Range,
-}
+pub struct ValueMedian<F = FieldRef>(pub OfField<F>);
 
 impl ValueMedian<Word> {
-    pub(super) const KEYS: &[&str] = &["condition"];
+    pub(super) const KEYS: &[&str] = OfField::KEYS;
 
     pub(super) fn read(name: &str, node: &Node, _: &[Word]) -> Result<ValueMedian<Word>, Fault> {
-        let (field, range) = value(node, name, &[])?;
-        Ok(ValueMedian { field, range })
+        OfField::read(name, node).map(ValueMedian)
     }
 
     pub(super) fn resolve(&self, fields: Resolve<'_>) -> Result<ValueMedian, Fault> {
-        Ok(ValueMedian { field: one(&self.field, fields)?, range: self.range.clone() })
+        self.0.resolve(fields).map(ValueMedian)
     }
 }
 
-impl Terms for ValueMedian {
-    fn fields(&self) -> &[FieldRef] {
-        std::slice::from_ref(&self.field)
+impl Aggregate for ValueMedian {
+    const DIGESTED: &'static str = "value_median";
+    const CALLED: &'static str = "median";
+    const BOUNDED: &'static str = "median";
+    const WHOLE: bool = false;
+
+    fn of_field(&self) -> &OfField {
+        &self.0
     }
 
-    fn range(&mut self) -> Option<&mut Range> {
-        Some(&mut self.range)
+    fn of_field_mut(&mut self) -> &mut OfField {
+        &mut self.0
     }
 
-    fn bounds(&self, _: usize) -> Option<Bounds<'_>> {
-        let endless = f64::INFINITY;
-        Some(Bounds { range: &self.range, what: "median", least: -endless, most: endless, whole: false })
-    }
-
-    fn accumulation(&self, parts: HashParts, name: Naming<'_>) -> HashParts {
-        parts.part(b"value_median").part(&name(&self.field))
-    }
-
-    fn decision(&self, parts: HashParts) -> HashParts {
-        digest_range(parts, &self.range)
-    }
-
-    fn says(&self, words: &Words<'_>) -> String {
-        says_condition(self.fields(), words)
-    }
-
-    fn unless(&self, words: &Words<'_>) -> Vec<String> {
-        unless_condition(self.fields(), words)
-    }
-}
-
-impl Windowed for ValueMedian {
-    fn contribution(&self, contribution: &Contribution<'_>) -> Option<(i128, u64)> {
-        Some((amount::amount(contribution.event, &self.field)?, 0))
-    }
-
-    fn holds(&self, window: &Window, at: EventTime, span: Millis, _: u16) -> bool {
-        self.range.holds(median(window.within(at, span)))
-    }
-
-    fn measures(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Vec<Measure> {
-        let what = format!("median of {} in {}", words.field(&self.field), words.span());
-        decimal(what, median(window.within(at, words.span)), &self.range)
-    }
-
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
-        let what = format!("median of {} in {}", words.field(&self.field), words.span());
-        stands(what, median(window.within(at, words.span)), &self.range)
+    fn number(window: &Window, at: EventTime, span: Millis) -> f64 {
+        median(window.within(at, span))
     }
 }
 

@@ -1,8 +1,8 @@
 //! `value_percentile`: how large a percentile of the numbers is, or how frequent a value.
 use super::terms::{condition, digest_range, one, value};
 use super::window::{Entry, Window};
-use super::windowed::{Windowed, decimal, says_condition, shown_value, stands_alone, unless_condition};
-use super::{Bounds, Contribution, Naming, Reads, Resolve, Standing, Terms, Words, amount};
+use super::windowed::{Windowed, decimal, says_condition, shown_value, evaluate_alone, unless_condition};
+use super::{Bounds, Contribution, Naming, Reads, Resolve, Evaluation, Terms, Words, amount};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
@@ -125,8 +125,8 @@ impl Windowed for ValuePercentile {
         }
     }
 
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
-        stands_alone(window, at, words)
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
+        evaluate_alone(window, at, words)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Operators over the contributions to a sliding window: Sigma's, `concurrent` and `risk`.
 use super::terms::span_text;
 use super::window::{Entry, Inserted, Window};
-use super::{Cell, Change, Cohort, Contribution, Observation, Operator, Report, Standing, Terms, Words, amount};
+use super::{Cell, Change, Cohort, Contribution, Evaluation, Observation, Operator, Report, Terms, Words, amount};
 use crate::model::{EventId, EventTime, Measure, Millis, Text, limits};
 use crate::syntax::{FieldRef, Range};
 
@@ -28,8 +28,8 @@ pub trait Windowed: Terms {
     /// Its numbers at `at`.
     fn measures(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Vec<Measure>;
 
-    /// Where it stands at `at`, for people.
-    fn standing(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Standing;
+    /// What it comes to at `at`, for people.
+    fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation;
 }
 
 impl<T: Windowed> Operator for T {
@@ -82,8 +82,8 @@ impl<T: Windowed> Operator for T {
         })
     }
 
-    fn explain(&self, window: Option<Window>, _: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Standing {
-        self.standing(&window.unwrap_or_default(), c.time, words)
+    fn explain(&self, window: Option<Window>, _: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Evaluation {
+        self.evaluation(&window.unwrap_or_default(), c.time, words)
     }
 }
 
@@ -97,10 +97,10 @@ pub(super) fn decimal(what: String, value: f64, range: &Range) -> Vec<Measure> {
     vec![Measure { what: what.into(), value: amount::shown(value).into(), against: range.to_string().into() }]
 }
 
-/// Where one stands that holds one number against a range.
-pub(super) fn stands(what: String, value: f64, range: &Range) -> Standing {
+/// What one comes to that holds one number against a range.
+pub(super) fn evaluate(what: String, value: f64, range: &Range) -> Evaluation {
     let measure = Measure { what: what.into(), value: format!("{value}").into(), against: range.to_string().into() };
-    Standing::of(range.holds(value), vec![measure])
+    Evaluation::of(range.holds(value), vec![measure])
 }
 
 /// How often each rule contributed.
@@ -150,10 +150,10 @@ pub(super) fn unless_condition(fields: &[FieldRef], words: &Words<'_>) -> Vec<St
     vec![format!("its condition on {} not met{} {}", words.tuple(fields), words.by(), words.within())]
 }
 
-/// Where one stands whose condition only it can tell.
-pub(super) fn stands_alone(window: &Window, at: EventTime, words: &Words<'_>) -> Standing {
+/// What one comes to whose condition only it can tell.
+pub(super) fn evaluate_alone(window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
     let count = window.measure(at, words.span).count;
     let what = format!("events of its rules in {}", words.span()).into();
     let measure = Measure { what, value: count.to_string().into(), against: "its own condition".into() };
-    Standing { holds: None, measured: vec![measure], learning: None }
+    Evaluation { holds: None, measured: vec![measure], learning: None }
 }

@@ -1,6 +1,6 @@
 //! Correlations: what is counted, summed or put in order over the events that other rules select.
 use crate::model::Millis;
-use crate::operator::{Kind, TYPES, Terms, Whose, Words, each};
+use crate::operator::{ComparedWith, Kind, TYPES, Terms, Words, each};
 use crate::syntax::FieldRef;
 use crate::syntax::error::{Fault, did_you_mean, quoted};
 use crate::syntax::range::{length, unique};
@@ -25,7 +25,7 @@ impl Correlation {
     /// Every field that it looks at: what it groups by, what it compares with, and what it counts or adds.
     pub fn fields(&self) -> impl Iterator<Item = FieldRef> {
         let (reads, fields) = each!(&self.kind, operator => (operator.reads(), operator.fields()));
-        let peers = if let Whose::Peers(peers) = reads.cohort { peers } else { &[] };
+        let peers = if let ComparedWith::Peers(peers) = reads.cohort { peers } else { &[] };
         let keys = self.group_by.iter().flat_map(|key| &key.fields);
         keys.chain(peers).chain(fields).copied()
     }

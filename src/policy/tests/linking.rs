@@ -1,6 +1,7 @@
 //! References between documents, filters, digests, the `tripline` key.
 use super::*;
 use crate::model::{Field, Millis, Severity};
+use crate::operator::aggregate::OfField;
 use crate::operator::{self, Kind};
 
 /// The policies of issue 2 in small: a selection, a new origin, a bulk export, and their chain.
@@ -166,11 +167,11 @@ fn all_types_are_read() {
     );
     assert_eq!(
         kind("type: value_sum\ncondition: {field: export.records, lt: 3}"),
-        Kind::ValueSum(operator::ValueSum { field: records, range: range(Comparison::Lt, 3.0) })
+        Kind::ValueSum(operator::ValueSum(OfField { field: records, range: range(Comparison::Lt, 3.0) }))
     );
     assert_eq!(
         kind("type: value_avg\ncondition: {field: export.records, gt: 2.5}"),
-        Kind::ValueAvg(operator::ValueAvg { field: records, range: range(Comparison::Gt, 2.5) })
+        Kind::ValueAvg(operator::ValueAvg(OfField { field: records, range: range(Comparison::Gt, 2.5) }))
     );
     assert_eq!(
         kind("type: value_percentile\ncondition: {field: export.records, lte: 1}"),
