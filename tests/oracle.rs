@@ -271,6 +271,13 @@ proptest! {
     }
 
     #[test]
+    fn nothing_interrupts_a_sequence(
+        policies in written::policies(Just(Kind::Sequence)), acts in written::acts(40), pieces in written::pieces(),
+    ) {
+        agrees(&policies, &acts, pieces)?;
+    }
+
+    #[test]
     fn travel_is_faster_than_anybody_goes(
         policies in written::policies(written::travel()), acts in written::acts_of_days(40), pieces in written::pieces(),
     ) {

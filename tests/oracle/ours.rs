@@ -14,17 +14,15 @@ pub fn alternates(fields: &[Name], bounds: &[Bound], hits: &[Hit], acts: &[Act])
     in_range(bounds, (1..values.len()).filter(back).count() as f64)
 }
 
-/// What is left of the hits where of a run of the same none is kept that comes so soon after another: what comes late may have
-/// belonged between them, and that they came back after it is lost.
-pub fn thinned(fields: &[Name], hits: &[Hit], acts: &[Act], soon: i64) -> Vec<Hit> {
+/// What is left of the hits where of a run of the same none is kept that comes so soon after another: what comes late, or in the same
+/// moment, may have belonged between them, and that they came back after it is lost.
+pub fn thinned(hits: &[Hit], soon: i64, same: impl Fn(&Hit, &Hit) -> bool) -> Vec<Hit> {
     let mut arrived = hits.to_vec();
     arrived.sort_by_key(|h| (h.act, h.via));
     let mut kept: Vec<Hit> = Vec::new();
     for hit in arrived {
         let before = kept.iter().filter(|h| **h < hit).max();
-        let goes_on =
-            |h: &Hit| hit.time - h.time <= soon && tuple(fields, &acts[h.act]) == tuple(fields, &acts[hit.act]);
-        if !before.is_some_and(goes_on) {
+        if !before.is_some_and(|h| hit.time - h.time <= soon && same(h, &hit)) {
             kept.push(hit);
         }
     }

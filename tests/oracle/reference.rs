@@ -370,7 +370,7 @@ pub fn tuple(fields: &[Name], act: &Act) -> Option<Vec<String>> {
 /// - Of a run of equal values or rules the engine keeps the first and the last, and where the last is kept it takes up
 ///   none that comes within a 32nd of the timespan after it, so that a page view costs no write. What counts which values
 ///   or rules there were may so look back a 32nd less far.
-/// - Whether one act can be two steps of a sequence, the specification does not say.
+/// - Whether one act can be two steps of a sequence, the specification does not say; nor which of several acts of one moment came first.
 fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> Option<bool> {
     let last = hits.last()?;
     // the timespan is open at its start: what is exactly so long ago is outside
@@ -413,7 +413,9 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
             let steps = |hits: &[Hit], apart| (1..=rules).rev().find(|n| in_order(hits, *n, apart)).unwrap_or(0);
             let count = |hits: &[Hit], apart| if *ordered { steps(hits, apart) } else { different(hits) };
             let holds = agree(&|hits| in_range(bounds, count(hits, 0) as f64))?;
-            if holds != in_range(bounds, count(&within, 1) as f64) {
+            let thinned = ours::thinned(&within, span / 32, |a, b| a.via == b.via);
+            let others = [count(&within, 1), count(&thinned, 0)];
+            if others.iter().any(|count| holds != in_range(bounds, *count as f64)) {
                 return None;
             }
             holds
@@ -431,7 +433,8 @@ fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -
         }
         Kind::Concurrent(fields, bounds) => {
             let alternates = |hits: &[Hit]| ours::alternates(fields, bounds, hits, acts);
-            let thinned = ours::thinned(fields, &within, acts, span / 32);
+            let same = |a: &Hit, b: &Hit| tuple(fields, &acts[a.act]) == tuple(fields, &acts[b.act]);
+            let thinned = ours::thinned(&within, span / 32, same);
             // what happened in the same moment has no order
             let at_once = within.iter().any(|a| {
                 within.iter().any(|b| a.time == b.time && tuple(fields, &acts[a.act]) != tuple(fields, &acts[b.act]))
