@@ -288,7 +288,7 @@ mod tests {
         /// It must not: whoever sends a request writes the beginning, and whoever receives it the end.
         #[test]
         fn nothing_that_stands_before_the_last_element_changes_what_that_one_gives(
-            mine in "(\\PC{0,30}|([\\[\\]\"%,;:=# .]|192\\.0\\.2\\.1|2001:db8::7|for=|port |x|p|8){0,12})",
+            mine in "(\\PC{0,30}|([\\[\\]\"%,;:=# .]|192\\.0\\.2\\.1|2001:db8::7|for=|port |x|p|8){0,12}|\\[?(192\\.0\\.2\\.1|2001:db8::7)[\\]%:][ -~]{0,6})",
             last in 0_usize..8,
             comma in prop::sample::select(vec![", ", ",", " "]),
         ) {
