@@ -1,6 +1,6 @@
 //! What the configuration changes of policies: what it does, what it leaves alone, and what it refuses.
 use std::sync::Arc;
-use tripline::detect::{Engine, Plans, State};
+use tripline::detect::{Classifier, Engine, MemoCursor, State};
 use tripline::model::{Event, Millis, Severity};
 use tripline::operator::{EventCount, Kind};
 use tripline::policy::{Body, Comparison, PolicySet, Range, Site, load};
@@ -42,13 +42,13 @@ fn set(text: &str) -> PolicySet {
 /// The names of the policies that fire on the events, in their order.
 fn fired(set: PolicySet, events: &[Event]) -> Vec<String> {
     let engine = Engine::new(Arc::new(set));
-    let (mut state, mut plans) = (State::new(0), Plans::default());
+    let (mut state, mut classifier) = (State::new(0), Classifier::default());
     let mut names = Vec::new();
     for event in events {
-        let touched = engine.touch(event, &mut plans);
-        let table = plans.take_table();
-        let mut meeting = state.meet(&table);
-        let firings = engine.advance(&mut state, event, event.time, &touched, &mut meeting).firings;
+        let activation = engine.classify(event, &mut classifier);
+        let batch = classifier.take_batch();
+        let mut memos = MemoCursor::new(&batch);
+        let firings = engine.advance(&mut state, event, event.time, &activation, &mut memos).firings;
         names.extend(firings.iter().map(|f| engine.policies().rules[usize::from(f.policy)].name.to_string()));
     }
     names

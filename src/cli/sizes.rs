@@ -19,7 +19,7 @@ pub fn run(asking: &AskArgs) -> Result<Exit, Failure> {
     print(&rows_of(&sizes))?;
     let sum = |of: fn(&StateSize) -> u64| sizes.iter().map(of).sum::<u64>();
     say!(
-        "\n{} slices, {} bytes; let go: {} of strangers, {} of others",
+        "\n{} cells, {} bytes; let go: {} of strangers, {} of others",
         sum(|s| s.entities),
         sum(|s| s.bytes),
         sum(|s| s.strangers_let_go),

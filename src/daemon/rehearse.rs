@@ -1,6 +1,6 @@
 //! Rehearsals: made events on top of what trails have taught, in memory; the ledger that they start from stays as it is.
 use super::replay::{Fold, Reading, ReplayError};
-use crate::detect::Plans;
+use crate::detect::Classifier;
 use crate::ledger::Ledger;
 use crate::model::limits::FUTURE_SKEW;
 use crate::model::{Batch, Digest, Event, EventTime, FileId, Finding, Frame, Input, Millis, Order, Stretch, WallTime};
@@ -173,10 +173,10 @@ pub struct Rehearsed {
 /// The ledger can't be read.
 pub fn rehearse(rules: &Arc<Rules>, ledger: &Ledger, events: &[Event]) -> Result<Rehearsed, ReplayError> {
     let mut outcome = Core::new(rules.clone(), ledger.recorded()?, true, 0).begin();
-    let mut plans = Plans::new(0);
+    let mut classifier = Classifier::new(0);
     let mut found: Vec<(usize, Finding)> = Vec::new();
     for (number, event) in events.iter().enumerate() {
-        let Some(prepared) = rules.prepare_events(std::slice::from_ref(event), &mut plans) else { continue };
+        let Some(prepared) = rules.prepare_events(std::slice::from_ref(event), &mut classifier) else { continue };
         let input = Input::Lines(vec![prepared]);
         let before = outcome.changes().findings.len();
         outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys))?;

@@ -312,7 +312,12 @@ mod tests {
             header: None,
             events: Err("a test"),
         };
-        Prepared { batch, rules: Digest::of(b""), lines: times.iter().map(line).collect(), table: Default::default() }
+        Prepared {
+            batch,
+            rules: Digest::of(b""),
+            lines: times.iter().map(line).collect(),
+            activations: Default::default(),
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What one event means to the policies at its moment, for a person: what selects it and what does not, what each correlation that it
 //! reaches measures, and what that is held against. Reads the state and changes nothing.
+use super::network::{Binding, NodeInput};
 use super::observe::label;
-use super::plan::{Part, Step};
-use super::state::{State, StateKey};
-use super::{Engine, Meeting, Table, Touched};
+use super::{ActivationBatch, ActivationRef, CellKey, Engine, State};
 use crate::model::{Digest, Event, EventTime, Measure, Millis, Text};
 use crate::operator::terms::span_text;
 use crate::operator::{Cell, CellKind, Contribution, Evaluation, Operator, Terms, each};
@@ -60,29 +59,29 @@ pub struct Reached {
 
 impl Engine {
     /// What the event at `at` means, as the state stands. Before [`Engine::advance`] it is what the event met, after it what it came
-    /// to. All slices that it touches must be at hand, and none of them is changed.
+    /// to. All cells that it touches must be at hand, and none of them is changed.
     pub fn explain(
         &self,
         state: &mut State,
         event: &Event,
         at: EventTime,
-        touched: &Touched,
-        table: &Table,
+        activation: &ActivationRef,
+        batch: &ActivationBatch,
     ) -> Explained {
         let mut out = self.selecting(event);
-        let Some((plan, facets)) = table.get(touched) else { return out };
+        let Some((activated, values)) = batch.get(activation) else { return out };
         let mut holds: Vec<Option<bool>> = vec![Some(false); self.set.rules.len()];
-        plan.matches.iter().for_each(|i| holds[usize::from(*i)] = Some(true));
-        for step in &plan.steps {
-            let policy = &self.set.rules[usize::from(step.policy)];
-            let case = &table.cases()[facets[usize::from(step.facet)] as usize];
-            let Some(part) = case.part(step.place) else { continue };
+        activated.matches.iter().for_each(|i| holds[usize::from(*i)] = Some(true));
+        for input in &activated.inputs {
+            let policy = &self.set.rules[usize::from(input.policy)];
+            let projected = &batch.projected()[values[usize::from(input.projection)] as usize];
+            let Some(binding) = projected.binding(input.place) else { continue };
             let Body::Correlation(correlation) = &policy.body else {
                 let label = super::subject(event);
                 out.reached.push(self.reached(
                     state,
-                    step,
-                    &part,
+                    input,
+                    &binding,
                     at,
                     label,
                     policy.tells(event),
@@ -90,18 +89,18 @@ impl Engine {
                 ));
                 continue;
             };
-            let rule = correlation.rules[usize::from(step.via)];
+            let rule = correlation.rules[usize::from(input.via)];
             // where that could not be told of an inner one, the window shows it
-            let unseen = holds[rule].is_none() && !contributed(state.clone_of(&part.key), event, step);
+            let unseen = holds[rule].is_none() && !contributed(state.clone_of(&binding.key), event, input);
             if holds[rule] == Some(false) || unseen {
                 out.waiting.push((policy.name.as_ref().into(), self.set.rules[rule].name.as_ref().into()));
                 continue;
             }
-            let evaluation = self.evaluation(state, event, step, correlation, &part, at);
-            let known = &mut holds[usize::from(step.policy)];
+            let evaluation = self.evaluation(state, event, input, correlation, &binding, at);
+            let known = &mut holds[usize::from(input.policy)];
             *known = either(*known, evaluation.holds);
-            let label = label(correlation, step.via, event);
-            let reached = self.reached(state, step, &part, at, label, policy.tells(event), evaluation);
+            let label = label(correlation, input.via, event);
+            let reached = self.reached(state, input, &binding, at, label, policy.tells(event), evaluation);
             match out.reached.iter_mut().find(|r| r.policy == reached.policy) {
                 Some(before) => {
                     before.by.extend(reached.by);
@@ -142,20 +141,20 @@ impl Engine {
     fn reached(
         &self,
         state: &mut State,
-        step: &Step,
-        part: &Part<'_>,
+        input: &NodeInput,
+        binding: &Binding<'_>,
         at: EventTime,
         entity: Text,
         tells: bool,
         evaluation: Evaluation,
     ) -> Reached {
-        let policy = &self.set.rules[usize::from(step.policy)];
+        let policy = &self.set.rules[usize::from(input.policy)];
         let by = match &policy.body {
-            Body::Correlation(c) => &self.set.rules[c.rules[usize::from(step.via)]].name,
+            Body::Correlation(c) => &self.set.rules[c.rules[usize::from(input.via)]].name,
             Body::Detection(_) => &policy.name,
         };
         let fired =
-            state.clone_of(&part.key).is_some_and(|s| has_fired(s, &policy.decision, at.episode(policy.episode)));
+            state.clone_of(&binding.key).is_some_and(|s| has_fired(s, &policy.decision, at.episode(policy.episode)));
         let Evaluation { holds, measured, learning } = evaluation;
         Reached {
             policy: policy.name.as_ref().into(),
@@ -175,23 +174,23 @@ impl Engine {
         &self,
         state: &mut State,
         event: &Event,
-        step: &Step,
+        input: &NodeInput,
         correlation: &Correlation,
-        part: &Part<'_>,
+        binding: &Binding<'_>,
         at: EventTime,
     ) -> Evaluation {
         let contribution = Contribution {
             event,
             time: at,
-            rule: step.via,
+            rule: input.via,
             rules: correlation.rules.len() as u16,
             span: correlation.timespan,
-            entity: part.entity(),
-            value: part.value,
-            digest: part.digest,
-            policy: &self.set.rules[usize::from(step.policy)].name,
+            entity: binding.entity(),
+            value: binding.value,
+            digest: binding.digest,
+            policy: &self.set.rules[usize::from(input.policy)].name,
         };
-        let (cell, cohort) = (state.clone_of(&part.key), part.beside().and_then(|key| state.clone_of(&key)));
+        let (cell, cohort) = (state.clone_of(&binding.key), binding.cohort().and_then(|key| state.clone_of(&key)));
         let words = self.set.words(correlation);
         each!(&correlation.kind, operator => match operator.is_or() {
             true => Evaluation::of(true, Vec::new()),
@@ -205,26 +204,19 @@ fn own<O: Operator>(_: &O, cell: Option<Cell>) -> Option<O::Cell> {
     cell.and_then(O::Cell::out_of)
 }
 
-impl<'t> Meeting<'t> {
-    /// The table whose events are folded in.
-    pub fn table(&self) -> &'t Table {
-        self.table
-    }
-}
-
 impl State {
-    /// A copy of the slice, where one is at hand.
-    fn clone_of(&mut self, key: &StateKey) -> Option<Cell> {
-        let at = self.find(key)?;
-        self.slice(at).clone()
+    /// A copy of the cell, where one is at hand.
+    fn clone_of(&mut self, key: &CellKey) -> Option<Cell> {
+        let at = self.store.find(key)?;
+        self.store.cell(at).clone()
     }
 }
 
 /// Whether the event stands in the window as one of that rule.
-fn contributed(slice: Option<Cell>, event: &Event, step: &Step) -> bool {
-    let Some(Cell::Window(window)) = slice else { return false };
+fn contributed(cell: Option<Cell>, event: &Event, input: &NodeInput) -> bool {
+    let Some(Cell::Window(window)) = cell else { return false };
     let all = window.within(EventTime(i64::MAX), Millis(i64::MAX));
-    all.iter().any(|e| e.event == event.id && e.rule == step.via)
+    all.iter().any(|e| e.event == event.id && e.rule == input.via)
 }
 
 fn either(one: Option<bool>, other: Option<bool>) -> Option<bool> {

@@ -1,30 +1,34 @@
 //! Detection: `(state, event) -> (state, firings)`, in event time.
 //!
-//! State belongs to keys: one slice for one entity of one correlation. Which keys an event touches follows from the event
-//! alone ([`Engine::touch`], which any thread may reckon), so the caller can fetch the slices before it advances.
-//! A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
-
+//! Three subsystems: the [`network`] says what an event means to the policies, from the event alone, on any thread; the
+//! [store](`store`) keeps what the policies remember, one record for each entity; the [memo](`memo`) knows when evaluating a policy
+//! again can change nothing. [`Engine::advance`] puts them together, and what each type of correlation does is its
+//! [operator](crate::operator).
+//!
+//! Which records an event touches follows from the event alone ([`Engine::classify`], [`State::missing`]), so the caller fetches them
+//! before it advances. A correlation of correlations takes up the event at which the inner condition holds, with that event's fields.
 pub mod explain;
-mod lately;
+mod memo;
+mod network;
 mod observe;
-mod plan;
 mod quarantine;
-mod selecting;
-pub mod share;
-pub mod state;
+mod state;
+pub mod store;
 #[cfg(test)]
 mod tests;
 
 use crate::model::{Event, EventId, EventTime, Measure, Severity, Text};
 use crate::operator::{Terms, each};
 use crate::policy::{Body, Policy, PolicySet};
-use plan::{Part, Step};
-pub use plan::{Plans, Table, Touched};
-use selecting::Selecting;
-pub use state::{Acting, Meeting, State, StateKey, StateRow, names};
-use state::{At, Calm};
+pub use memo::MemoCursor;
+use memo::NoOpInterval;
+pub use network::{ActivationBatch, ActivationRef, Classifier};
+use network::{Binding, NodeInput, Selecting};
+pub use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use store::CellIdx;
+pub use store::{Acting, CellKey, CellRow, EntityKey, Unreadable, names};
 
 /// A compiled set of policies, ready to run.
 pub struct Engine {
@@ -65,14 +69,14 @@ pub struct Found {
     pub firings: Vec<Firing>,
     /// What holds again in an episode in which it fired before, of policies that ask for something: who is at it again in
     /// another session is to be stopped there too, and that is no other finding.
-    pub again: Vec<Firing>,
+    pub refired: Vec<Firing>,
     /// The event contributed to a window, introduced a new value or made a condition hold: it is to be recorded.
     pub contributed: bool,
-    /// A policy whose state was at its bound, so that something of it was let go.
-    pub pressed: Option<u16>,
-    /// The correlations that hold at the event, each with its window and the last time at which it holds: what only says
+    /// A policy with a cell at its bound, so that something of it was dropped.
+    pub overflowed: Option<u16>,
+    /// The correlations that the event satisfies, each with its cell and the last time at which it holds: what only says
     /// that one of them holds tells the numbers of that one.
-    held: Vec<(u16, At, EventTime)>,
+    satisfied: Vec<(u16, CellIdx, EventTime)>,
 }
 
 impl Engine {
@@ -105,92 +109,94 @@ impl Engine {
         &self.set
     }
 
-    /// Folds one event into the slices that it touches. `at` is the time that windows count it at; one that is
+    /// Folds one event into the records that it touches. `at` is the time that windows count it at; one that is
     /// [`crate::model::Marks::unplaced`] reaches only policies that look at it alone.
     pub fn advance(
         &self,
         state: &mut State,
         event: &Event,
         at: EventTime,
-        touched: &Touched,
-        meeting: &mut Meeting<'_>,
+        activation: &ActivationRef,
+        memos: &mut MemoCursor<'_>,
     ) -> Found {
         let mut found = Found::default();
-        let table = meeting.table;
-        let Some((plan, facets)) = table.get(touched) else { return found };
-        // for each facet where the state knows it, and whether it is calm
-        let mut calm = state.take_calms();
-        calm.extend(facets.iter().zip(plan.direct()).map(|(case, direct)| {
-            let met = meeting.case(*case, state);
-            (met, !direct || state.is_calm(met, at))
+        let batch = memos.batch;
+        let Some((activated, values)) = batch.get(activation) else { return found };
+        // for each projection its memo, and whether the event does nothing there
+        let mut noops = state.memos.take_noops();
+        noops.extend(values.iter().zip(activated.direct()).map(|(value, direct)| {
+            let memo = memos.memo_for(*value, &mut state.memos);
+            (memo, !direct || state.memos.is_noop(&state.store, memo, at))
         }));
-        if calm.iter().all(|(_, calm)| *calm) {
-            state.give_back_calms(calm);
+        if noops.iter().all(|(_, noop)| *noop) {
+            state.memos.give_back_noops(noops);
             return found;
         }
-        let undisturbed = state.upsets();
+        let generation = state.store.generation();
         // when each rule holds at this event: kept between events, for most of it stays empty
-        let mut holds = state.take_holds(self.set.rules.len());
-        plan.matches.iter().for_each(|i| holds[usize::from(*i)].push(at));
-        for step in &plan.steps {
-            let (met, calm) = &mut calm[usize::from(step.facet)];
-            // what the event itself has brought about may have ended the calm
-            let is_calm =
-                |state: &State| (*calm && state.upsets() == undisturbed) || state.is_step_calm(*met, step.place, at);
-            if step.direct && is_calm(state) {
+        let mut satisfied = state.memos.take_satisfied(self.set.rules.len());
+        activated.matches.iter().for_each(|i| satisfied[usize::from(*i)].push(at));
+        for input in &activated.inputs {
+            let (memo, noop) = &mut noops[usize::from(input.projection)];
+            // what the event itself has brought about may have ended the interval
+            let is_noop = |state: &State| {
+                (*noop && state.store.generation() == generation)
+                    || state.memos.is_input_noop(&state.store, *memo, input.place, at)
+            };
+            if input.direct && is_noop(state) {
                 continue;
             }
-            let policy = &self.set.rules[usize::from(step.policy)];
+            let policy = &self.set.rules[usize::from(input.policy)];
             if event.marks.unplaced && accumulates(policy) {
                 continue;
             }
             let times = match &policy.body {
                 Body::Detection(_) => std::slice::from_ref(&at),
-                Body::Correlation(c) => &holds[c.rules[usize::from(step.via)]][..],
+                Body::Correlation(c) => &satisfied[c.rules[usize::from(input.via)]][..],
             };
             if times.is_empty() {
                 continue;
             }
-            let case = &table.cases()[facets[usize::from(step.facet)] as usize];
-            let [slot, beside] = state.place(*met, step.place);
-            let mut until = Calm::after(at);
-            let mut held = case.part(step.place).map_or_else(Vec::new, |part| {
-                let place = Place { event, step, part: &part, slot, beside, policy };
-                self.step(state, &place, times, &mut until, &mut found)
+            let projected = &batch.projected()[values[usize::from(input.projection)] as usize];
+            let [cell, cohort] = state.memos.locate(&mut state.store, *memo, input.place);
+            let mut interval = NoOpInterval::after(at);
+            let mut held = projected.binding(input.place).map_or_else(Vec::new, |binding| {
+                let node = Node { event, input, binding: &binding, cell, cohort, policy };
+                self.step(state, &node, times, &mut interval, &mut found)
             });
-            if step.direct && !event.marks.unplaced {
-                // what is reached only where something else holds is asked about whenever that holds
-                state.calm_step(*met, step.place, until);
-                *calm = false;
+            if input.direct && !event.marks.unplaced {
+                // what is reached only where something else holds is evaluated whenever that holds
+                state.memos.remember_input(&state.store, *memo, input.place, interval);
+                *noop = false;
             }
-            let holds = &mut holds[usize::from(step.policy)];
-            holds.append(&mut held);
-            holds.sort_unstable();
-            holds.dedup();
+            let satisfied = &mut satisfied[usize::from(input.policy)];
+            satisfied.append(&mut held);
+            satisfied.sort_unstable();
+            satisfied.dedup();
         }
-        plan.matches.iter().for_each(|i| holds[usize::from(*i)].clear());
-        plan.steps.iter().for_each(|s| holds[usize::from(s.policy)].clear());
-        state.give_back_holds(holds);
-        calm.iter().filter(|(_, calm)| !calm).for_each(|(met, _)| state.calm(*met));
-        state.give_back_calms(calm);
+        activated.matches.iter().for_each(|i| satisfied[usize::from(*i)].clear());
+        activated.inputs.iter().for_each(|input| satisfied[usize::from(input.policy)].clear());
+        state.memos.give_back_satisfied(satisfied);
+        noops.iter().filter(|(_, noop)| !noop).for_each(|(memo, _)| state.memos.remember(&state.store, *memo));
+        state.memos.give_back_noops(noops);
         if event.marks.unplaced {
             return found;
         }
         if found.firings.iter().any(|f| self.set.rules[usize::from(f.policy)].severity >= SUSPICIOUS) {
-            self.quarantine(state, at, touched, meeting);
+            self.quarantine(state, at, activation, memos);
         }
         found
     }
 }
 
-/// One event in one slice of one policy.
-struct Place<'a> {
+/// One event at one input of the network.
+struct Node<'a> {
     event: &'a Event,
-    step: &'a Step,
-    part: &'a Part<'a>,
-    slot: At,
-    /// The slice of what it is compared with: those who use the same value, or peers.
-    beside: At,
+    input: &'a NodeInput,
+    binding: &'a Binding<'a>,
+    cell: CellIdx,
+    /// The cell of what the entity is compared with: those who use the same value, or peers.
+    cohort: CellIdx,
     policy: &'a Policy,
 }
 

@@ -1,6 +1,6 @@
-//! What every operator's observation leads to: firings, written cells, evidence, and until when nothing can come of the same again.
-use super::state::{Calm, State};
-use super::{Engine, Firing, Found, Place, subject};
+//! [`Engine::step`]: what every operator's observation leads to: firings, written cells, evidence, and until when nothing can come of the same again.
+use super::memo::NoOpInterval;
+use super::{Engine, Firing, Found, Node, State, subject};
 use crate::model::{Event, EventId, EventTime, Field, Measure, Text};
 use crate::operator::cell::{Cell, CellKind};
 use crate::operator::read::read;
@@ -8,34 +8,34 @@ use crate::operator::window::Window;
 use crate::operator::{Change, CohortSeen, Contribution, Operator, Report, Terms, Words, each};
 use crate::policy::{Body, Correlation, FieldRef};
 
-/// One step of an event, as it is evaluated.
+/// One event at one input, as it is evaluated.
 struct Turn<'t, 'e> {
     engine: &'t Engine,
     state: &'t mut State,
-    place: &'t Place<'e>,
-    calm: &'t mut Calm,
+    node: &'t Node<'e>,
+    noop: &'t mut NoOpInterval,
     found: &'t mut Found,
 }
 
 impl Engine {
-    /// Evaluates one step of an event: the times, of those at which the rule that it matches holds, at which the policy holds too.
+    /// Evaluates an event at one input: the times, of those at which the rule that it matches holds, at which the policy holds too.
     pub(super) fn step(
         &self,
         state: &mut State,
-        place: &Place<'_>,
+        node: &Node<'_>,
         times: &[EventTime],
-        calm: &mut Calm,
+        noop: &mut NoOpInterval,
         found: &mut Found,
     ) -> Vec<EventTime> {
-        Turn { engine: self, state, place, calm, found }.take(times)
+        Turn { engine: self, state, node, noop, found }.take(times)
     }
 }
 
 impl Turn<'_, '_> {
     fn take(&mut self, times: &[EventTime]) -> Vec<EventTime> {
-        match &self.place.policy.body {
+        match &self.node.policy.body {
             Body::Detection(_) => {
-                self.calm.limit(None);
+                self.noop.limit(None);
                 times.iter().for_each(|at| self.alert(*at, None));
                 Vec::new()
             }
@@ -48,10 +48,10 @@ impl Turn<'_, '_> {
 
     /// "Or" as Sigma writes it: one event of any of the rules is enough, and nothing is accumulated.
     fn either(&mut self, correlation: &Correlation, times: &[EventTime]) -> Vec<EventTime> {
-        let alerts = self.place.policy.alerts;
+        let alerts = self.node.policy.alerts;
         if alerts || !correlation.group_by.is_empty() {
             // what refers to it is asked only where it holds, and so it must be
-            self.calm.limit(None);
+            self.noop.limit(None);
         }
         if alerts {
             times.iter().for_each(|at| self.alert(*at, Some(correlation)));
@@ -62,43 +62,43 @@ impl Turn<'_, '_> {
     /// What alerts without accumulating anything: once for each entity and episode. Where it is the `either` of others, a finding
     /// tells what the other does.
     fn alert(&mut self, at: EventTime, either: Option<&Correlation>) {
-        let Place { event, step, policy, slot, .. } = self.place;
+        let Node { event, input, policy, .. } = self.node;
         self.found.contributed = true;
         if !policy.tells(event) {
             return;
         }
         let is_first = self.fire::<Window>(at);
-        let other = either.filter(|_| is_first).map(|correlation| correlation.rules[usize::from(step.via)]);
+        let other = either.filter(|_| is_first).map(|correlation| correlation.rules[usize::from(input.via)]);
         let report = other.and_then(|rule| self.retold(rule));
         if is_first {
-            self.state.wrote(*slot, at.plus(policy.episode));
+            self.state.wrote(self.node.cell, at.plus(policy.episode));
         }
-        let by_itself = || Report { first: at, measures: Vec::new(), witnesses: vec![self.place.witness(at)] };
-        tell(self.place, either, at, is_first, self.found, || report.unwrap_or_else(by_itself));
+        let by_itself = || Report { first: at, measures: Vec::new(), witnesses: vec![self.node.witness(at)] };
+        tell(self.node, either, at, is_first, self.found, || report.unwrap_or_else(by_itself));
     }
 
     /// Folds one contribution in.
     fn observe<O: Operator>(&mut self, operator: &O, correlation: &Correlation, time: EventTime) -> Vec<EventTime> {
-        let Place { event, step, slot, policy, .. } = self.place;
-        let contribution = self.place.contribution(correlation, time);
-        let (cell, cohort) = self.state.cells::<O::Cell>(*slot, self.place.beside);
+        let Node { event, input, policy, .. } = self.node;
+        let contribution = self.node.contribution(correlation, time);
+        let (cell, cohort) = self.state.store.cells::<O::Cell>(self.node.cell, self.node.cohort);
         let seen = operator.observe(cell, cohort, &contribution);
-        self.calm.limit(seen.noop_until);
+        self.noop.limit(seen.noop_until);
         if let Some(cohort) = &seen.cohort {
-            self.calm.limit(cohort.noop_until);
+            self.noop.limit(cohort.noop_until);
             self.of_cohort(operator, correlation, time, cohort);
         }
         if O::RETOLD
             && let Some(last) = seen.satisfied.last()
         {
-            self.found.held.push((step.policy, *slot, *last));
+            self.found.satisfied.push((input.policy, self.node.cell, *last));
         }
         let (mut fired, before) = (false, self.found.firings.len());
         for at in seen.satisfied.iter().copied().filter(|_| policy.tells(event)) {
             let is_first = self.fire::<O::Cell>(at);
             fired |= is_first;
-            let cell = self.state.get::<O::Cell>(*slot);
-            tell(self.place, Some(correlation), at, is_first, self.found, || match is_first {
+            let cell = self.state.store.get::<O::Cell>(self.node.cell);
+            tell(self.node, Some(correlation), at, is_first, self.found, || match is_first {
                 true => operator.report(cell, &contribution, at, &seen.sight, &self.engine.set.words(correlation)),
                 false => Report { first: operator.since(cell, contribution.span, at), ..Report::default() },
             });
@@ -108,13 +108,13 @@ impl Turn<'_, '_> {
             self.found.firings[before..].iter_mut().for_each(|firing| firing.measures.extend_from_slice(&numbers));
         }
         if seen.overflowed {
-            self.found.pressed = Some(step.policy);
+            self.found.overflowed = Some(input.policy);
         }
         if seen.change == Change::All {
-            self.state.upset(*slot);
+            self.state.store.invalidate(self.node.cell);
         }
         if seen.change != Change::None || fired {
-            self.state.wrote(*slot, seen.expires);
+            self.state.wrote(self.node.cell, seen.expires);
         }
         self.found.contributed |= seen.is_evidence || fired;
         seen.satisfied
@@ -123,32 +123,32 @@ impl Turn<'_, '_> {
     /// What became of those with whom the entity is compared: that many begin to use the same is one finding about the
     /// organisation, and none about each of them.
     fn of_cohort<O: Operator>(&mut self, operator: &O, correlation: &Correlation, time: EventTime, seen: &CohortSeen) {
-        let Place { event, part, policy, beside, .. } = self.place;
+        let Node { event, binding, policy, cohort, .. } = self.node;
         if seen.change == Change::All {
-            self.state.upset(*beside);
+            self.state.store.invalidate(*cohort);
         }
         let began = seen.began.filter(|_| policy.tells(event)).and_then(|others| {
-            let fired = self.state.slice(*beside).as_mut().and_then(Cell::fired)?;
+            let fired = self.state.store.cell(*cohort).as_mut().and_then(Cell::fired)?;
             let is_first = fired.fire(&policy.decision, time.episode(policy.episode));
-            let contribution = self.place.contribution(correlation, time);
+            let contribution = self.node.contribution(correlation, time);
             let report = || operator.cohort_report(&contribution, others, &self.engine.set.words(correlation));
             is_first.then(report).flatten()
         });
         if seen.change != Change::None || began.is_some() {
-            self.state.wrote(*beside, seen.expires);
+            self.state.wrote(*cohort, seen.expires);
         }
         if let Some((label, report)) = began {
-            let entity = part.beside().map_or(part.key.entity(), |key| key.entity());
+            let entity = binding.cohort().unwrap_or(binding.key).entity.0;
             self.found.contributed = true;
-            self.found.firings.push(Firing { entity, ..self.place.firing(label, time, report) });
+            self.found.firings.push(Firing { entity, ..self.node.firing(label, time, report) });
         }
     }
 
     /// Marks the episode as one in which the policy fired for the entity; `false` where it had been.
     fn fire<T: CellKind>(&mut self, at: EventTime) -> bool {
-        let Place { slot, policy, .. } = self.place;
-        self.state.get::<T>(*slot);
-        let fired = self.state.slice(*slot).as_mut().and_then(Cell::fired);
+        let policy = self.node.policy;
+        self.state.store.get::<T>(self.node.cell);
+        let fired = self.state.store.cell(self.node.cell).as_mut().and_then(Cell::fired);
         fired.is_some_and(|fired| fired.fire(&policy.decision, at.episode(policy.episode)))
     }
 
@@ -176,13 +176,14 @@ impl Turn<'_, '_> {
     /// What a rule that holds at this event tells again.
     fn held(&mut self, rule: usize) -> Option<Report> {
         let Body::Correlation(correlation) = &self.engine.set.rules[rule].body else { return None };
-        let (_, slot, at) = self.found.held.iter().rev().find(|(policy, ..)| usize::from(*policy) == rule).copied()?;
+        let (_, cell, at) =
+            self.found.satisfied.iter().rev().find(|(policy, ..)| usize::from(*policy) == rule).copied()?;
         let words = self.engine.set.words(correlation);
-        each!(&correlation.kind, operator => retell(operator, self.state, slot, &words, at))
+        each!(&correlation.kind, operator => retell(operator, self.state, cell, &words, at))
     }
 }
 
-impl Place<'_> {
+impl Node<'_> {
     fn witness(&self, at: EventTime) -> (EventId, EventTime, Text) {
         (self.event.id, at, self.policy.name.as_ref().into())
     }
@@ -191,12 +192,12 @@ impl Place<'_> {
         Contribution {
             event: self.event,
             time,
-            rule: self.step.via,
+            rule: self.input.via,
             rules: correlation.rules.len() as u16,
             span: correlation.timespan,
-            entity: self.part.entity(),
-            value: self.part.value,
-            digest: self.part.digest,
+            entity: self.binding.entity(),
+            value: self.binding.value,
+            digest: self.binding.digest,
             policy: &self.policy.name,
         }
     }
@@ -204,10 +205,10 @@ impl Place<'_> {
     fn firing(&self, label: Text, time: EventTime, report: Report) -> Firing {
         let Report { first, measures, witnesses } = report;
         Firing {
-            policy: self.step.policy,
+            policy: self.input.policy,
             time,
             first,
-            entity: self.part.key.entity(),
+            entity: self.binding.key.entity.0,
             label,
             episode: time.episode(self.policy.episode),
             measures,
@@ -218,22 +219,22 @@ impl Place<'_> {
 
 /// A firing at `at`, or that the policy holds again in an episode in which it fired before, where it asks for something.
 fn tell(
-    place: &Place<'_>,
+    node: &Node<'_>,
     correlation: Option<&Correlation>,
     at: EventTime,
     is_first: bool,
     found: &mut Found,
     report: impl FnOnce() -> Report,
 ) {
-    if !is_first && place.policy.asks.is_empty() {
+    if !is_first && node.policy.asks.is_empty() {
         return;
     }
     let label = match correlation {
-        Some(correlation) => label(correlation, place.step.via, place.event),
-        None => subject(place.event),
+        Some(correlation) => label(correlation, node.input.via, node.event),
+        None => subject(node.event),
     };
-    let firing = place.firing(label, at, report());
-    if is_first { found.firings.push(firing) } else { found.again.push(firing) }
+    let firing = node.firing(label, at, report());
+    if is_first { found.firings.push(firing) } else { found.refired.push(firing) }
 }
 
 fn of_others<O: Operator>(_: &O) -> bool {
@@ -243,11 +244,11 @@ fn of_others<O: Operator>(_: &O) -> bool {
 fn retell<O: Operator>(
     operator: &O,
     state: &mut State,
-    slot: super::At,
+    cell: super::CellIdx,
     words: &Words<'_>,
     at: EventTime,
 ) -> Option<Report> {
-    operator.retell(state.get::<O::Cell>(slot), words, at)
+    operator.retell(state.store.get::<O::Cell>(cell), words, at)
 }
 
 /// The entity for a person: `actor.user.name=ana`.

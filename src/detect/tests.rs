@@ -35,16 +35,16 @@ fn fired(terms: &str, acts: &[(i64, Activity, &str)]) -> [usize; 2] {
         load(&[("a.yml", &format!("{USES}{terms}"))], &Site::default()).unwrap_or_else(|e| panic!("{e:?}\n{terms}"));
     let engine = Engine::new(Arc::new(set));
     let watched = engine.policies().rules.iter().position(|rule| &*rule.name == "watched").map(|n| n as u16);
-    let (mut state, mut plans) = (State::new(1), Plans::new(1));
+    let (mut state, mut classifier) = (State::new(1), Classifier::new(1));
     state.nothing_is_stored();
     let mut counts = [0, 0];
     for (n, (minutes, activity, city)) in acts.iter().enumerate() {
         let event = event(n as u8, *minutes, *activity, city);
-        let touched = engine.touch(&event, &mut plans);
-        let table = plans.take_table();
-        let mut meeting = state.meet(&table);
-        let found = engine.advance(&mut state, &event, event.time, &touched, &mut meeting);
-        for (count, firings) in counts.iter_mut().zip([found.firings, found.again]) {
+        let activation = engine.classify(&event, &mut classifier);
+        let batch = classifier.take_batch();
+        let mut memos = MemoCursor::new(&batch);
+        let found = engine.advance(&mut state, &event, event.time, &activation, &mut memos);
+        for (count, firings) in counts.iter_mut().zip([found.firings, found.refired]) {
             *count += firings.iter().filter(|firing| Some(firing.policy) == watched).count();
         }
     }

@@ -1,6 +1,6 @@
 //! The one transaction.
+use super::records::Records;
 use super::{Error, Ledger, block, evidence, retention, sql_error};
-use crate::detect::share::Place;
 use crate::model::{FindingVerdict, Millis, Order, OrderState, Refusal, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
@@ -94,9 +94,11 @@ impl Ledger {
         }
         self.sealed.clear();
         self.tail = u64::MAX;
+        self.records.rolled_back();
     }
 
-    fn receipt(&mut self, outcome: Outcome) -> Receipt {
+    fn receipt(&mut self, mut outcome: Outcome) -> Receipt {
+        self.records.committed(outcome.take_cells());
         let changes = outcome.changes();
         let last = |state: OrderState| {
             let mut orders: Vec<Committed<Order>> = Vec::new();
@@ -138,7 +140,7 @@ impl Ledger {
         c.execute_batch("BEGIN IMMEDIATE")?;
         write_inputs(c, changes, &mut leaves)?;
         write_trails(c, changes)?;
-        write_state(c, changes)?;
+        write_state(c, &mut self.records, outcome)?;
         write_findings(c, outcome, now, &mut leaves)?;
         write_orders(c, changes, now, &mut leaves)?;
         write_incidents(c, changes, &mut leaves)?;
@@ -329,26 +331,14 @@ fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_state(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
-    let mut put = c.prepare_cached(
-        "INSERT INTO state VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET slice = ?2, expires = ?3, standing = ?4, segment = ?5, born = ?6",
-    )?;
-    for row in &changes.slices {
-        let Place { standing, segment, born, expires } = row.place;
-        put.execute(params![&row.key.0[..], row.slice, expires.0, standing as u8, segment, born.0])?;
-    }
+fn write_state(c: &Connection, records: &mut Records, outcome: &Outcome) -> rusqlite::Result<()> {
+    let changes = outcome.changes();
+    records.write(c, &changes.cells, &|prefix, residency| outcome.keeps(prefix, residency))?;
     let mut put =
-        c.prepare_cached("INSERT INTO shares VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET policies = ?2, body = ?3")?;
-    for row in &changes.shares {
-        let body = postcard::to_stdvec(&row.share).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        c.prepare_cached("INSERT INTO quotas VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET policies = ?2, body = ?3")?;
+    for row in &changes.quotas {
+        let body = postcard::to_stdvec(&row.quota).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
         put.execute(params![&row.prefix[..], row.policies, body])?;
-    }
-    let mut drop =
-        c.prepare_cached("DELETE FROM state WHERE key >= ?1 AND key < ?2 AND standing = ?3 AND segment <= ?4")?;
-    for gone in &changes.let_go {
-        // every key is longer than its prefix, so this one comes after all of them
-        let last = [&gone.prefix[..], &[0xFF; 17]].concat();
-        drop.execute(params![&gone.prefix[..], last, gone.standing as u8, gone.segment])?;
     }
     Ok(())
 }

@@ -4,9 +4,9 @@
 //! however often the daemon was killed, and however the trails were interleaved. Left out are therefore wall-clock times,
 //! sequence numbers, batch boundaries, file identities, salts and seals, the numbers "as first seen" of a finding, and
 //! expired state that has not been pruned yet.
-use super::Error;
 use super::read::Reader;
-use crate::model::{Digest, EventTime, FindingVerdict, Millis, limits};
+use super::{Error, records, sizes};
+use crate::model::{Digest, FindingVerdict, Millis, limits};
 use crate::pipeline::{EventRow, FAILING, LIMIT, NOT_ENDED};
 
 impl Reader {
@@ -68,17 +68,19 @@ impl Reader {
     }
 
     fn dump_state(&self, lines: &mut Vec<String>) -> Result<(), Error> {
-        let newest: EventTime = self.newest()?;
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = self.read("reading state", |c| {
-            c.prepare("SELECT key, slice FROM state WHERE expires >= ?")?
-                .query_map([newest.minus(limits::LATENESS).0], |r| Ok((r.get(0)?, r.get(1)?)))?
-                .collect()
-        })?;
-        lines.extend(
-            rows.into_iter()
-                .map(|(key, slice)| format!("state {} {}", crate::model::id::hex(&key), Digest::of(&slice))),
-        );
-        Ok(())
+        let since = self.newest()?.minus(limits::LATENESS);
+        self.read("reading state", |c| {
+            let quotas = sizes::quotas(c)?;
+            let mut scan = records::Scan::begin(c)?;
+            while scan.next(c, 4096, |entity, cell| {
+                let evicted = quotas.get(&cell.prefix).is_some_and(|(_, quota)| quota.has_gone(&cell.residency));
+                if !evicted && cell.residency.expires >= since {
+                    let (policy, entity) = (crate::model::id::hex(&cell.prefix), crate::model::id::hex(&entity.0));
+                    lines.push(format!("state {policy}{entity} {}", Digest::of(cell.cell)));
+                }
+            })? {}
+            Ok(())
+        })
     }
 }
 

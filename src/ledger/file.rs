@@ -81,6 +81,9 @@ fn keep(connection: &Connection, path: &Path, version: i32) -> Result<(), Error>
     run().map_err(sql_error("keeping a copy before the schema changes", &kept))
 }
 
+/// The tables.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
+
 /// Makes the schema, or brings it up to date. With `check` all pages are looked at, which takes long where they are many.
 pub(super) fn migrate(connection: &Connection, path: &Path, check: bool) -> Result<(), Error> {
     let sql = |operation| sql_error(operation, path);
@@ -116,7 +119,7 @@ pub(super) fn migrate(connection: &Connection, path: &Path, check: bool) -> Resu
         (0, 0) => {
             let make = format!(
                 "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;",
-                include_str!("schema.sql")
+                SCHEMA
             );
             connection.execute_batch(&make).map_err(sql("making the schema"))
         }

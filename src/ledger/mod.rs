@@ -13,6 +13,7 @@ mod file;
 mod head;
 pub mod history;
 pub mod read;
+mod records;
 mod reminder;
 pub mod retention;
 pub mod note;
@@ -21,15 +22,15 @@ pub mod seal;
 pub mod sizes;
 pub mod verify;
 
-use crate::detect::StateKey;
-use crate::detect::share::{Place, Share, Standing};
+use crate::detect::EntityKey;
+use crate::detect::store::quota::Quota;
 use crate::model::{EventTime, FileId, Millis, Mute, Order, SourceName, WallTime, limits};
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
 use file::{file_at, lock, migrate, open_file};
 pub use read::Reader;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 pub use seal::Keys;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -118,6 +119,9 @@ pub enum Durability {
     None,
 }
 
+/// How many buckets of state are looked through for what is past its time, each time that is dropped.
+const SWEPT: usize = 2048;
+
 /// The open ledger, with the lock on its directory.
 pub struct Ledger {
     directory: PathBuf,
@@ -132,6 +136,8 @@ pub struct Ledger {
     retention: Option<retention::Retention>,
     tail: u64,
     seen: std::collections::BTreeMap<SourceName, u64>,
+    /// The state of detection, as far as it is not merged.
+    records: records::Records,
     /// The evidence tree, as far as it was read.
     tree: evidence::Frontier,
     /// Held as long as the ledger is open.
@@ -156,6 +162,7 @@ impl Ledger {
             retention: None,
             tail: 0,
             seen: Default::default(),
+            records: Default::default(),
             tree: Default::default(),
             _lock: lock,
         };
@@ -193,6 +200,7 @@ impl Ledger {
         self.check_key(&connection, &path)?;
         self.tail =
             connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;
+        self.records = records::Records::read(&connection).map_err(sql("reading state"))?;
         self.connection = Some(connection);
         self.file = Some(file_at(&path)?);
         self.count_seen()
@@ -329,7 +337,7 @@ impl Ledger {
         let newest = orders.iter().map(|o| o.made).max().unwrap_or_default();
         let open = orders.into_iter().filter(|o| crate::orders::is_open(o, newest.minus(crate::orders::REMEMBERED)));
         Ok(Recorded {
-            shares: self.shares()?,
+            quotas: self.quotas()?,
             horizon: self.meta("horizon")?.and_then(|text| text.parse().ok()).map(EventTime),
             last_sequence: self.last_sequence()?,
             orders: open.collect(),
@@ -346,13 +354,13 @@ impl Ledger {
         serde_json::from_str(&json).map_err(|e| foreign(&self.path(), format!("holds unreadable mutes: {e}")))
     }
 
-    fn shares(&self) -> Result<Vec<([u8; 8], Share)>, Error> {
-        let rows = self.rows("reading shares", "SELECT prefix, body FROM shares", |r| {
+    fn quotas(&self) -> Result<Vec<([u8; 8], Quota)>, Error> {
+        let rows = self.rows("reading quotas", "SELECT prefix, body FROM quotas", |r| {
             Ok((r.get::<_, [u8; 8]>(0)?, r.get::<_, Vec<u8>>(1)?))
         })?;
         let read = |(prefix, body): ([u8; 8], Vec<u8>)| {
-            let share = postcard::from_bytes(&body);
-            Ok((prefix, share.map_err(|e| foreign(&self.path(), format!("holds an unreadable share: {e}")))?))
+            let quota = postcard::from_bytes(&body);
+            Ok((prefix, quota.map_err(|e| foreign(&self.path(), format!("holds an unreadable quota: {e}")))?))
         };
         rows.into_iter().map(read).collect()
     }
@@ -389,21 +397,26 @@ impl Ledger {
             .map_err(sql_error("reading the last input", &self.path()))
     }
 
-    /// Loads the slices that an outcome needs.
+    /// Loads the records of entities that an outcome needs.
     ///
     /// # Errors
-    /// The file can't be read, or a slice is not one that this version reads.
-    pub fn load(&self, outcome: &mut Outcome, keys: &[StateKey]) -> Result<(), Error> {
-        if keys.is_empty() {
+    /// The file can't be read, or a record is not one that this version reads.
+    pub fn load(&self, outcome: &mut Outcome, entities: &[EntityKey]) -> Result<(), Error> {
+        if entities.is_empty() {
             return Ok(());
         }
         let path = self.path();
         let c = self.connection()?;
-        // one read transaction for all: a lock for each key would cost more than the key
+        // one read transaction for all: a lock for each record would cost more than the record
         c.execute_batch("BEGIN").map_err(sql_error("reading state", &path))?;
-        let loaded = load_slices(c, outcome, keys, &path);
+        let loaded = entities.iter().try_for_each(|entity| {
+            self.records.fetch(c, entity, |cells| {
+                let cells = cells.iter().map(|cell| (cell.prefix, cell.residency, cell.cell));
+                outcome.load(*entity, cells).map_err(records::unreadable)
+            })
+        });
         c.execute_batch("COMMIT").map_err(sql_error("reading state", &path))?;
-        loaded
+        loaded.map_err(sql_error("reading state", &path))
     }
 
     /// A session's id, where it is still sealed here: for the document that a hook gets, and for nothing else.
@@ -437,8 +450,8 @@ impl Ledger {
         Committed::read_back(order.clone())
     }
 
-    /// Drops what is past its time: state that expired before `horizon`, sealed sessions, delivered messages. Never changes a
-    /// result: the core takes such state for gone already. Says how many messages wait.
+    /// Drops what is past its time: state that expired before `horizon`, some of it at each call, sealed sessions, delivered messages.
+    /// Never changes a result: the core takes such state for gone already. Says how many messages wait.
     ///
     /// # Errors
     /// The file can't be written.
@@ -446,12 +459,19 @@ impl Ledger {
         let path = self.path();
         let run = |c: &Connection| -> rusqlite::Result<()> {
             c.execute("DELETE FROM sessions WHERE expires < ?", [now.0])?;
-            c.execute("DELETE FROM state WHERE expires < ?", [horizon.0])?;
             Ok(())
         };
         run(self.connection()?).map_err(sql_error("pruning", &path))?;
+        self.sweep(horizon).map_err(sql_error("pruning", &path))?;
         self.sealed.retain(|_, until| *until >= now);
         self.prune_outbox(outbox::MOST)
+    }
+
+    fn sweep(&mut self, horizon: EventTime) -> rusqlite::Result<()> {
+        let c = self.connection.as_mut().ok_or(rusqlite::Error::InvalidQuery)?;
+        let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.records.sweep(&transaction, SWEPT, &|_, at| at.expires >= horizon)?;
+        transaction.commit()
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, Error> {
@@ -462,28 +482,12 @@ impl Ledger {
     }
 }
 
-fn load_slices(c: &Connection, outcome: &mut Outcome, keys: &[StateKey], path: &Path) -> Result<(), Error> {
-    let sql = || sql_error("reading state", path);
-    let text = "SELECT slice, expires, standing, segment, born FROM state WHERE key = ?";
-    let mut statement = c.prepare_cached(text).map_err(sql())?;
-    for key in keys {
-        let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, Vec<u8>>(0)?, place(r)?));
-        let stored = statement.query_row([&key.0[..]], row).optional().map_err(sql())?;
-        let read = outcome.load(*key, stored.as_ref().map(|(slice, place)| (&slice[..], *place)));
-        read.map_err(|_| foreign(path, "holds a state row that this version can't read".into()))?;
-    }
-    Ok(())
-}
-
-fn place(r: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
-    // of what a newer version may have written, nobody here knows more than that it is somebody's
-    let standing = Standing::ALL.get(r.get::<_, usize>(2)?).copied().unwrap_or_default();
-    Ok(Place { standing, segment: r.get(3)?, born: EventTime(r.get(4)?), expires: EventTime(r.get(1)?) })
-}
-
 fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Error + use<> {
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
+        None if records::is_unreadable(&source) => {
+            foreign(&path, "holds a record of state that this version can't read".into())
+        }
         // no later try mends it
         Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => foreign(
             &path,

@@ -12,14 +12,12 @@ CREATE TABLE cursors (
 CREATE TABLE trails (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 -- Ids of the events that each trail has shown lately; appended to, and cut off at the old end.
 CREATE TABLE seen (sequence INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, ids INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
--- One slice of detection state for one entity of one policy, whose digest the key begins with; in which of the policy's rooms it
--- is kept (0 strangers, 1 familiar, 2 staff), in which segment of it, and since when.
-CREATE TABLE state (
-    key BLOB PRIMARY KEY, slice BLOB NOT NULL, expires INTEGER NOT NULL, standing INTEGER NOT NULL, segment INTEGER NOT NULL,
-    born INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
--- How the rooms of each policy are filled.
-CREATE TABLE shares (prefix BLOB PRIMARY KEY, policies TEXT NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- What detection remembers: the records of the entities (a cell for each policy), those in one bucket whose keys begin with the same
+-- eight bytes; and what was appended since, cell by cell, which is newer. See ledger/records.rs.
+CREATE TABLE records (bucket INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE record_log (sequence INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL) STRICT;
+-- How the quotas of each policy are used.
+CREATE TABLE quotas (prefix BLOB PRIMARY KEY, policies TEXT NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
 -- Recorded events that are not yet in a block (JSON).
 CREATE TABLE tail (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 -- Recorded events, compressed (zlib, a JSON object a line). `keys` is a sorted list of big-endian 32-bit hashes of what can be

@@ -1,8 +1,10 @@
 //! How large detection state is, for whoever has to give it room.
 use super::Error;
 use super::read::Reader;
-use crate::detect::share::{Share, Standing};
-use rusqlite::{Connection, params};
+use super::records::Scan;
+use crate::detect::store::quota::{Quota, TrustTier};
+use crate::detect::store::record::StoredCell;
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ pub struct StateSize {
     pub policies: String,
     /// Entities that something is kept of.
     pub entities: u64,
-    /// Bytes of all their keys and slices.
+    /// Bytes of all their cells.
     pub bytes: u64,
     /// Bytes of one, on average.
     pub mean_bytes: u64,
@@ -34,8 +36,8 @@ pub struct StateSize {
     pub complete: bool,
 }
 
-/// Rows looked at in one go, so that no look keeps the writer's log from being cut short.
-const ROWS: u32 = 20_000;
+/// Buckets looked at in one go, so that no look keeps the writer's log from being cut short.
+const ROWS: u32 = 5_000;
 
 impl Reader {
     /// The size of each policy's state, the largest first, as far as it can be counted in `patience`.
@@ -44,66 +46,59 @@ impl Reader {
     /// The file can't be read.
     pub fn state_sizes(&self, patience: Duration) -> Result<Vec<StateSize>, Error> {
         let begun = Instant::now();
-        let mut sizes = self.read("reading shares", shares)?;
-        let mut after = Vec::new();
-        // ends with the last row, of which there are no more than the policies have room for
-        while begun.elapsed() < patience {
-            let rows = self.read("counting state", |c| count(c, &mut after, &mut sizes))?;
-            if rows < ROWS {
-                sizes.values_mut().for_each(|size| size.complete = true);
-                break;
-            }
-            // keys are in order: what lies before the last one has been counted
-            sizes.iter_mut().for_each(|(prefix, size)| size.complete = prefix[..] < after[..prefix.len()]);
+        let (quotas, mut scan) = self.read("reading quotas", |c| Ok((quotas(c)?, Scan::begin(c)?)))?;
+        let begin = |(prefix, (policies, quota)): (&[u8; 8], &(String, Quota))| {
+            let size = StateSize {
+                policies: policies.clone(),
+                strangers_let_go: quota.evicted(TrustTier::Stranger),
+                known_let_go: quota.evicted(TrustTier::Familiar) + quota.evicted(TrustTier::Staff),
+                ..StateSize::default()
+            };
+            (*prefix, size)
+        };
+        let mut sizes: BTreeMap<[u8; 8], StateSize> = quotas.iter().map(begin).collect();
+        let mut more = true;
+        // ends with the last row, of which there are no more than the policies have quotas for
+        while more && begun.elapsed() < patience {
+            more = self.read("counting state", |c| scan.next(c, ROWS, |_, cell| count(&cell, &quotas, &mut sizes)))?;
         }
         let mut sizes: Vec<StateSize> = sizes.into_values().collect();
-        sizes.iter_mut().for_each(|size| size.mean_bytes = size.bytes / size.entities.max(1));
+        for size in &mut sizes {
+            size.complete = !more;
+            size.mean_bytes = size.bytes / size.entities.max(1);
+        }
         sizes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.policies.cmp(&b.policies)));
         Ok(sizes)
     }
 }
 
-type Sizes = BTreeMap<[u8; 8], StateSize>;
-
-fn shares(c: &Connection) -> rusqlite::Result<Sizes> {
-    let mut sizes = Sizes::new();
-    let mut statement = c.prepare_cached("SELECT prefix, policies, body FROM shares")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+/// How the policies' quotas are used, and which policies these are.
+pub(super) fn quotas(c: &Connection) -> rusqlite::Result<Quotas> {
+    let mut statement = c.prepare_cached("SELECT prefix, policies, body FROM quotas")?;
+    let rows = statement.query_map([], |row| {
         // one that can't be read keeps the daemon from starting; here it only leaves a number out
-        let share: Share = postcard::from_bytes(row.get_ref(2)?.as_blob()?).unwrap_or_default();
-        let size = StateSize {
-            policies: row.get(1)?,
-            strangers_let_go: share.let_go(Standing::Stranger),
-            known_let_go: share.let_go(Standing::Familiar) + share.let_go(Standing::Staff),
-            ..StateSize::default()
-        };
-        sizes.insert(row.get(0)?, size);
-    }
-    Ok(sizes)
+        let quota: Quota = postcard::from_bytes(row.get_ref(2)?.as_blob()?).unwrap_or_default();
+        Ok((row.get(0)?, (row.get(1)?, quota)))
+    })?;
+    rows.collect()
 }
 
-/// Counts the next rows, and moves `after` to the last of them; returns how many there were.
-fn count(c: &Connection, after: &mut Vec<u8>, sizes: &mut Sizes) -> rusqlite::Result<u32> {
-    let sql = "SELECT key, length(key) + length(slice), standing FROM state WHERE key > ? ORDER BY key LIMIT ?";
-    let mut statement = c.prepare_cached(sql)?;
-    let mut rows = statement.query(params![after.clone(), ROWS])?;
-    let mut counted = 0;
-    while let Some(row) = rows.next()? {
-        counted += 1;
-        let key = row.get_ref(0)?.as_blob()?;
-        key.clone_into(after);
-        let Some(size) = key.first_chunk().map(|prefix| sizes.entry(*prefix).or_default()) else { continue };
-        let bytes: u64 = row.get(1)?;
-        size.entities += 1;
-        size.bytes += bytes;
-        size.largest_bytes = size.largest_bytes.max(bytes);
-        let standing: usize = row.get(2)?;
-        match Standing::ALL.get(standing) {
-            Some(Standing::Staff) => size.staff += 1,
-            Some(Standing::Familiar) => size.familiar += 1,
-            Some(Standing::Stranger) | None => size.strangers += 1,
-        }
+type Quotas = BTreeMap<[u8; 8], (String, Quota)>;
+
+/// Counts a cell, unless it was evicted.
+fn count(cell: &StoredCell<'_>, quotas: &Quotas, sizes: &mut BTreeMap<[u8; 8], StateSize>) {
+    if quotas.get(&cell.prefix).is_some_and(|(_, quota)| quota.has_gone(&cell.residency)) {
+        return;
     }
-    Ok(counted)
+    let size = sizes.entry(cell.prefix).or_default();
+    // with what stands before it in its record
+    let bytes = (cell.prefix.len() + cell.cell.len()) as u64;
+    size.entities += 1;
+    size.bytes += bytes;
+    size.largest_bytes = size.largest_bytes.max(bytes);
+    match cell.residency.tier {
+        TrustTier::Staff => size.staff += 1,
+        TrustTier::Familiar => size.familiar += 1,
+        TrustTier::Stranger => size.strangers += 1,
+    }
 }

@@ -43,20 +43,20 @@ pub const WINDOW_ENTRIES: usize = 4096;
 pub const VALUES_PER_ENTITY: usize = 4096;
 /// How many findings of one policy in one hour of event time are recorded singly; the rest are summed up in one.
 pub const FINDINGS_PER_POLICY_HOUR: u32 = 200;
-/// How many kinds of events, alike to every policy but for their time, are remembered by a thread: half a kilobyte each.
-pub const CASES: usize = 1 << 14;
-/// How many slices of strangers one policy keeps: names, addresses and sessions that anybody can make up. More than the
-/// customers' keys of a large provider; at 200 bytes a slice, 13 MB of disk for a policy.
+/// How many projected values (events that look alike to some policies but for their time) a thread remembers: half a kilobyte each.
+pub const PROJECTED_VALUES: usize = 1 << 14;
+/// How many cells of strangers one policy keeps: names, addresses and sessions that anybody can make up. More than the
+/// customers' keys of a large provider; at 200 bytes a cell, 13 MB of disk for a policy.
 pub const STRANGERS_PER_POLICY: u32 = 1 << 16;
-/// How many slices of staff one policy keeps, and how many of others that it has known for long: more than any provider has.
+/// How many cells of staff one policy keeps, and how many of others that it has known for long: more than any provider has.
 pub const KNOWN_PER_POLICY: u32 = 1 << 20;
-/// How many changed slices wait in memory before they are committed, whatever the hour: half a kilobyte each.
-pub const UNWRITTEN_SLICES: usize = 1 << 16;
-/// How many state rows the cache in front of SQLite holds.
-pub const CACHED_ROWS: usize = 1 << 17;
-/// Of how many stored rows that the cache does not hold it is remembered that they are there, so that no others need be looked
+/// How many changed cells wait in memory before they are committed, whatever the hour: half a kilobyte each.
+pub const UNWRITTEN_CELLS: usize = 1 << 16;
+/// How many cells of state the cache in front of SQLite holds.
+pub const CACHED_CELLS: usize = 1 << 17;
+/// Of how many stored records that the cache does not hold it is remembered that they are there, so that no others need be looked
 /// for: 16 MB at most.
-pub const KNOWN_ELSEWHERE: usize = 1 << 20;
+pub const KNOWN_ON_DISK: usize = 1 << 20;
 /// A session's longest life unless the configuration says otherwise: orders older than this are not carried out, and
 /// sealed session ids are forgotten after it.
 pub const SESSION_LIFE: Millis = Millis::HOUR.times(24);

@@ -161,7 +161,7 @@ impl Silence {
     pub fn went_on(&mut self, event: EventId, at: EventTime, rule: u16, timespan: Millis) -> Option<(Millis, u64)> {
         let last = self.last.filter(|last| at > *last)?;
         let this = (event, at, rule);
-        // several policies may share this slice, and each shows it the event: it is one of as many as there were then
+        // several policies may share this cell, and each shows it the event: it is one of as many as there were then
         let since = match self.witnesses.iter().rev().position(|witness| *witness == this) {
             Some(since) => since as u64,
             None => {

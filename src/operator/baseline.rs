@@ -390,7 +390,7 @@ impl Past {
     }
 
     /// What was called far is usual after all. Says whether that is to be written.
-    pub fn excuse(&mut self) -> bool {
+    pub fn release(&mut self) -> bool {
         self.days.iter_mut().for_each(|d| d.far = false);
         true
     }
@@ -507,7 +507,7 @@ mod tests {
         let mut past = past(&[10, 10, 500]);
         past.mark_far(day(2));
         assert_eq!(past.usual(day(20), HISTORY, 100, 14, 2), Some(10));
-        past.excuse();
+        past.release();
         assert_eq!(past.usual(day(20), HISTORY, 100, 14, 2), Some(500));
     }
 

@@ -96,11 +96,11 @@ impl Cell {
     }
 
     /// What was held back of whom it is about was honest: it is learned. Says whether that changes anything.
-    pub(crate) fn excuse(&mut self) -> bool {
+    pub(crate) fn release(&mut self) -> bool {
         match self {
-            Cell::Values(values) => values.excuse(),
-            Cell::Past(past) => past.excuse(),
-            Cell::Places(places) => places.excuse(),
+            Cell::Values(values) => values.release(),
+            Cell::Past(past) => past.release(),
+            Cell::Places(places) => places.release(),
             Cell::Window(_) | Cell::Users(_) | Cell::Sketch(_) | Cell::Silence(_) | Cell::Names(_) => false,
         }
     }

@@ -271,7 +271,7 @@ pub struct Values {
     /// Sorted by value.
     known: Vec<Known>,
     fired: Fired,
-    /// The event that was counted last: several policies may learn from this slice, and each shows it the event.
+    /// The event that was counted last: several policies may learn from this cell, and each shows it the event.
     #[serde(skip)]
     counted: Option<EventId>,
     /// Until then what is new is held.
@@ -354,7 +354,7 @@ impl Values {
     }
 
     /// What was held was honest. Says whether anything was.
-    pub fn excuse(&mut self) -> bool {
+    pub fn release(&mut self) -> bool {
         self.known.iter_mut().for_each(|known| known.held = false);
         self.suspect_until.take().is_some()
     }
@@ -518,7 +518,7 @@ mod tests {
         assert!(!see(&mut v, "a", day(20), &TERMS).new, "what was known before is not");
         assert!(see(&mut v, "c", day(8).plus(Millis::HOUR), &TERMS).new);
         assert!(see(&mut v, "c", day(9), &TERMS).new, "first seen in the suspicious shift");
-        assert!(v.excuse());
+        assert!(v.release());
         assert!(!see(&mut v, "b", day(21), &TERMS).new && !see(&mut v, "c", day(21), &TERMS).new);
     }
 

@@ -214,7 +214,7 @@ pub struct Places {
     /// Pairs of places, the lesser digest first.
     ways: Vec<(u64, u64)>,
     fired: Fired,
-    /// What the sight that came last showed: several policies may learn from this slice, and each shows it the event.
+    /// What the sight that came last showed: several policies may learn from this cell, and each shows it the event.
     #[serde(skip)]
     shown: Option<((EventId, EventTime), Option<Leap>)>,
 }
@@ -315,7 +315,7 @@ impl Places {
     }
 
     /// The ways between all places remembered are known: they were gone honestly. Says whether that is to be written.
-    pub fn excuse(&mut self) -> bool {
+    pub fn release(&mut self) -> bool {
         for i in 1..self.stays.len() {
             let way = way(&self.stays[i - 1].place, &self.stays[i].place);
             if !self.ways.contains(&way) {

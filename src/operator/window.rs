@@ -289,7 +289,7 @@ const FIRED: usize = 128;
 /// And of all decisions together: tuning a policy makes another decision of it, and what the former one fired stays.
 const FIRED_IN_ALL: usize = 8 * FIRED;
 
-/// In which episodes which decisions have fired: policies that accumulate the same share a slice, and decide each for itself.
+/// In which episodes which decisions have fired: policies that accumulate the same share a cell, and decide each for itself.
 /// Their episodes differ in length, so that one's numbers say nothing about another's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fired(Vec<(u64, i64)>);

@@ -80,7 +80,7 @@ impl Outcome {
     fn judged(&mut self, judgement: Judgement, at: WallTime, by: Text) {
         if let (true, Some(actor)) = (judgement.honest, &judgement.actor) {
             let rules = self.core.rules.clone();
-            rules.engine.excuse(&mut self.core.state, actor);
+            rules.engine.release(&mut self.core.state, actor);
         }
         self.changes.judged.push((judgement, at, by));
     }

@@ -3,7 +3,7 @@ use super::Rules;
 use super::numbers::Oddity;
 use super::prepare::Line;
 use crate::detect::Firing;
-use crate::detect::share::{Pressure, Standing};
+use crate::detect::store::quota::{EvictionNotice, TrustTier};
 use crate::model::finding::{Ask, Witness};
 use crate::model::order::{Held, Purpose};
 use crate::model::{
@@ -214,7 +214,7 @@ pub(super) fn flood(last: &Finding) -> Finding {
 }
 
 /// What an entity did no longer fits the state of a policy, and the oldest of it was let go.
-pub(super) fn pressure(rules: &Rules, policy: u16, event: &Event, at: EventTime) -> Finding {
+pub(super) fn overflowed(rules: &Rules, policy: u16, event: &Event, at: EventTime) -> Finding {
     let policy = &rules.engine.policies().rules[usize::from(policy)];
     let actor = event.actor.as_ref().map_or("nobody named", |a| a.name.as_str());
     let parts = HashParts::new("state pressure").part(policy.name.as_bytes()).part(actor.as_bytes());
@@ -253,26 +253,26 @@ pub(super) fn renamed(rules: &Rules, event: &Event, before: &str, at: EventTime)
 }
 
 /// More entities appeared than a policy has room for, and the state of those whom it saw longest ago was let go.
-pub(super) fn let_go(rules: &Rules, pressure: &Pressure, at: EventTime, observed: WallTime) -> Finding {
-    let Pressure { prefix, standing, slices } = pressure;
-    let parts = HashParts::new("state let go").part(prefix).part(standing.name().as_bytes());
+pub(super) fn evicted(rules: &Rules, notice: &EvictionNotice, at: EventTime, observed: WallTime) -> Finding {
+    let EvictionNotice { prefix, tier, cells } = notice;
+    let parts = HashParts::new("state let go").part(prefix).part(tier.name().as_bytes());
     let id = parts.number(at.episode(Millis::DAY)).finish().short();
-    let (title, severity) = match standing {
-        Standing::Stranger => (
+    let (title, severity) = match tier {
+        TrustTier::Stranger => (
             "More strangers appeared than a policy has room for, and it has forgotten those it saw longest ago",
             Severity::Medium,
         ),
-        Standing::Familiar | Standing::Staff => (
+        TrustTier::Familiar | TrustTier::Staff => (
             "More known people and keys appeared than a policy has room for, and it has forgotten those it saw longest ago",
             Severity::High,
         ),
     };
-    let entity = format!("policy={} of={}", rules.accumulating(*prefix), standing.name());
+    let entity = format!("policy={} of={}", rules.accumulating(*prefix), tier.name());
     let mut finding = own(id, "state_pressure", title, severity, at, observed, entity.into());
     finding.measures.push(Measure {
         what: "entities let go since it was last said".into(),
-        value: slices.to_string().into(),
-        against: format!("room for {}", standing.limit()).into(),
+        value: cells.to_string().into(),
+        against: format!("room for {}", tier.limit()).into(),
     });
     finding
 }

@@ -1,11 +1,11 @@
 //! Who acts: an id that a trail states is one actor, whatever it is called.
 use super::prepare::{Prepared, Ready};
 use super::{Outcome, Rules};
-use crate::detect::{Acting, StateKey};
+use crate::detect::{Acting, EntityKey};
 use crate::model::{EventTime, Input, Outcome as How, Vouched};
 
 impl Outcome {
-    /// Folds one input in, with what is stored of the state that it touches: `fetch` is called, at most twice, with the slices to load
+    /// Folds one input in, with what is stored of the state that it touches: `fetch` is called, at most twice, with the records to load
     /// ([`Outcome::load`]).
     ///
     /// # Errors
@@ -13,7 +13,7 @@ impl Outcome {
     pub fn fold<E>(
         mut self,
         mut input: Input<Prepared>,
-        fetch: impl Fn(&mut Outcome, &[StateKey]) -> Result<(), E>,
+        fetch: impl Fn(&mut Outcome, &[EntityKey]) -> Result<(), E>,
     ) -> Result<Outcome, E> {
         if let Input::Lines(batches) | Input::Learn(batches) = &mut input {
             let names = batches.iter().flat_map(|batch| batch.ready()).filter_map(|ready| ready.names);
@@ -40,11 +40,11 @@ impl Outcome {
                 changed |= self.name_one(&rules, ready);
             }
             if changed {
-                let plans = &mut self.core.plans;
+                let classifier = &mut self.core.classifier;
                 for ready in batch.ready_mut() {
-                    ready.touched = rules.engine.touch(&ready.event, plans);
+                    ready.activation = rules.engine.classify(&ready.event, classifier);
                 }
-                batch.table = plans.take_table().into();
+                batch.activations = classifier.take_batch().into();
             }
         }
     }

@@ -20,8 +20,8 @@ pub mod trail;
 pub mod watch;
 pub mod trial;
 
-use crate::detect::share::{LetGo, Place, Share};
-use crate::detect::{Acting, Engine, Firing, Meeting, Plans, State, StateKey, StateRow, names};
+use crate::detect::store::quota::{Quota, Residency};
+use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, Unreadable, names};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
@@ -70,7 +70,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The policies whose state the slices are whose keys begin with `prefix`.
+    /// The policies whose cells have keys with `prefix`.
     fn accumulating(&self, prefix: [u8; 8]) -> String {
         match prefix {
             names::PREFIX => findings::RENAMED.to_owned(),
@@ -100,7 +100,7 @@ pub struct Core {
     replaying: bool,
     seed: u64,
     /// For events that were prepared under another name than their actors are known by; of one set of rules.
-    plans: Plans,
+    classifier: Classifier,
     /// For who asks what one event came to.
     watch: Option<watch::Watch>,
 }
@@ -122,8 +122,8 @@ pub struct Recorded {
     pub flood: Option<String>,
     /// JSON of the parts that are failing, as [`Changes::failing`] gave it.
     pub failing: Option<String>,
-    /// How the rooms of the policies are filled, by what the keys of their slices begin with.
-    pub shares: Vec<([u8; 8], Share)>,
+    /// How the quotas of the policies are used, by what stands for the policy in the keys of its cells.
+    pub quotas: Vec<([u8; 8], Quota)>,
     /// What expired before that time is past its time.
     pub horizon: Option<EventTime>,
 }
@@ -141,15 +141,15 @@ pub struct InputRow {
     pub body: String,
 }
 
-/// How the rooms of one policy are filled, as a row.
+/// How the quota of one policy is used, as a row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ShareRow {
-    /// What the keys of its slices begin with.
+pub struct QuotaRow {
+    /// What stands for the policy in the keys of its cells.
     pub prefix: [u8; 8],
     /// The policies whose state that is.
     pub policies: String,
-    /// How they are filled.
-    pub share: Share,
+    /// How it is used.
+    pub quota: Quota,
 }
 
 /// A cursor: up to where a file of a trail has been processed.
@@ -208,12 +208,10 @@ pub struct Changes {
     pub silences: Option<String>,
     /// Trails with their new rows and ids; filled by [`Outcome::seal`].
     pub trails: Vec<(SourceName, TrailRow, SeenRow)>,
-    /// State rows; filled by [`Outcome::seal`].
-    pub slices: Vec<StateRow>,
-    /// How policies' rooms are filled; filled by [`Outcome::seal`].
-    pub shares: Vec<ShareRow>,
-    /// State that was let go; filled by [`Outcome::seal`].
-    pub let_go: Vec<LetGo>,
+    /// Cells of state, those of one record one after another; filled by [`Outcome::seal`].
+    pub cells: Vec<CellRow>,
+    /// How policies' quotas are used; filled by [`Outcome::seal`].
+    pub quotas: Vec<QuotaRow>,
     /// What expired before that time is past its time from now on.
     pub horizon: Option<EventTime>,
 }
@@ -235,7 +233,7 @@ impl Core {
         if recorded.last_sequence == 0 {
             state.nothing_is_stored();
         }
-        recorded.shares.into_iter().for_each(|(prefix, share)| state.load_share(prefix, share));
+        recorded.quotas.into_iter().for_each(|(prefix, quota)| state.load_quota(prefix, quota));
         recorded.horizon.iter().for_each(|horizon| state.set_horizon(*horizon));
         Core {
             rules,
@@ -247,7 +245,7 @@ impl Core {
             next_sequence: recorded.last_sequence + 1,
             replaying,
             seed,
-            plans: Plans::new(seed),
+            classifier: Classifier::new(seed),
             watch: None,
         }
     }
@@ -282,8 +280,8 @@ impl Core {
         self.state.horizon()
     }
 
-    /// How many state slices are at hand.
-    pub fn slices(&self) -> usize {
+    /// How many cells of state are at hand.
+    pub fn cells(&self) -> usize {
         self.state.len()
     }
 
@@ -298,34 +296,33 @@ impl Core {
 }
 
 impl Outcome {
-    /// The slices that the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
-    fn needs(&mut self, input: &Input<Prepared>) -> Vec<StateKey> {
+    /// The entities whose records the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
+    fn needs(&mut self, input: &Input<Prepared>) -> Vec<EntityKey> {
         let batches = match input {
             Input::Lines(batches) | Input::Learn(batches) => batches,
             Input::Judge { judgement: Judgement { honest: true, actor: Some(actor), .. }, .. } => {
-                let habits = self.core.rules.engine.habits(actor);
-                return habits.into_iter().filter(|key| !self.core.state.has(key)).collect();
+                return self.core.state.missing_habits(&self.core.rules.engine, actor).into_iter().collect();
             }
             _ => return Vec::new(),
         };
         self.core.state.make_room();
-        let mut keys = Vec::new();
-        batches.iter().for_each(|batch| self.core.state.missing(&batch.table, batch.touched(), &mut keys));
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+        let mut entities = Vec::new();
+        batches.iter().for_each(|batch| self.core.state.missing(&batch.activations, batch.activated(), &mut entities));
+        entities.sort_unstable();
+        entities.dedup();
+        entities
     }
 
-    /// Takes in a slice as it is stored, or that none is.
+    /// Takes in a record as it is stored; without cells where none is.
     ///
     /// # Errors
-    /// The row is not one that this version reads.
-    pub fn load(
+    /// A cell is not one that this version reads.
+    pub fn load<'c>(
         &mut self,
-        key: StateKey,
-        stored: Option<(&[u8], Place)>,
-    ) -> Result<(), crate::detect::state::Unreadable> {
-        self.core.state.load(key, stored)
+        entity: EntityKey,
+        cells: impl Iterator<Item = ([u8; 8], Residency, &'c [u8])>,
+    ) -> Result<(), Unreadable> {
+        self.core.state.load(entity, cells)
     }
 
     /// Folds one input in that needs nothing that is not at hand; of lines [`Outcome::fold`].
@@ -347,7 +344,7 @@ impl Outcome {
     /// New policies, profiles, tables or settings hold from now on.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.core.rules = rules;
-        self.core.plans = Plans::new(self.core.seed);
+        self.core.classifier = Classifier::new(self.core.seed);
         self.core.state.new_policies();
     }
 
@@ -359,8 +356,8 @@ impl Outcome {
     /// Whether it must be committed before more is folded in: what waits takes memory.
     pub fn is_full(&self) -> bool {
         let state = &self.core.state;
-        // only a commit lets slices go from memory, those that were looked for and are nowhere too
-        state.unwritten() >= limits::UNWRITTEN_SLICES || state.len() >= limits::CACHED_ROWS + limits::CACHED_ROWS / 4
+        // only a commit lets records go from memory, those that were looked for and are nowhere too
+        state.unwritten() >= limits::UNWRITTEN_CELLS || state.len() >= limits::CACHED_CELLS + limits::CACHED_CELLS / 4
     }
 
     /// Whether there is nothing to commit.
@@ -380,14 +377,12 @@ impl Outcome {
 
     /// Gathers what is written once a batch. To be called by the ledger before it writes; calling it again adds nothing.
     pub fn seal(&mut self) {
-        self.changes.slices.extend(self.core.state.take_dirty());
-        let (shares, let_go) = self.core.state.take_shares();
-        self.changes.let_go.extend(let_go);
+        self.changes.cells.extend(self.core.state.take_changed());
         let rules = &self.core.rules;
-        self.changes.shares.extend(shares.into_iter().map(|(prefix, share)| ShareRow {
+        self.changes.quotas.extend(self.core.state.take_quotas().into_iter().map(|(prefix, quota)| QuotaRow {
             prefix,
             policies: rules.accumulating(prefix),
-            share,
+            quota,
         }));
         self.changes.noticed.extend(self.core.book.take_noticed());
         for trail in self.core.trails.values_mut() {
@@ -397,9 +392,19 @@ impl Outcome {
         }
     }
 
+    /// Whether a cell of state that resides there still counts.
+    pub fn keeps(&self, prefix: &[u8; 8], residency: &Residency) -> bool {
+        self.core.state.keeps(prefix, residency)
+    }
+
+    /// The cells that were written, after the ledger has committed them.
+    pub fn take_cells(&mut self) -> Vec<CellRow> {
+        std::mem::take(&mut self.changes.cells)
+    }
+
     /// The core, after the ledger has committed the changes.
     pub fn committed(mut self) -> Core {
-        self.core.state.shrink(limits::CACHED_ROWS);
+        self.core.state.shrink(limits::CACHED_CELLS);
         self.core
     }
 
@@ -410,8 +415,8 @@ impl Outcome {
             let covered = batch.batch.stretch.to.saturating_sub(batch.batch.stretch.from);
             self.core.trail(batch.source()).touch().bytes += covered;
         }
-        let tables: Vec<_> = batches.iter().map(|batch| batch.table.clone()).collect();
-        let mut meetings: Vec<Meeting<'_>> = tables.iter().map(|table| self.core.state.meet(table)).collect();
+        let activations: Vec<_> = batches.iter().map(|batch| batch.activations.clone()).collect();
+        let mut memos: Vec<MemoCursor<'_>> = activations.iter().map(|batch| MemoCursor::new(batch)).collect();
         // batches of one trail follow one another, whatever their times
         let mut heads: Vec<prepare::Lines> = Vec::new();
         for (n, batch) in batches.into_iter().enumerate() {
@@ -427,12 +432,12 @@ impl Outcome {
             (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i))
         {
             if let Some((batch, line)) = heads[next].take() {
-                self.line(&heads[next].source, line, &mut meetings[batch]);
+                self.line(&heads[next].source, line, &mut memos[batch]);
             }
         }
     }
 
-    fn line(&mut self, source: &SourceName, line: Line, meeting: &mut Meeting<'_>) {
+    fn line(&mut self, source: &SourceName, line: Line, memos: &mut MemoCursor<'_>) {
         if line.flags.after_loss {
             let trail = self.core.trail(source);
             trail.touch().gaps += 1;
@@ -443,12 +448,12 @@ impl Outcome {
         let bytes = &line.data[line.range.start as usize..line.range.end as usize];
         let raw = RawLine { bytes, header: line.header.as_deref() };
         for ready in line.events.into_iter().flatten() {
-            self.event(source, ready, meeting, raw);
+            self.event(source, ready, memos, raw);
         }
     }
 
-    fn event(&mut self, source: &SourceName, ready: Ready, meeting: &mut Meeting<'_>, line: RawLine<'_>) {
-        let Ready { mut event, touched, kept, staff, renamed, .. } = ready;
+    fn event(&mut self, source: &SourceName, ready: Ready, memos: &mut MemoCursor<'_>, line: RawLine<'_>) {
+        let Ready { mut event, activation, kept, staff, renamed, .. } = ready;
         let trail = self.core.trail(source);
         let before = trail.row.newest.map(hour);
         let at = trail.place(&mut event);
@@ -485,7 +490,7 @@ impl Outcome {
         }
         let watched = self.watches(&event);
         if watched {
-            self.met(&event, at, &touched, meeting);
+            self.met(&event, at, &activation, memos);
         }
         if self.core.book.watches() {
             let session = event.session.as_ref().map(|s| self.core.rules.secrets.session_ref(s));
@@ -493,27 +498,27 @@ impl Outcome {
             self.ordered(|book, settings| book.witness(settings, &act));
         }
         let mut keep = recorded(event.activity);
-        if !touched.is_empty() {
+        if !activation.is_empty() {
             let rules = self.core.rules.clone();
             let vouched = event.session.as_ref().is_some_and(|s| s.vouched == Vouched::Server);
             self.core.state.acts(Acting { at, staff, vouched });
-            let found = rules.engine.advance(&mut self.core.state, &event, at, &touched, meeting);
+            let found = rules.engine.advance(&mut self.core.state, &event, at, &activation, memos);
             keep |= found.contributed;
-            if let Some(policy) = found.pressed {
-                self.pressed(&rules, policy, &event, at);
+            if let Some(policy) = found.overflowed {
+                self.overflowed(&rules, policy, &event, at);
             }
             if watched {
                 let name = |f: &Firing| rules.engine.policies().rules[usize::from(f.policy)].name.as_ref().into();
-                self.made(&event, at, &touched, meeting, found.firings.iter().map(name).collect());
+                self.made(&event, at, &activation, memos, found.firings.iter().map(name).collect());
             }
-            for pressure in self.core.state.take_pressure() {
-                self.found(findings::let_go(&rules, &pressure, at, event.observed));
+            for notice in self.core.state.take_notices() {
+                self.found(findings::evicted(&rules, &notice, at, event.observed));
             }
             for firing in found.firings {
                 let finding = findings::from_firing(&rules, &event, firing);
                 self.found(finding);
             }
-            for firing in found.again {
+            for firing in found.refired {
                 let finding = findings::from_firing(&rules, &event, firing);
                 self.asked_again(finding);
             }
@@ -574,8 +579,8 @@ impl Outcome {
     }
 
     /// Once a day for each policy and actor, however often it happens: the ledger knows the id.
-    fn pressed(&mut self, rules: &Rules, policy: u16, event: &Event, at: EventTime) {
-        let finding = findings::pressure(rules, policy, event, at);
+    fn overflowed(&mut self, rules: &Rules, policy: u16, event: &Event, at: EventTime) {
+        let finding = findings::overflowed(rules, policy, event, at);
         if self.changes.findings.iter().all(|f| f.id != finding.id) {
             self.found(finding);
         }

@@ -1,6 +1,6 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Kept, Rules, recorded};
-use crate::detect::{Plans, StateKey, Table, Touched, names};
+use crate::detect::{ActivationBatch, ActivationRef, Classifier, EntityKey, names};
 use crate::model::{
     ActorKind, Batch, ContentDigest, Digest, Event, EventTime, Field, FileId, Frame, FrameFlags, HashParts, Input,
     SourceName, Text, WallTime, limits,
@@ -12,8 +12,8 @@ use std::sync::Arc;
 pub struct Scratch {
     normalise: crate::normalise::Scratch,
     enrich: crate::enrich::Cache,
-    /// Plans are of one set of rules.
-    plans: Plans,
+    /// It is of one set of rules.
+    classifier: Classifier,
     rules: Option<Digest>,
     seed: u64,
 }
@@ -24,7 +24,7 @@ impl Scratch {
         Scratch {
             normalise: crate::normalise::Scratch::default(),
             enrich: crate::enrich::Cache::new(seed),
-            plans: Plans::new(seed),
+            classifier: Classifier::new(seed),
             rules: None,
             seed,
         }
@@ -61,24 +61,24 @@ pub struct Ready {
     /// The event.
     pub event: Box<Event>,
     /// What it means for the policies.
-    pub touched: Touched,
+    pub activation: ActivationRef,
     /// As it is kept, where it is kept whatever the policies find.
     pub kept: Option<Box<Kept>>,
     /// Its actor stands in the staff directory.
     pub staff: bool,
-    /// Which slice knows what its actor's id was called, where it has one.
-    pub names: Option<StateKey>,
+    /// Which record knows what its actor's id was called, where it has one.
+    pub names: Option<EntityKey>,
     /// The name that its actor's id had before, where it acts under another now for the first time.
     pub renamed: Option<Text>,
 }
 
 impl Ready {
     /// An event that no trail has placed yet.
-    pub(super) fn new(event: Box<Event>, touched: Touched, kept: Option<Box<Kept>>, staff: bool) -> Ready {
+    pub(super) fn new(event: Box<Event>, activation: ActivationRef, kept: Option<Box<Kept>>, staff: bool) -> Ready {
         let uid = event.actor.as_ref().filter(|actor| actor.kind != ActorKind::System && !actor.name.is_empty());
         let uid = uid.and_then(|actor| actor.uid.as_ref()).filter(|uid| names::tells_apart(uid));
         let names = uid.map(|uid| names::key(&event.evidence.source, uid));
-        Ready { event, touched, kept, staff, names, renamed: None }
+        Ready { event, activation, kept, staff, names, renamed: None }
     }
 }
 
@@ -114,7 +114,7 @@ pub struct Prepared {
     /// Its frames, one line each.
     pub lines: Vec<Line>,
     /// What their events mean for the policies.
-    pub table: Arc<Table>,
+    pub activations: Arc<ActivationBatch>,
 }
 
 impl Rules {
@@ -149,7 +149,7 @@ impl Rules {
         // unreadable lines before the first readable one go with it
         let first = lines.iter().find_map(|(t, _)| *t).unwrap_or(EventTime(i64::MIN));
         let lines = lines.into_iter().map(|(t, line)| Line { time: t.unwrap_or(first), ..line }).collect();
-        Prepared { batch, rules: self.digest, lines, table: scratch.plans.take_table().into() }
+        Prepared { batch, rules: self.digest, lines, activations: scratch.classifier.take_batch().into() }
     }
 
     fn prepare_event(&self, mut event: Box<Event>, line: RawLine<'_>, scratch: &mut Scratch) -> Ready {
@@ -162,9 +162,9 @@ impl Rules {
             actor.role = Some(role.clone());
         }
         event.customer_kind = event.customer.as_ref().and_then(|account| self.watch_list.get(account)).cloned();
-        let touched = self.engine.touch(&event, &mut scratch.plans);
+        let activation = self.engine.classify(&event, &mut scratch.classifier);
         let kept = recorded(event.activity).then(|| Box::new(self.keep(&mut event, line)));
-        Ready::new(event, touched, kept, staff)
+        Ready::new(event, activation, kept, staff)
     }
 
     /// Makes an event ready to be written, with what may be kept of its line.
@@ -225,8 +225,8 @@ impl Prepared {
     }
 
     /// What its events mean for the policies, in the order of the lines.
-    pub(super) fn touched(&self) -> impl Iterator<Item = &Touched> {
-        self.ready().map(|ready| &ready.touched)
+    pub(super) fn activated(&self) -> impl Iterator<Item = &ActivationRef> {
+        self.ready().map(|ready| &ready.activation)
     }
 
     /// Up to which time its lines go. Never before the first one's, so that a trail written backwards goes on too.
@@ -246,10 +246,10 @@ impl Prepared {
         }
         let rest = self.lines.split_off(n);
         let (first, second) = self.batch.cut(n);
-        let (rules, table) = (self.rules, self.table);
+        let (rules, activations) = (self.rules, self.activations);
         (
-            Some(Prepared { batch: first, rules, lines: self.lines, table: table.clone() }),
-            Some(Prepared { batch: second, rules, lines: rest, table }),
+            Some(Prepared { batch: first, rules, lines: self.lines, activations: activations.clone() }),
+            Some(Prepared { batch: second, rules, lines: rest, activations }),
         )
     }
 

@@ -2,7 +2,7 @@
 //! normalised and enriched, under `enforce` with every action at hand. Nothing is written and nothing is carried out.
 use super::prepare::{Line, Ready};
 use super::{Core, Outcome, Prepared, Recorded, Rules};
-use crate::detect::{Plans, StateKey};
+use crate::detect::{Classifier, EntityKey};
 use crate::model::finding::Ask;
 use crate::model::{
     Batch, Digest, Event, EventTime, FileId, Finding, FrameFlags, Input, Millis, Mode, Order, OrderState, Session,
@@ -53,11 +53,11 @@ pub fn settings(set: &PolicySet) -> Settings {
 /// Runs a test of a policy of `rules`, which must have the settings of [`settings`] and no silences.
 pub fn run(rules: &Arc<Rules>, policy: &Policy, test: &PolicyTest) -> Trial {
     let mut outcome = Core::new(rules.clone(), Recorded::default(), false, 0).begin();
-    let mut plans = Plans::new(0);
+    let mut classifier = Classifier::new(0);
     let events: Vec<Event> = test.events().into_iter().map(|(_, e)| e).collect();
     for events in events.chunk_by(|a, b| a.evidence.source == b.evidence.source) {
         for events in events.chunks(limits::BATCH_FRAMES) {
-            outcome = fold(outcome, rules, events, &mut plans);
+            outcome = fold(outcome, rules, events, &mut classifier);
         }
     }
     let mut found: Vec<Finding> = outcome.changes().findings.clone();
@@ -71,15 +71,17 @@ pub fn run(rules: &Arc<Rules>, policy: &Policy, test: &PolicyTest) -> Trial {
     Trial { found, orders, faults }
 }
 
-fn fold(outcome: Outcome, rules: &Rules, events: &[Event], plans: &mut Plans) -> Outcome {
-    let Some(prepared) = rules.prepare_events(events, plans) else { return outcome };
-    let stored = |outcome: &mut Outcome, keys: &[StateKey]| keys.iter().try_for_each(|key| outcome.load(*key, None));
-    outcome.fold(Input::Lines(vec![prepared]), stored).expect("a slice that is not stored is an empty one")
+fn fold(outcome: Outcome, rules: &Rules, events: &[Event], classifier: &mut Classifier) -> Outcome {
+    let Some(prepared) = rules.prepare_events(events, classifier) else { return outcome };
+    let stored = |outcome: &mut Outcome, entities: &[EntityKey]| {
+        entities.iter().try_for_each(|entity| outcome.load(*entity, std::iter::empty()))
+    };
+    outcome.fold(Input::Lines(vec![prepared]), stored).expect("a record that is not stored is an empty one")
 }
 
 impl Rules {
     /// Events of one trail as if they had been read in one batch; nothing where there are none.
-    pub fn prepare_events(&self, events: &[Event], plans: &mut Plans) -> Option<Prepared> {
+    pub fn prepare_events(&self, events: &[Event], classifier: &mut Classifier) -> Option<Prepared> {
         let (first, last) = (events.first()?, events.last()?);
         let file = FileId { device: 0, inode: 0, born_ns: 0 };
         let batch = Batch {
@@ -104,13 +106,13 @@ impl Rules {
             header: None,
             events: Ok(vec![Ready::new(
                 Box::new(event.clone()),
-                self.engine.touch(event, plans),
+                self.engine.classify(event, classifier),
                 None,
                 event.actor.as_ref().is_some_and(|actor| self.directory.contains_key(&actor.name)),
             )]),
         };
         let lines = events.iter().map(line).collect();
-        Some(Prepared { batch, rules: self.digest, lines, table: plans.take_table().into() })
+        Some(Prepared { batch, rules: self.digest, lines, activations: classifier.take_batch().into() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One event watched on its way through the pipeline, for who asks what it led to and what it did not.
 use super::{EventRow, Outcome};
 use crate::detect::explain::Explained;
-use crate::detect::{Meeting, Touched};
+use crate::detect::{ActivationRef, MemoCursor};
 use crate::model::{Event, EventId, EventTime, FileId, SourceName, Text};
 use serde::Serialize;
 
@@ -72,9 +72,9 @@ impl Outcome {
     }
 
     /// Remembers what the policies were about to make of the event.
-    pub(super) fn met(&mut self, event: &Event, at: EventTime, touched: &Touched, meeting: &Meeting<'_>) {
+    pub(super) fn met(&mut self, event: &Event, at: EventTime, activation: &ActivationRef, memos: &MemoCursor<'_>) {
         let rules = self.core.rules.clone();
-        let explained = rules.engine.explain(&mut self.core.state, event, at, touched, meeting.table());
+        let explained = rules.engine.explain(&mut self.core.state, event, at, activation, memos.batch());
         let session = event.session.as_ref().map(|s| rules.secrets.session_digest(&s.id));
         let event = EventRow::new(event, session);
         let told = Told { event, counted_at: at, repeated: false, explained, fired: Vec::new() };
@@ -88,12 +88,12 @@ impl Outcome {
         &mut self,
         event: &Event,
         at: EventTime,
-        touched: &Touched,
-        meeting: &Meeting<'_>,
+        activation: &ActivationRef,
+        memos: &MemoCursor<'_>,
         fired: Vec<Text>,
     ) {
         let rules = self.core.rules.clone();
-        let mut explained = rules.engine.explain(&mut self.core.state, event, at, touched, meeting.table());
+        let mut explained = rules.engine.explain(&mut self.core.state, event, at, activation, memos.batch());
         let Some(told) = self.core.watch.as_mut().and_then(|watch| watch.told.as_mut()) else { return };
         for reached in &mut explained.reached {
             let before = told.explained.reached.iter().find(|r| r.policy == reached.policy);

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tripline::config::{self, Tables, Texts};
-use tripline::detect::share::Share;
-use tripline::detect::{Engine, Plans, StateKey, StateRow};
+use tripline::detect::store::quota::{Quota, TrustTier};
+use tripline::detect::{CellKey, CellRow, Classifier, Engine, EntityKey};
 use tripline::ledger::Keys;
 use tripline::model::{Digest, Event, EventTime, Input, Severity, SourceName};
 use tripline::pipeline::trail::{SeenRow, TrailRow};
@@ -63,9 +63,9 @@ pub fn found(set: &Arc<PolicySet>, arrivals: &[Act], pieces: Pieces) -> Vec<(Fin
 /// What would be on disk.
 #[derive(Default)]
 struct Disk {
-    slices: BTreeMap<StateKey, StateRow>,
+    cells: BTreeMap<CellKey, CellRow>,
     trails: BTreeMap<SourceName, (TrailRow, Vec<SeenRow>)>,
-    shares: BTreeMap<[u8; 8], Share>,
+    quotas: BTreeMap<[u8; 8], Quota>,
     flood: Option<String>,
     horizon: Option<EventTime>,
     inputs: u64,
@@ -80,7 +80,7 @@ impl Disk {
             last_sequence: self.inputs,
             trails: self.trails.iter().map(trail).collect(),
             flood: self.flood.clone(),
-            shares: self.shares.iter().map(|(prefix, share)| (*prefix, share.clone())).collect(),
+            quotas: self.quotas.iter().map(|(prefix, quota)| (*prefix, quota.clone())).collect(),
             horizon: self.horizon,
             ..Recorded::default()
         };
@@ -90,19 +90,20 @@ impl Disk {
     fn commit(&mut self, mut outcome: Outcome, rules: &Rules, tidy: bool) -> Core {
         outcome.seal();
         let changes = outcome.changes();
-        self.slices.extend(changes.slices.iter().map(|row| (row.key, row.clone())));
+        self.cells.extend(changes.cells.iter().map(|row| (row.key, row.clone())));
         for (name, row, seen) in &changes.trails {
             let trail = self.trails.entry(name.clone()).or_default();
             trail.0 = row.clone();
             trail.1.push(seen.clone());
         }
-        self.shares.extend(changes.shares.iter().map(|row| (row.prefix, row.share.clone())));
+        self.quotas.extend(changes.quotas.iter().map(|row| (row.prefix, row.quota.clone())));
         self.flood = changes.flood.clone().or(self.flood.take());
         self.horizon = changes.horizon.or(self.horizon);
         self.inputs += changes.inputs.len() as u64;
-        assert!(changes.let_go.is_empty(), "so few entities find room");
+        let evicted = |quota: &Quota| TrustTier::ALL.iter().map(|tier| quota.evicted(*tier)).sum::<u64>();
+        assert!(self.quotas.values().all(|quota| evicted(quota) == 0), "so few entities are within every quota");
         if let (true, Some(horizon)) = (tidy, self.horizon) {
-            self.slices.retain(|_, row| row.place.expires >= horizon);
+            self.cells.retain(|_, row| row.residency.expires >= horizon);
         }
         for finding in &changes.findings {
             let number = finding.policy[1..].parse().expect("policies are called p and their number");
@@ -116,17 +117,18 @@ impl Disk {
 
 fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i64)> {
     let mut disk = Disk::default();
-    let mut plans = Plans::new(1);
+    let mut classifier = Classifier::new(1);
     let mut outcome = disk.core(rules).begin();
     let (mut inputs, mut commits) = (0, 0);
     // an input holds lines of one trail here, so that the order is the one given
     for acts in arrivals.chunk_by(|a, b| a.trail == b.trail).flat_map(|acts| acts.chunks(pieces.acts)) {
         let events: Vec<Event> = acts.iter().map(written::event).collect();
-        let input = Input::Lines(rules.prepare_events(&events, &mut plans).into_iter().collect());
-        let load = |outcome: &mut Outcome, keys: &[StateKey]| {
-            keys.iter().try_for_each(|key| {
-                let row = disk.slices.get(key);
-                outcome.load(*key, row.map(|row| (&row.slice[..], row.place)))
+        let input = Input::Lines(rules.prepare_events(&events, &mut classifier).into_iter().collect());
+        let load = |outcome: &mut Outcome, entities: &[EntityKey]| {
+            entities.iter().try_for_each(|entity| {
+                let key = |prefix| CellKey { entity: *entity, prefix };
+                let stored = disk.cells.range(key([0; 8])..=key([0xFF; 8]));
+                outcome.load(*entity, stored.map(|(key, row)| (key.prefix, row.residency, &row.cell[..])))
             })
         };
         outcome = outcome.fold(input, load).expect("it was written by this version");
@@ -139,7 +141,7 @@ fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i6
         let lost = commits % pieces.commits == 0;
         outcome = if lost { disk.core(rules) } else { core }.begin();
         if lost {
-            plans = Plans::new(1);
+            classifier = Classifier::new(1);
         }
     }
     disk.commit(outcome, rules, pieces.tidy);

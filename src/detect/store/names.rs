@@ -1,12 +1,13 @@
 //! Who a trail's ids are: the name under which each was known first, so that one who is renamed stays who it was.
 //!
-//! What is kept of an id is a slice as any other: fetched before an event is folded in, bounded by the same rooms, written in the same
-//! transaction. An id whose slice was let go is known by the name that it has from then on.
-use super::{Acting, State, StateKey};
+//! An id has a record of its own, with one cell: fetched before an event is folded in, bounded by a quota, written in the same
+//! transaction as any other. An id whose cell was evicted is known by the name that it has from then on.
+use super::{Acting, CellKey, EntityKey};
+use crate::detect::State;
 use crate::model::{EventTime, HashParts, Millis, SourceName, Text};
 use crate::operator::cell::{CellKind, Names};
 
-/// What the keys of these slices begin with: of no policy, for those are digests of what they accumulate.
+/// What stands for a policy in the keys of these cells: of no policy, for those are digests of what they accumulate.
 pub const PREFIX: [u8; 8] = *b"names of";
 /// For how long an id is known after it acted last.
 const KEPT: Millis = Millis::DAY.times(400);
@@ -22,10 +23,10 @@ pub struct Called {
     pub before: Option<Text>,
 }
 
-/// Of whom the slice with an id's names is.
-pub fn key(trail: &SourceName, uid: &str) -> StateKey {
+/// The record with an id's names.
+pub fn key(trail: &SourceName, uid: &str) -> EntityKey {
     let digest = HashParts::new("actor names").part(trail.as_str().as_bytes()).part(uid.as_bytes()).finish().short();
-    StateKey::of(PREFIX, &digest)
+    EntityKey(digest)
 }
 
 /// Words that products write where they know no id.
@@ -40,9 +41,9 @@ pub fn tells_apart(uid: &str) -> bool {
 }
 
 impl State {
-    /// Those of these slices that have to be loaded before [`State::called`] is asked.
-    pub fn missing_names(&self, keys: impl Iterator<Item = StateKey>) -> Vec<StateKey> {
-        let mut missing: Vec<StateKey> = keys.filter(|key| self.may_be_elsewhere(key)).collect();
+    /// Those of these records that have to be loaded before [`State::called`] is asked.
+    pub fn missing_names(&self, ids: impl Iterator<Item = EntityKey>) -> Vec<EntityKey> {
+        let mut missing: Vec<EntityKey> = ids.filter(|id| self.store.may_be_on_disk(id)).collect();
         missing.sort_unstable();
         missing.dedup();
         missing
@@ -50,15 +51,15 @@ impl State {
 
     /// By which name the actor is known who states an id, and the name `stated`. Only an event that `names_it` says how: what
     /// was refused may state anything.
-    pub fn called(&mut self, key: StateKey, stated: &Text, names_it: bool, acting: Acting) -> Called {
-        let at = self.slot(key);
+    pub fn called(&mut self, id: EntityKey, stated: &Text, names_it: bool, acting: Acting) -> Called {
+        let at = self.store.slot(CellKey { entity: id, prefix: PREFIX });
         // what the event before was about says nothing of this one
-        self.current.clear();
+        self.memos.begin();
         self.acts(acting);
-        let expires = self.slots[at as usize].place.map_or(EventTime(i64::MIN), |place| place.expires);
-        let Some(names) = self.slice(at).as_mut().and_then(Names::of) else {
+        let expires = self.store.expires(at).unwrap_or(EventTime(i64::MIN));
+        let Some(names) = self.store.cell(at).as_mut().and_then(Names::of) else {
             if names_it {
-                *self.get(at) = Names { first: stated.clone(), last: stated.clone() };
+                *self.store.get(at) = Names { first: stated.clone(), last: stated.clone() };
                 self.wrote(at, acting.at.plus(KEPT));
             }
             return Called::default();
@@ -97,11 +98,11 @@ mod tests {
         assert_eq!(ask(&mut state, 4, "u1", "ana", true), (None, text("ana.newer")));
         assert_eq!(ask(&mut state, 5, "u2", "ana.new", true), (None, None), "another id is somebody else");
         // written where it says something new, and once a month
-        state.take_dirty();
+        state.take_changed();
         ask(&mut state, 20, "u1", "ana", true);
-        assert!(state.take_dirty().is_empty());
+        assert!(state.take_changed().is_empty());
         ask(&mut state, 40, "u1", "ana", true);
-        assert_eq!(state.take_dirty().len(), 1);
+        assert_eq!(state.take_changed().len(), 1);
     }
 
     #[test]

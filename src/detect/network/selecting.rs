@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The detections that can select events of one product: those that are for all products among them.
 #[derive(Debug)]
-pub(super) struct Selecting {
+pub(in crate::detect) struct Selecting {
     /// For each activity, the detections that can match it at all.
     by_activity: Vec<Vec<u16>>,
     /// For each activity, the fields that its detections look at; none where the line counts.
@@ -15,7 +15,7 @@ pub(super) struct Selecting {
 
 impl Selecting {
     /// Those for the events of `product`; without one those that are for all.
-    pub(super) fn of(set: &PolicySet, product: Option<&str>) -> Selecting {
+    pub(in crate::detect) fn of(set: &PolicySet, product: Option<&str>) -> Selecting {
         let mut by_activity = vec![Vec::new(); Activity::ALL.len()];
         for (i, policy) in set.rules.iter().enumerate() {
             let Body::Detection(matcher) = &policy.body else { continue };
@@ -33,12 +33,12 @@ impl Selecting {
     }
 
     /// Those that can match events of that activity at all.
-    pub(super) fn detections(&self, activity: Activity) -> &[u16] {
+    pub(in crate::detect) fn detections(&self, activity: Activity) -> &[u16] {
         &self.by_activity[activity as usize]
     }
 
     /// The fields that they look at; nothing where the line counts.
-    pub(super) fn fields(&self, activity: Activity) -> Option<&[FieldRef]> {
+    pub(in crate::detect) fn fields(&self, activity: Activity) -> Option<&[FieldRef]> {
         self.looks[activity as usize].as_deref()
     }
 }
