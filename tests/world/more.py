@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An independent examiner's world: further kinds of attacks in the provider of ../shared/world/world.py, made messier by odd.py.
+"""An independent examiner's world: further kinds of attacks in the provider of world.py, made messier by odd.py.
 
     python3 tests/world/more.py --seed 7 --out DIR [--attacks all | none | KIND,…] [--only-odd] [--per-kind 2] [--days 45] [--no-rows] …
 
@@ -28,7 +28,7 @@ What each kind is modelled on:
 import sys
 
 sys.dont_write_bytecode = True
-from odd import Browser, Odd, Person  # noqa: E402 - which says where world.py is
+from odd import Browser, Odd, Person  # noqa: E402
 import world  # noqa: E402
 from world import DAY, loguniform  # noqa: E402
 

@@ -30,11 +30,7 @@ import os
 import sys
 import zlib
 
-SHARED = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/world"))
-if not os.path.exists(os.path.join(SHARED, "world.py")):
-    sys.exit(f"{sys.argv[0]}: there is no ../shared/world/world.py beside the project, which makes the worlds")
-sys.dont_write_bytecode = True  # the folder is somebody else's
-sys.path.insert(0, SHARED)
+sys.dont_write_bytecode = True  # nothing is to lie beside the sources
 import world  # noqa: E402
 from world import DAY, Device, Net, Staff, World, loguniform  # noqa: E402
 
