@@ -1,4 +1,6 @@
 //! The rules that this code keeps, each as a function on text, and each shown to be able to fail.
+mod faults;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -457,7 +459,7 @@ fn nothing_is_left_over() {
 fn no_file_names_a_machine_or_a_registry() {
     let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let Some(git) = git.ok().filter(|o| o.status.success()) else {
-        return println!("skipped: this is no git work tree");
+        return crate::support::skip("this is no git work tree");
     };
     let names = String::from_utf8(git.stdout).expect("names of files are UTF-8 here");
     let names = names.split('\0').filter(|n| !n.is_empty() && !n.ends_with("Cargo.lock"));

@@ -16,7 +16,7 @@ pub const WITNESS_BYTES: usize = 256;
 /// The longest that read lines wait for their commit while more are coming.
 pub const COMMIT_AFTER: Millis = Millis(200);
 /// How late a line may be and still count in the window it belongs to. Cloud trails deliver a day late at worst
-/// (`faults` T56); two days leave room.
+/// (T56 of `docs/src/explain/faults.md`); two days leave room.
 pub const LATENESS: Millis = Millis::DAY.times(2);
 /// How long after its newest record was written a trail may have been read for the arrival of a record without a time to say when that
 /// happened: by more it is another day's.
