@@ -9,6 +9,13 @@
 #[allow(dead_code, reason = "it is for the tests, of which this needs a part")]
 #[path = "../tests/servers/mod.rs"]
 mod servers;
+#[allow(dead_code, reason = "it is for the tests, of which this needs a part")]
+#[path = "../tests/support/skip.rs"]
+mod skip;
+/// The part of the tests' support that `servers` needs.
+mod support {
+    pub use crate::skip::skip;
+}
 
 use servers::stores::{self, Running};
 use std::fs::{File, OpenOptions};

@@ -76,3 +76,9 @@ pub mod report;
 pub mod daemon;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: prints, asks, and starts all that")]
 pub mod cli;
+
+/// Tests here are left out in the same way as those of the whole program.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests say aloud what they leave out")]
+#[path = "../tests/support/skip.rs"]
+mod skip;

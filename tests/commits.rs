@@ -3,7 +3,7 @@
 //!
 //! strace makes the n-th call on the ledger's files fail, or kills the daemon there. Here some n of each; TRIPLINE_FAULTS=200 tries
 //! all up to that one (tests/sweep commits).
-use crate::support::{Dice, PORTAL, Site, Tracer, difference, text, tripline, until};
+use crate::support::{Dice, PORTAL, Site, Tracer, difference, skip, text, tripline, until};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -267,8 +267,7 @@ fn s79_an_older_ledger_is_kept_before_it_is_brought_up_to_date() {
 #[test]
 fn s80_a_state_directory_of_somebody_else_is_refused() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root can give a directory away");
-        return;
+        return skip("only root can give a directory away");
     }
     let bench = Bench::new();
     let state = bench.state("theirs");

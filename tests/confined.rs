@@ -1,5 +1,5 @@
 //! The running daemon: what it has given up, and what it tells systemd.
-use crate::support::{DOWNLOADS, PORTAL, Site, World, children, text, until};
+use crate::support::{DOWNLOADS, PORTAL, Site, World, children, skip, text, until};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 fn can_be_had(program: &str) -> bool {
     let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
-        println!("skipped: {program} is not installed");
+        skip(format_args!("{program} is not installed"));
     }
     there
 }
@@ -48,9 +48,7 @@ fn every_thread_of_a_running_daemon_is_filtered_and_its_runner_is_not() {
 
 #[test]
 fn a_daemon_at_work_neither_executes_nor_connects_to_the_network() {
-    let Some(world) = World::make(5) else {
-        return;
-    };
+    let world = World::make(5);
     if !can_be_had("strace") {
         return;
     }
@@ -139,9 +137,7 @@ fn systemd_is_told_of_readiness_life_reload_and_end() {
 
 #[test]
 fn a_runner_that_systemd_starts_carries_out_the_orders() {
-    let Some(world) = World::make(5) else {
-        return;
-    };
+    let world = World::make(5);
     if !can_be_had("systemd-socket-activate") {
         return;
     }

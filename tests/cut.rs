@@ -1,9 +1,8 @@
 //! What comes about comes about from the past alone: a trail that ends earlier gives the same findings up to its end.
-use crate::support::{DOWNLOADS, PORTAL, Site, World, shared, text};
+use crate::support::{DOWNLOADS, PORTAL, Site, World, of_world, python, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 /// The findings of a replay: their times by id.
 fn found(world: &Path) -> BTreeMap<String, i64> {
@@ -21,23 +20,15 @@ fn found(world: &Path) -> BTreeMap<String, i64> {
 
 #[test]
 fn a_cut_world_gives_the_findings_up_to_the_cut() {
-    let (Some(world), Some(program)) = (World::make(5), shared("world/cut.py")) else {
-        return;
-    };
+    let world = World::make(5);
     let whole = found(&world.0);
     let mut times: Vec<i64> = whole.values().copied().collect();
     times.sort_unstable();
     // in the middle of what is found, just at a finding and just before one
     for at in [times[times.len() / 3], times[times.len() * 3 / 4] - 1] {
         let cut = tempfile::tempdir().unwrap();
-        let out = Command::new("python3")
-            .arg(&program)
-            .arg(&world.0)
-            .arg(cut.path())
-            .args(["--at", &at.to_string()])
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{}", text(&out));
+        let [from, to] = [&*world.0, cut.path()].map(|path| path.to_str().unwrap());
+        python(&of_world("cut.py"), [from, to, "--at", &at.to_string()]);
         let early = found(cut.path());
         let expected: BTreeMap<String, i64> =
             whole.iter().filter(|(_, time)| **time <= at).map(|(id, time)| (id.clone(), *time)).collect();

@@ -32,8 +32,7 @@ fn laid_out(toml: &str, scratch: &Path) -> PathBuf {
     let hook = support::hook(scratch, "end-session", "exit 0").display().to_string();
     let policies = scratch.join("policies");
     std::fs::create_dir(&policies).expect("a scratch folder can be written");
-    let geo = root().join("../shared/world/geo.mmdb");
-    let databases = if geo.is_file() { format!("[{:?}]", geo.display().to_string()) } else { "[]".into() };
+    let databases = format!("[{:?}]", support::of_world("geo.mmdb").display().to_string());
     let mut put = toml.to_owned();
     for (from, to) in [
         (

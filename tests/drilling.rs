@@ -2,7 +2,6 @@
 use crate::support::{self, DOWNLOADS, PORTAL, Site, text};
 use serde_json::Value;
 use std::io::Write;
-use std::process::Command;
 
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
@@ -85,12 +84,10 @@ fn what_no_policy_finds_any_more_is_missed() {
 
 #[test]
 fn the_shipped_policies_find_attacks_in_a_made_world() {
-    let Some(program) = support::shared("world/world.py") else { return };
     let world = tempfile::tempdir().unwrap();
-    let mut maker = Command::new("python3");
-    maker.arg(program).args(["--seed", "2", "--days", "25", "--staff", "60", "--accounts", "120", "--attacks", "none"]);
-    let made = maker.arg("--out").arg(world.path()).output().unwrap();
-    assert!(made.status.success(), "{}", text(&made));
+    let size = ["--seed", "2", "--days", "25", "--staff", "60", "--accounts", "120", "--attacks", "none"];
+    let out = ["--out", world.path().to_str().unwrap()];
+    support::python(&support::of_world("world.py"), size.into_iter().chain(out));
     let mut command = support::tripline(&["drill", "--json", "-c"]);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/world/tripline.toml")).env("WORLD", world.path());
     let out = command.output().unwrap();

@@ -1,6 +1,6 @@
 //! Orders from the finding to the proof, with the real daemon, runner and hooks: every grade, every way in which people and
 //! clocks decide, and what is left after a crash. Every export in the portal's trail asks for the end of its session.
-use crate::support::{ANY_EXPORT, DOWNLOADS, PORTAL, Site, text, tripline, until};
+use crate::support::{ANY_EXPORT, DOWNLOADS, PORTAL, Site, skip, text, tripline, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
@@ -165,8 +165,7 @@ fn as_user(site: &Site, uid: u32, arguments: &[&str]) -> std::process::Output {
 #[test]
 fn two_people_approve_and_root_is_neither() {
     if !rustix::process::getuid().is_root() {
-        println!("skipped: only root can be two people");
-        return;
+        return skip("only root can be two people");
     }
     let site = site(&format!("[response]\nmode = 'approve'\n[response.approval]\npeople = 2\n{END}"));
     std::fs::set_permissions(site.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -189,8 +188,7 @@ fn two_people_approve_and_root_is_neither() {
 #[test]
 fn x106_who_may_not_connect_changes_nothing() {
     if !rustix::process::getuid().is_root() {
-        println!("skipped: only root can be somebody else");
-        return;
+        return skip("only root can be somebody else");
     }
     let site = site(&format!("[response]\nmode = 'approve'\n{END}"));
     std::fs::set_permissions(site.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();

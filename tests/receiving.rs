@@ -413,7 +413,7 @@ fn a_unit_that_is_no_longer_followed_leaves_no_gap_in_the_journal() {
 fn can_make_journals() -> bool {
     let can = Path::new(JOURNALS).exists();
     if !can {
-        println!("skipped: systemd-journal-remote is not there");
+        support::skip("systemd-journal-remote is not there");
     }
     can
 }

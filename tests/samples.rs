@@ -1,15 +1,14 @@
-//! Real lines of real products (`../shared/samples`), read without any configuration, held against what Elastic's pipelines make of them.
+//! Real lines of real products (other projects' samples), read without any configuration, held against what Elastic's pipelines make of them.
 //!
 //! For each product: recognised by itself, and time, actor, origin, outcome and activity agree on at least 95 % of its lines. Every
 //! disagreement is printed; those that are explained stand in [`EXPLAINED`], with the reason.
+use crate::support::of_others;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tripline::model::*;
 use tripline::normalise::{Normaliser, ProfileRef, Recognised, Scratch};
-
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
 /// Product, the profiles that may be recognised, folders of inputs.
 const PRODUCTS: &[(&str, &[&str], &[&str])] = &[
@@ -77,9 +76,7 @@ const ENOUGH: f64 = 0.95;
 
 #[test]
 fn products_are_recognised_and_read_as_their_peers_read_them() {
-    if !Path::new(SAMPLES).exists() {
-        return println!("skipped: no {SAMPLES}");
-    }
+    let Some(samples) = of_others("samples") else { return };
     let mut normaliser = Normaliser::new(&[], &[]).unwrap();
     // Keycloak states no zone; the peer's test was told this one.
     let keycloak = normaliser.profile("keycloak").unwrap();
@@ -92,12 +89,12 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
     let mut failed = Vec::new();
     for (product, profiles, folders) in PRODUCTS {
         let (mut lines, mut right) = (0, 0);
-        for input in folders.iter().flat_map(|folder| inputs(&Path::new(SAMPLES).join(folder))) {
+        for input in folders.iter().flat_map(|folder| inputs(&samples.join(folder))) {
             for (n, problems) in compare(&normaliser, zoned, profiles, &input).into_iter().enumerate() {
                 lines += 1;
                 right += usize::from(problems.is_empty());
                 for problem in problems {
-                    let name = input.strip_prefix(SAMPLES).unwrap().display();
+                    let name = input.strip_prefix(&samples).unwrap().display();
                     let report = format!("{name}:{}: {problem}", n + 1);
                     let why = EXPLAINED.iter().find(|(part, _)| report.contains(part)).map_or("", |(_, why)| *why);
                     println!("  {report} {why}");
@@ -116,13 +113,11 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
 /// What can be found in a trail is worked out from specimens of its profile: they have to be all that there is.
 #[test]
 fn real_events_are_of_the_sorts_that_their_profiles_have_specimens_of() {
-    if !Path::new(SAMPLES).exists() {
-        return println!("skipped: no {SAMPLES}");
-    }
+    let Some(samples) = of_others("samples") else { return };
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let mut specimens = BTreeMap::new();
     let (mut events, mut strange) = (0, Vec::new());
-    for input in PRODUCTS.iter().flat_map(|(.., folders)| *folders).flat_map(|f| inputs(&Path::new(SAMPLES).join(f))) {
+    for input in PRODUCTS.iter().flat_map(|(.., folders)| *folders).flat_map(|f| inputs(&samples.join(f))) {
         let Some(read) = read(&normaliser, None, &std::fs::read(&input).unwrap()) else { continue };
         let of = specimens.entry(read.found.profile).or_insert_with(|| normaliser.specimens(read.found.profile));
         for event in &read.events {
@@ -357,10 +352,8 @@ fn allowed(doc: &Json) -> Vec<Activity> {
 /// Larger samples without expected documents: recognised, nearly every line read, the fields that detections need filled.
 #[test]
 fn larger_samples_are_read() {
-    let path = Path::new(SAMPLES).join("elastic-examples/apache_logs");
-    let Ok(bytes) = std::fs::read(&path) else {
-        return println!("skipped: no {}", path.display());
-    };
+    let Some(samples) = of_others("samples") else { return };
+    let bytes = std::fs::read(samples.join("elastic-examples/apache_logs")).unwrap();
     let normaliser = Normaliser::new(&[], &[]).unwrap();
     let Read { found, events, rejects, .. } = read(&normaliser, None, &bytes).unwrap();
     assert_eq!(normaliser.name(found.profile), "access");
@@ -375,18 +368,18 @@ fn larger_samples_are_read() {
         ("aws-cloudtrail", "aws-cloudtrail", 0),
     ] {
         // What is refused are lines of error logs in the same file.
-        let path = Path::new(SAMPLES).join(format!("crowdsec-hub/{folder}/{folder}.log"));
+        let path = samples.join(format!("crowdsec-hub/{folder}/{folder}.log"));
         let Read { found, events, rejects, .. } = read(&normaliser, None, &std::fs::read(&path).unwrap()).unwrap();
         assert_eq!((normaliser.name(found.profile), rejects.len()), (profile, refused), "{rejects:?}");
         assert!(events.iter().all(|e| e.origin.ip.is_some()), "{folder}");
     }
 
-    let office = gunzip("invictus-o365/auditdata_sorted.ndjson.gz");
+    let office = gunzip(&samples, "invictus-o365/auditdata_sorted.ndjson.gz");
     let Read { found, events, rejects, .. } = read(&normaliser, None, &office).unwrap();
     assert_eq!((normaliser.name(found.profile), rejects.len()), ("microsoft-365", 0));
     assert!(events.iter().all(|e| !e.marks.time_missing && e.actor.is_some() && e.evidence.own_id));
 
-    let bytes = gunzip("sans504-cloudtrail/sans504_events.ndjson.gz");
+    let bytes = gunzip(&samples, "sans504-cloudtrail/sans504_events.ndjson.gz");
     let Read { found, events, rejects, .. } = read(&normaliser, None, &bytes).unwrap();
     assert_eq!(normaliser.name(found.profile), "aws-cloudtrail");
     let mut kinds = BTreeMap::<&str, usize>::new();
@@ -400,8 +393,8 @@ fn larger_samples_are_read() {
     );
 }
 
-fn gunzip(name: &str) -> Vec<u8> {
-    let gz = std::fs::read(Path::new(SAMPLES).join(name)).unwrap();
+fn gunzip(samples: &Path, name: &str) -> Vec<u8> {
+    let gz = std::fs::read(samples.join(name)).unwrap();
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(&gz[..]), &mut bytes).unwrap();
     bytes

@@ -8,7 +8,7 @@ fn lacking() -> Option<String> {
     let settings: RunnerSettings = toml::from_str("[actions.a]\ncommand = ['/bin/true']\nreads = []").unwrap();
     let lacking = settings.actions["a"].caution();
     if let Some(lacking) = &lacking {
-        eprintln!("SKIPPED: {lacking}");
+        crate::support::skip(lacking);
     }
     lacking
 }

@@ -64,7 +64,7 @@ fn a_socket_that_systemd_passes_is_served_and_outlives_the_runner() {
     activate.envs(runner.get_envs().filter_map(|(k, v)| Some((k, v?))));
     let activate = match activate.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
         Ok(child) => Ends(child),
-        Err(e) => return println!("skipped: systemd-socket-activate: {e}"),
+        Err(e) => return support::skip(format_args!("systemd-socket-activate: {e}")),
     };
     until("the socket is listened at", || UnixStream::connect(&socket).is_ok());
     for order in 1..=3 {

@@ -1,6 +1,6 @@
 //! Rules in SigmaHQ's words against records as the products write them: each is selected by what it is for, and by nothing else.
 use crate::oracle::selecting::{Live, selects};
-use crate::support::shared;
+use crate::support::of_others;
 use std::path::Path;
 use tripline::policy::{Body, FieldRef};
 
@@ -548,7 +548,7 @@ fn every_name_that_a_profile_maps_is_read() {
 #[test]
 #[ignore = "prints a table"]
 fn how_many_of_sigmahqs_rules_are_alive() {
-    let Some(folder) = shared("samples/sigmahq-all") else { return };
+    let Some(folder) = of_others("samples/sigmahq-all") else { return };
     let mut given = Vec::new();
     files(&folder, &mut given);
     let without = |text: &str| text.split("\n[sigma]\n").next().expect("a split gives one").to_owned();
@@ -613,7 +613,7 @@ fn samples(profile: &str) -> Vec<String> {
         "aws-cloudtrail" => "aws/cloudtrail",
         _ => return Vec::new(),
     };
-    let Some(folder) = shared(&format!("samples/elastic-integrations/{folder}")) else { return Vec::new() };
+    let Some(folder) = of_others(&format!("samples/elastic-integrations/{folder}")) else { return Vec::new() };
     let mut lines = Vec::new();
     let mut folders = vec![folder];
     while let Some(folder) = folders.pop() {

@@ -71,8 +71,8 @@ fn django_is_there() -> bool {
     let found = Command::new("/usr/bin/python3").args(["-c", "import django, django_redis, psycopg2"]).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
-        eprintln!(
-            "SKIPPED: Debian's python3-django, python3-django-redis and python3-psycopg2 are not on this machine"
+        crate::support::skip(
+            "Debian's python3-django, python3-django-redis and python3-psycopg2 are not on this machine",
         );
     }
     found

@@ -19,7 +19,7 @@ fn tool(program: &str, arguments: &[&str]) -> Option<Output> {
     match Command::new(program).args(arguments).output() {
         Ok(output) => Some(output),
         Err(e) => {
-            println!("skipped: {program}: {e}");
+            crate::support::skip(format_args!("{program}: {e}"));
             None
         }
     }
@@ -109,7 +109,7 @@ fn users_and_folders_are_made_as_the_units_expect() {
         return;
     };
     if !output.status.success() && !rustix::process::geteuid().is_root() {
-        println!("skipped: systemd-sysusers needs root: {}", text(&output));
+        crate::support::skip(format_args!("systemd-sysusers needs root: {}", text(&output)));
         return;
     }
     assert!(output.status.success(), "{}", text(&output));

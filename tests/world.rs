@@ -1,7 +1,8 @@
 //! A made world with labelled attacks, replayed and scored: what must be found, before how much has left, and how quietly.
+use crate::support::{of_world, python};
 use serde_json::Value;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// At most this share of the records at stake may have left before the first alarm, in percent.
@@ -10,23 +11,6 @@ const MOST_LEAKED_PERCENT: u64 = 5;
 const STAFF_DAYS_PER_FALSE_ALARM: u64 = 2000;
 /// At least this share of the orders must belong to an attack, in percent.
 const RIGHT_ORDERS_PERCENT: u64 = 95;
-
-fn maker() -> Option<PathBuf> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/world"));
-    if folder.join("world.py").is_file() {
-        return Some(folder.to_owned());
-    }
-    println!("skipped: no {}", folder.display());
-    None
-}
-
-fn python(script: &Path, arguments: &[&str]) -> String {
-    let output =
-        Command::new("python3").arg(script).args(arguments).output().expect("python3, which tests/run installs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {said}", script.display());
-    String::from_utf8(output.stdout).expect("UTF-8")
-}
 
 fn replay(world: &Path, findings: &Path) {
     let status = Command::new(env!("CARGO_BIN_EXE_tripline"))
@@ -40,21 +24,20 @@ fn replay(world: &Path, findings: &Path) {
     assert!(status.success(), "replay ended with {status}");
 }
 
-fn score(maker: &Path, world: &Path, findings: &Path) -> Value {
+fn score(world: &Path, findings: &Path) -> Value {
     let path = |p: &Path| p.to_str().expect("scratch paths are UTF-8").to_owned();
-    let said = python(&maker.join("score.py"), &[&path(world), &path(findings), "--json"]);
+    let said = python(&of_world("score.py"), [&path(world), &path(findings), "--json"]);
     serde_json::from_str(&said).expect("score.py --json prints one object")
 }
 
 #[test]
 fn thieves_are_found_before_the_records_have_left_and_others_are_left_in_peace() {
-    let Some(maker) = maker() else { return };
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let (world, findings) = (scratch.path().join("world"), scratch.path().join("findings.jsonl"));
-    python(&maker.join("world.py"), &["--seed", "1", "--out", world.to_str().expect("scratch paths are UTF-8")]);
+    python(&of_world("world.py"), ["--seed", "1", "--out", world.to_str().expect("scratch paths are UTF-8")]);
     replay(&world, &findings);
 
-    let score = score(&maker, &world, &findings);
+    let score = score(&world, &findings);
     let number = |key: &str| score[key].as_u64().unwrap_or_else(|| panic!("no {key} in {score}"));
     let (days, noise) = (number("staff_days"), number("false_alarms"));
     assert!(noise * STAFF_DAYS_PER_FALSE_ALARM <= days, "{noise} false alarms in {days} staff-days: {score}");

@@ -148,10 +148,7 @@ mod tests {
 
     #[test]
     fn the_world_is_answered_from_one_database() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/world/geo.mmdb");
-        let Ok(bytes) = std::fs::read(path) else {
-            return println!("skipped: no {path}");
-        };
+        let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/world/geo.mmdb")).unwrap();
         let (enricher, mut cache) = (Enricher::new(vec![("geo".into(), bytes)], Vec::new()).unwrap(), Cache::new(1));
         let mut origin = Origin { ip: "41.116.77.229".parse().ok(), ..Origin::default() };
         enricher.enrich(&mut origin, &mut cache);
@@ -165,11 +162,7 @@ mod tests {
 
     #[test]
     fn what_each_database_gives_is_known_when_it_is_opened() {
-        let folder =
-            std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/maxmind-db/test-data"));
-        if !folder.exists() {
-            return println!("skipped: no {}", folder.display());
-        }
+        let Some(folder) = crate::skip::of_others("samples/maxmind-db/test-data") else { return };
         let open = |names: &[&str]| {
             let read = |name: &&str| ((*name).to_owned(), std::fs::read(folder.join(name)).unwrap());
             Enricher::new(names.iter().map(read).collect(), Vec::new())
@@ -195,11 +188,8 @@ mod tests {
 
     #[test]
     fn damaged_databases_are_refused_or_say_nothing() {
-        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/maxmind-db"));
-        if !folder.exists() {
-            return println!("skipped: no {}", folder.display());
-        }
-        let mut folders = vec![folder.to_path_buf()];
+        let Some(folder) = crate::skip::of_others("samples/maxmind-db") else { return };
+        let mut folders = vec![folder];
         let mut seen = 0;
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {

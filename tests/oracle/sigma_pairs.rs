@@ -5,7 +5,7 @@ use super::selecting::Live;
 use super::sigma::{Record, selects};
 use super::sigma_values::{Json, Yaml};
 use super::{sigma_records, sigma_rules};
-use crate::support::{Dice, shared};
+use crate::support::{Dice, of_others};
 use std::path::{Path, PathBuf};
 
 fn number(name: &str, otherwise: usize) -> usize {
@@ -109,7 +109,7 @@ fn names_ours(node: &Yaml) -> bool {
 
 #[test]
 fn the_rules_of_sigmahq_select_what_the_specification_says() {
-    let Some(folder) = shared("samples/sigmahq-all") else { return };
+    let Some(folder) = of_others("samples/sigmahq-all") else { return };
     let pairs = number("TRIPLINE_PAIRS", 3000);
     let mut dice = Dice::new(number("TRIPLINE_SEED", 1) as u64 + 1);
     let mut paths = Vec::new();

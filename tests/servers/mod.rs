@@ -128,7 +128,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .map(|directory| directory.join(name))
         .find(|path| path.is_file());
     if found.is_none() {
-        eprintln!("SKIPPED: there is no {name} on this machine");
+        crate::support::skip(format_args!("there is no {name} on this machine"));
     }
     found
 }

@@ -1,5 +1,8 @@
 //! A site for a test: a made world, a configuration that follows it, and the real program as daemon and as command.
+mod skip;
+
 use serde_json::Value;
+pub use skip::{of_others, skip};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -67,14 +70,16 @@ impl Dice {
     }
 }
 
-/// A folder of `../shared`, which stands beside the project and is no part of it.
-pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if !path.exists() {
-        println!("skipped: ../shared/{name} is not there");
-        return None;
-    }
-    Some(path)
+/// A file of `tests/world`: the makers of worlds, and what measures them.
+pub fn of_world(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/world").join(name)
+}
+
+/// Runs a Python program, which must succeed, and gives its output.
+pub fn python<S: AsRef<std::ffi::OsStr>>(program: &Path, arguments: impl IntoIterator<Item = S>) -> String {
+    let out = Command::new("python3").arg(program).args(arguments).output().expect("python3, which tests/run installs");
+    assert!(out.status.success(), "{}: {}", program.display(), text(&out));
+    String::from_utf8(out.stdout).unwrap()
 }
 
 /// A policy that finds every export, and asks for its session's end.
@@ -89,28 +94,23 @@ pub const DOWNLOADS: &str = "download-access.log";
 pub struct World(pub PathBuf);
 
 impl World {
-    /// A small world with one attack of each kind; nothing where the program that makes it is not there.
-    pub fn make(seed: u64) -> Option<World> {
-        let program = shared("world/world.py")?;
+    /// A small world with one attack of each kind.
+    pub fn make(seed: u64) -> World {
         let mut hasher = DefaultHasher::new();
-        std::fs::read(&program).unwrap().hash(&mut hasher);
+        for name in ["world.py", "mmdb.py"] {
+            std::fs::read(of_world(name)).unwrap().hash(&mut hasher);
+        }
         let name = format!("world-{seed}-{:016x}", hasher.finish());
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if !kept.exists() {
             let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-            let out = Command::new("python3")
-                .arg(program)
-                .args(["--seed", &seed.to_string(), "--days", "14"])
-                .args(["--staff", "30", "--accounts", "60", "--per-kind", "1"])
-                .arg("--out")
-                .arg(made.path())
-                .output()
-                .unwrap();
-            assert!(out.status.success(), "{}", text(&out));
+            let (seed, out) = (seed.to_string(), made.path().to_str().unwrap());
+            let size = ["--days", "14", "--staff", "30", "--accounts", "60", "--per-kind", "1"];
+            python(&of_world("world.py"), ["--seed", &seed, "--out", out].into_iter().chain(size));
             // another test may have been faster with the same bytes
             let _ = std::fs::rename(made.keep(), &kept);
         }
-        Some(World(kept))
+        World(kept)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -385,6 +385,16 @@ pub fn tripline(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
     command.args(arguments);
     command
+}
+
+/// The same command by somebody who reads and writes only what they may, which root does not else.
+pub fn as_others_may(command: Command) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return command;
+    }
+    let mut bounded = Command::new("setpriv");
+    bounded.arg("--bounding-set=-dac_override,-dac_read_search").arg(command.get_program()).args(command.get_args());
+    bounded
 }
 
 /// All that a command said.

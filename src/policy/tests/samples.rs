@@ -1,16 +1,11 @@
 //! The specification's own files and SigmaHQ's rules, where they are at hand.
 use super::*;
-use std::path::{Path, PathBuf};
-
-const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
+use crate::skip::of_others;
+use std::path::PathBuf;
 
 /// Every `.yml` file under `folder`, sorted, with its text. Nothing, and a word about it, where the folder is not there.
 fn files(folder: &str) -> Option<Vec<(String, String)>> {
-    let root = Path::new(SHARED).join(folder);
-    if !root.is_dir() {
-        eprintln!("skipped: {} is not here", root.display());
-        return None;
-    }
+    let root = of_others(folder)?;
     let mut found: Vec<PathBuf> = Vec::new();
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
@@ -140,11 +135,8 @@ fn the_files_of_the_specification_load() {
 /// The documents in the specification's prose that stand in a yaml block and are whole.
 #[test]
 fn the_chained_example_of_the_specification_loads() {
-    let path = Path::new(SHARED).join("spec/sigma/specification/sigma-correlation-rules-specification.md");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: {} is not here", path.display());
-        return;
-    };
+    let path = of_others("spec/sigma/specification/sigma-correlation-rules-specification.md");
+    let Some(text) = path.map(|path| std::fs::read_to_string(path).unwrap()) else { return };
     let blocks = text.split("```yml\n").skip(1).filter_map(|b| b.split("```").next());
     let whole = blocks.filter(|b| b.contains("multiple_failed_login\n")).last().expect("the example");
     let set = set(whole);
