@@ -60,3 +60,59 @@ fn say(why: &str, at: &Location<'_>) {
         file.and_then(|mut file| file.write_all(line.as_bytes())).expect("what is skipped can be written down");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Output};
+
+    #[test]
+    #[ignore = "left out, for the tests below to see"]
+    fn lacks_a_program() {
+        skip("there is no\nsuch program");
+    }
+
+    #[test]
+    #[ignore = "left out, for the tests below to see"]
+    fn lacks_samples() {
+        assert_eq!(of_others("samples/nobody/nothing.log"), None);
+    }
+
+    /// One of the two above in a process of its own, with these in its environment.
+    fn run(test: &str, environment: &[(&str, &Path)]) -> (Output, String) {
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &format!("{module}::{test}"), "--ignored"]);
+        command.env_remove("TRIPLINE_REQUIRE_ALL").env_remove("TRIPLINE_SKIPPED").env_remove("TRIPLINE_SAMPLES");
+        let out = command.envs(environment.iter().copied()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(said.contains("running 1 test"), "{said}");
+        let aloud = String::from_utf8_lossy(&out.stderr).into_owned();
+        (out, aloud)
+    }
+
+    #[test]
+    fn what_is_skipped_is_said_aloud_written_down_and_fails_where_all_is_required() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("skipped");
+        let (out, aloud) = run("lacks_a_program", &[("TRIPLINE_SKIPPED", &file)]);
+        assert!(out.status.success(), "{aloud}");
+        let line = std::fs::read_to_string(&file).unwrap();
+        assert!(line.contains("skip.rs:") && line.ends_with(": there is no such program\n"), "{line}");
+        assert_eq!((aloud.as_str(), line.lines().count()), (format!("skipped: {line}").as_str(), 1));
+        let one = ("TRIPLINE_REQUIRE_ALL", Path::new("1"));
+        assert!(!run("lacks_a_program", &[one, ("TRIPLINE_SKIPPED", &file)]).0.status.success());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), line.repeat(2), "behind what was there");
+    }
+
+    #[test]
+    fn samples_of_others_are_not_required_unless_their_folder_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = ("TRIPLINE_REQUIRE_ALL", Path::new("1"));
+        let (out, aloud) = run("lacks_samples", &[one, ("TRIPLINE_SAMPLES", &folder.path().join("nowhere"))]);
+        assert!(out.status.success() && aloud.contains("samples/nobody/nothing.log"), "{aloud}");
+        let there = ("TRIPLINE_SAMPLES", folder.path());
+        assert!(run("lacks_samples", &[there]).0.status.success());
+        assert!(!run("lacks_samples", &[one, there]).0.status.success());
+    }
+}
