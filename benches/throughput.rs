@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline::config::{self, Config, Tables, Texts};
 use tripline::daemon::replay::{Shares, replay};
+use tripline::framing::Framing;
 use tripline::ledger::{Durability, Keys, Ledger};
 use tripline::model::{Severity, SourceName, WallTime};
 use tripline::pipeline::{Rules, Scratch};
-use tripline::source::{Follower, Framing, Start, TrailSpec, Until};
+use tripline::source::{Follower, Start, TrailSpec, Until};
 
 /// As in the program, so that it is the program that is measured.
 #[global_allocator]

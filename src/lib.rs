@@ -37,6 +37,7 @@ pub mod model;
 pub mod syntax;
 pub mod operator;
 pub mod policy;
+pub mod framing;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads files, and watches them grow")]
 pub mod source;
 pub mod decode;

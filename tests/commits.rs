@@ -11,10 +11,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline::config::{self, Tables, Texts};
+use tripline::framing::Framing;
 use tripline::ledger::{Durability, Error, Keys, Ledger, Reader};
 use tripline::model::{Input, Severity, SourceName, WallTime};
 use tripline::pipeline::{Core, Rules, Scratch};
-use tripline::source::{Cursor, Follower, Framing, Start, TrailSpec, Until};
+use tripline::source::{Cursor, Follower, Start, TrailSpec, Until};
 
 /// One line: a person asks for an export. Every twentieth is of half a million records.
 fn line(n: usize) -> String {

@@ -3,10 +3,11 @@ use crate::support::{ANY_EXPORT, Site, text};
 use serde_json::Value;
 use std::io::Write;
 use tripline::config::{self, Tables, Texts, TrailProfile};
+use tripline::framing::Framing;
 use tripline::ledger::Keys;
 use tripline::model::{Severity, SourceName, WallTime};
 use tripline::pipeline::Scratch;
-use tripline::source::{Follower, Framing, Start, TrailSpec, Until};
+use tripline::source::{Follower, Start, TrailSpec, Until};
 
 /// Three exports of one person in an hour.
 const THREE: &str = "title: An export\nname: an_export\nlogsource: { product: ocsf }\n\

@@ -1,11 +1,12 @@
 //! Rehearsals: made events on top of what trails have taught, in memory; the ledger that they start from stays as it is.
 use super::replay::{Fold, Reading, ReplayError};
 use crate::detect::Classifier;
+use crate::framing::{Framing, csv};
 use crate::ledger::Ledger;
 use crate::model::limits::FUTURE_SKEW;
 use crate::model::{Batch, Digest, Event, EventTime, FileId, Finding, Frame, Input, Millis, Order, Stretch, WallTime};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
-use crate::source::{self, Follower, Framing, TrailSpec, csv};
+use crate::source::{self, Follower, TrailSpec};
 use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

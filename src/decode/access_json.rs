@@ -5,7 +5,7 @@
 //! is put into a line of the combined format, which is read as every other: the names of the fields stand behind its columns.
 use super::access_head::{is_address, is_list, is_time};
 use super::json_text::unescape;
-use crate::source::json::{Member, blank};
+use crate::framing::json::{Member, blank};
 use std::fmt::Write;
 
 /// How deep objects in objects are looked into, and how many values of a line are.
@@ -105,7 +105,7 @@ fn object(text: &str, at: usize, path: &str, depth: usize, values: &mut Vec<Valu
             }
             // of a value that breaks off nobody knows the rest
             Some(b'"') if member.end.is_some() => {
-                let inner = crate::source::json::string_end(bytes, value).map_or(end, |end| end - 1);
+                let inner = crate::framing::json::string_end(bytes, value).map_or(end, |end| end - 1);
                 let mut read = String::new();
                 unescape(text.get(value + 1..inner).unwrap_or_default(), &mut read);
                 push(values, path, read, true);

@@ -8,8 +8,8 @@
 //! A column may hold the record proper as the text of a JSON object (`inside`): the fields are then those of the object, and what it lacks,
 //! or has lost to a cut, is what the other columns say.
 use super::{Cell, Cells, Format, Held, Kind, Plan, Record, Reject, Wish, json, short_enough};
+use crate::framing::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use crate::model::limits::KEPT_LINE_BYTES;
-use crate::source::csv::{Fields, HeaderNames, delimiter, plain, unmarked};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;

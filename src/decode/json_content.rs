@@ -1,7 +1,7 @@
 //! What a JSON record holds, as one digest: whichever order its keys stand in, and however its text is escaped and spaced.
 use super::json_text::resolved;
+use crate::framing::json::{Member, blank, members, next_item, value_end};
 use crate::model::{Digest, HashParts};
-use crate::source::json::{Member, blank, members, next_item, value_end};
 use std::borrow::Cow;
 
 /// How deep objects are looked into: what lies deeper is taken as written.

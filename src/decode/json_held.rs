@@ -4,8 +4,8 @@ use super::json_path::{Node, ROOT, Tree};
 use super::json_text::resolved;
 use super::json_walk::DEPTH;
 use super::{Held, keycloak};
+use crate::framing::json::{Member, blank, next_item, value_end};
 use crate::model::limits::RECORD_VALUES;
-use crate::source::json::{Member, blank, next_item, value_end};
 use std::borrow::Cow;
 
 /// Hands the values of `record`, an object as written, to `each`. Of a list whose elements are records of their own only the element `nth`

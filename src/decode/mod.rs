@@ -29,8 +29,8 @@ pub use held::Held;
 pub use json_path::is_path;
 pub use json_value::{ELEMENTS, Nested, nested};
 
+use crate::framing::csv::HeaderNames;
 use crate::model::Digest;
-use crate::source::csv::HeaderNames;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

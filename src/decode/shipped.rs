@@ -5,8 +5,8 @@
 //! A product's own record that holds a text of JSON under `message` is none: what a client may have written there stays a text.
 use super::json_text::unescape;
 use super::syslog;
-use crate::source::Part;
-use crate::source::json::{DocumentScan, Member, NoMember, blank, members, next_item};
+use crate::framing::Part;
+use crate::framing::json::{DocumentScan, Member, NoMember, blank, members, next_item};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 

@@ -27,10 +27,10 @@ pub use written::OneOrMore;
 
 use crate::decode::address::Proxies;
 use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};
+use crate::framing::csv::HeaderNames;
+use crate::framing::spool;
 use crate::model::{Activity, Batch, Digest, Event, EventTime, Field, Frame, Outcome};
 use crate::policy::Asked;
-use crate::source::csv::HeaderNames;
-use crate::source::spool;
 use compiled::{Profile, Source};
 use event::Place;
 use jiff::tz::TimeZone;

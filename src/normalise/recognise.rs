@@ -2,7 +2,7 @@
 use super::compiled::Profile;
 use super::{Normaliser, ProfileRef};
 use crate::decode::{Cells, FORMATS, Format, frame_text, shipped};
-use crate::source::csv;
+use crate::framing::csv;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 

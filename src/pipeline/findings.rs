@@ -4,6 +4,7 @@ use super::numbers::Oddity;
 use super::prepare::Line;
 use crate::detect::Firing;
 use crate::detect::store::quota::{EvictionNotice, TrustTier};
+use crate::framing::spool::Header;
 use crate::model::finding::{Ask, Witness};
 use crate::model::order::{Held, Purpose};
 use crate::model::{
@@ -11,7 +12,6 @@ use crate::model::{
     Severity, SourceName, Subject, Text, WallTime,
 };
 use crate::orders;
-use crate::source::spool::Header;
 use std::sync::Arc;
 
 /// The finding of a policy that fired at `event`.

@@ -1,7 +1,7 @@
 //! Takes in what comes over sockets, pipes and the journal, and lays it on disk, where the daemon follows it like any trail.
 //!
 //! `tripline receive` is a process of its own: it has the network that the daemon has not, and knows neither policies nor keys.
-//! Each trail with `receive` has a directory of spool files ([`crate::source::spool`]); the receiver only appends, the daemon
+//! Each trail with `receive` has a directory of spool files ([`crate::framing::spool`]); the receiver only appends, the daemon
 //! reads, and deletes a file when the effects of its last record are committed and the next file has begun.
 //!
 //! # What is guaranteed
@@ -23,9 +23,9 @@ pub mod stream;
 use crate::config::address::Address;
 use crate::config::{Config, ConfigError, spool_dir};
 use crate::decode::syslog;
+use crate::framing::spool::Header;
 use crate::model::{FrameFlags, HashParts, Shown, WallTime};
 use crate::respond::service::{Ending, ToldToEnd, notify};
-use crate::source::spool::Header;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Appends records to the spool files of one trail.
 use super::Taken;
 use super::standing::{LOCK, Standing};
+use crate::framing::spool::whole;
 use crate::respond::service::Ending;
-use crate::source::spool::whole;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};

@@ -1,5 +1,5 @@
 //! [`Elements`]: the rows of a message log that is a JSON document: a list of rows, or a page of an API that holds one.
-use crate::source::json::{DocumentScan, blank, members, opening, value_end};
+use crate::framing::json::{DocumentScan, blank, members, opening, value_end};
 use std::io::{BufRead, BufReader, Read};
 
 /// How much of a document is looked at for where its rows begin, in bytes.

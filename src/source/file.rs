@@ -2,10 +2,10 @@
 mod header;
 
 use super::SourceError;
-use super::csv::HeaderNames;
 use super::cursor::Cursor;
-use super::frame::{self, DOCUMENT_BYTES, Framed, Framing, Open, Skip};
 use super::open::{OpenFile, Stat};
+use crate::framing::csv::HeaderNames;
+use crate::framing::{DOCUMENT_BYTES, Framed, Framing, Open, Skip, frames};
 use crate::model::limits::{BATCH_BYTES, FRAME_BYTES, WITNESS_BYTES};
 use crate::model::{Batch, Digest, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch, WallTime};
 use std::path::Path;
@@ -294,7 +294,7 @@ impl Generation {
             let bytes = &scratch[witness..count];
             let ended = bytes.len() < want;
             refuse_utf16(&self.path, self.offset, bytes)?;
-            let framed = frame::frames(framing, reading.lists, bytes, self.offset, self.last && ended);
+            let framed = frames(framing, reading.lists, bytes, self.offset, self.last && ended);
             let Framed { frames, covered, open } = match reading.names {
                 Some(names) => self.up_to_header(names, bytes, self.offset, framed),
                 None => framed,

@@ -34,17 +34,12 @@
 //! [`Discontinuity::Lost`]: crate::model::Discontinuity::Lost
 
 pub mod compressed;
-pub mod csv;
 mod cursor;
 mod file;
 mod follower;
-mod frame;
-pub mod json;
 mod open;
-mod part;
 mod paths;
 mod search;
-pub mod spool;
 mod stage;
 mod status;
 mod watch;
@@ -54,11 +49,10 @@ mod tests;
 
 pub use cursor::Cursor;
 pub use follower::Follower;
-pub use frame::{DOCUMENT_BYTES, Framing};
-pub use part::Part;
 pub use status::{FileState, FileStatus, spent};
 pub use watch::Watcher;
 
+use crate::framing::{Framing, csv, together};
 use crate::model::SourceName;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -259,7 +253,7 @@ pub fn first_lines(paths: &[String]) -> Result<Option<Vec<Vec<u8>>>, SourceError
     while !rest.is_empty() && lines.len() < HEAD_LINES {
         // ends: every turn passes a line
         let length = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        let length = part::together(rest, length, true).unwrap_or(length);
+        let length = together(rest, length, true).unwrap_or(length);
         lines.extend((length > 0).then(|| rest[..length].to_vec()));
         rest = &rest[(length + 1).min(rest.len())..];
     }

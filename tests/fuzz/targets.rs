@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use tripline::config::{Tables, Texts, TrailProfile};
 use tripline::decode::{self, Cells, Format, Raw, Wish, frame_text, syslog};
+use tripline::framing::{Framing, csv, spool};
 use tripline::model::limits::{FIELD_BYTES, FRAME_BYTES, KEPT_LINE_BYTES};
 use tripline::model::{
     Batch, Digest, Field, FileId, Frame, FrameFlags, Input, OrderId, RawValue, Severity, Shown, ShownBytes, SourceName,
@@ -18,7 +19,7 @@ use tripline::normalise::{Normaliser, ProfileRef, Wrapping, stamp::Notation};
 use tripline::pipeline::{Core, Recorded, Rules, Scratch, Secrets};
 use tripline::receive::{journal, stream};
 use tripline::respond::{self, escape, wire};
-use tripline::source::{self, Follower, Framing, Start, TrailSpec, Until, compressed::Compression, spool};
+use tripline::source::{self, Follower, Start, TrailSpec, Until, compressed::Compression};
 use tripline::{config, control, enrich, policy};
 
 /// A target: what it is called, and what it does with bytes.
@@ -226,8 +227,8 @@ fn decoded(format: &Format, wish: &Wish, line: &[u8], clipped: bool) -> Option<(
 pub fn csv(data: &[u8]) {
     let (header, record) = halves(data);
     let (header, record) = (frame_text(header), frame_text(record));
-    let delimiter = source::csv::delimiter(&header).unwrap_or(b',');
-    let names: Vec<String> = source::csv::Fields::of(&header, delimiter).map(|name| name.into_owned()).collect();
+    let delimiter = csv::delimiter(&header).unwrap_or(b',');
+    let names: Vec<String> = csv::Fields::of(&header, delimiter).map(|name| name.into_owned()).collect();
     let plan = (decode::csv::FORMAT.plan)(&Wish { fields: names.clone(), ..Wish::default() }).expect("these are names");
     let plan = plan.under(&header).expect("CSV has headers");
     let mut cells = Cells::default();
@@ -246,9 +247,9 @@ pub fn csv(data: &[u8]) {
     let fields: Vec<String> = record.split('\t').map(str::to_owned).collect();
     let quoted: Vec<String> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
     let line = quoted.join(",");
-    let mut back = source::csv::Fields::of(&line, b',');
+    let mut back = csv::Fields::of(&line, b',');
     assert!(back.by_ref().eq(fields.iter().map(String::as_str)) && !back.broken, "{line}");
-    assert_eq!(source::csv::end(format!("{line}\n").as_bytes(), b',', true), source::csv::End::At(line.len()));
+    assert_eq!(csv::end(format!("{line}\n").as_bytes(), b',', true), csv::End::At(line.len()));
 }
 
 /// Any line has a message, which is its end, and what is around it is taken from what stands before that.
@@ -462,7 +463,7 @@ fn followed(framing: Framing, bytes: &[u8], steps: &mut dyn Iterator<Item = usiz
     let mut file = std::fs::File::create(&path).expect("a scratch file");
     let paths = vec![source::literal(&path)];
     let name = SourceName("portal".into());
-    let names = source::csv::HeaderNames::new(["time", "actor", "a"].map(str::to_owned), None).expect("none is stated");
+    let names = csv::HeaderNames::new(["time", "actor", "a"].map(str::to_owned), None).expect("none is stated");
     let names = (framing == Framing::CSV).then(|| names.into());
     let lists = ["a".to_owned(), "b.c".to_owned()].into();
     let spec = TrailSpec { name, paths, start: Start::Beginning, framing, names, lists, until: Until::Forever };

@@ -1,10 +1,11 @@
 //! `tripline profiles new`: a first draft of a profile, from a sample.
 use super::super::{Exit, Failure};
 use super::read;
+use crate::framing::Framing;
 use crate::model::SourceName;
 use crate::model::limits::SAMPLE_RECORDS;
 use crate::normalise::{Drafting, Normaliser};
-use crate::source::{Framing, Start, TrailSpec, Until, literal};
+use crate::source::{Start, TrailSpec, Until, literal};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ mod words;
 mod write;
 
 use crate::decode::{Cells, FORMATS, Format, Plan, Wish, frame_text, shipped};
+use crate::framing::csv::{Fields, HeaderNames, delimiter, unmarked};
+use crate::framing::json::{Member, blank};
 use crate::model::limits::{SAMPLE_KEYS, SAMPLE_RECORDS};
-use crate::source::csv::{Fields, HeaderNames, delimiter, unmarked};
-use crate::source::json::{Member, blank};
 use column::Column;
 use std::collections::BTreeMap;
 use std::sync::Arc;

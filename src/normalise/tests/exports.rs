@@ -1,6 +1,6 @@
 //! What consoles download as CSV: recognised by its columns, and read with what the profile of the same records knows.
 use super::*;
-use crate::source::csv;
+use crate::framing::csv;
 use Field::{Activity as Act, ActorName, ActorType, Cause as Why, Ip, Outcome as How, UserAgent};
 
 /// The rows of a file, each as `time activity outcome cause actor kind origin agent`, and whose they are by their columns alone.

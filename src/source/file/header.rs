@@ -1,11 +1,11 @@
 //! Headers of CSV: each holds for the records behind it in its file. None is remembered elsewhere: who goes on in the middle of a
 //! file finds it in the file itself, as who reads the file from its beginning does.
 use super::{Generation, Reading, SKIP_BYTES};
+use crate::framing::csv::{self, HeaderNames};
+use crate::framing::{Framed, Framing, Open, Skip, frames};
 use crate::model::Shown;
 use crate::model::limits::{BATCH_BYTES, FRAME_BYTES};
 use crate::source::SourceError;
-use crate::source::csv::{self, HeaderNames};
-use crate::source::frame::{self, Framed, Framing, Open, Skip};
 use std::sync::Arc;
 
 /// What is known of the headers of a file.
@@ -118,10 +118,10 @@ impl Generation {
             if at >= self.offset || rest.is_empty() || (!all && rest.len() <= enough && passed > 0) {
                 return passed;
             }
-            let mut framed = frame::frames(self.framing(reading), reading.lists, rest, at, self.last && all);
+            let mut framed = frames(self.framing(reading), reading.lists, rest, at, self.last && all);
             if framed.covered == 0 && all && framed.open == Open::Held {
                 // who had read it took it for the end
-                framed = frame::frames(self.framing(reading), reading.lists, rest, at, true);
+                framed = frames(self.framing(reading), reading.lists, rest, at, true);
             }
             framed.frames.retain(|frame| frame.from < self.offset);
             let framed = self.up_to_header(names, rest, at, framed);

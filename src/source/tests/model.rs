@@ -1,6 +1,6 @@
 //! Random bytes in random pieces, and random lives of a trail, against what was written.
-use super::super::frame::{Framed, Open, frames};
 use super::*;
+use crate::framing::{Framed, Open, frames};
 use proptest::prelude::*;
 
 /// The frames of `bytes` that arrive in pieces, as a reader takes them: from the cursor, again and again.

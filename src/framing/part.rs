@@ -104,7 +104,7 @@ pub fn together(rest: &[u8], length: usize, last: bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::{Framing, frames};
+    use super::super::{Framing, frames};
     use super::*;
 
     /// The lines of each frame, and what they are when the bytes come in such steps.

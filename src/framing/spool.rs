@@ -116,7 +116,7 @@ mod tests {
             if let Some(mark) = mark.filter(|m| !m.is_empty() && !m.contains(|c: char| c.is_whitespace() || c.is_control())) {
                 prop_assert_eq!(last, Some(mark.as_str()));
             }
-            let framed = crate::source::frame::frames(crate::source::Framing::Spool, &[], &spool, 0, false);
+            let framed = crate::framing::frames(crate::framing::Framing::Spool, &[], &spool, 0, false);
             let there = payloads.iter().filter(|payload| !payload.is_empty());
             let read: Vec<&[u8]> = framed.frames.iter().map(|f| &spool[f.start as usize..f.end as usize]).collect();
             prop_assert_eq!(read, there.map(Vec::as_slice).collect::<Vec<_>>());
