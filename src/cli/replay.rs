@@ -10,6 +10,7 @@ use crate::framing::Framing;
 use crate::incident::ocsf;
 use crate::ledger::read::FindingFilter;
 use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
+use crate::model::limits::MOST_ROWS;
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::normalise::Wrapping;
 use crate::pipeline::Rules;
@@ -312,7 +313,7 @@ fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
     for object in answer::as_ocsf(reader, &findings)? {
         writeln!(out, "{object}").map_err(Failure::of_output)?;
     }
-    let mut orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
+    let mut orders = reader.orders(MOST_ROWS, None)?;
     orders.sort_by_key(|o| (o.time, o.id));
     for order in orders.iter().filter(|o| o.state == OrderState::Observed) {
         writeln!(out, "{}", ocsf::order(order)).map_err(Failure::of_output)?;
@@ -350,7 +351,7 @@ fn print_table(reader: &Reader, rules: &Rules, severity: Severity) -> Result<(),
         return Ok(());
     }
     show::print(&show::findings(&rows))?;
-    let orders = reader.orders(crate::ledger::read::MOST_ROWS, None)?;
+    let orders = reader.orders(MOST_ROWS, None)?;
     let given = orders.iter().filter(|o| o.state == OrderState::Observed).count();
     say!("\n{} findings; {given} orders would have been given", rows.len());
     Ok(())

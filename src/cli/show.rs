@@ -1,7 +1,6 @@
 //! Tables and colours for people. Everything that somebody else wrote is escaped.
 use super::Failure;
-use crate::ledger::read::FindingRow;
-use crate::model::{FindingVerdict, Marks, Order, Severity, Shown};
+use crate::model::{FindingRow, FindingVerdict, Marks, Order, Severity, Shown};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::{ErrorKind, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};

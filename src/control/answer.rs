@@ -4,8 +4,9 @@ use super::{explain, history, incidents, review};
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::history::Bounds;
-use crate::ledger::read::{Asked, FindingRow, MOST_ROWS, SilenceRow};
-use crate::model::{Finding, FindingId, Judgement, OrderId, Text, limits};
+use crate::ledger::read::{Asked, SilenceRow};
+use crate::model::limits::MOST_ROWS;
+use crate::model::{Finding, FindingId, FindingRow, Judgement, OrderId, Text, limits};
 use crate::pipeline::EventRow;
 use crate::policy::PolicySet;
 use serde_json::{Value, json};
@@ -94,7 +95,7 @@ pub(super) fn shown(reader: &Reader, row: &FindingRow) -> Result<Value, crate::l
     let finding = &row.finding;
     let events = witnesses(reader, finding)?;
     let orders: Vec<_> = reader
-        .orders(crate::ledger::read::MOST_ROWS, None)?
+        .orders(MOST_ROWS, None)?
         .into_iter()
         .filter(|o| o.findings.contains(&finding.id))
         .map(|o| json!(o))

@@ -2,10 +2,10 @@
 use super::answer::{PATIENCE, shown};
 use crate::incident::chain::{Held, Link, MOST_EVENTS, Past};
 use crate::ledger::history::{Bounds, Reach};
-use crate::ledger::read::{Asked, FindingRow};
+use crate::ledger::read::Asked;
 use crate::ledger::{Error, Reader};
 use crate::model::id::hex;
-use crate::model::{EventTime, Field, Finding, Millis, Order, OrderId, OrderState, Refusal};
+use crate::model::{EventTime, Field, Finding, FindingRow, Millis, Order, OrderId, OrderState, Refusal};
 use crate::pipeline::EventRow;
 use crate::policy::{Body, Policy, PolicySet};
 use crate::syntax::range::length_text;

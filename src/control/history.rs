@@ -3,8 +3,9 @@ use super::answer::PATIENCE;
 use super::wire::Of;
 use crate::incident::history::{History, Shown};
 use crate::ledger::history::{Bounds, Cut};
-use crate::ledger::read::{Asked as Kind, FindingFilter, MOST_ROWS};
+use crate::ledger::read::{Asked as Kind, FindingFilter};
 use crate::ledger::{Error, Reader};
+use crate::model::limits::MOST_ROWS;
 use crate::model::{EventTime, FindingVerdict, Order};
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! What would have been done: the orders of some days by policy, as the case for enforcing, or against it.
-use crate::ledger::read::{FindingFilter, MOST_ROWS};
+use crate::ledger::read::FindingFilter;
 use crate::ledger::{Error, Reader};
+use crate::model::limits::MOST_ROWS;
 use crate::model::{FindingId, FindingVerdict, Millis, Order, OrderState, Purpose, TargetKind, WallTime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

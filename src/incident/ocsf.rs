@@ -4,9 +4,9 @@
 //! The session is shown by what stands for it. What OCSF has no attribute for is under `unmapped`.
 use super::case::{Incident, IncidentState};
 use super::clock::Reminder;
-use crate::ledger::outbox::Omitted;
-use crate::ledger::read::FindingRow;
-use crate::model::{Finding, FindingVerdict, Held, Order, OrderState, Purpose, Severity, WallTime};
+use crate::model::{
+    Finding, FindingRow, FindingVerdict, Held, Omitted, Order, OrderState, Purpose, Severity, WallTime,
+};
 use crate::pipeline::EventRow;
 use serde_json::{Map, Value, json};
 

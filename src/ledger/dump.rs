@@ -40,7 +40,7 @@ impl Reader {
                 asks.join(",")
             ));
         }
-        for order in self.orders(super::read::MOST_ROWS, None)? {
+        for order in self.orders(limits::MOST_ROWS, None)? {
             let target = order.actor.as_deref().unwrap_or("-");
             lines.push(format!(
                 "order action={} target={} actor={target:?} episode={}",

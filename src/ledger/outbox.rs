@@ -1,10 +1,8 @@
 //! What is to be told: messages wait in the outbox until every outlet has had them. For an outlet that is away for too long the
 //! oldest become one message, which says what was left out and how to ask for it.
-use super::read::MOST_ROWS;
 use super::{Error, Ledger, sql_error};
-use crate::model::{EventTime, Severity, WallTime};
+use crate::model::{EventTime, Omitted, WallTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
 
 /// So many messages wait at most: some 150 MB.
 pub const MOST: u64 = 100_000;
@@ -20,57 +18,6 @@ pub struct Message {
     pub kind: String,
     /// JSON of what it is about; of a checkpoint the note.
     pub body: String,
-}
-
-/// Messages that an outlet was never given, for there were too many while it was away. They may be more than it missed: of an
-/// outlet that had some of them it is not remembered which. Reminders of clocks are not among them: they are few, and told once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Omitted {
-    /// The number of the last of them in the outbox.
-    pub last: u64,
-    /// Findings among them.
-    pub findings: u64,
-    /// Changes of orders.
-    pub orders: u64,
-    /// Signed heads, of which each later one holds for all that is older.
-    pub heads: u64,
-    /// The earliest time of these findings.
-    pub since: Option<EventTime>,
-    /// The latest.
-    pub until: Option<EventTime>,
-}
-
-impl Omitted {
-    /// How much it matters: heads alone are in those that follow.
-    pub fn severity(&self) -> Severity {
-        if self.findings + self.orders > 0 { Severity::High } else { Severity::Low }
-    }
-
-    /// What became of them, and where they are.
-    pub fn text(&self) -> String {
-        let Omitted { findings, orders, heads, .. } = self;
-        let mut text = format!(
-            "{findings} findings, {orders} changes of orders and {heads} signed heads were left out, for this receiver was away too long"
-        );
-        if let Some((since, until)) = self.since.zip(self.until) {
-            let until = EventTime(until.0.saturating_add(1));
-            text += &format!(
-                "; the newest {MOST_ROWS} findings of that time, earlier ones with an earlier --until: tripline findings list --since {since} --until {until} --limit {MOST_ROWS}"
-            );
-        }
-        if *orders > 0 {
-            text += "; orders: tripline orders list";
-        }
-        text
-    }
-
-    fn add(&mut self, more: Omitted) {
-        self.findings += more.findings;
-        self.orders += more.orders;
-        self.heads += more.heads;
-        self.since = [self.since, more.since].into_iter().flatten().min();
-        self.until = self.until.max(more.until);
-    }
 }
 
 impl Ledger {

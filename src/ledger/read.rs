@@ -1,9 +1,11 @@
 //! The reading connection: answers questions, and can change nothing.
 use super::{Error, block, foreign, open_file, sql_error};
 use crate::model::incident::IncidentStep;
+use crate::model::limits::MOST_ROWS;
 use crate::model::silence::{Silence, Silenced, Standing};
 use crate::model::{
-    EventId, EventTime, Finding, FindingId, FindingVerdict, Mute, Order, OrderId, OrderState, Severity, WallTime,
+    EventId, EventTime, FindingId, FindingRow, FindingVerdict, Judged, Mute, Order, OrderId, OrderState, Severity,
+    WallTime,
 };
 use crate::pipeline::EventRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -52,30 +54,6 @@ pub struct FindingFilter {
     /// At most so many, the newest first.
     #[serde(default)]
     pub limit: Option<u32>,
-}
-
-/// A finding with what people did about it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FindingRow {
-    /// The finding.
-    pub finding: Finding,
-    /// When and by whom it was acknowledged.
-    pub acknowledged: Option<(WallTime, String)>,
-    /// What people say of it.
-    pub verdict: FindingVerdict,
-    /// Who says so, and why; nothing while it is open.
-    pub judged: Option<Judged>,
-}
-
-/// A person's verdict, as it stands with the finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judged {
-    /// When.
-    pub at: WallTime,
-    /// Who, by peer credentials.
-    pub by: String,
-    /// Why, in the person's words.
-    pub reason: String,
 }
 
 /// A silence with what it has kept quiet.
@@ -132,9 +110,6 @@ pub struct OutletRow {
     /// What kept it from taking the next one.
     pub error: Option<String>,
 }
-
-/// Rows that one question may give, at most.
-pub const MOST_ROWS: u32 = 10_000;
 
 impl Reader {
     /// Opens the ledger file for reading.

@@ -163,3 +163,27 @@ pub struct Ask {
     /// What it is to act on.
     pub target: super::order::TargetKind,
 }
+
+/// A finding with what people did about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingRow {
+    /// The finding.
+    pub finding: Finding,
+    /// When and by whom it was acknowledged.
+    pub acknowledged: Option<(WallTime, String)>,
+    /// What people say of it.
+    pub verdict: FindingVerdict,
+    /// Who says so, and why; nothing while it is open.
+    pub judged: Option<Judged>,
+}
+
+/// A person's verdict, as it stands with the finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// When.
+    pub at: WallTime,
+    /// Who, by peer credentials.
+    pub by: String,
+    /// Why, in the person's words.
+    pub reason: String,
+}

@@ -83,3 +83,5 @@ pub const SAMPLE_KEYS: usize = 512;
 pub const SAMPLE_VALUES: usize = 256;
 /// What is shown of a value that no profile reads, in bytes.
 pub const SHOWN_VALUE_BYTES: usize = 160;
+/// Rows that one question may give, at most.
+pub const MOST_ROWS: u32 = 10_000;

@@ -7,6 +7,7 @@ pub mod incident;
 pub mod input;
 pub mod limits;
 pub mod marks;
+pub mod omitted;
 pub mod order;
 pub mod position;
 pub mod shown;
@@ -17,10 +18,11 @@ pub mod unmapped;
 pub use event::{
     Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Field, Http, Origin, Outcome, Session, Value, Vouched,
 };
-pub use finding::{Finding, FindingVerdict, Measure, Severity, Subject};
+pub use finding::{Finding, FindingRow, FindingVerdict, Judged, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
 pub use input::{Forgotten, Input, Judgement, LearnedFile, Verdict};
 pub use marks::Marks;
+pub use omitted::Omitted;
 pub use order::{Approval, Decision, Held, Mode, Mute, Order, OrderState, Purpose, Refusal, TargetKind, Verification};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch};
 pub use shown::{Shown, ShownBytes, cut};

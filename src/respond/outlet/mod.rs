@@ -24,8 +24,8 @@ pub use webhook::WebhookTarget;
 
 use crate::incident::clock::Reminder;
 use crate::incident::ocsf;
-use crate::ledger::outbox::{Message as Row, Omitted};
-use crate::model::{Finding, Held, Order, OrderState, Severity, WallTime};
+use crate::ledger::outbox::Message as Row;
+use crate::model::{Finding, Held, Omitted, Order, OrderState, Severity, WallTime};
 use crate::respond::needs::Needs;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

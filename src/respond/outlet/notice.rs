@@ -5,8 +5,7 @@
 //! message say something else, call everybody, or show a link.
 use super::{Told, syslog};
 use crate::incident::clock::Reminder;
-use crate::ledger::outbox::Omitted;
-use crate::model::{EventTime, Finding, Order, Severity, Shown, cut, id::hex};
+use crate::model::{EventTime, Finding, Omitted, Order, Severity, Shown, cut, id::hex};
 use crate::respond::escape;
 use crate::respond::secret::Secret;
 use crate::respond::template::{Fields, Get};

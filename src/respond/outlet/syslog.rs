@@ -7,8 +7,7 @@
 //! parameters from the last one on, and says so by `truncated="true"`; the id and the severity always stay.
 use super::{Checkpoint, Form, Told};
 use crate::incident::clock::Reminder;
-use crate::ledger::outbox::Omitted;
-use crate::model::{EventTime, Finding, Held, Order, OrderState, Severity, Shown, WallTime, id::hex};
+use crate::model::{EventTime, Finding, Held, Omitted, Order, OrderState, Severity, Shown, WallTime, id::hex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use syslog::{Facility, Severity as Level};
