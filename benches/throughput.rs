@@ -9,12 +9,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline::config::{self, Config, Tables, Texts};
+use tripline::config::Config;
 use tripline::daemon::replay::{Shares, replay};
 use tripline::framing::Framing;
 use tripline::ledger::{Durability, Keys, Ledger};
 use tripline::model::{Severity, SourceName, WallTime};
 use tripline::pipeline::{Rules, Scratch};
+use tripline::rules::{self, Tables, Texts};
 use tripline::source::{Follower, Start, TrailSpec, Until};
 
 /// As in the program, so that it is the program that is measured.
@@ -143,8 +144,8 @@ fn rules(world: &Path, keys: &Keys) -> (Rules, Vec<TrailSpec>) {
         lists: Default::default(),
         until: Until::EndOfFile,
     };
-    let profiles = [config::TrailProfile::plain(name, "tripline-portal")];
-    let rules = config::rules(
+    let profiles = [rules::TrailProfile::plain(name, "tripline-portal")];
+    let rules = rules::compile(
         &Texts::shipped(),
         Tables::default(),
         &profiles,

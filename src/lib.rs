@@ -5,13 +5,13 @@
 //! # The life of a log line
 //!
 //! A line is appended to a followed trail. [`source`] reads it and hands it on in a batch that says which stretch
-//! `(from, to]` of which file it covers. [`decode`] splits it into named fields, [`normalise`] says what those fields
+//! `(from, to]` of which file it covers; where lines and records end, [`framing`] says. [`decode`] splits it into named fields, [`normalise`] says what those fields
 //! mean for the product that wrote them, and [`enrich`] adds what is known of its origin: out comes one
 //! [`model::Event`]. [`detect`] folds the event into the state of the people, sessions and keys that it concerns, as the
 //! policies of [`policy`] say (YAML, read by [`syntax`]; what each type of correlation does is its [`operator`]), and may return a
 //! [`model::Finding`]. [`orders`] decides whether a finding leads to an
 //! order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
-//! `advance(state, input) -> outcome`. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
+//! `advance(state, input) -> outcome`, under the [`rules`] that policies, profiles and lists were compiled into. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
 //! SQLite transaction; nothing is done or said before it. Only after the commit [`respond`] carries out what was committed: the
 //! runner starts hooks and speaks to the network, the daemon writes syslog. [`incident`] says which findings belong together and
 //! what left, [`resolve`] lays out a copy of it for whose it was, and [`report`] tells it to people who were not there.
@@ -23,9 +23,12 @@
 //! # Architecture invariants
 //!
 //! - The modules are declared in the order in which data flows, and **a module imports only what is declared above it**
-//!   (`tests/tidy.rs` holds this).
-//! - The modules marked *pure* know no clock, no randomness, no file, no socket, no thread: time and chance are inputs.
-//!   `clippy.toml` bans them for the whole library; the edges are exempt below, each by name.
+//!   (`tests/tidy.rs` holds this). The pure ones stand first, the edges after them, so that no pure module imports an edge.
+//! - The *pure* modules know no clock, no randomness, no file, no socket, no thread: time and chance are inputs. The edges, and the
+//!   crates that only they need, are there with the feature `host` alone. Without it (`cargo check --no-default-features`, which every
+//!   change must pass) the library is the pure modules, and they can name no runtime, no SQL, no TLS, no system call and no allocator,
+//!   for there is no such crate. What the standard library has of that kind `clippy.toml` bans for the whole library; the edges are exempt
+//!   below, each by name.
 //! - Everything that can change a result is a recorded [`model::Input`].
 //! - Only [`ledger`] speaks SQL. Only [`respond`] starts processes.
 #![forbid(unsafe_code)]
@@ -38,43 +41,58 @@ pub mod syntax;
 pub mod operator;
 pub mod policy;
 pub mod framing;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads files, and watches them grow")]
-pub mod source;
 pub mod decode;
 pub mod normalise;
 pub mod enrich;
 pub mod detect;
 pub mod orders;
 pub mod pipeline;
+pub mod rules;
+pub mod incident;
+
+// The edges. Without the feature `host` they are not there, and neither is a crate that only they use.
+#[cfg(feature = "host")]
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads files, and watches them grow")]
+pub mod source;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: waits for a file that another has")]
 pub mod lock;
+#[cfg(feature = "host")]
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "an edge: the one file that everything is committed to, and the keys beside it"
 )]
 pub mod ledger;
-pub mod incident;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads message logs, writes copies")]
 pub mod resolve;
+#[cfg(feature = "host")]
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "an edge: starts hooks, speaks to the network, waits"
 )]
 pub mod respond;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: is shared by the loops")]
 pub mod health;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: reads what the operator wrote")]
 pub mod config;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: takes in what comes over sockets")]
 pub mod receive;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: answers over a socket")]
 pub mod control;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: writes the folder of an incident")]
 pub mod report;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: the clock, the loops, the threads")]
 pub mod daemon;
+#[cfg(feature = "host")]
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "an edge: prints, asks, and starts all that")]
 pub mod cli;
 

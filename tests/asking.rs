@@ -282,7 +282,7 @@ fn an_explanation_says_when_its_policy_has_changed_or_gone() {
 
 #[test]
 fn every_shipped_policy_can_be_put_into_words() {
-    let (set, _) = tripline::config::Texts::shipped().compile().unwrap();
+    let (set, _) = tripline::rules::Texts::shipped().compile().unwrap();
     for policy in &set.rules {
         let (says, unless) = (set.says(policy), set.unless(policy));
         assert!(says.len() > 10 && !unless.is_empty(), "{}: {says} {unless:?}", policy.name);

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline::config::{self, Tables, Texts};
 use tripline::framing::Framing;
 use tripline::ledger::{Durability, Error, Keys, Ledger, Reader};
 use tripline::model::{Input, Severity, SourceName, WallTime};
 use tripline::pipeline::{Core, Rules, Scratch};
+use tripline::rules::{self, Tables, Texts};
 use tripline::source::{Cursor, Follower, Start, TrailSpec, Until};
 
 /// One line: a person asks for an export. Every twentieth is of half a million records.
@@ -46,10 +46,10 @@ impl Bench {
         let lines: String = (0..LINES).map(line).collect();
         std::fs::write(dir.path().join("portal.jsonl"), lines).unwrap();
         let keys = Arc::new(Keys::new(&[7; 32]));
-        let profiles = [config::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
+        let profiles = [rules::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
         let settings = Default::default();
         let rules =
-            config::rules(&Texts::shipped(), Tables::default(), &profiles, settings, Severity::Medium, keys.secrets());
+            rules::compile(&Texts::shipped(), Tables::default(), &profiles, settings, Severity::Medium, keys.secrets());
         Bench { dir, keys, rules: Arc::new(rules.unwrap()) }
     }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::config::{self, Tables, Texts};
 use tripline::ledger::sizes::StateSize;
 use tripline::ledger::{Durability, Keys, Ledger, Reader, read::FindingFilter};
 use tripline::model::{
     Batch, Digest, FileId, Finding, Frame, FrameFlags, Input, Severity, SourceName, Stretch, WallTime, limits,
 };
 use tripline::pipeline::{Core, Rules, Scratch};
+use tripline::rules::{self, Tables, Texts};
 
 /// One about people, which learns, and one about their sessions.
 const POLICIES: &str = "
@@ -48,8 +48,8 @@ fn rules(keys: &Keys, policies: &str) -> Arc<Rules> {
     let mut texts = Texts::shipped();
     texts.detections = vec![("flood.yml".into(), policies.into())];
     let tables = Tables { directory: BTreeMap::from([("ana".into(), "support".into())]), ..Tables::default() };
-    let profiles = [config::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
-    let rules = config::rules(&texts, tables, &profiles, Default::default(), Severity::Medium, keys.secrets());
+    let profiles = [rules::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
+    let rules = rules::compile(&texts, tables, &profiles, Default::default(), Severity::Medium, keys.secrets());
     rules.expect("the policies compile").into()
 }
 

@@ -1,19 +1,19 @@
 //! The ledger's way through what can go wrong around a commit, and the keys that it belongs to.
 use std::path::Path;
 use std::sync::Arc;
-use tripline::config::{self, Tables, Texts};
 use tripline::framing::Framing;
 use tripline::ledger::{Durability, Error, Keys, Ledger, Reader};
 use tripline::model::{Input, Severity, SourceName, WallTime};
 use tripline::pipeline::{Core, Outcome, Rules, Scratch};
+use tripline::rules::{self, Tables, Texts};
 use tripline::source::{Follower, Start, TrailSpec, Until};
 
 const LINE: &str = r#"{"ts":"2026-03-01T00:00:00.000Z","id":"ev-1","event":"session.login","outcome":"success","actor":{"id":"u-1","name":"ana","type":"staff","role":"noc"},"session":"s-0123456789abcdef","ip":"192.0.2.1","ua":"curl/8.5.0 token=UASECRET s-0123456789abcdef"}"#;
 
 fn rules(keys: &Keys) -> Arc<Rules> {
-    let profiles = [config::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
+    let profiles = [rules::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
     let settings = Default::default();
-    config::rules(&Texts::shipped(), Tables::default(), &profiles, settings, Severity::Medium, keys.secrets())
+    rules::compile(&Texts::shipped(), Tables::default(), &profiles, settings, Severity::Medium, keys.secrets())
         .expect("what is shipped compiles")
         .into()
 }

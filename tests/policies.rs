@@ -1,14 +1,14 @@
 //! The tests in policies' own files: every shipped policy has what it needs of them, and the language says what it seems to.
 use std::sync::Arc;
-use tripline::config::{Tables, Texts, rules};
 use tripline::model::Severity;
 use tripline::pipeline::{Rules, Secrets, trial, trial::Trial};
 use tripline::policy::Policy;
+use tripline::rules::{Tables, Texts, compile};
 
 /// The rules of these files, under which tests run.
 fn ready(texts: &Texts) -> Arc<Rules> {
     let secrets = Secrets::new(&[7; 32]);
-    let rules = rules(texts, Tables::default(), &[], Default::default(), Severity::Low, secrets);
+    let rules = compile(texts, Tables::default(), &[], Default::default(), Severity::Low, secrets);
     let mut rules = rules.unwrap_or_else(|e| panic!("{e}"));
     rules.response = trial::settings(rules.engine.policies());
     Arc::new(rules)

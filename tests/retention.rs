@@ -3,12 +3,12 @@ use crate::support::{Site, until};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
-use tripline::config::{self, Tables, Texts};
 use tripline::ledger::retention::Retention;
 use tripline::ledger::verify::{Fault, Verified};
 use tripline::ledger::{Durability, FILE, Keys, Ledger, Reader};
 use tripline::model::{Forgotten, Input, Millis, Severity, WallTime};
 use tripline::pipeline::Core;
+use tripline::rules::{self, Tables, Texts};
 
 const START: WallTime = WallTime(1_800_000_000_000);
 
@@ -25,8 +25,8 @@ fn inputs_go_after_their_time_and_what_people_did_stays() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     let keys = Arc::new(Keys::new(&[7; 32]));
-    let profiles: [config::TrailProfile; 0] = [];
-    let rules = config::rules(
+    let profiles: [rules::TrailProfile; 0] = [];
+    let rules = rules::compile(
         &Texts::shipped(),
         Tables::default(),
         &profiles,

@@ -12,21 +12,6 @@ const FUNCTION_LINES: usize = 90;
 /// What tells a reason from a word.
 const REASON_WORDS: usize = 3;
 
-/// The modules to which time and chance are inputs, and everything else comes as bytes.
-const PURE: [&str; 11] = [
-    "model",
-    "syntax",
-    "operator",
-    "policy",
-    "decode",
-    "normalise",
-    "enrich",
-    "detect",
-    "orders",
-    "pipeline",
-    "incident",
-];
-
 /// What breaks a rule: line (0 for the file as a whole) and what is wrong.
 type Faults = Vec<(usize, String)>;
 
@@ -63,24 +48,49 @@ fn upward_imports(path: &str, text: &str, layers: &[String]) -> Faults {
     faults
 }
 
-/// What a pure module names of the outside, tests left out. clippy.toml bans the functions, this the crates and folders.
+/// What lib.rs declares and does not mark as an edge, or marks and does not let name what edges may: line and what is wrong. Pure modules
+/// stand first. A crate that only edges use is there with `host` alone, so that what stands without it can name none: the compiler holds that.
+fn mixed(lib: &str) -> Faults {
+    let (mut faults, mut edges) = (Vec::new(), false);
+    for (number, name, before) in declared(lib) {
+        let (host, exempt) =
+            (before.contains("#[cfg(feature = \"host\")]"), before.contains("#[allow(clippy::disallowed_"));
+        let exempt = exempt || before.contains("#[allow(\n    clippy::disallowed_");
+        match (host, exempt) {
+            (false, false) if edges => faults.push((number, format!("`{name}` is pure, and stands below an edge"))),
+            (false, true) => faults.push((number, format!("`{name}` is an edge, and is there without `host`"))),
+            (true, false) => {
+                faults.push((number, format!("`{name}` needs `host`, and does not say what makes it an edge")))
+            }
+            _ => {}
+        }
+        edges |= host;
+    }
+    faults
+}
+
+/// The modules that lib.rs declares: where, what they are called, and the attributes above.
+fn declared(lib: &str) -> Vec<(usize, String, String)> {
+    let (mut found, mut attributes) = (Vec::new(), String::new());
+    for (number, line) in (1..).zip(lib.lines()) {
+        if let Some(name) = line.strip_prefix("pub mod ").and_then(|l| l.strip_suffix(';')) {
+            found.push((number, name.to_owned(), std::mem::take(&mut attributes)));
+        } else if line.is_empty() || line.starts_with("//") {
+            attributes.clear();
+        } else {
+            attributes.push_str(line);
+            attributes.push('\n');
+        }
+    }
+    found
+}
+
+/// What a pure module names of the outside, tests left out. clippy.toml bans the functions, this the folders; of crates it has none.
 fn impure(text: &str) -> Faults {
     let code = code(text);
     let tests = tests(&code);
     let mut faults = Vec::new();
-    for what in [
-        "tokio",
-        "rusqlite",
-        "rustix",
-        "notify",
-        "async fn",
-        "async move",
-        "std::fs",
-        "std::env",
-        "std::thread",
-        "std::process",
-        "std::os",
-    ] {
+    for what in ["async fn", "async move", "std::fs", "std::env", "std::thread", "std::process", "std::os"] {
         let outside = words(&code, what).filter(|at| !tests.iter().any(|(from, to)| (*from..*to).contains(at)));
         let whole =
             outside.filter(|at| !code[at + what.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'));
@@ -391,8 +401,7 @@ fn file_names(folder: &str) -> BTreeSet<String> {
 }
 
 fn layers() -> Vec<String> {
-    let text = read(&root().join("src/lib.rs"));
-    text.lines().filter_map(|l| Some(l.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned())).collect()
+    declared(&read(&root().join("src/lib.rs"))).into_iter().map(|(_, name, _)| name).collect()
 }
 
 fn hold(faults: impl IntoIterator<Item = (String, Faults)>) {
@@ -415,9 +424,21 @@ fn a_module_imports_only_what_is_declared_above_it() {
 }
 
 #[test]
+fn pure_modules_stand_before_the_edges_which_only_a_host_has() {
+    let lib = read(&root().join("src/lib.rs"));
+    assert!(declared(&lib).iter().filter(|(_, _, before)| before.is_empty()).count() > 10, "{:?}", declared(&lib));
+    hold([("src/lib.rs".into(), mixed(&lib))]);
+}
+
+#[test]
 fn the_pure_modules_name_nothing_of_the_outside() {
-    let pure = |path: &str| PURE.contains(&path.trim_end_matches(".rs").split('/').next().unwrap_or_default());
-    let files: Vec<_> = rust_files("src").into_iter().filter(|(path, _)| pure(path) && !is_test(path)).collect();
+    let mut pure = declared(&read(&root().join("src/lib.rs")));
+    pure.retain(|(_, _, before)| before.is_empty());
+    let is_pure = |path: &str| {
+        let module = path.trim_end_matches(".rs").split('/').next().unwrap_or_default();
+        pure.iter().any(|(_, name, _)| name == module)
+    };
+    let files: Vec<_> = rust_files("src").into_iter().filter(|(path, _)| is_pure(path) && !is_test(path)).collect();
     assert!(files.len() > 30, "{} files of pure modules", files.len());
     hold(files.into_iter().map(|(path, text)| (format!("src/{path}"), impure(&text))));
 }
@@ -480,7 +501,7 @@ fn the_version_is_announced() {
 
 #[test]
 fn every_policy_and_profile_is_compiled_in() {
-    let detections = tripline::config::DETECTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let detections = tripline::rules::DETECTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let profiles = tripline::normalise::PROFILES.iter().map(|(name, _)| (*name).to_owned()).collect();
     hold([
         ("policies/detections".into(), left_out(&file_names("policies/detections"), &detections)),
@@ -518,9 +539,20 @@ fn an_upward_import_is_seen() {
 }
 
 #[test]
+fn a_pure_module_among_edges_is_seen() {
+    let (host, allow) =
+        ("#[cfg(feature = \"host\")]\n", "#[allow(clippy::disallowed_methods, reason = \"an edge\")]\n");
+    let edge = |name: &str| format!("{host}{allow}pub mod {name};\n");
+    assert!(mixed(&format!("pub mod a;\npub mod b;\n\n// edges\n{}{}", edge("c"), edge("d"))).is_empty());
+    assert_eq!(lines(&mixed(&format!("{}pub mod a;\n", edge("c")))), [4], "a pure one below an edge");
+    assert_eq!(lines(&mixed(&format!("pub mod a;\n{allow}pub mod b;\n"))), [3], "an edge without `host`");
+    assert_eq!(lines(&mixed(&format!("{host}pub mod b;\n"))), [2], "with `host`, and bound as a pure one is");
+}
+
+#[test]
 fn the_outside_is_seen() {
-    assert_eq!(lines(&impure("use std::sync::Arc;\nuse tokio::sync::mpsc;\nuse std::fs;\nasync fn f() {}")), [2, 4, 3]);
-    assert!(impure("//! Not tokio.\nfn notify_all() {}\n#[cfg(test)]\nmod tests { use std::fs; }").is_empty());
+    assert_eq!(lines(&impure("use std::sync::Arc;\nuse std::fs;\nasync fn f() {}")), [3, 2]);
+    assert!(impure("//! Not std::fs.\nfn notify_all() {}\n#[cfg(test)]\nmod tests { use std::fs; }").is_empty());
 }
 
 #[test]

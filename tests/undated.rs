@@ -2,11 +2,11 @@
 use crate::support::{ANY_EXPORT, Site, text};
 use serde_json::Value;
 use std::io::Write;
-use tripline::config::{self, Tables, Texts, TrailProfile};
 use tripline::framing::Framing;
 use tripline::ledger::Keys;
 use tripline::model::{Severity, SourceName, WallTime};
 use tripline::pipeline::Scratch;
+use tripline::rules::{self, Tables, Texts, TrailProfile};
 use tripline::source::{Follower, Start, TrailSpec, Until};
 
 /// Three exports of one person in an hour.
@@ -125,7 +125,7 @@ fn a_line_without_a_time_stands_where_the_one_before_it_does() {
     let keys = Keys::new(&[7; 32]);
     let profiles = [TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
     let (texts, tables, settings) = (Texts::shipped(), Tables::default(), Default::default());
-    let rules = config::rules(&texts, tables, &profiles, settings, Severity::Medium, keys.secrets()).unwrap();
+    let rules = rules::compile(&texts, tables, &profiles, settings, Severity::Medium, keys.secrets()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let times = [None, Some(5000), None, Some(7000), None];
     let line = |(n, time): (usize, &Option<i64>)| export(n, &time.map_or("never".to_owned(), at));

@@ -1,6 +1,6 @@
 //! The commands that ask the running daemon, or where it is down the ledger.
 use super::{AskArgs, Exit, Failure, show};
-use crate::config::{Config, Texts};
+use crate::config::Config;
 use crate::control::answer::bounded_reason;
 use crate::control::client;
 use crate::control::wire::Request;
@@ -8,6 +8,7 @@ use crate::ledger::read::FindingFilter;
 use crate::model::{EventTime, Finding, FindingRow, FindingVerdict, Judged, Order, Severity};
 use crate::pipeline::EventRow;
 use crate::policy::PolicySet;
+use crate::rules::Texts;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use show::{say, shown};

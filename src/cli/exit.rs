@@ -96,8 +96,8 @@ impl Failure {
     }
 }
 
-impl From<crate::config::ConfigError> for Failure {
-    fn from(e: crate::config::ConfigError) -> Failure {
+impl From<crate::rules::ConfigError> for Failure {
+    fn from(e: crate::rules::ConfigError) -> Failure {
         Failure { exit: Exit::Configuration, said: e.to_string() }
     }
 }

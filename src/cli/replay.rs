@@ -2,7 +2,7 @@
 use super::show::say;
 use super::{Exit, Failure, show};
 use crate::config::address::Address;
-use crate::config::{self, Config, Tables, Texts, TrailProfile};
+use crate::config::{self, Config};
 use crate::control::answer;
 use crate::daemon::replay::{Shares, replay_watching};
 use crate::daemon::watching::{Watching, What};
@@ -14,6 +14,7 @@ use crate::model::limits::MOST_ROWS;
 use crate::model::{Field, OrderState, Severity, SourceName};
 use crate::normalise::Wrapping;
 use crate::pipeline::Rules;
+use crate::rules::{self, Tables, Texts, TrailProfile};
 use crate::source::{self, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
@@ -287,7 +288,7 @@ fn recognised(files: &[PathBuf], keys: &Keys, format: Format) -> Result<(Rules, 
         ));
     }
     let rules =
-        config::rules(&texts, Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets())?;
+        rules::compile(&texts, Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets())?;
     Ok((rules, trails))
 }
 

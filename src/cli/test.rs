@@ -1,11 +1,12 @@
 //! `tripline test`: runs the tests that stand in the policies' own files, as they are in force here.
 use super::show::{say, shown};
 use super::{Exit, Failure, ask};
-use crate::config::{Config, Tables, Texts};
+use crate::config::Config;
 use crate::ledger::Keys;
 use crate::model::{OrderState, Severity};
 use crate::pipeline::{Rules, trial, trial::Trial};
 use crate::policy::{Body, Policy, PolicySet, PolicyTest, Wildcard, did_you_mean};
+use crate::rules::{self, Tables, Texts};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -79,8 +80,7 @@ fn rules(args: &TestArgs) -> Result<Rules, Failure> {
     }
     let keys = Keys::throw_away().map_err(Failure::new)?;
     let response = Default::default();
-    let mut rules =
-        crate::config::rules(&texts, Tables::default(), &[], response, Severity::Informational, keys.secrets())?;
+    let mut rules = rules::compile(&texts, Tables::default(), &[], response, Severity::Informational, keys.secrets())?;
     rules.response = trial::settings(rules.engine.policies());
     Ok(rules)
 }

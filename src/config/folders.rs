@@ -1,6 +1,7 @@
 //! Folders of policies and profiles: which files there are, in subfolders too, and what lies there and is not read.
-use super::{ConfigError, FILE_BYTES};
-use crate::policy::{FILES, SetAside, Taken};
+use super::FILE_BYTES;
+use crate::policy::{FILES, SetAside};
+use crate::rules::ConfigError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -53,14 +54,6 @@ impl Rules {
             reasons.entry(why).or_insert_with(|| SetAside { rules: 0, first }).rules += 1;
         }
         reasons.into_values().collect()
-    }
-}
-
-/// Adds the reasons for which files can't be read to what became of the rules.
-pub(super) fn add_unread(taken: &mut [Taken], unread: &[Vec<SetAside>]) {
-    for (taken, unread) in taken.iter_mut().zip(unread) {
-        taken.set_aside.extend(unread.iter().cloned());
-        taken.set_aside.sort_by_key(|reason| std::cmp::Reverse(reason.rules));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which product wrote a trail whose configuration does not say.
-use super::{ConfigError, written};
+use super::written;
 use crate::normalise::{Normaliser, Recognised, Wrapping};
+use crate::rules::ConfigError;
 
 /// The product that wrote the files of a trail, by their first lines; where nothing is known to be around them, behind headers of syslog as
 /// well.

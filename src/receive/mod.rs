@@ -21,11 +21,12 @@ pub mod standing;
 pub mod stream;
 
 use crate::config::address::Address;
-use crate::config::{Config, ConfigError, spool_dir};
+use crate::config::{Config, spool_dir};
 use crate::decode::syslog;
 use crate::framing::spool::Header;
 use crate::model::{FrameFlags, HashParts, Shown, WallTime};
 use crate::respond::service::{Ending, ToldToEnd, notify};
+use crate::rules::ConfigError;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

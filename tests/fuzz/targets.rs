@@ -7,7 +7,6 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
-use tripline::config::{Tables, Texts, TrailProfile};
 use tripline::decode::{self, Cells, Format, Raw, Wish, frame_text, syslog};
 use tripline::framing::{Framing, csv, spool};
 use tripline::model::limits::{FIELD_BYTES, FRAME_BYTES, KEPT_LINE_BYTES};
@@ -19,6 +18,7 @@ use tripline::normalise::{Normaliser, ProfileRef, Wrapping, stamp::Notation};
 use tripline::pipeline::{Core, Recorded, Rules, Scratch, Secrets};
 use tripline::receive::{journal, stream};
 use tripline::respond::{self, escape, wire};
+use tripline::rules::{self, Tables, Texts, TrailProfile};
 use tripline::source::{self, Follower, Start, TrailSpec, Until, compressed::Compression};
 use tripline::{config, control, enrich, policy};
 
@@ -396,7 +396,7 @@ static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
     let trails: Vec<_> = TRAILS.iter().map(trail).collect();
     let secrets = Secrets::new(&[7; 32]);
     let rules =
-        config::rules(&Texts::shipped(), Tables::default(), &trails, Default::default(), Severity::Low, secrets);
+        rules::compile(&Texts::shipped(), Tables::default(), &trails, Default::default(), Severity::Low, secrets);
     Arc::new(rules.expect("what is shipped is right"))
 });
 
@@ -644,7 +644,7 @@ pub fn config(data: &[u8]) {
             assert_eq!(config.trails(Until::Forever, &RULES).len(), config.written.trail.len());
             config.written.outlets();
         }
-        Err(config::ConfigError(faults)) => {
+        Err(rules::ConfigError(faults)) => {
             assert!(faults.iter().all(|fault| !fault.trim().is_empty()) && !faults.is_empty())
         }
     }

@@ -4,7 +4,6 @@ use super::written;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tripline::config::{self, Tables, Texts};
 use tripline::detect::store::quota::{Quota, TrustTier};
 use tripline::detect::{CellKey, CellRow, Classifier, Engine, EntityKey};
 use tripline::ledger::Keys;
@@ -12,6 +11,7 @@ use tripline::model::{Digest, Event, EventTime, Input, Severity, SourceName};
 use tripline::pipeline::trail::{SeenRow, TrailRow};
 use tripline::pipeline::{Core, Outcome, Recorded, Rules};
 use tripline::policy::{PolicySet, Site, load};
+use tripline::rules::{self, Tables, Texts};
 
 /// How acts are handed over. Nothing of it may change what is found.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ thread_local! {
 fn no_rules() -> Rules {
     let texts = Texts { detections: Vec::new(), ..Texts::shipped() };
     let secrets = Keys::new(&[7; 32]).secrets();
-    config::rules(&texts, Tables::default(), &[], Default::default(), Severity::Medium, secrets)
+    rules::compile(&texts, Tables::default(), &[], Default::default(), Severity::Medium, secrets)
         .expect("nothing is wrong")
 }
 
