@@ -25,10 +25,9 @@
 //! - The modules are declared in the order in which data flows, and **a module imports only what is declared above it**
 //!   (`tests/tidy.rs` holds this). The pure ones stand first, the edges after them, so that no pure module imports an edge.
 //! - The *pure* modules know no clock, no randomness, no file, no socket, no thread: time and chance are inputs. The edges, and the
-//!   crates that only they need, are there with the feature `host` alone. Without it (`cargo check --no-default-features`, which every
-//!   change must pass) the library is the pure modules, and they can name no runtime, no SQL, no TLS, no system call and no allocator,
-//!   for there is no such crate. What the standard library has of that kind `clippy.toml` bans for the whole library; the edges are exempt
-//!   below, each by name.
+//!   crates that only they need, are there with the feature `host` alone. Without it (`--no-default-features`, which `.ci/run` compiles)
+//!   the library is the pure modules, and they can name no runtime, no SQL, no TLS, no system call and no allocator, for there is no such
+//!   crate. What the standard library has of that kind `clippy.toml` bans for the whole library; the edges are exempt below, each by name.
 //! - Everything that can change a result is a recorded [`model::Input`].
 //! - Only [`ledger`] speaks SQL. Only [`respond`] starts processes.
 #![forbid(unsafe_code)]

@@ -1,36 +1,26 @@
 //! What can be found in a trail follows from its profile and the policies, and is said of each pair of them.
 
-use std::path::Path;
-use tripline::config::Config;
-use tripline::ledger::Keys;
-use tripline::model::{Event, EventTime, Field, SourceName};
+use std::collections::BTreeMap;
+use tripline::model::{Event, EventTime, Field, Severity, SourceName};
 use tripline::normalise::{Normaliser, Specimen};
-use tripline::pipeline::Rules;
+use tripline::pipeline::{Rules, Secrets};
 use tripline::policy::{Body, Policy};
+use tripline::rules::{self, Tables, Texts, TrailProfile};
 
 /// A trail of each shipped profile, with every list that there can be.
-fn rules(scratch: &Path) -> Rules {
-    let write = |name: &str, text: &str| {
-        let path = scratch.join(name);
-        std::fs::write(&path, text).expect("a scratch folder can be written");
-        format!("{:?}", path.display().to_string())
+fn every_trail() -> Rules {
+    let tables = Tables {
+        networks: vec![("198.51.100.0/24".parse().expect("a network"), "hosting".into())],
+        directory: BTreeMap::from([("ana".into(), "support".into())]),
+        watch_list: BTreeMap::from([("AC1".into(), "canary".into())]),
+        ..Tables::default()
     };
-    let networks = write("networks.csv", "network,kind\n198.51.100.0/24,hosting\n");
-    let staff = write("staff.csv", "actor,role,hired\nana,support,2024-01-01\n");
-    let watched = write("watched.csv", "customer,kind\nAC1,canary\n");
-    let mut toml = format!(
-        "state_dir = {:?}\n[enrich]\nnetwork_lists = [{networks}]\ndirectory = {staff}\nwatch_list = {watched}\n",
-        scratch.join("state").display().to_string()
-    );
     let normaliser = Normaliser::new(&[], &[]).expect("the shipped profiles compile");
-    for profile in normaliser.profiles() {
-        let name = normaliser.name(profile);
-        toml.push_str(&format!("[[trail]]\nname = \"{name}\"\npaths = [\"/nowhere/{name}\"]\nprofile = \"{name}\"\n"));
-    }
-    let path = scratch.join("tripline.toml");
-    std::fs::write(&path, toml).expect("a scratch folder can be written");
-    let config = Config::read(&path).unwrap_or_else(|e| panic!("{e}"));
-    config.rules(Keys::throw_away().expect("keys by chance").secrets()).unwrap_or_else(|e| panic!("{e}"))
+    let names = normaliser.profiles().map(|profile| normaliser.name(profile));
+    let trails: Vec<TrailProfile> = names.map(|name| TrailProfile::plain(SourceName(name.into()), name)).collect();
+    let secrets = Secrets::new(&[7; 32]);
+    rules::compile(&Texts::shipped(), tables, &trails, Default::default(), Severity::Medium, secrets)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// For each detection that feeds a policy: whether its being fed is shown by an event of the trail.
@@ -86,8 +76,7 @@ fn filled(specimen: &Specimen) -> Vec<Event> {
 
 #[test]
 fn each_profile_feeds_each_policy_or_is_said_to_be_blind() {
-    let scratch = tempfile::tempdir().expect("a scratch folder");
-    let rules = rules(scratch.path());
+    let rules = every_trail();
     let set = rules.engine.policies();
     let coverage = rules.coverage();
     let (mut fed, mut wrong) = (0, Vec::new());

@@ -1,5 +1,5 @@
 //! What the README and the book say is tried: their configurations, commands, policies, keys, exit codes, links. The references are
-//! generated from the code: `BLESS=1 cargo test --test all docs` writes them.
+//! generated from the code: `BLESS=1 cargo test --test daemon docs` writes them.
 mod generated;
 mod links;
 mod pages;

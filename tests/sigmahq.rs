@@ -544,7 +544,7 @@ fn every_name_that_a_profile_maps_is_read() {
 }
 
 /// How many of SigmaHQ's rules for these products look at nothing but what records have, with `[sigma]` and without it. For people:
-/// `cargo test --test all how_many_of_sigmahqs -- --ignored --nocapture`.
+/// `cargo test --no-default-features --test core how_many_of_sigmahqs -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints a table"]
 fn how_many_of_sigmahqs_rules_are_alive() {

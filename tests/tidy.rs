@@ -9,6 +9,8 @@ use std::process::Command;
 const FILE_LINES: usize = 600;
 /// A function fits a large screen.
 const FUNCTION_LINES: usize = 90;
+/// The programs that tests are linked into, by what they need: of the library its pure modules, all of it, or a machine besides.
+const PROGRAMS: [&str; 3] = ["core", "daemon", "host"];
 /// What tells a reason from a word.
 const REASON_WORDS: usize = 3;
 
@@ -203,6 +205,17 @@ fn unannounced(changelog: &str, version: &str) -> Faults {
         return Vec::new();
     }
     vec![(0, format!("no heading `## {version}`"))]
+}
+
+/// Files of tests that are in none of the programs, or in two; and files of what they share that are in none.
+fn not_once(names: &[&str], programs: &[String], files: &BTreeSet<String>, shared: &BTreeSet<String>) -> Faults {
+    let count = |line: &str| programs.iter().map(|text| text.lines().filter(|l| *l == line).count()).sum::<usize>();
+    let files =
+        files.iter().filter(|file| !names.contains(&file.as_str())).map(|file| (file, count(&format!("mod {file};"))));
+    let files =
+        files.filter(|(_, times)| *times != 1).map(|(file, times)| (0, format!("{file}.rs is in {times} programs")));
+    let shared = shared.iter().filter(|file| count(&format!("    mod {file};")) == 0);
+    files.chain(shared.map(|file| (0, format!("support/{file}.rs is in no program")))).collect()
 }
 
 /// Files of a folder that are not compiled in. What is compiled in and not there does not compile.
@@ -450,13 +463,13 @@ fn every_file_says_its_one_job() {
 
 #[test]
 fn every_file_of_tests_is_run() {
-    let listed = read(&root().join("tests/all.rs"));
-    let named = listed.lines().filter_map(|l| l.strip_prefix("mod ")?.strip_suffix(';'));
-    let (mut named, mut there): (BTreeSet<_>, BTreeSet<_>) = (named.map(str::to_owned).collect(), BTreeSet::new());
-    there.extend(file_names("tests").iter().filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())));
-    named.retain(|name| root().join(format!("tests/{name}.rs")).is_file());
-    there.remove("all");
-    assert_eq!(named, there);
+    let programs = PROGRAMS.map(|name| read(&root().join(format!("tests/{name}.rs"))));
+    hold([("tests".into(), not_once(&PROGRAMS, &programs, &stems("tests"), &stems("tests/support")))]);
+}
+
+/// The Rust files right in a folder, without their ending.
+fn stems(folder: &str) -> BTreeSet<String> {
+    file_names(folder).iter().filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect()
 }
 
 #[test]
@@ -601,6 +614,19 @@ fn an_unexplained_dependency_is_seen() {
 fn an_unannounced_version_is_seen() {
     assert!(!unannounced("## 0.1.0 - 2026-01-01\n", "0.1.1").is_empty());
     assert!(unannounced("# Changes\n\n## 0.1.0 - 2026-01-01\n", "0.1.0").is_empty());
+}
+
+#[test]
+fn a_file_of_tests_that_is_not_run_once_is_seen() {
+    let programs = ["mod a;\nmod support {\n    mod s;\n}\n".to_owned(), "mod b;\n".to_owned()];
+    let faults = |files: &[&str], shared: &[&str]| {
+        let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        not_once(&["one", "two"], &programs, &set(files), &set(shared)).len()
+    };
+    assert_eq!(faults(&["a", "b", "one", "two"], &["s"]), 0);
+    assert_eq!(faults(&["a", "c"], &["s", "t"]), 2);
+    let twice = ["mod a;\n".to_owned(), "mod a;\n".to_owned()];
+    assert_eq!(not_once(&[], &twice, &["a".to_owned()].into(), &BTreeSet::new()).len(), 1);
 }
 
 #[test]

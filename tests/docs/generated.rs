@@ -1,6 +1,6 @@
 //! The references that are made from the code: what stands between `<!-- generated: NAME -->` and `<!-- end -->` of a page.
 //!
-//! `BLESS=1 cargo test --test all docs` writes them. What they say is what the comments in the code say: mend it there. A comment of
+//! `BLESS=1 cargo test --test daemon docs` writes them. What they say is what the comments in the code say: mend it there. A comment of
 //! a key may end with `Without it: …`, which goes into the last column where the code has no value to show.
 use super::pages::{BOOK, pages, read, root};
 use super::source::{Key, Source, Word};
@@ -226,9 +226,9 @@ fn the_references_are_up_to_date() {
         if fresh != page.text && std::env::var_os("BLESS").is_some() {
             std::fs::write(root().join(&page.path), &fresh).expect("the book can be written");
         } else if let Some((old, new)) = page.text.lines().zip(fresh.lines()).find(|(old, new)| old != new) {
-            panic!("{} is old: BLESS=1 cargo test --test all docs\nthere: {old}\nnow:   {new}", page.path);
+            panic!("{} is old: BLESS=1 cargo test --test daemon docs\nthere: {old}\nnow:   {new}", page.path);
         }
-        assert!(fresh == read(&page.path), "{} is old: BLESS=1 cargo test --test all docs", page.path);
+        assert!(fresh == read(&page.path), "{} is old: BLESS=1 cargo test --test daemon docs", page.path);
     }
     assert!(parts.is_empty(), "no page holds {:?}", parts.keys());
 }

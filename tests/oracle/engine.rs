@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tripline::detect::store::quota::{Quota, TrustTier};
 use tripline::detect::{CellKey, CellRow, Classifier, Engine, EntityKey};
-use tripline::ledger::Keys;
 use tripline::model::{Digest, Event, EventTime, Input, Severity, SourceName};
 use tripline::pipeline::trail::{SeenRow, TrailRow};
-use tripline::pipeline::{Core, Outcome, Recorded, Rules};
+use tripline::pipeline::{Core, Outcome, Recorded, Rules, Secrets};
 use tripline::policy::{PolicySet, Site, load};
 use tripline::rules::{self, Tables, Texts};
 
@@ -43,7 +42,7 @@ thread_local! {
 
 fn no_rules() -> Rules {
     let texts = Texts { detections: Vec::new(), ..Texts::shipped() };
-    let secrets = Keys::new(&[7; 32]).secrets();
+    let secrets = Secrets::new(&[7; 32]);
     rules::compile(&texts, Tables::default(), &[], Default::default(), Severity::Medium, secrets)
         .expect("nothing is wrong")
 }
