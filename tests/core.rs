@@ -1,5 +1,5 @@
 //! Tests of the pure modules: they need no daemon and no ledger, and of the library only what is there without the feature `host`.
-//! `cargo test --no-default-features --lib --test core` is the inner loop of a change in detection.
+//! `tests/quick` builds and runs them: the inner loop of a change in detection.
 mod coverage;
 mod oracle;
 mod policies;
