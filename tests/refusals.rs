@@ -1,6 +1,7 @@
 //! What can't be used is refused: which file, which line, what to do, and with which exit code.
 use crate::support::{DOWNLOADS, PORTAL, Site, text, tripline, until};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 fn site() -> Site {
     let site = Site::bare("", "");
