@@ -102,7 +102,8 @@ impl Window {
         if entry.time.since(last.time).0 <= timespan.0 / 32 {
             return Some(Inserted::Known);
         }
-        last.time = entry.time;
+        // of that event, whichever it was before: those of one moment are in the order of their events
+        (last.time, last.event) = (entry.time, entry.event);
         self.running = None;
         Some(Inserted::Moved)
     }
@@ -392,6 +393,18 @@ mod tests {
             w.insert(entry(late, 255, 0, 8), span, true);
             assert_eq!(w.measure(EventTime(late), span).distinct, 2, "the run is still there at {late}");
         }
+    }
+
+    #[test]
+    fn a_run_goes_on_until_the_event_that_it_was_moved_to() {
+        let mut w = Window::default();
+        let mut add = |time: i64, n: u8, rule: u16| {
+            w.insert(Entry { rule, ..entry(time, n, 0, 0) }, Millis(1000), true);
+        };
+        // the last is one event of both rules, and stands behind itself in none of the orders in which ids may stand
+        [(0, 9, 0), (100, 9, 0), (300, 5, 0), (300, 5, 1)].into_iter().for_each(|(time, n, rule)| add(time, n, rule));
+        assert!(w.has_in_order(2, EventTime(300), Millis(1000)));
+        assert!(w.has_in_order(2, EventTime(1000), Millis(1000)), "the first of the run is past");
     }
 
     #[test]
