@@ -247,25 +247,6 @@ fn s76_a_bit_that_flips_is_refused_at_start_or_does_not_pass_for_evidence() {
 }
 
 #[test]
-fn s79_an_older_ledger_is_kept_before_it_is_brought_up_to_date() {
-    let bench = Bench::new();
-    let was = undisturbed(&bench);
-    let state = image(&bench, "older", &was.after, &[]);
-    let file = state.join("ledger.sqlite");
-    let older = rusqlite::Connection::open(&file).unwrap();
-    older.execute_batch("DROP TABLE reminders; PRAGMA user_version = 3;").unwrap();
-    drop(older);
-    let version = |file: &Path| -> i32 {
-        let c = rusqlite::Connection::open(file).unwrap();
-        c.pragma_query_value(None, "user_version", |r| r.get(0)).unwrap()
-    };
-    drop(bench.open(&state).unwrap());
-    assert_eq!((version(&file), dump(&file).unwrap() == was.last), (4, true));
-    let kept = state.join("ledger.schema-3.sqlite");
-    assert_eq!(version(&kept), 3, "what was there is there, for the version that wrote it");
-}
-
-#[test]
 fn s80_a_state_directory_of_somebody_else_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return skip("only root can give a directory away");

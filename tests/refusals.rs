@@ -201,16 +201,24 @@ fn a_state_directory_that_can_not_be_written() {
 }
 
 #[test]
-fn s79_a_ledger_of_a_newer_version_and_one_that_is_none() {
+fn s79_a_ledger_of_another_version_and_one_that_is_none() {
     let site = site();
     site.start(&[]).stop();
     let path = site.path("state/ledger.sqlite");
-    let ledger = rusqlite::Connection::open(&path).unwrap();
-    ledger.pragma_update(None, "user_version", 99).unwrap();
-    ledger.close().unwrap();
-    let out = site.say(&["run"]);
-    assert_eq!(out.status.code(), Some(78), "{}", text(&out));
-    assert!(text(&out).contains("newer") && text(&out).contains("ledger.sqlite"), "{}", text(&out));
+    for other in [0, 2, 99] {
+        let ledger = rusqlite::Connection::open(&path).unwrap();
+        ledger.pragma_update(None, "user_version", other).unwrap();
+        ledger.close().unwrap();
+        for ask in [&["run"][..], &["findings", "list"]] {
+            let out = site.say(ask);
+            let said = text(&out);
+            assert_eq!(out.status.code(), Some(78), "{ask:?}: {said}");
+            let refused = format!(
+                "ledger.sqlite has schema {other}, and this tripline knows 1: install the version that wrote it"
+            );
+            assert!(said.contains(&refused), "{ask:?}: {said}");
+        }
+    }
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "this is no database, whatever its name says; it is a letter to my aunt".repeat(20)).unwrap();
     let out = site.say(&["run"]);

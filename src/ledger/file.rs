@@ -1,4 +1,4 @@
-//! The file itself: its directory locked, opened with care, kept and brought up to date where it is of an older version.
+//! The file itself: its directory locked, opened with care, and its schema made or, where it is another, refused.
 use super::{APPLICATION_ID, Error, VERSION, foreign, sql_error};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
@@ -64,43 +64,15 @@ pub(super) fn file_at(path: &Path) -> Result<(u64, u64), Error> {
     Ok((found.dev(), found.ino()))
 }
 
-/// Keeps the file as it is, beside it, before its schema is changed.
-fn keep(connection: &Connection, path: &Path, version: i32) -> Result<(), Error> {
-    let kept = path.with_extension(format!("schema-{version}.sqlite"));
-    // what an attempt that failed has left
-    match std::fs::remove_file(&kept) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::Io { operation: "taking away", path: kept, source });
-        }
-        _ => {}
-    }
-    let run = || -> rusqlite::Result<()> {
-        let mut to = Connection::open(&kept)?;
-        rusqlite::backup::Backup::new(connection, &mut to)?.run_to_completion(4096, std::time::Duration::ZERO, None)
-    };
-    run().map_err(sql_error("keeping a copy before the schema changes", &kept))
-}
-
 /// The tables.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
-/// Makes the schema, or brings it up to date. With `check` all pages are looked at, which takes long where they are many.
-pub(super) fn migrate(connection: &Connection, path: &Path, check: bool) -> Result<(), Error> {
+/// Makes the schema where there is none yet. With `check` all pages are looked at, which takes long where they are many.
+pub(super) fn make(connection: &Connection, path: &Path, check: bool) -> Result<(), Error> {
     let sql = |operation| sql_error(operation, path);
     let pragma = |name: &str| {
         connection.pragma_query_value(None, name, |r| r.get::<_, i32>(0)).map_err(sql("reading the file's head"))
     };
-    let steps =
-        [(1, include_str!("schema-2.sql")), (2, include_str!("schema-3.sql")), (3, include_str!("schema-4.sql"))];
-    let before = pragma("user_version")?;
-    if pragma("application_id")? == APPLICATION_ID && (1..VERSION).contains(&before) {
-        keep(connection, path, before)?;
-    }
-    for (from, step) in steps {
-        if (pragma("application_id")?, pragma("user_version")?) == (APPLICATION_ID, from) {
-            connection.execute_batch(step).map_err(sql("bringing the schema up to date"))?;
-        }
-    }
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     match (application, version) {
         (APPLICATION_ID, VERSION) if !check => Ok(()),
@@ -123,10 +95,16 @@ pub(super) fn migrate(connection: &Connection, path: &Path, check: bool) -> Resu
             );
             connection.execute_batch(&make).map_err(sql("making the schema"))
         }
-        (APPLICATION_ID, newer) if newer > VERSION => Err(foreign(
-            path,
-            format!("was written by a newer tripline (schema {newer}, this one knows {VERSION}): install that one"),
-        )),
+        (APPLICATION_ID, other) => Err(other_schema(path, other)),
         _ => Err(foreign(path, "is not a tripline ledger: name another state directory".into())),
     }
+}
+
+/// The file is ours, and of a version that this one neither reads nor changes.
+pub(super) fn other_schema(path: &Path, version: i32) -> Error {
+    let why = format!(
+        "has schema {version}, and this tripline knows {VERSION}: install the version that wrote it, or move it aside and start \
+         again; the trails are read anew"
+    );
+    foreign(path, why)
 }

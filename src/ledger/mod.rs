@@ -28,7 +28,7 @@ use crate::model::{EventTime, FileId, Millis, Mute, Order, SourceName, WallTime,
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
-use file::{file_at, lock, migrate, open_file};
+use file::{file_at, lock, open_file};
 pub use read::Reader;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 pub use seal::Keys;
@@ -42,8 +42,8 @@ use std::sync::Arc;
 pub const FILE: &str = "ledger.sqlite";
 /// Marks the file as ours: "TRIP".
 const APPLICATION_ID: i32 = 0x5452_4950;
-/// The schema's version. A newer one is refused.
-const VERSION: i32 = 4;
+/// The schema's version. Any other is refused.
+const VERSION: i32 = 1;
 
 /// To how many bytes the WAL is cut back once it is empty.
 const WAL_BYTES: i64 = 64 << 20;
@@ -71,7 +71,7 @@ pub enum Error {
     },
     /// Another daemon has the state directory.
     Locked(PathBuf),
-    /// The file is not ours, or from a newer version.
+    /// The file is not ours, or of another version.
     Foreign {
         /// The file.
         path: PathBuf,
@@ -148,7 +148,7 @@ impl Ledger {
     /// Opens the ledger of `directory`, making both where they are missing.
     ///
     /// # Errors
-    /// The directory can't be made or locked, or the file is damaged, not ours, or from a newer version.
+    /// The directory can't be made or locked, or the file is damaged, not ours, or of another version.
     pub fn open(directory: &Path, durability: Durability, keys: Arc<Keys>) -> Result<Ledger, Error> {
         let lock = lock(directory)?;
         let mut ledger = Ledger {
@@ -196,7 +196,7 @@ impl Ledger {
         // after a long reader has let it grow, it is cut back
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(sql("setting the WAL's size"))?;
         connection.set_prepared_statement_cache_capacity(64);
-        migrate(&connection, &path, self.file.is_none())?;
+        file::make(&connection, &path, self.file.is_none())?;
         self.check_key(&connection, &path)?;
         self.tail =
             connection.query_row("SELECT count(*) FROM tail", [], |r| r.get(0)).map_err(sql("counting the tail"))?;

@@ -123,7 +123,7 @@ impl Reader {
             .pragma_query_value(None, "user_version", |r| r.get(0))
             .map_err(sql_error("opening for reading", path))?;
         if version != super::VERSION {
-            return Err(foreign(path, format!("has schema {version}, and this tripline reads {}", super::VERSION)));
+            return Err(super::file::other_schema(path, version));
         }
         Ok(Reader { connection, path: path.to_owned() })
     }

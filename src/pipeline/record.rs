@@ -123,17 +123,7 @@ impl InputRow {
             "decide" => Input::Decide {
                 at,
                 order: text("order")?.parse().ok()?,
-                decision: match body["release"].as_bool() {
-                    // as it was recorded while there were two
-                    Some(release) => {
-                        if release {
-                            Decision::Release
-                        } else {
-                            Decision::Cancel
-                        }
-                    }
-                    None => Decision::from_name(text("decision")?)?,
-                },
+                decision: Decision::from_name(text("decision")?)?,
                 by: by()?,
             },
             "mute" => Input::Mute { at, mute: serde_json::from_value(body["mute"].clone()).ok()? },
@@ -197,16 +187,6 @@ mod tests {
             policies: vec!["odd_*".into()],
             actors: vec![],
             actions: vec![],
-        }
-    }
-
-    #[test]
-    fn a_decision_of_when_there_were_two_is_read() {
-        let order = OrderId([2; 16]);
-        for (word, decision) in [("true", Decision::Release), ("false", Decision::Cancel)] {
-            let body = format!(r#"{{"order":"{order}","release":{word},"by":"uid 0"}}"#);
-            let read = InputRow::fact("decide", WallTime(7), &body);
-            assert!(matches!(read, Some(Input::Decide { decision: d, .. }) if d == decision));
         }
     }
 
