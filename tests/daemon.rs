@@ -26,9 +26,11 @@ mod refusals;
 mod reporting;
 mod resolving;
 mod retention;
+mod roots;
 mod settings;
 mod sigma;
 mod socket;
+mod stretches;
 mod support {
     mod again;
     mod daemon;

@@ -195,6 +195,91 @@ fn an_older_copy_put_back_is_seen_by_what_was_kept_elsewhere() {
     assert!(support::text(&held).contains("TRUNCATED"), "{}", support::text(&held));
 }
 
+/// A look at blocks and their leaves that shares nothing with ours: from the key file and the ledger alone.
+const BLOCKS: &str = r#"
+import hashlib, hmac, sqlite3, sys, zlib
+secret, ledger = open(sys.argv[1], "rb").read(), sqlite3.connect(sys.argv[2])
+mac = lambda key, data: hmac.new(key, data, hashlib.sha256).digest()
+h = lambda b: hashlib.sha256(b).digest()
+salts = mac(secret, b"salt leaves")
+for sequence, key, leaf in ledger.execute("SELECT sequence, key, hash FROM leaves WHERE kind = 'block'"):
+    body, = ledger.execute("SELECT body FROM blocks WHERE id = ?", [int(key)]).fetchone()
+    lines = zlib.decompress(body).split(b"\n")
+    assert lines.pop() == b"" and len(lines) == 4096
+    lines = b"".join(len(line).to_bytes(8, "big") + line for line in lines)
+    salt = mac(salts, sequence.to_bytes(8, "big"))[:16]
+    assert leaf == h(b"\0" + salt + b"block\0" + key.encode() + b"\0" + h(lines)), key
+    print("proven")
+"#;
+
+#[test]
+fn a_block_is_its_lines_however_they_are_compressed() {
+    let site = Site::bare("", "");
+    let line = |n: usize| {
+        format!(
+            "{{\"ts\":\"2026-03-01T00:{:02}:{:02}Z\",\"id\":\"e{n}\",\"event\":\"session.login\",\"outcome\":\"success\",\"actor\":\
+             {{\"id\":\"ana\",\"name\":\"ana\",\"type\":\"user\",\"role\":\"support\"}},\"session\":\"s-ana-{n:04}\",\"ip\":\"192.0.2.1\"}}\n",
+            n / 100,
+            n % 60
+        )
+    };
+    std::fs::write(site.path(DOWNLOADS), "").unwrap();
+    std::fs::write(site.path(PORTAL), (0..4500).map(line).collect::<String>()).unwrap();
+    let state = site.path("state");
+    let out = site.say(&["replay", "--state", state.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", support::text(&out));
+    let (key, path) = (state.join("state.key"), state.join(FILE));
+    let independent = || servers::run(Command::new("python3").args(["-c", BLOCKS]).args([&key, &path]));
+    assert_eq!(independent().trim(), "proven");
+
+    let verified = || Reader::open(&path).unwrap().verify(Some(&keys(&site)), &[]).unwrap();
+    let file = Connection::open(&path).unwrap();
+    let (body, index): (Vec<u8>, Vec<u8>) =
+        file.query_row("SELECT body, keys FROM blocks", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    let set = |column: &str, value: &[u8]| {
+        file.execute(&format!("UPDATE blocks SET {column} = ?"), [value]).unwrap();
+    };
+    let mut lines = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::ZlibDecoder::new(&body[..]), &mut lines).unwrap();
+    let compressed = |text: &str, how| {
+        let mut to = flate2::write::ZlibEncoder::new(Vec::new(), how);
+        std::io::Write::write_all(&mut to, text.as_bytes()).unwrap();
+        to.finish().unwrap()
+    };
+    // as another version of zlib might have it
+    let otherwise = compressed(&lines, flate2::Compression::none());
+    assert_ne!(otherwise, body);
+    set("body", &otherwise);
+    assert_eq!(verified().faults, []);
+    assert_eq!(independent().trim(), "proven");
+
+    let faults = |value: &[u8]| {
+        set("body", value);
+        verified().faults
+    };
+    let block =
+        |fault: Option<&Fault>| matches!(fault, Some(Fault::Edited { kind, key, .. }) if kind == "block" && key == "1");
+    let edited = lines.replacen("192.0.2.1", "192.0.2.2", 1);
+    assert!(block(faults(&compressed(&edited, flate2::Compression::fast())).last()));
+    // a line that became two, and one that is missing at the end
+    let parted = lines.replacen(",\"", "\n\"", 1);
+    assert!(block(faults(&compressed(&parted, flate2::Compression::fast())).last()));
+    let short = &lines[..lines[..lines.len() - 1].rfind('\n').unwrap() + 1];
+    assert!(block(faults(&compressed(short, flate2::Compression::fast())).last()));
+    assert!(block(faults(&body[..body.len() / 2]).last()));
+    set("body", &body);
+    assert_eq!(verified().faults, []);
+
+    // by which it is found: whoever changes that hides it from those who ask
+    let shown =
+        |faults: Vec<Fault>| matches!(&faults[..], [Fault::Shown { kind, key }] if kind == "block" && key == "1");
+    set("keys", &index[4..]);
+    assert!(shown(verified().faults));
+    set("keys", &index);
+    file.execute_batch("UPDATE blocks SET to_time = to_time - 1").unwrap();
+    assert!(shown(verified().faults));
+}
+
 /// An implementation of RFC 6962 and of the note's signature that shares nothing with ours.
 const INDEPENDENT: &str = r#"
 import base64, hashlib, json, subprocess, sys, tempfile

@@ -102,7 +102,7 @@ fn batch(lines: &[String], from: u64) -> Batch {
     Batch {
         source: SourceName("portal".into()),
         path: Path::new("portal.jsonl").into(),
-        stretch: Stretch { file: FileId { device: 1, inode: 1, born_ns: 1 }, from, to },
+        stretch: Stretch { file: FileId { device: 1, inode: 1, born_ns: 1, ..FileId::default() }, from, to },
         discontinuity: None,
         observed: WallTime(BEGINNING + 10 * DAY),
         header: None,

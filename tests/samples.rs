@@ -231,7 +231,7 @@ fn batch(lines: &[&[u8]]) -> Batch {
     Batch {
         source: SourceName("sample".into()),
         path: Arc::from(Path::new("sample")),
-        stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to: data.len() as u64 },
+        stretch: Stretch { file: FileId::default(), from: 0, to: data.len() as u64 },
         discontinuity: None,
         observed: WallTime(1_900_000_000_000),
         size: data.len() as u64,

@@ -1,11 +1,14 @@
-//! `tripline verify` and `tripline prove`: whether what was recorded is what is there.
+//! `tripline verify`, `tripline prove` and `tripline ledger dump`: whether what was recorded is what is there, and the same elsewhere.
 use super::show::{say, shown};
 use super::{Exit, Failure};
 use crate::config::Config;
+use crate::ledger::dump::Roots;
+use crate::ledger::evidence::Hash;
 use crate::ledger::note::{Checkpoint, VerifierKey, notes_in};
 use crate::ledger::seal::KEY_FILE;
 use crate::ledger::verify::{Fault, Proof, Verified};
 use crate::ledger::{FILE, Keys, Reader};
+use crate::model::id::hex;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -208,5 +211,23 @@ pub fn prove(args: &ProveArgs) -> Result<Exit, Failure> {
         .prove(&keys, "finding", &id, &newest)?
         .ok_or_else(|| Failure::new("no checkpoint covers that finding yet: the next one is signed within a minute"))?;
     say!("{}", serde_json::to_string_pretty(&proof).map_err(Failure::new)?);
+    Ok(Exit::Done)
+}
+
+/// Runs `tripline ledger dump`.
+pub fn dump(state: &Path, root: bool) -> Result<Exit, Failure> {
+    use std::io::Write;
+    let reader = Reader::open(&state.join(FILE))?;
+    let lines = match root {
+        true => {
+            let Roots { recorded, facts } = reader.roots()?;
+            let line = |what, (size, root): (u64, Hash)| format!("root {what} {size} {}", hex(&root));
+            vec![line("recorded", recorded), line("facts", facts)]
+        }
+        false => reader.dump()?,
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::of_output)?;
+    out.flush().map_err(Failure::of_output)?;
     Ok(Exit::Done)
 }

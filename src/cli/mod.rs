@@ -297,6 +297,10 @@ enum LedgerCommand {
         /// The state directory
         #[arg(long, value_name = "DIR", default_value = "/var/lib/tripline")]
         state: PathBuf,
+        /// Two lines in place of all: the root of the evidence tree, which the same recorded inputs give under the same key, and that
+        /// over the lines of events, findings and orders, which the same lines give
+        #[arg(long)]
+        root: bool,
     },
 }
 
@@ -359,15 +363,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Mute(command) => orders::mute(&command),
         Command::Silences(asking) => silences::run(&asking),
         Command::TestFinding(asking) => ask::test_finding(&asking),
-        Command::Ledger(LedgerCommand::Dump { state }) => {
-            let reader = crate::ledger::Reader::open(&state.join(crate::ledger::FILE))?;
-            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-            for line in reader.dump()? {
-                writeln!(out, "{line}").map_err(Failure::of_output)?;
-            }
-            out.flush().map_err(Failure::of_output)?;
-            Ok(Exit::Done)
-        }
+        Command::Ledger(LedgerCommand::Dump { state, root }) => evidence::dump(&state, root),
         Command::Test(args) => test::run(&args),
         Command::Profiles(command) => profiles::run(&command),
         Command::HookRunner(args) => hook_runner(&args),

@@ -1,7 +1,9 @@
 //! Learning from old files before the first day of watching: what is usual, and nothing else, goes into the ledger.
 use super::replay::{Files, Fold, Reading, ReplayError, commit};
 use crate::ledger::Ledger;
-use crate::model::{EventTime, FindingId, HashParts, Input, LearnedFile, SourceName, Text, WallTime, limits};
+use crate::model::{
+    EventTime, FindingId, HashParts, Input, LearnedFile, SourceName, Text, TrailPart, WallTime, limits,
+};
 use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use crate::source::{Follower, SourceError, TrailSpec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +49,7 @@ pub fn look(rules: &Rules, specs: Vec<TrailSpec>, now: WallTime, seed: u64) -> R
 /// The ledger can't be read.
 pub fn too_late(ledger: &Ledger, files: &[OldFile]) -> Result<Option<String>, ReplayError> {
     let recorded = ledger.recorded()?;
-    for (name, row, _) in &recorded.trails {
+    for (TrailPart { source: name, .. }, row, _) in &recorded.trails {
         let Some(bound) = row.newest.map(|newest| newest.minus(limits::LATENESS)) else { continue };
         let begins = |f: &&OldFile| f.spec.name == *name && f.begins.is_some_and(|begins| begins < bound);
         if let Some(file) = files.iter().find(begins) {

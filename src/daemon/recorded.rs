@@ -4,7 +4,7 @@
 //! The files are read again from their beginning, cut where the inputs were cut, and must give the same digests.
 use super::replay::ReplayError;
 use crate::ledger::{Ledger, Reader};
-use crate::model::{Discontinuity, FileId, Input, SourceName, WallTime};
+use crate::model::{Batch, Digest, Discontinuity, FileId, Input, SourceName, Stretch, WallTime};
 use crate::pipeline::{Core, InputRow, Prepared, Rules, Scratch, prepare::lines_digest};
 use crate::source::{Follower, TrailSpec};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 struct Recorded {
     source: String,
     path: String,
-    file: (u64, u64, i64),
+    file: FileId,
     from: u64,
     to: u64,
     discontinuity: Option<Discontinuity>,
@@ -81,6 +81,7 @@ pub fn replay_inputs(
                 outcome.set_rules(if learns { learning.clone() } else { rules.clone() });
             }
             outcome = outcome.fold(input, |outcome, keys| into.load(outcome, keys))?;
+            outcome.recorded_as(row.at, row.body);
             replayed.inputs += 1;
             if outcome.is_full() {
                 outcome = super::replay::commit(into, outcome)?.begin();
@@ -128,6 +129,22 @@ fn lines(
     Ok(prepared)
 }
 
+/// A recorded stretch without lines. Nobody reads on from it, so that its witness is of nothing.
+fn blank(wanted: &Recorded) -> Batch {
+    Batch {
+        source: SourceName(wanted.source.as_str().into()),
+        path: Path::new(&wanted.path).into(),
+        stretch: Stretch { file: wanted.file, from: wanted.from, to: wanted.to },
+        discontinuity: None,
+        observed: wanted.observed,
+        data: Arc::default(),
+        frames: Vec::new(),
+        header: None,
+        witness: Digest::of(&[]),
+        size: wanted.to,
+    }
+}
+
 /// The trails, and the old files that were learned from, as far as they have been read once more.
 struct Files {
     specs: BTreeMap<SourceName, TrailSpec>,
@@ -149,7 +166,7 @@ impl Files {
 /// A trail read once more.
 struct Again {
     follower: Follower,
-    rest: Option<crate::model::Batch>,
+    rest: Option<Batch>,
     started: bool,
 }
 
@@ -164,14 +181,14 @@ impl Again {
     }
 
     /// The frames of a recorded stretch, in one piece or more.
-    fn take(&mut self, wanted: &Recorded) -> Result<Vec<crate::model::Batch>, Missing> {
+    fn take(&mut self, wanted: &Recorded) -> Result<Vec<Batch>, Missing> {
         if !std::mem::replace(&mut self.started, true)
             && let Some(problem) = self.follower.reconcile().into_iter().next()
         {
             return Err(Missing::Source(problem));
         }
-        let file = FileId { device: wanted.file.0, inode: wanted.file.1, born_ns: wanted.file.2 };
-        let mut pieces: Vec<crate::model::Batch> = Vec::new();
+        let file = wanted.file;
+        let mut pieces: Vec<Batch> = Vec::new();
         let mut at = wanted.from;
         while at < wanted.to || (pieces.is_empty() && wanted.discontinuity.is_some()) {
             let next = match self.rest.take() {
@@ -196,27 +213,27 @@ impl Again {
             }
             let n = batch.frames.iter().take_while(|f| f.to <= wanted.to).count();
             let whole = n == batch.frames.len() && batch.stretch.to <= wanted.to;
-            let (mut piece, rest) = if whole {
+            let (piece, rest) = if whole {
                 (batch, None)
             } else {
                 let (first, rest) = batch.cut(n);
                 (first, Some(rest))
             };
             if n == 0 && !whole {
-                // what is left lies behind the stretch: the recorded one had no frames there, but blank lines
-                if let (Some(last), true) = (pieces.last_mut(), piece.stretch.from < wanted.to) {
-                    last.stretch.to = wanted.to;
-                }
+                // what is left lies behind the stretch
                 self.rest = rest;
                 break;
             }
             at = piece.stretch.to;
-            if pieces.is_empty() {
-                piece.discontinuity.clone_from(&wanted.discontinuity);
-            }
             pieces.push(piece);
             self.rest = rest;
         }
+        // where it has no further lines, the recorded one had none either, but blank ones
+        match pieces.last_mut() {
+            Some(last) => last.stretch.to = wanted.to,
+            None => pieces.push(blank(wanted)),
+        }
+        pieces[0].discontinuity.clone_from(&wanted.discontinuity);
         Ok(pieces)
     }
 }

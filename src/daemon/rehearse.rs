@@ -104,7 +104,7 @@ fn last_time(rules: &Rules, spec: &TrailSpec, path: &Path, now: WallTime) -> Opt
     let batch = Batch {
         source: spec.name.clone(),
         path: path.into(),
-        stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from, to: size },
+        stretch: Stretch { file: FileId::default(), from, to: size },
         discontinuity: None,
         observed: now,
         data: data.into(),

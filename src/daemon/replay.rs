@@ -293,7 +293,7 @@ mod tests {
         let batch = Batch {
             source: SourceName(name.into()),
             path: std::path::Path::new(name).into(),
-            stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to: data.len() as u64 },
+            stretch: Stretch { file: FileId::default(), from: 0, to: data.len() as u64 },
             discontinuity: None,
             observed: WallTime(0),
             data: data.clone(),

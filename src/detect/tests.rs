@@ -54,7 +54,7 @@ fn fired(terms: &str, acts: &[(i64, Activity, &str)]) -> [usize; 2] {
 fn event(n: u8, minutes: i64, activity: Activity, city: &str) -> Event {
     let evidence = Evidence {
         source: SourceName("portal".into()),
-        file: FileId { device: 1, inode: 1, born_ns: 0 },
+        file: FileId { device: 1, inode: 1, born_ns: 0, ..FileId::default() },
         from: 0,
         to: 1,
         index: 0,

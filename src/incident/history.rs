@@ -435,7 +435,7 @@ mod tests {
     fn event(n: i64, at: EventTime, session: Option<u8>, job: &str, records: u64, customer: &str) -> EventRow {
         let evidence = Evidence {
             source: SourceName("t".into()),
-            file: crate::model::FileId { device: 0, inode: 0, born_ns: 0 },
+            file: crate::model::FileId::default(),
             from: 0,
             to: 0,
             index: 0,

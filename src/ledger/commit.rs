@@ -116,13 +116,19 @@ impl Ledger {
     }
 
     fn write(&mut self, outcome: &Outcome) -> rusqlite::Result<()> {
+        let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        c.execute_batch("BEGIN IMMEDIATE")?;
+        if self.tail == u64::MAX {
+            self.tail = c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
+        }
         let events = &outcome.changes().events;
-        if (events.len() as u64) < block::EVENTS {
+        if self.tail + (events.len() as u64) < block::EVENTS as u64 {
             return self.write_all(outcome, || Ok(Vec::new()));
         }
+        let waiting = block::waiting(c)?;
         // compressing takes as long as the rest, so another core does it meanwhile
         std::thread::scope(|scope| {
-            let blocks = scope.spawn(|| block::of_events(events));
+            let blocks = scope.spawn(|| block::filled(&waiting, events));
             self.write_all(outcome, || blocks.join().unwrap_or(Err(rusqlite::Error::InvalidQuery)))
         })
     }
@@ -137,7 +143,6 @@ impl Ledger {
         let mut leaves: Vec<Leaf> = Vec::new();
         let keys = self.keys.clone();
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        c.execute_batch("BEGIN IMMEDIATE")?;
         write_inputs(c, changes, &mut leaves)?;
         write_trails(c, changes)?;
         write_state(c, &mut self.records, outcome)?;
@@ -145,10 +150,9 @@ impl Ledger {
         write_orders(c, changes, now, &mut leaves)?;
         write_incidents(c, changes, &mut leaves)?;
         self.write_events(changes, blocks, &mut leaves)?;
-        if let Some(forgotten) = &changes.forgotten {
-            retention::forget(self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?, forgotten)?;
-        }
         self.cut_seen(changes)?;
+        // what an input led to comes right after it, whatever was committed with it
+        leaves.sort_by_key(|leaf| leaf.input);
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         let last: u64 = c.query_row("SELECT coalesce(max(sequence), 0) FROM leaves", [], |r| r.get(0))?;
         let mut put = c.prepare_cached("INSERT INTO leaves (sequence, kind, key, hash) VALUES (?, ?, ?, ?)")?;
@@ -156,7 +160,8 @@ impl Ledger {
             let hash = evidence::leaf_hash(&keys.leaf_salt(sequence), leaf.kind, &leaf.key, &leaf.body);
             put.execute(params![sequence, leaf.kind, leaf.key, &hash[..]])?;
         }
-        Ok(())
+        // by the numbers of leaves, of which some may have been written just now
+        changes.forgotten.iter().try_for_each(|forgotten| retention::forget(c, forgotten))
     }
 
     fn write_events(
@@ -167,31 +172,22 @@ impl Ledger {
     ) -> rusqlite::Result<()> {
         self.seal_sessions(changes)?;
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        if self.tail == u64::MAX {
-            self.tail = c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
-        }
-        // many at once go into blocks without passing through the tail; what is in it goes first
-        let blocks = blocks()?;
-        let rest = changes.events.len() % block::EVENTS as usize;
+        let (waited, blocks) = (self.tail as usize, blocks()?);
+        let mut rest = &changes.events[..];
         if !blocks.is_empty() {
-            while let Some(digest) = block::of_tail(c)? {
-                leaves.push(Leaf::of_block(c, digest));
-            }
+            c.execute("DELETE FROM tail", [])?;
             self.tail = 0;
+            rest = &rest[blocks.len() * block::EVENTS - waited..];
         }
-        for block in blocks {
-            let digest = block.write(c)?;
-            leaves.push(Leaf::of_block(c, digest));
+        for (n, block) in (1..).zip(blocks) {
+            let last = n * block::EVENTS - waited - 1;
+            let (input, body) = (changes.input_of(last, |ends| ends.events), block.write(c)?);
+            leaves.push(Leaf { input, kind: "block", key: c.last_insert_rowid().to_string(), body });
         }
         let mut tail = c.prepare_cached("INSERT INTO tail (id, time, body) VALUES (?, ?, ?)")?;
-        for event in &changes.events[changes.events.len() - rest..] {
+        for event in rest {
             tail.execute(params![&event.id.0[..], event.time.0, event.body])?;
             self.tail += 1;
-        }
-        while self.tail >= 2 * block::EVENTS {
-            let Some(digest) = block::of_tail(c)? else { break };
-            leaves.push(Leaf::of_block(c, digest));
-            self.tail -= block::EVENTS;
         }
         Ok(())
     }
@@ -221,18 +217,17 @@ impl Ledger {
     /// Cuts the remembered ids of a trail off at the old end.
     fn cut_seen(&mut self, changes: &Changes) -> rusqlite::Result<()> {
         let c = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
-        for (source, _, seen) in &changes.trails {
-            let count = self.seen.entry(source.clone()).or_default();
+        for (part, _, seen) in &changes.trails {
+            let count = self.seen.entry(part.clone()).or_default();
+            let (source, host) = (part.source.as_str(), part.host.0);
             *count += seen.ids.len() as u64;
             if *count > 2 * limits::REMEMBERED_IDS as u64 {
-                let sql = "DELETE FROM seen WHERE source = ?1 AND sequence <= (SELECT sequence FROM (SELECT sequence, \
-                           sum(ids) OVER (ORDER BY sequence DESC) AS newer FROM seen WHERE source = ?1) WHERE newer >= ?2 LIMIT 1) \
-                           AND sequence < (SELECT max(sequence) FROM seen WHERE source = ?1)";
-                c.execute(sql, params![source.as_str(), 2 * limits::REMEMBERED_IDS as i64])?;
-                *count =
-                    c.query_row("SELECT coalesce(sum(ids), 0) FROM seen WHERE source = ?", [source.as_str()], |r| {
-                        r.get(0)
-                    })?;
+                let sql = "DELETE FROM seen WHERE source = ?1 AND host = ?3 AND sequence <= (SELECT sequence FROM (SELECT sequence, \
+                           sum(ids) OVER (ORDER BY sequence DESC) AS newer FROM seen WHERE source = ?1 AND host = ?3) WHERE newer >= ?2 LIMIT 1) \
+                           AND sequence < (SELECT max(sequence) FROM seen WHERE source = ?1 AND host = ?3)";
+                c.execute(sql, params![source, 2 * limits::REMEMBERED_IDS as i64, host])?;
+                let sql = "SELECT coalesce(sum(ids), 0) FROM seen WHERE source = ? AND host = ?";
+                *count = c.query_row(sql, params![source, host], |r| r.get(0))?;
             }
         }
         Ok(())
@@ -244,47 +239,52 @@ const SEALED_REMEMBERED: usize = 100_000;
 
 /// A record that becomes a leaf of the evidence tree.
 struct Leaf {
+    /// Which of the commit's inputs led to it.
+    input: usize,
     kind: &'static str,
     key: String,
-    body: Vec<u8>,
+    /// The digest of its body.
+    body: evidence::Hash,
 }
 
 impl Leaf {
-    /// Of the block that was written last.
-    fn of_block(c: &Connection, hash: evidence::Hash) -> Leaf {
-        Leaf { kind: "block", key: c.last_insert_rowid().to_string(), body: hash.to_vec() }
+    fn new(input: usize, kind: &'static str, key: String, body: &[u8]) -> Leaf {
+        Leaf { input, kind, key, body: evidence::body_digest(body) }
     }
 }
 
 fn write_incidents(c: &Connection, changes: &Changes, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
     let mut put = c.prepare_cached("INSERT INTO incident_steps (at, body) VALUES (?, ?)")?;
-    for step in &changes.incidents {
+    for (n, step) in changes.incidents.iter().enumerate() {
         let body = serde_json::to_string(step).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
         put.execute(params![step.at.0, body])?;
-        leaves.push(Leaf { kind: "incident", key: c.last_insert_rowid().to_string(), body: body.into_bytes() });
+        let input = changes.input_of(n, |ends| ends.incidents);
+        leaves.push(Leaf::new(input, "incident", c.last_insert_rowid().to_string(), body.as_bytes()));
     }
     Ok(())
 }
 
 fn write_inputs(c: &Connection, changes: &Changes, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
     let mut put = c.prepare_cached("INSERT INTO inputs VALUES (?, ?, ?, ?)")?;
-    for input in &changes.inputs {
+    for (n, input) in changes.inputs.iter().enumerate() {
         put.execute(params![input.sequence, input.at.0, input.kind, input.body])?;
         let body = evidence::input_body(input.at.0, input.kind, &input.body);
-        leaves.push(Leaf { kind: retention::leaf_kind(input.kind), key: input.sequence.to_string(), body });
+        leaves.push(Leaf::new(n, retention::leaf_kind(input.kind), input.sequence.to_string(), &body));
     }
-    let mut drop =
-        c.prepare_cached("DELETE FROM cursors WHERE source = ? AND device = ? AND inode = ? AND born = ?")?;
+    let mut drop = c.prepare_cached(
+        "DELETE FROM cursors WHERE source = ? AND host = ? AND device = ? AND inode = ? AND born = ?",
+    )?;
     for (source, file) in &changes.gone {
-        drop.execute(params![source.as_str(), file.device as i64, file.inode as i64, file.born_ns])?;
+        drop.execute(params![source.as_str(), file.host.0, file.device as i64, file.inode as i64, file.born_ns])?;
     }
     let mut put = c.prepare_cached(
-        "INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET path = ?5, \"offset\" = ?6, witness = ?7, size = ?8, sequence = ?9",
+        "INSERT INTO cursors VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET path = ?6, \"offset\" = ?7, witness = ?8, size = ?9, sequence = ?10",
     )?;
     let sequence = changes.inputs.last().map_or(0, |i| i.sequence);
     for row in changes.cursors.values() {
         put.execute(params![
             row.source.as_str(),
+            row.file.host.0,
             row.file.device as i64,
             row.file.inode as i64,
             row.file.born_ns,
@@ -299,14 +299,15 @@ fn write_inputs(c: &Connection, changes: &Changes, leaves: &mut Vec<Leaf>) -> ru
 }
 
 fn write_trails(c: &Connection, changes: &Changes) -> rusqlite::Result<()> {
-    let mut trail = c.prepare_cached("INSERT INTO trails VALUES (?1, ?2) ON CONFLICT DO UPDATE SET body = ?2")?;
-    let mut seen = c.prepare_cached("INSERT INTO seen (source, ids, body) VALUES (?, ?, ?)")?;
-    for (source, row, ids) in &changes.trails {
+    let mut trail = c.prepare_cached("INSERT INTO trails VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET body = ?3")?;
+    let mut seen = c.prepare_cached("INSERT INTO seen (source, host, ids, body) VALUES (?, ?, ?, ?)")?;
+    for (part, row, ids) in &changes.trails {
+        let (source, host) = (part.source.as_str(), part.host.0);
         let body = serde_json::to_string(row).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-        trail.execute(params![source.as_str(), body])?;
+        trail.execute(params![source, host, body])?;
         if *ids != Default::default() {
             let body = postcard::to_stdvec(ids).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-            seen.execute(params![source.as_str(), ids.ids.len() as i64, body])?;
+            seen.execute(params![source, host, ids.ids.len() as i64, body])?;
         }
     }
     let mut meta = c.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?;
@@ -345,16 +346,16 @@ fn write_state(c: &Connection, records: &mut Records, outcome: &Outcome) -> rusq
 
 fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut Vec<Leaf>) -> rusqlite::Result<()> {
     let changes = outcome.changes();
-    let sequence = changes.inputs.last().map_or(0, |i| i.sequence);
     // an id that is there already is the same decision on the same entity in the same episode: as first seen, it stays
     let mut put = c.prepare_cached("INSERT OR IGNORE INTO findings (id, sequence, time, policy, severity, actor, session, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
     let mut tell = c.prepare_cached("INSERT INTO outbox (made, kind, body) VALUES (?, 'finding', ?)")?;
-    for finding in &changes.findings {
+    for (n, finding) in changes.findings.iter().enumerate() {
+        let input = changes.input_of(n, |ends| ends.findings);
         let body = serde_json::to_string(finding).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
         let subject = &finding.subject;
         let new = put.execute(params![
             &finding.id.0[..],
-            sequence,
+            changes.inputs.get(input).map_or(0, |i| i.sequence),
             finding.time.0,
             &*finding.policy,
             finding.severity.ocsf(),
@@ -366,7 +367,7 @@ fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut
             if (finding.severity >= outcome.core().rules.tell && finding.silenced.is_none()) || finding.test {
                 tell.execute(params![now.0, body])?;
             }
-            leaves.push(Leaf { kind: "finding", key: finding.id.to_string(), body: body.into_bytes() });
+            leaves.push(Leaf::new(input, "finding", finding.id.to_string(), body.as_bytes()));
         }
     }
     let mut acknowledge = c.prepare_cached(
@@ -395,7 +396,7 @@ fn write_orders(c: &Connection, changes: &Changes, now: WallTime, leaves: &mut V
     let mut step =
         c.prepare_cached("INSERT INTO order_steps (id, at, state, refusal, note, body) VALUES (?, ?, ?, ?, ?, ?)")?;
     let mut tell = c.prepare_cached("INSERT INTO outbox (made, kind, body) VALUES (?, 'order', ?)")?;
-    for order in &changes.orders {
+    for (n, order) in changes.orders.iter().enumerate() {
         let body = serde_json::to_string(order).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
         put.execute(params![&order.id.0[..], order.made.0, order.state.name(), body])?;
         step.execute(params![
@@ -406,7 +407,8 @@ fn write_orders(c: &Connection, changes: &Changes, now: WallTime, leaves: &mut V
             order.note.as_deref(),
             body
         ])?;
-        leaves.push(Leaf { kind: "order", key: c.last_insert_rowid().to_string(), body: body.clone().into_bytes() });
+        let input = changes.input_of(n, |ends| ends.orders);
+        leaves.push(Leaf::new(input, "order", c.last_insert_rowid().to_string(), body.as_bytes()));
         // one finding says that a limit holds orders: a message for each would be what whoever forges trails is after
         if (order.state, order.refusal) != (OrderState::Held, Some(Refusal::Limit)) {
             tell.execute(params![now.0, body])?;

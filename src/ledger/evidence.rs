@@ -2,7 +2,11 @@
 //!
 //! A leaf stands for one record: `salt ‖ kind ‖ 0 ‖ key ‖ 0 ‖ SHA-256(body)`. The salt depends on the leaf's number and on this
 //! installation's secret, so that nobody can guess a body from its hash, a body may go under retention while its proof stays, and
-//! a record that is moved to another place no longer fits.
+//! a record that is moved to another place no longer fits. The body of a block is its lines, each behind its length in eight
+//! bytes, the highest first: how they were compressed is no matter.
+//!
+//! The list is in the order of the inputs: each input, then the findings, the steps of orders and of incidents that it led to, then
+//! the blocks that its events filled. So the same inputs under the same key give the same leaves, whatever was committed together.
 use ring::digest::{Context, SHA256};
 
 /// A hash of the tree.
@@ -11,14 +15,23 @@ pub type Hash = [u8; 32];
 fn sha256(parts: &[&[u8]]) -> Hash {
     let mut context = Context::new(&SHA256);
     parts.iter().for_each(|part| context.update(part));
+    finished(context)
+}
+
+fn finished(context: Context) -> Hash {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
 }
 
-/// The hash of a leaf (RFC 6962 §2.1: 0x00 before its data).
-pub fn leaf_hash(salt: &[u8; 16], kind: &str, key: &str, body: &[u8]) -> Hash {
-    sha256(&[&[0], salt, kind.as_bytes(), &[0], key.as_bytes(), &[0], &sha256(&[body])])
+/// What stands for the body of a record in its leaf.
+pub fn body_digest(body: &[u8]) -> Hash {
+    sha256(&[body])
+}
+
+/// The hash of a leaf (RFC 6962 §2.1: 0x00 before its data) of the record whose body has that digest.
+pub fn leaf_hash(salt: &[u8; 16], kind: &str, key: &str, body: &Hash) -> Hash {
+    sha256(&[&[0], salt, kind.as_bytes(), &[0], key.as_bytes(), &[0], body])
 }
 
 /// What stands for the body of an input: its time and kind with it.
@@ -26,9 +39,33 @@ pub fn input_body(at: i64, kind: &str, body: &str) -> Vec<u8> {
     format!("{at} {kind} {body}").into_bytes()
 }
 
-/// What stands for the body of a block: everything in its row.
-pub fn block_body(times: (i64, i64), events: i64, keys: &[u8], body: &[u8]) -> Hash {
-    sha256(&[&times.0.to_be_bytes(), &times.1.to_be_bytes(), &events.to_be_bytes(), &sha256(&[keys]), &sha256(&[body])])
+/// The body of a block, digested line by line.
+pub struct Lines(Context);
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines(Context::new(&SHA256))
+    }
+}
+
+impl Lines {
+    /// Adds a line.
+    pub fn push(&mut self, line: &[u8]) {
+        self.0.update(&(line.len() as u64).to_be_bytes());
+        self.0.update(line);
+    }
+
+    /// The digest of the body.
+    pub fn digest(self) -> Hash {
+        finished(self.0)
+    }
+}
+
+/// The root of a tree whose leaves are texts, with no salt and no key: for what is compared and not proven.
+pub fn root_of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Hash {
+    let mut tree = Frontier::default();
+    texts.into_iter().for_each(|text| tree.push(sha256(&[&[0], text.as_bytes()])));
+    tree.root()
 }
 
 fn node_hash(left: &Hash, right: &Hash) -> Hash {

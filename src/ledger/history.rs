@@ -113,8 +113,8 @@ impl Reader {
     /// # Errors
     /// The file can't be read.
     pub fn path_of(&self, source: &str, file: &FileId) -> Result<Option<PathBuf>, Error> {
-        let sql = "SELECT path FROM cursors WHERE source = ? AND device = ? AND inode = ? AND born = ?";
-        let key = params![source, file.device as i64, file.inode as i64, file.born_ns];
+        let sql = "SELECT path FROM cursors WHERE source = ? AND host = ? AND device = ? AND inode = ? AND born = ?";
+        let key = params![source, file.host.0, file.device as i64, file.inode as i64, file.born_ns];
         let path: Option<Vec<u8>> =
             self.read("reading cursors", |c| c.prepare_cached(sql)?.query_row(key, |r| r.get(0)).optional())?;
         Ok(path.map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes))))

@@ -24,13 +24,13 @@ pub mod verify;
 
 use crate::detect::EntityKey;
 use crate::detect::store::quota::Quota;
-use crate::model::{EventTime, FileId, Millis, Mute, Order, SourceName, WallTime, limits};
+use crate::model::{EventTime, FileId, HostId, Millis, Mute, Order, SourceName, TrailPart, WallTime, limits};
 use crate::pipeline::trail::{SeenRow, TrailRow};
 use crate::pipeline::{CursorRow, Outcome, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
 use file::{file_at, lock, open_file};
 pub use read::Reader;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 pub use seal::Keys;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -135,7 +135,7 @@ pub struct Ledger {
     session_life: Millis,
     retention: Option<retention::Retention>,
     tail: u64,
-    seen: std::collections::BTreeMap<SourceName, u64>,
+    seen: std::collections::BTreeMap<TrailPart, u64>,
     /// The state of detection, as far as it is not merged.
     records: records::Records,
     /// The evidence tree, as far as it was read.
@@ -264,9 +264,8 @@ impl Ledger {
     }
 
     fn count_seen(&mut self) -> Result<(), Error> {
-        let rows = self.rows("counting remembered ids", "SELECT source, sum(ids) FROM seen GROUP BY source", |r| {
-            Ok((SourceName(r.get::<_, String>(0)?.into()), r.get::<_, u64>(1)?))
-        })?;
+        let sql = "SELECT source, host, sum(ids) FROM seen GROUP BY source, host";
+        let rows = self.rows("counting remembered ids", sql, |r| Ok((part(r)?, r.get::<_, u64>(2)?)))?;
         self.seen = rows.into_iter().collect();
         Ok(())
     }
@@ -305,16 +304,14 @@ impl Ledger {
         let path = self.path();
         let connection = self.connection()?;
         let mut trails = Vec::new();
-        let names = self.rows("reading trails", "SELECT source, body FROM trails ORDER BY source", |r| {
-            Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?))
-        })?;
-        for (name, body) in names {
+        let sql = "SELECT source, host, body FROM trails ORDER BY source, host";
+        for (part, body) in self.rows("reading trails", sql, |r| Ok((part(r)?, r.get::<_, String>(2)?)))? {
             let row: TrailRow = serde_json::from_str(&body)
                 .map_err(|e| foreign(&path, format!("holds an unreadable trail row: {e}")))?;
             let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
                 connection
-                    .prepare_cached("SELECT body FROM seen WHERE source = ? ORDER BY sequence")?
-                    .query_map([&name], |r| r.get(0))?
+                    .prepare_cached("SELECT body FROM seen WHERE source = ? AND host = ? ORDER BY sequence")?
+                    .query_map(params![part.source.as_str(), part.host.0], |r| r.get(0))?
                     .collect()
             };
             let seen: Vec<SeenRow> = read()
@@ -325,7 +322,7 @@ impl Ledger {
                         .map_err(|e| foreign(&path, format!("holds an unreadable row of ids: {e}")))
                 })
                 .collect::<Result<_, _>>()?;
-            trails.push((SourceName(name.into()), row, seen));
+            trails.push((part, row, seen));
         }
         let orders = self.rows("reading orders", "SELECT body FROM orders", |r| r.get::<_, String>(0))?;
         let orders: Vec<Order> = orders
@@ -344,6 +341,7 @@ impl Ledger {
             hold: self.meta("hold")?.as_deref() == Some("on"),
             mutes: self.mutes()?,
             trails,
+            cursors: self.cursors()?.into_iter().map(|row| (row.source, row.file, row.offset)).collect(),
             flood: self.meta("flood")?,
             failing: self.meta("failing")?,
         })
@@ -370,19 +368,18 @@ impl Ledger {
     /// # Errors
     /// The file can't be read.
     pub fn cursors(&self) -> Result<Vec<CursorRow>, Error> {
-        let sql = "SELECT source, path, device, inode, born, \"offset\", witness, size FROM cursors ORDER BY source, sequence DESC, born DESC, inode";
+        let sql = "SELECT source, host, path, device, inode, born, \"offset\", witness, size FROM cursors \
+                   ORDER BY source, sequence DESC, born DESC, inode, host";
         self.rows("reading cursors", sql, |r| {
+            let TrailPart { source, host } = part(r)?;
+            let (device, inode) = (r.get::<_, i64>(3)? as u64, r.get::<_, i64>(4)? as u64);
             Ok(CursorRow {
-                source: SourceName(r.get::<_, String>(0)?.into()),
-                path: Path::new(OsStr::from_bytes(&r.get::<_, Vec<u8>>(1)?)).into(),
-                file: FileId {
-                    device: r.get::<_, i64>(2)? as u64,
-                    inode: r.get::<_, i64>(3)? as u64,
-                    born_ns: r.get(4)?,
-                },
-                offset: r.get(5)?,
-                witness: crate::model::Digest(r.get(6)?),
-                size: r.get(7)?,
+                source,
+                path: Path::new(OsStr::from_bytes(&r.get::<_, Vec<u8>>(2)?)).into(),
+                file: FileId { host, device, inode, born_ns: r.get(5)? },
+                offset: r.get(6)?,
+                witness: crate::model::Digest(r.get(7)?),
+                size: r.get(8)?,
             })
         })
     }
@@ -480,6 +477,11 @@ impl Ledger {
             .optional()
             .map_err(sql_error("reading a setting", &self.path()))
     }
+}
+
+/// Of a row that begins with trail and machine.
+fn part(r: &rusqlite::Row<'_>) -> rusqlite::Result<TrailPart> {
+    Ok(TrailPart { source: SourceName(r.get::<_, String>(0)?.into()), host: HostId(r.get(1)?) })
 }
 
 fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Error + use<> {

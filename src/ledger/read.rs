@@ -8,6 +8,7 @@ use crate::model::{
     WallTime,
 };
 use crate::pipeline::EventRow;
+use crate::pipeline::trail::TrailRow;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ const OPEN: &str = "(acknowledged_at IS NULL AND instr(body, ',\"silenced\":{') 
 /// A connection that only reads.
 pub struct Reader {
     connection: Connection,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// Which findings are asked for; all that is `None` does not narrow.
@@ -323,25 +324,24 @@ impl Reader {
         })
     }
 
-    /// The trails' counters.
+    /// The trails' counters, of all machines together.
     ///
     /// # Errors
     /// The file can't be read.
-    pub fn trails(&self) -> Result<BTreeMap<String, crate::pipeline::trail::TrailRow>, Error> {
+    pub fn trails(&self) -> Result<BTreeMap<String, TrailRow>, Error> {
         let rows: Vec<(String, String)> = self.read("reading trails", |c| {
             c.prepare_cached("SELECT source, body FROM trails")?
                 .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
                 .collect()
         })?;
-        rows.into_iter()
-            .map(|(source, body)| {
-                Ok((
-                    source,
-                    serde_json::from_str(&body)
-                        .map_err(|e| foreign(&self.path, format!("holds an unreadable trail row: {e}")))?,
-                ))
-            })
-            .collect()
+        let mut trails: BTreeMap<String, TrailRow> = BTreeMap::new();
+        for (source, body) in rows {
+            let row: TrailRow = serde_json::from_str(&body)
+                .map_err(|e| foreign(&self.path, format!("holds an unreadable trail row: {e}")))?;
+            let together = trails.remove(&source).map_or_else(|| row.clone(), |others| others.with(&row));
+            trails.insert(source, together);
+        }
+        Ok(trails)
     }
 
     /// Whether orders are on hold.

@@ -2,16 +2,18 @@
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 -- Everything that could change a result, in the order in which it was folded in.
 CREATE TABLE inputs (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
--- Up to where each file of each trail has been processed.
+-- Up to where each file of each trail has been processed; `host` is the machine that it lies on.
 CREATE TABLE cursors (
-    source TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, born INTEGER NOT NULL, path BLOB NOT NULL,
+    source TEXT NOT NULL, host BLOB NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, born INTEGER NOT NULL, path BLOB NOT NULL,
     "offset" INTEGER NOT NULL, witness BLOB NOT NULL, size INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    PRIMARY KEY (source, device, inode, born)
+    PRIMARY KEY (source, host, device, inode, born)
 ) STRICT, WITHOUT ROWID;
--- Counters and the clock of each trail (JSON).
-CREATE TABLE trails (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
--- Ids of the events that each trail has shown lately; appended to, and cut off at the old end.
-CREATE TABLE seen (sequence INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, ids INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+-- Counters and the clock of each trail on each machine (JSON).
+CREATE TABLE trails (source TEXT NOT NULL, host BLOB NOT NULL, body TEXT NOT NULL, PRIMARY KEY (source, host)) STRICT, WITHOUT ROWID;
+-- Ids of the events that each trail has shown lately on each machine; appended to, and cut off at the old end.
+CREATE TABLE seen (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, host BLOB NOT NULL, ids INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
 -- What detection remembers: the records of the entities (a cell for each policy), those in one bucket whose keys begin with the same
 -- eight bytes; and what was appended since, cell by cell, which is newer. See ledger/records.rs.
 CREATE TABLE records (bucket INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;

@@ -1,4 +1,5 @@
 //! Whether what was recorded is what is there: every leaf against its record, and the tree against heads held elsewhere.
+use super::block::{self, Held};
 use super::evidence::{self, Frontier, Hash, inclusion};
 use super::note::{Checkpoint, VerifierKey};
 use super::read::Reader;
@@ -120,7 +121,8 @@ impl Proof {
         let checkpoint = key.open(&self.checkpoint).ok_or("the checkpoint in it is not signed by this key")?;
         let salt: [u8; 16] = unhex(&self.salt).ok_or("its salt is none")?;
         let path: Option<Vec<Hash>> = self.path.iter().map(|hash| unhex(hash)).collect();
-        let leaf = evidence::leaf_hash(&salt, &self.kind, &self.key, self.body.as_bytes());
+        let body = evidence::body_digest(self.body.as_bytes());
+        let leaf = evidence::leaf_hash(&salt, &self.kind, &self.key, &body);
         let root = evidence::root_by(leaf, self.index, checkpoint.size, &path.ok_or("a hash in it is none")?);
         match root == Some(checkpoint.root) {
             true => Ok(checkpoint),
@@ -181,7 +183,7 @@ impl Reader {
     }
 }
 
-/// What stands for the body of a record; nothing where it is gone.
+/// The body of a record; nothing where it is gone, and of blocks, which hold many.
 fn body(c: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let number: i64 = key.parse().unwrap_or(-1);
     let text = |sql: &str| -> rusqlite::Result<Option<Vec<u8>>> {
@@ -203,15 +205,18 @@ fn body(c: &Connection, kind: &str, key: &str) -> rusqlite::Result<Option<Vec<u8
         }
         "order" => text("SELECT body FROM order_steps WHERE sequence = ?"),
         "incident" => text("SELECT body FROM incident_steps WHERE sequence = ?"),
-        "block" => c
-            .prepare_cached("SELECT from_time, to_time, events, keys, body FROM blocks WHERE id = ?")?
-            .query_row([number], |r| {
-                let (keys, body): (Vec<u8>, Vec<u8>) = (r.get(3)?, r.get(4)?);
-                Ok(evidence::block_body((r.get(0)?, r.get(1)?), r.get(2)?, &keys, &body).to_vec())
-            })
-            .optional(),
         _ => Ok(None),
     }
+}
+
+/// A block; nothing where it is gone.
+fn block(c: &Connection, key: &str) -> rusqlite::Result<Option<Held>> {
+    let sql = "SELECT from_time, to_time, events, keys, body FROM blocks WHERE id = ?";
+    let held = |r: &rusqlite::Row<'_>| {
+        let (keys, body) = (r.get_ref(3)?.as_blob()?, r.get_ref(4)?.as_blob()?);
+        Ok(block::held((r.get(0)?, r.get(1)?), r.get(2)?, keys, body))
+    };
+    c.prepare_cached(sql)?.query_row([key.parse().unwrap_or(-1)], held).optional()
 }
 
 struct Run<'a> {
@@ -252,8 +257,9 @@ impl Run<'_> {
             }
             next = sequence + 1;
             if let Some(keys) = self.keys {
-                match body(self.c, &kind, &key)? {
-                    Some(body) if evidence::leaf_hash(&keys.leaf_salt(sequence), &kind, &key, &body) == hash => {}
+                let salt = keys.leaf_salt(sequence);
+                match self.digest(&kind, &key)? {
+                    Some(body) if evidence::leaf_hash(&salt, &kind, &key, &body) == hash => {}
                     Some(_) => self.fault(Fault::Edited { record: sequence, kind: kind.clone(), key: key.clone() }),
                     None if forgotten.covers(&kind, sequence) => self.found.forgotten += 1,
                     None => self.fault(Fault::Gone { record: sequence, kind: kind.clone(), key: key.clone() }),
@@ -269,6 +275,18 @@ impl Run<'_> {
             self.fault(Fault::Truncated { records: tree.size(), covered: checkpoint.size, time });
         }
         self.without_leaf(&seen)
+    }
+
+    /// The digest of a record's body; nothing where it is gone. Of a block, what lists and filters go by is looked at too.
+    fn digest(&mut self, kind: &str, key: &str) -> rusqlite::Result<Option<Hash>> {
+        if kind != "block" {
+            return Ok(body(self.c, kind, key)?.map(|body| evidence::body_digest(&body)));
+        }
+        let held = block(self.c, key)?;
+        if held.as_ref().is_some_and(|held| !held.is_indexed) {
+            self.fault(Fault::Shown { kind: kind.to_owned(), key: key.to_owned() });
+        }
+        Ok(held.map(|held| held.lines))
     }
 
     /// Holds the tree against the checkpoints of its size.

@@ -13,6 +13,9 @@ pub const BATCH_BYTES: usize = 4 << 20;
 pub const BATCH_FRAMES: usize = 2048;
 /// How many bytes before a cursor its witness covers (rotation by copytruncate keeps identity, not content).
 pub const WITNESS_BYTES: usize = 256;
+/// Of how many files of one trail on one machine it is remembered up to where they were folded in: a reader follows 4,096 at once, and
+/// gives up those that are gone.
+pub const FILES_PER_TRAIL: usize = 1 << 16;
 /// The longest that read lines wait for their commit while more are coming.
 pub const COMMIT_AFTER: Millis = Millis(200);
 /// How late a line may be and still count in the window it belongs to. Cloud trails deliver a day late at worst

@@ -1,16 +1,17 @@
 //! Where bytes were read: a cursor is an algebra of stretches.
 //!
-//! A batch covers the stretch `(from, to]` of one generation of one source. A stretch must touch the checkpoint of its
-//! source:
+//! A batch covers the stretch `(from, to]` of one generation of a file of one source. A stretch must touch the checkpoint of that
+//! file, which `pipeline` holds it to whoever read it:
 //!
 //! | checkpoint       | stretch        | result                                                              |
 //! | ---------------- | -------------- | ------------------------------------------------------------------- |
 //! | none             | `(0, b]`       | checkpoint `b`                                                      |
 //! | `a`              | `(a, b]`       | checkpoint `b`                                                      |
-//! | `a`              | `(c, b]`, c<a  | refused: overlap would process bytes twice                          |
-//! | `a`              | `(c, b]`, c>a  | refused: a gap would lose bytes silently                            |
-//! | anything         | with a declared discontinuity | checkpoint `b`, and the discontinuity becomes a finding |
-use super::id::Digest;
+//! | `a`              | `(c, b]`, c<a  | the lines before `a` are dropped: they would count twice; a finding |
+//! | `a`, or none     | `(c, b]`, c>a  | refused: a gap would lose bytes; a finding                          |
+//! | anything         | `(0, b]`, declared [`Discontinuity::Truncated`] | checkpoint `b`, and a finding      |
+//! | anything         | without frames, declared otherwise | checkpoint `b`; where something was lost a finding |
+use super::id::{Digest, hex, unhex};
 use super::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,9 +33,52 @@ impl std::fmt::Display for SourceName {
     }
 }
 
+/// Which machine a file lies on: a digest of what the machine calls itself, which tells nothing of that; all zero where it has no name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub [u8; 8]);
+
+impl HostId {
+    /// Whether the machine has no name.
+    pub fn is_none(&self) -> bool {
+        *self == HostId::default()
+    }
+}
+
+impl std::fmt::Display for HostId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl Serialize for HostId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HostId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<HostId, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        let host = unhex(&text).map(HostId);
+        host.ok_or_else(|| serde::de::Error::custom("a host is sixteen hexadecimal digits"))
+    }
+}
+
+/// The files of a trail that lie on one machine: they have a clock, an order, and numbers of their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrailPart {
+    /// The trail.
+    pub source: SourceName,
+    /// The machine.
+    pub host: HostId,
+}
+
 /// What tells one generation of a file from the next one with the same name, and finds it again under another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileId {
+    /// On which machine: the rest is equal on two of them now and then.
+    #[serde(default, skip_serializing_if = "HostId::is_none")]
+    pub host: HostId,
     /// `st_dev`.
     pub device: u64,
     /// `st_ino`; reused at once by ext4, therefore never alone.
@@ -132,6 +176,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The part of the trail that it is of.
+    pub fn part(&self) -> TrailPart {
+        TrailPart { source: self.source.clone(), host: self.stretch.file.host }
+    }
+
     /// The bytes of `frame`.
     pub fn bytes(&self, frame: &Frame) -> &[u8] {
         &self.data[frame.start as usize..frame.end as usize]

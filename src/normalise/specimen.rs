@@ -551,7 +551,7 @@ fn nowhere() -> Batch {
     Batch {
         source: SourceName("".into()),
         path: Arc::from(std::path::Path::new("")),
-        stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to: 0 },
+        stretch: Stretch { file: FileId::default(), from: 0, to: 0 },
         discontinuity: None,
         observed: WallTime(0),
         data: Arc::from(&b""[..]),

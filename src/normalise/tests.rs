@@ -27,7 +27,7 @@ pub(super) fn batch(lines: &[&[u8]], flags: FrameFlags) -> Batch {
     Batch {
         source: SourceName("test".into()),
         path: Arc::from(std::path::Path::new("test")),
-        stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to },
+        stretch: Stretch { file: FileId::default(), from: 0, to },
         discontinuity: None,
         observed: WallTime(1_800_000_000_000),
         data: data.into(),

@@ -433,7 +433,7 @@ fn only_what_is_idempotent_is_tried_again() {
 fn act(ended: Millis, took: Option<u64>, status: u16) -> Event {
     let evidence = Evidence {
         source: SourceName("portal".into()),
-        file: FileId { device: 1, inode: 2, born_ns: 3 },
+        file: FileId { device: 1, inode: 2, born_ns: 3, ..FileId::default() },
         from: 0,
         to: 10,
         index: 0,

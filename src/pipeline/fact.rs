@@ -15,6 +15,7 @@ impl Outcome {
             Input::Judge { at, judgement, by } => self.judged(judgement, at, by),
             Input::Gone { source, files, .. } => {
                 for file in files {
+                    self.core.cursors.forget(&source, &file);
                     let key = (source.clone(), file);
                     self.changes.cursors.remove(&key);
                     self.changes.gone.push(key);

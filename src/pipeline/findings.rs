@@ -1,5 +1,6 @@
 //! Findings: from a policy's firing, and the few that tripline makes about itself and its trails.
 use super::Rules;
+use super::cursors::Touch;
 use super::numbers::Oddity;
 use super::prepare::Line;
 use crate::detect::Firing;
@@ -9,7 +10,7 @@ use crate::model::finding::{Ask, Witness};
 use crate::model::order::{Held, Purpose};
 use crate::model::{
     Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Order, OrderState,
-    Severity, SourceName, Subject, Text, WallTime,
+    Severity, SourceName, Subject, Text, TrailPart, WallTime,
 };
 use crate::orders;
 use std::sync::Arc;
@@ -170,6 +171,7 @@ pub const OWN: &[&str] = &[
     "state_pressure",
     "trail_truncated",
     GAP,
+    OVERLAP,
     Illegible::Unreadable.policy(),
     Illegible::Clipped.policy(),
     Illegible::Undated.policy(),
@@ -324,7 +326,54 @@ pub(super) fn after_loss(source: &SourceName, line: &Line, newest: Option<EventT
     finding
 }
 
+/// What comes of a file does not begin where it was folded in to; `newest` is the trail's time until then.
+pub(super) fn does_not_touch(batch: &Batch, touch: Touch, newest: Option<EventTime>) -> Finding {
+    let stretch = &batch.stretch;
+    let (policy, severity, title, at, against) = match touch {
+        Touch::Fits | Touch::Overlaps(_) => (
+            OVERLAP,
+            Severity::Medium,
+            "Lines of a trail were handed over twice: they count once",
+            if let Touch::Overlaps(at) = touch { at } else { stretch.from },
+            "the byte up to which it was read",
+        ),
+        Touch::Gap(at) => (
+            GAP,
+            Severity::High,
+            "Lines of a trail were passed over, and what follows them is refused until it is read on from there: systemctl reload tripline",
+            at,
+            "the byte up to which it was read",
+        ),
+        Touch::TooMany => (
+            GAP,
+            Severity::High,
+            "A trail has more files than can be remembered, and what further ones hold is refused: name fewer files",
+            stretch.from,
+            "65,536 files",
+        ),
+    };
+    let time = newest.unwrap_or(EventTime(batch.observed.0));
+    let source = batch.source.as_str();
+    let id = HashParts::new(policy)
+        .part(b"does not touch")
+        .part(source.as_bytes())
+        .part(&stretch.file.host.0)
+        .number(stretch.file.inode as i64)
+        .number(stretch.file.born_ns)
+        .number(at as i64)
+        .finish();
+    let mut finding = own(id.short(), policy, title, severity, time, batch.observed, format!("trail={source}").into());
+    finding.subject.trail = Some(batch.source.clone());
+    finding.measures.push(Measure {
+        what: "handed over".into(),
+        value: format!("bytes {} to {} of {}", stretch.from, stretch.to, batch.path.display()).into(),
+        against: format!("from {at} on, {against}").into(),
+    });
+    finding
+}
+
 const GAP: &str = "trail_gap";
+const OVERLAP: &str = "trail_overlap";
 const BACKWARDS: &str = "trail_backwards";
 const RECORDS_MISSING: &str = "trail_records_missing";
 const NUMBERED_ANEW: &str = "trail_numbered_anew";
@@ -392,10 +441,10 @@ impl Illegible {
         }
     }
 
-    /// Under which name the time of the last such finding of a trail is remembered.
-    pub fn key(self, source: &SourceName) -> Arc<str> {
+    /// Under which name the time of the last such finding of a trail is remembered, by the machine whose time it is.
+    pub fn key(self, part: &TrailPart) -> Arc<str> {
         let beside = if self == Illegible::Unplaced { " unplaced" } else { "" };
-        format!("{} {source}{beside}", self.policy()).into()
+        format!("{} {} {}{beside}", self.policy(), part.source, part.host).into()
     }
 }
 

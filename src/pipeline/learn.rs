@@ -23,7 +23,7 @@ impl Outcome {
     pub(super) fn learn(&mut self, batches: Vec<Prepared>) {
         // a file begins: equal lines are counted from its beginning, as they are when the daemon reads it
         for batch in batches.iter().filter(|batch| batch.batch.stretch.from == 0) {
-            self.core.trail(batch.source()).read_again();
+            self.core.trail(&batch.batch.part()).read_again();
         }
         let (book, flood) = (std::mem::take(&mut self.core.book), std::mem::take(&mut self.core.flood));
         let before = std::mem::take(&mut self.changes);
@@ -38,9 +38,10 @@ impl Outcome {
     /// The old files are learned: whatever is read next is another file.
     pub(super) fn learned(&mut self, files: &[LearnedFile]) {
         for file in files {
-            let trail = self.core.trail(&file.source);
-            trail.read_again();
-            trail.touch();
+            for trail in self.core.trails.values_mut().filter(|trail| trail.part.source == file.source) {
+                trail.read_again();
+                trail.touch();
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! core back only when it is on disk.
 
 pub mod coverage;
+mod cursors;
 mod fact;
 mod findings;
 mod identity;
@@ -25,15 +26,18 @@ use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, Memo
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
-    Vouched, WallTime, limits,
+    TrailPart, Vouched, WallTime, limits,
 };
 use crate::normalise::Normaliser;
 use crate::orders::{self, Act, Book, Clock};
+pub use cursors::CursorRow;
+use cursors::Cursors;
 pub use findings::{FAILING, LIMIT, NOT_ENDED, OWN as OWN_POLICIES};
 pub use kept::{EventRow, Kept, index_key};
 use numbers::Numbers;
 use prepare::RawLine;
 pub use prepare::{Line, Prepared, Ready, Scratch};
+pub use record::{Ends, InputRow};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
 pub use silence::Silences;
@@ -92,7 +96,8 @@ pub struct Core {
     pub rules: Arc<Rules>,
     state: State,
     book: Book,
-    trails: BTreeMap<SourceName, Trail>,
+    trails: BTreeMap<TrailPart, Trail>,
+    cursors: Cursors,
     flood: BTreeMap<Arc<str>, Flood>,
     /// The parts of tripline that people know to be failing, with when they were told.
     failing: BTreeMap<Text, WallTime>,
@@ -116,8 +121,10 @@ pub struct Recorded {
     pub hold: bool,
     /// The mutes that were put on.
     pub mutes: Vec<Mute>,
-    /// Trails with their remembered ids.
-    pub trails: Vec<(SourceName, TrailRow, Vec<SeenRow>)>,
+    /// Trails, each on each of its machines, with their remembered ids.
+    pub trails: Vec<(TrailPart, TrailRow, Vec<SeenRow>)>,
+    /// Up to where each file of each trail has been folded in.
+    pub cursors: Vec<(SourceName, crate::model::FileId, u64)>,
     /// JSON of the findings' flood counters, as [`Changes::flood`] gave it.
     pub flood: Option<String>,
     /// JSON of the parts that are failing, as [`Changes::failing`] gave it.
@@ -126,19 +133,6 @@ pub struct Recorded {
     pub quotas: Vec<([u8; 8], Quota)>,
     /// What expired before that time is past its time.
     pub horizon: Option<EventTime>,
-}
-
-/// One recorded input, as a row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InputRow {
-    /// Its number.
-    pub sequence: u64,
-    /// When it was observed.
-    pub at: WallTime,
-    /// `lines`, `tick`, …
-    pub kind: &'static str,
-    /// JSON of it; for lines the stretches and their digests, not the lines.
-    pub body: String,
 }
 
 /// How the quota of one policy is used, as a row.
@@ -150,23 +144,6 @@ pub struct QuotaRow {
     pub policies: String,
     /// How it is used.
     pub quota: Quota,
-}
-
-/// A cursor: up to where a file of a trail has been processed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CursorRow {
-    /// The trail.
-    pub source: SourceName,
-    /// Where the file lay.
-    pub path: Arc<std::path::Path>,
-    /// Which generation.
-    pub file: crate::model::FileId,
-    /// Bytes processed.
-    pub offset: u64,
-    /// Digest of the bytes before the offset.
-    pub witness: Digest,
-    /// Size of the file when it was read.
-    pub size: u64,
 }
 
 /// Everything that changed since the last commit.
@@ -206,8 +183,8 @@ pub struct Changes {
     pub failing: Option<String>,
     /// JSON of the silences that hold from now on, where rules were read.
     pub silences: Option<String>,
-    /// Trails with their new rows and ids; filled by [`Outcome::seal`].
-    pub trails: Vec<(SourceName, TrailRow, SeenRow)>,
+    /// Trails, each on each of its machines, with their new rows and ids; filled by [`Outcome::seal`].
+    pub trails: Vec<(TrailPart, TrailRow, SeenRow)>,
     /// Cells of state, those of one record one after another; filled by [`Outcome::seal`].
     pub cells: Vec<CellRow>,
     /// How policies' quotas are used; filled by [`Outcome::seal`].
@@ -228,7 +205,7 @@ impl Core {
         let flood = recorded.flood.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         let failing = recorded.failing.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         let trail =
-            |(name, row, seen): (SourceName, TrailRow, Vec<SeenRow>)| (name.clone(), Trail::new(name, row, seen, seed));
+            |(part, row, seen): (TrailPart, TrailRow, Vec<SeenRow>)| (part.clone(), Trail::new(part, row, seen, seed));
         let mut state = State::new(seed);
         if recorded.last_sequence == 0 {
             state.nothing_is_stored();
@@ -240,6 +217,7 @@ impl Core {
             state,
             book: Book::new(recorded.orders, recorded.hold, recorded.mutes),
             trails: recorded.trails.into_iter().map(trail).collect(),
+            cursors: Cursors::new(recorded.cursors),
             flood,
             failing,
             next_sequence: recorded.last_sequence + 1,
@@ -265,9 +243,9 @@ impl Core {
         self.failing.keys()
     }
 
-    /// The rows of the trails.
-    pub fn trails(&self) -> impl Iterator<Item = (&SourceName, &TrailRow)> {
-        self.trails.iter().map(|(name, trail)| (name, &trail.row))
+    /// The rows of the trails, of each on each of its machines.
+    pub fn trails(&self) -> impl Iterator<Item = (&TrailPart, &TrailRow)> {
+        self.trails.iter().map(|(part, trail)| (part, &trail.row))
     }
 
     /// The number that the next input gets.
@@ -285,9 +263,9 @@ impl Core {
         self.state.len()
     }
 
-    fn trail(&mut self, name: &SourceName) -> &mut Trail {
+    fn trail(&mut self, part: &TrailPart) -> &mut Trail {
         let seed = self.seed;
-        self.trails.entry(name.clone()).or_insert_with(|| Trail::new(name.clone(), TrailRow::default(), [], seed))
+        self.trails.entry(part.clone()).or_insert_with(|| Trail::new(part.clone(), TrailRow::default(), [], seed))
     }
 
     fn clock(&self, now: WallTime) -> Clock {
@@ -332,12 +310,16 @@ impl Outcome {
         self.core.next_sequence += 1;
         let at = record::observed(&input);
         let (kind, body) = record::describe(&input);
-        self.changes.inputs.push(InputRow { sequence, at, kind, body });
         match input {
-            Input::Lines(batches) => self.lines(batches),
+            Input::Lines(batches) => {
+                let batches = batches.into_iter().filter_map(|batch| self.touching(batch)).collect();
+                self.lines(batches)
+            }
             Input::Learn(batches) => self.learn(batches),
             fact => self.fact(fact),
         }
+        let ends = self.changes.ends();
+        self.changes.inputs.push(InputRow { sequence, at, kind, body, ends });
         self
     }
 
@@ -387,7 +369,7 @@ impl Outcome {
         self.changes.noticed.extend(self.core.book.take_noticed());
         for trail in self.core.trails.values_mut() {
             if let Some((row, seen)) = trail.take_changes() {
-                self.changes.trails.push((trail.name.clone(), row, seen));
+                self.changes.trails.push((trail.part.clone(), row, seen));
             }
         }
     }
@@ -411,50 +393,50 @@ impl Outcome {
     fn lines(&mut self, batches: Vec<Prepared>) {
         for batch in &batches {
             self.discontinuity(batch);
-            self.changes.cursors.insert((batch.source().clone(), batch.batch.stretch.file), batch.cursor());
             let covered = batch.batch.stretch.to.saturating_sub(batch.batch.stretch.from);
-            self.core.trail(batch.source()).touch().bytes += covered;
+            self.core.trail(&batch.batch.part()).touch().bytes += covered;
         }
         let activations: Vec<_> = batches.iter().map(|batch| batch.activations.clone()).collect();
         let mut memos: Vec<MemoCursor<'_>> = activations.iter().map(|batch| MemoCursor::new(batch)).collect();
-        // batches of one trail follow one another, whatever their times
+        // batches of one trail on one machine follow one another, whatever their times
         let mut heads: Vec<prepare::Lines> = Vec::new();
         for (n, batch) in batches.into_iter().enumerate() {
-            let known = heads.iter().position(|h| h.source == batch.batch.source);
+            let part = batch.batch.part();
+            let known = heads.iter().position(|h| h.part == part);
             let head = known.unwrap_or_else(|| {
-                heads.push(prepare::Lines::new(batch.batch.source.clone()));
+                heads.push(prepare::Lines::new(part));
                 heads.len() - 1
             });
             heads[head].append(n, batch.lines);
         }
-        // each trail keeps its own order; between trails the earlier event goes first, and the first named on a tie
+        // each keeps its own order; between them the earlier event goes first, and the first named on a tie
         while let Some(next) =
             (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i))
         {
             if let Some((batch, line)) = heads[next].take() {
-                self.line(&heads[next].source, line, &mut memos[batch]);
+                self.line(&heads[next].part, line, &mut memos[batch]);
             }
         }
     }
 
-    fn line(&mut self, source: &SourceName, line: Line, memos: &mut MemoCursor<'_>) {
+    fn line(&mut self, part: &TrailPart, line: Line, memos: &mut MemoCursor<'_>) {
         if line.flags.after_loss {
-            let trail = self.core.trail(source);
+            let trail = self.core.trail(part);
             trail.touch().gaps += 1;
-            let finding = findings::after_loss(source, &line, trail.row.newest);
+            let finding = findings::after_loss(&part.source, &line, trail.row.newest);
             self.found(finding);
         }
-        self.legible(source, &line);
+        self.legible(part, &line);
         let bytes = &line.data[line.range.start as usize..line.range.end as usize];
         let raw = RawLine { bytes, header: line.header.as_deref() };
         for ready in line.events.into_iter().flatten() {
-            self.event(source, ready, memos, raw);
+            self.event(part, ready, memos, raw);
         }
     }
 
-    fn event(&mut self, source: &SourceName, ready: Ready, memos: &mut MemoCursor<'_>, line: RawLine<'_>) {
+    fn event(&mut self, part: &TrailPart, ready: Ready, memos: &mut MemoCursor<'_>, line: RawLine<'_>) {
         let Ready { mut event, activation, kept, staff, renamed, .. } = ready;
-        let trail = self.core.trail(source);
+        let trail = self.core.trail(part);
         let before = trail.row.newest.map(hour);
         let at = trail.place(&mut event);
         if !trail.first_sight(&mut event) {
@@ -476,7 +458,7 @@ impl Outcome {
         if let Some(numbers) = undated {
             let unplaced = event.marks.unplaced;
             let what = if unplaced { findings::Illegible::Unplaced } else { findings::Illegible::Undated };
-            self.tell_of_trail(source, event.observed, what, numbers);
+            self.tell_of_trail(part, event.observed, what, numbers);
         }
         if back {
             self.found(findings::backwards(&event, at));
@@ -557,13 +539,13 @@ impl Outcome {
 
     fn discontinuity(&mut self, batch: &Prepared) {
         let Some(what) = &batch.batch.discontinuity else { return };
-        let trail = self.core.trail(batch.source());
+        let trail = self.core.trail(&batch.batch.part());
         if let Some(finding) = findings::discontinuity(&batch.batch, what, trail.row.newest) {
             trail.touch().gaps += 1;
             self.found(finding);
         }
         if *what == crate::model::Discontinuity::Truncated {
-            self.core.trail(batch.source()).read_again();
+            self.core.trail(&batch.batch.part()).read_again();
         }
     }
 

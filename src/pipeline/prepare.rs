@@ -2,8 +2,8 @@
 use super::{CursorRow, Kept, Rules, recorded};
 use crate::detect::{ActivationBatch, ActivationRef, Classifier, EntityKey, names};
 use crate::model::{
-    ActorKind, Batch, ContentDigest, Digest, Event, EventTime, Field, FileId, Frame, FrameFlags, HashParts, Input,
-    SourceName, Text, WallTime, limits,
+    ActorKind, Batch, ContentDigest, Digest, Event, EventTime, Field, Frame, FrameFlags, HashParts, Input, SourceName,
+    Text, TrailPart, WallTime, limits,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -266,11 +266,10 @@ impl Prepared {
 
     pub(super) fn record(&self) -> serde_json::Value {
         let batch = &self.batch;
-        let FileId { device, inode, born_ns } = batch.stretch.file;
         serde_json::json!({
             "source": batch.source.as_str(),
             "path": batch.path.to_string_lossy(),
-            "file": [device, inode, born_ns],
+            "file": batch.stretch.file,
             "from": batch.stretch.from,
             "to": batch.stretch.to,
             "discontinuity": batch.discontinuity,
@@ -280,16 +279,16 @@ impl Prepared {
     }
 }
 
-/// The lines of one trail that are still to be folded in.
+/// The lines of one part of a trail that are still to be folded in.
 pub(super) struct Lines {
-    pub(super) source: SourceName,
+    pub(super) part: TrailPart,
     /// Each with the number of the batch whose table says what it means.
     lines: VecDeque<(usize, Line)>,
 }
 
 impl Lines {
-    pub(super) fn new(source: SourceName) -> Lines {
-        Lines { source, lines: VecDeque::new() }
+    pub(super) fn new(part: TrailPart) -> Lines {
+        Lines { part, lines: VecDeque::new() }
     }
 
     pub(super) fn append(&mut self, batch: usize, lines: Vec<Line>) {

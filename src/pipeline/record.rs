@@ -1,7 +1,62 @@
-//! The recorded form of an input: written by the ledger, read back by a replay of recorded inputs.
-use super::{InputRow, Prepared};
-use crate::model::{Decision, EventTime, FileId, Input, Judgement, SourceName, Text, Verdict, WallTime};
+//! The recorded form of an input: written by the ledger, with what the input led to, and read back by a replay of recorded inputs.
+use super::{Changes, Outcome, Prepared};
+use crate::model::{Decision, EventTime, Input, Judgement, SourceName, Text, Verdict, WallTime};
 use serde_json::{Value, json};
+
+/// One recorded input, as a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputRow {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was observed.
+    pub at: WallTime,
+    /// `lines`, `tick`, …
+    pub kind: &'static str,
+    /// JSON of it; for lines the stretches and their digests, not the lines.
+    pub body: String,
+    /// What it and the inputs before it led to since the last commit.
+    pub ends: Ends,
+}
+
+/// How many of some changes there were after an input: what lies between the ends of two inputs, the later one led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Of [`Changes::events`].
+    pub events: usize,
+    /// Of [`Changes::findings`].
+    pub findings: usize,
+    /// Of [`Changes::orders`].
+    pub orders: usize,
+    /// Of [`Changes::incidents`].
+    pub incidents: usize,
+}
+
+impl Changes {
+    /// How many there are now.
+    pub(super) fn ends(&self) -> Ends {
+        Ends {
+            events: self.events.len(),
+            findings: self.findings.len(),
+            orders: self.orders.len(),
+            incidents: self.incidents.len(),
+        }
+    }
+
+    /// Which of the inputs led to the change with that index, of those that `end` counts.
+    pub fn input_of(&self, index: usize, end: impl Fn(&Ends) -> usize) -> usize {
+        self.inputs.partition_point(|input| end(&input.ends) <= index)
+    }
+}
+
+impl Outcome {
+    /// The input that was folded in last is recorded as it was before: read once more, its lines may lie elsewhere and come in other
+    /// pieces, though they are the same.
+    pub fn recorded_as(&mut self, at: WallTime, body: String) {
+        if let Some(input) = self.changes.inputs.last_mut() {
+            (input.at, input.body) = (at, body);
+        }
+    }
+}
 
 /// When it was observed.
 pub(super) fn observed(input: &Input<Prepared>) -> WallTime {
@@ -46,10 +101,7 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
                 "honest": j.honest, "reason": j.reason, "by": by,
             }),
         ),
-        Input::Gone { source, files, .. } => {
-            let files: Vec<_> = files.iter().map(|f| (f.device, f.inode, f.born_ns)).collect();
-            ("gone", json!({"source": source.as_str(), "files": files}))
-        }
+        Input::Gone { source, files, .. } => ("gone", json!({"source": source.as_str(), "files": files})),
         Input::Retention { forgotten, .. } => ("retention", json!(forgotten)),
         Input::Incident(step) => ("incident", json!(step)),
         Input::Reveal { session, reason, by, .. } => {
@@ -109,10 +161,8 @@ impl InputRow {
                 by: by()?,
             },
             "gone" => {
-                let files: Vec<(u64, u64, i64)> = serde_json::from_value(body["files"].clone()).ok()?;
-                let file = |(device, inode, born_ns)| FileId { device, inode, born_ns };
-                let source = SourceName(text("source")?.into());
-                Input::Gone { at, source, files: files.into_iter().map(file).collect() }
+                let files = serde_json::from_value(body["files"].clone()).ok()?;
+                Input::Gone { at, source: SourceName(text("source")?.into()), files }
             }
             "retention" => Input::Retention { at, forgotten: serde_json::from_value(body).ok()? },
             "incident" => Input::Incident(serde_json::from_value(body).ok()?),
@@ -160,7 +210,7 @@ mod tests {
     use super::*;
     use crate::model::finding::Ask;
     use crate::model::silence::Silence;
-    use crate::model::{Digest, EventTime, FindingId, LearnedFile, Mute, OrderId, Subject, TargetKind};
+    use crate::model::{Digest, EventTime, FileId, FindingId, HostId, LearnedFile, Mute, OrderId, Subject, TargetKind};
 
     fn silence() -> Silence {
         Silence {
@@ -216,7 +266,7 @@ mod tests {
             Input::Gone {
                 at,
                 source: SourceName("portal".into()),
-                files: vec![FileId { device: 1, inode: 2, born_ns: -3 }],
+                files: vec![FileId { host: HostId(*b"machine1"), device: 1, inode: 2, born_ns: -3 }, FileId::default()],
             },
             Input::Retention { at, forgotten: crate::model::Forgotten { inputs: 8, events: 4 } },
             Input::Acknowledge { at, finding, by: by.clone() },

@@ -1,12 +1,12 @@
-//! What is remembered of a trail: how far its time has come, which events it has shown, and what could not be read.
+//! What is remembered of a trail on one machine: how far its time has come, which events it has shown, and what could not be read.
 use super::numbers::Numbers;
-use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, SourceName, Text, WallTime, limits};
+use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, Text, TrailPart, WallTime, limits};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The counters and the clock of one trail; this is also the row that is stored and shown by `tripline status`.
+/// The counters and the clock of one trail on one machine; this is also the row that is stored and shown by `tripline status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrailRow {
     /// The newest event time that was believed.
@@ -64,6 +64,33 @@ pub struct TrailRow {
 }
 
 impl TrailRow {
+    /// What `other`, of the same trail on another machine, has counted is counted here too; the time is that of the one that has come further.
+    #[must_use]
+    pub fn with(mut self, other: &TrailRow) -> TrailRow {
+        let counts = [
+            (&mut self.lines, other.lines),
+            (&mut self.bytes, other.bytes),
+            (&mut self.events, other.events),
+            (&mut self.repeated, other.repeated),
+            (&mut self.clipped, other.clipped),
+            (&mut self.unterminated, other.unterminated),
+            (&mut self.undated, other.undated),
+            (&mut self.unplaced, other.unplaced),
+            (&mut self.clamped, other.clamped),
+            (&mut self.late, other.late),
+            (&mut self.ambiguous, other.ambiguous),
+            (&mut self.origin_stated, other.origin_stated),
+            (&mut self.origin_unread, other.origin_unread),
+            (&mut self.gaps, other.gaps),
+        ];
+        counts.into_iter().for_each(|(count, more)| *count += more);
+        other.rejects.iter().for_each(|(why, more)| *self.rejects.entry(why.clone()).or_default() += more);
+        if other.newest > self.newest {
+            (self.newest, self.behind) = (other.newest, other.behind);
+        }
+        self
+    }
+
     /// All rejects together.
     pub fn rejected(&self) -> u64 {
         self.rejects.values().sum()
@@ -81,10 +108,10 @@ pub struct SeenRow {
     pub contents: Vec<u64>,
 }
 
-/// A trail, with the memory that recognises a line sent twice.
+/// A trail on one machine, with the memory that recognises a line sent twice.
 pub struct Trail {
-    /// Its name.
-    pub name: SourceName,
+    /// Which.
+    pub part: TrailPart,
     /// Its row.
     pub row: TrailRow,
     ids: VecDeque<u64>,
@@ -97,10 +124,10 @@ pub struct Trail {
 
 impl Trail {
     /// A trail as the ledger has it. `seed` keys its maps.
-    pub fn new(name: SourceName, row: TrailRow, seen: impl IntoIterator<Item = SeenRow>, seed: u64) -> Trail {
+    pub fn new(part: TrailPart, row: TrailRow, seen: impl IntoIterator<Item = SeenRow>, seed: u64) -> Trail {
         let hasher = FixedState::with_seed(seed);
         let mut trail = Trail {
-            name,
+            part,
             row,
             ids: VecDeque::new(),
             known: HashSet::with_hasher(hasher.clone()),

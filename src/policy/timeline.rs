@@ -184,7 +184,7 @@ pub(super) fn offset(node: &Node, key: &str) -> Result<Millis, Fault> {
 fn blank(product: &str) -> Event {
     let evidence = Evidence {
         source: SourceName("test".into()),
-        file: FileId { device: 0, inode: 0, born_ns: 0 },
+        file: FileId::default(),
         from: 0,
         to: 0,
         index: 0,

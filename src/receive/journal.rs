@@ -5,6 +5,7 @@ use super::standing::Standing;
 use crate::config::written::Start;
 use crate::model::limits::FRAME_BYTES;
 use crate::model::{FrameFlags, Shown, WallTime};
+use crate::source::MACHINE_ID;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -27,8 +28,6 @@ const ANSWERS: Duration = Duration::from_secs(20);
 const SETTLED: Duration = Duration::from_secs(3);
 /// What the journal is called where it is told that it can't be read.
 const JOURNAL: &str = "journal";
-/// Where this machine's id is.
-const MACHINE_ID: &str = "/etc/machine-id";
 /// The longest entry, in bytes of its JSON: the longest message, each of its bytes as a number.
 const ENTRY_BYTES: u64 = 8 * FRAME_BYTES as u64;
 

@@ -49,6 +49,7 @@ mod tests;
 
 pub use cursor::Cursor;
 pub use follower::Follower;
+pub use open::MACHINE_ID;
 pub use status::{FileState, FileStatus, spent};
 pub use watch::Watcher;
 

@@ -84,11 +84,11 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whether `named` leads to the file of `cursor`. Device numbers may change when the machine starts again: under the same
-/// name, inode and birth time are enough, and the witness has the last word.
+/// Whether `named` leads to the file of `cursor`. Device numbers may change when the machine starts again, and its own id when it is
+/// set up anew around its disks: under the same name, inode and birth time are enough, and the witness has the last word.
 pub fn is_file_of(cursor: &Cursor, named: &Named) -> bool {
     let Ok(stat) = &named.found else { return false };
-    let moved = FileId { device: stat.id.device, ..cursor.file };
+    let moved = FileId { host: stat.id.host, device: stat.id.device, ..cursor.file };
     stat.id == cursor.file || (named.path == cursor.path && stat.id.born_ns != 0 && stat.id == moved)
 }
 

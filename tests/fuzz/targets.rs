@@ -376,7 +376,7 @@ fn batch(bytes: &[u8], start: usize, flags: FrameFlags) -> Batch {
     Batch {
         source: SourceName("portal".into()),
         path: Path::new("portal.log").into(),
-        stretch: Stretch { file: FileId { device: 1, inode: 2, born_ns: 3 }, from: 0, to },
+        stretch: Stretch { file: FileId { device: 1, inode: 2, born_ns: 3, ..FileId::default() }, from: 0, to },
         discontinuity: None,
         observed: NOW,
         data: bytes.into(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tripline::detect::store::quota::{Quota, TrustTier};
 use tripline::detect::{CellKey, CellRow, Classifier, Engine, EntityKey};
-use tripline::model::{Digest, Event, EventTime, Input, Severity, SourceName};
+use tripline::model::{Digest, Event, EventTime, Input, Severity, TrailPart};
 use tripline::pipeline::trail::{SeenRow, TrailRow};
 use tripline::pipeline::{Core, Outcome, Recorded, Rules, Secrets};
 use tripline::policy::{PolicySet, Site, load};
@@ -63,7 +63,7 @@ pub fn found(set: &Arc<PolicySet>, arrivals: &[Act], pieces: Pieces) -> Vec<(Fin
 #[derive(Default)]
 struct Disk {
     cells: BTreeMap<CellKey, CellRow>,
-    trails: BTreeMap<SourceName, (TrailRow, Vec<SeenRow>)>,
+    trails: BTreeMap<TrailPart, (TrailRow, Vec<SeenRow>)>,
     quotas: BTreeMap<[u8; 8], Quota>,
     flood: Option<String>,
     horizon: Option<EventTime>,
@@ -74,7 +74,7 @@ struct Disk {
 impl Disk {
     fn core(&self, rules: &Arc<Rules>) -> Core {
         let trail =
-            |(name, (row, seen)): (&SourceName, &(TrailRow, Vec<SeenRow>))| (name.clone(), row.clone(), seen.clone());
+            |(name, (row, seen)): (&TrailPart, &(TrailRow, Vec<SeenRow>))| (name.clone(), row.clone(), seen.clone());
         let recorded = Recorded {
             last_sequence: self.inputs,
             trails: self.trails.iter().map(trail).collect(),

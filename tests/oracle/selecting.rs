@@ -53,7 +53,7 @@ impl Live {
         let batch = Batch {
             source: SourceName("trail".into()),
             path: Arc::from(Path::new("trail")),
-            stretch: Stretch { file: FileId { device: 0, inode: 0, born_ns: 0 }, from: 0, to: size },
+            stretch: Stretch { file: FileId::default(), from: 0, to: size },
             discontinuity: None,
             observed: WallTime(1_800_000_000_000),
             data: format!("{record}\n").into_bytes().into(),

@@ -359,7 +359,7 @@ pub fn event(act: &Act) -> Event {
     id[..4].copy_from_slice(&act.id.to_be_bytes());
     let evidence = Evidence {
         source: SourceName(format!("trail {}", act.trail).into()),
-        file: FileId { device: 0, inode: 0, born_ns: 0 },
+        file: FileId::default(),
         from: 0,
         to: 0,
         index: 0,

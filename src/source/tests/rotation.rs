@@ -518,6 +518,7 @@ fn r28_a_device_number_that_changes_with_a_restart_of_the_machine_makes_no_other
     trail.look();
     let (_, mut cursor) = trail.cursors.pop_first().unwrap();
     cursor.file.device += 1;
+    cursor.file.host = crate::model::HostId(*b"renamed1");
     trail.moved = vec![cursor.file];
     trail.cursors.insert(cursor.file, cursor);
     trail.restart();
