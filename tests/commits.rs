@@ -88,7 +88,7 @@ impl Bench {
                 let (piece, behind) = rest.cut(1);
                 rest = behind;
                 let input = Input::Lines(vec![self.rules.prepare(piece, &mut Scratch::new(1))]);
-                let outcome = core.begin().fold(input, |outcome, keys| ledger.load(outcome, keys)).unwrap();
+                let outcome = core.begin().fold(input, &ledger).unwrap();
                 let receipt = ledger.commit(outcome).unwrap_or_else(|_| panic!("it can be written"));
                 core = receipt.core;
                 look(&ledger.path());

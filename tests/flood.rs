@@ -134,7 +134,7 @@ fn run(directory: &Path, policies: &str, lines: &[String], [piece, inputs, resta
         let batch = batch(piece, offset);
         offset = batch.stretch.to;
         let input = Input::Lines(vec![rules.prepare(batch, &mut scratch)]);
-        outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys)).expect("readable");
+        outcome = outcome.fold(input, &ledger).expect("readable");
         if outcome.is_full() || n % inputs == inputs - 1 {
             let receipt = ledger.commit(outcome).unwrap_or_else(|_| panic!("the disk has room"));
             let again = n % (inputs * restart) == inputs * restart - 1;

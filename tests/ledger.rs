@@ -1,10 +1,12 @@
 //! The ledger's way through what can go wrong around a commit, and the keys that it belongs to.
 use std::path::Path;
 use std::sync::Arc;
+use tripline::detect::CellRow;
 use tripline::framing::Framing;
 use tripline::ledger::{Durability, Error, Keys, Ledger, Reader};
 use tripline::model::{Input, Severity, SourceName, WallTime};
-use tripline::pipeline::{Core, Outcome, Rules, Scratch};
+use tripline::pipeline::stage::{Staged, Store};
+use tripline::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
 use tripline::rules::{self, Tables, Texts};
 use tripline::source::{Follower, Start, TrailSpec, Until};
 
@@ -20,6 +22,12 @@ fn rules(keys: &Keys) -> Arc<Rules> {
 
 /// An outcome with one login, not committed.
 fn outcome(dir: &Path, ledger: &Ledger, keys: &Keys) -> Outcome {
+    let (outcome, input) = before(dir, ledger, keys);
+    outcome.fold(input, ledger).expect("readable")
+}
+
+/// The same before the login is folded in.
+fn before(dir: &Path, ledger: &Ledger, keys: &Keys) -> (Outcome, Input<Prepared>) {
     let rules = rules(keys);
     let trail = dir.join("portal.jsonl");
     std::fs::write(&trail, format!("{LINE}\n")).expect("written");
@@ -36,8 +44,7 @@ fn outcome(dir: &Path, ledger: &Ledger, keys: &Keys) -> Outcome {
     assert!(follower.reconcile().is_empty());
     let batch = follower.next(WallTime(1_800_000_000_000)).expect("readable").expect("a batch");
     let input = Input::Lines(vec![rules.prepare(batch, &mut Scratch::new(1))]);
-    let outcome = Core::new(rules, ledger.recorded().expect("readable"), false, 1).begin();
-    outcome.fold(input, |outcome, keys| ledger.load(outcome, keys)).expect("readable")
+    (Core::new(rules, ledger.recorded().expect("readable"), false, 1).begin(), input)
 }
 
 fn dump(state: &Path) -> String {
@@ -62,6 +69,31 @@ fn s72_what_nobody_knows_whether_it_was_committed_is_committed_once() {
         let id = ledger.unseal(&session).expect("readable");
         assert_eq!(id.as_deref(), Some("s-0123456789abcdef"), "an order can still name the session");
     }
+}
+
+#[test]
+fn an_input_is_applied_only_when_all_that_it_may_change_was_supplied() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let keys = Arc::new(Keys::new(&[7; 32]));
+    let mut ledger = Ledger::open(&dir.path().join("state"), Durability::None, keys.clone()).expect("made");
+    assert!(ledger.commit(outcome(dir.path(), &ledger, &keys)).is_ok());
+    let missing = |staged| match staged {
+        Staged::Missing(missing) => missing,
+        Staged::Supplied(_) => panic!("a core that has just been made has nothing at hand"),
+    };
+    // first what its actor was called, then what the policies know
+    let named = || {
+        let (outcome, input) = before(dir.path(), &ledger, &keys);
+        let names = missing(outcome.stage(input));
+        let stored = ledger.stored(names.entities()).expect("readable");
+        assert!(stored.iter().all(|record| !record.is_empty()), "it acted under its name");
+        missing(names.supply(stored).expect("readable"))
+    };
+    let stored = ledger.stored(named().entities()).expect("readable");
+    let cell = stored.iter().flatten().next().expect("the policies have met it").clone();
+    assert!(named().supply(stored[1..].to_vec()).is_err(), "one is not there");
+    assert!(named().supply(vec![vec![CellRow { cell: b"\xff".to_vec(), ..cell }]; stored.len()]).is_err());
+    assert!(matches!(named().supply(stored), Ok(Staged::Supplied(_))));
 }
 
 #[test]

@@ -38,9 +38,9 @@ fn inputs_go_after_their_time_and_what_people_did_stays() {
     let mut ledger = Ledger::open(&state, Durability::None, keys.clone()).unwrap();
     let mut outcome = Core::new(rules.into(), ledger.recorded().unwrap(), false, 1).begin();
     for minute in 0..1_500 {
-        outcome = outcome.advance(Input::Tick(START.plus(Millis::MINUTE.times(minute))));
+        outcome = outcome.fold(Input::Tick(START.plus(Millis::MINUTE.times(minute))), &ledger).unwrap();
         if minute == 700 {
-            outcome = outcome.advance(Input::Hold { at: START, on: true, by: "uid 7".into() });
+            outcome = outcome.fold(Input::Hold { at: START, on: true, by: "uid 7".into() }, &ledger).unwrap();
         }
         if minute == 1_199 {
             outcome = ledger.commit(outcome).map_err(|_| "uncommitted").unwrap().core.begin();
@@ -54,7 +54,7 @@ fn inputs_go_after_their_time_and_what_people_did_stays() {
     assert_eq!(ledger.overdue(START.plus(Millis::DAY.times(90))).unwrap(), None);
     let forgotten = ledger.overdue(later).unwrap().unwrap();
     assert_eq!(forgotten, Forgotten { inputs: 1_201, events: 0 }, "what the signed head covers, and no more");
-    outcome = outcome.advance(Input::Retention { at: later, forgotten });
+    outcome = outcome.fold(Input::Retention { at: later, forgotten }, &ledger).unwrap();
     assert!(ledger.commit(outcome).is_ok());
     assert_eq!(ledger.overdue(later).unwrap(), None, "said once");
     drop(ledger);

@@ -109,7 +109,7 @@ fn committed(directory: &Path, every: usize, restart: usize) -> (Roots, Vec<(Str
     let mut ledger = open();
     let mut outcome = core(&ledger).begin();
     for (n, input) in (1..).zip(inputs(&rules)) {
-        outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys)).expect("readable");
+        outcome = outcome.fold(input, &ledger).expect("readable");
         if n % every == 0 {
             let receipt = ledger.commit(outcome).unwrap_or_else(|_| panic!("the disk has room"));
             outcome = if n % (every * restart) == 0 {

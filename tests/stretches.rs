@@ -41,7 +41,7 @@ impl Node {
     fn take(&mut self, input: Input<tripline::pipeline::Prepared>) {
         let ledger = self.ledger.as_mut().unwrap();
         let outcome = self.core.take().unwrap().begin();
-        let outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys)).unwrap();
+        let outcome = outcome.fold(input, &*ledger).unwrap();
         self.core = Some(ledger.commit(outcome).unwrap_or_else(|_| panic!("the disk has room")).core);
     }
 

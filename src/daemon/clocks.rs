@@ -1,6 +1,6 @@
 //! Reminds people of clocks that near their end, or have passed it.
+use super::doors::{Control, ToWriter};
 use super::wall_now;
-use super::writer::ToWriter;
 use crate::config::Config;
 use crate::config::notices::Notices;
 use crate::control::incidents;
@@ -9,7 +9,6 @@ use crate::incident::case::IncidentState;
 use crate::incident::clock::{Reminder, clocks};
 use crate::ledger::{FILE, Reader};
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
 use tokio::task::JoinHandle;
 
 /// Looks at clocks, one look at a time, and never in the way of anything else.
@@ -18,7 +17,7 @@ pub struct Clocks(Option<JoinHandle<()>>);
 
 impl Clocks {
     /// Begins to look, unless the look before is still going on.
-    pub fn look(&mut self, config: &Config, to: &SyncSender<ToWriter>, health: &Health) {
+    pub fn look(&mut self, config: &Config, to: &ToWriter, health: &Health) {
         if config.written.notices.is_silent() || self.0.as_ref().is_some_and(|look| !look.is_finished()) {
             return;
         }
@@ -33,7 +32,7 @@ impl Clocks {
 }
 
 /// Has the writer tell what is to be told of the clocks of all incidents that are not closed. The writer knows what was told before.
-fn remind(notices: &Notices, ledger: &Path, to: &SyncSender<ToWriter>) -> Result<(), String> {
+fn remind(notices: &Notices, ledger: &Path, to: &ToWriter) -> Result<(), String> {
     let (profiles, calendar) = (notices.profiles()?, notices.calendar()?);
     let reader = Reader::open(ledger).map_err(|e| e.to_string())?;
     let (incidents, cut) = incidents::all_incidents(&reader).map_err(|e| e.to_string())?;
@@ -41,7 +40,7 @@ fn remind(notices: &Notices, ledger: &Path, to: &SyncSender<ToWriter>) -> Result
     let all = open.flat_map(|incident| clocks(&profiles, &calendar, incident));
     for reminder in all.filter_map(|clock| Reminder::of(clock, wall_now())) {
         // a writer that has no room for it is busy, or waits for the disk: it is looked for again in a minute
-        if to.try_send(ToWriter::Remind(Box::new(reminder))).is_err() {
+        if !to.offer(Control::Remind(Box::new(reminder))) {
             break;
         }
     }

@@ -3,15 +3,16 @@
 //! It keeps nothing that matters. The outbox row and the order's state are the truth: after a restart, of either side, it
 //! asks the writer what is open, and the runner's journal what became of it. Nothing in it waits for an outlet: an order
 //! goes out at once, whatever becomes of the messages.
+use super::doors::{Control, ToWriter};
 use super::telling::Telling;
-use super::writer::{ToDelivery, ToWriter};
+use super::writer::ToDelivery;
 use crate::health::Health;
 use crate::ledger::Committed;
+use crate::ledger::outbox::Outbox;
 use crate::model::{Input, Order, OrderId, Verdict};
 use crate::respond::outlet::Target;
 use crate::respond::{NotTaken, ORDERS_WAITING, Reply, Request, RunnerClient, RunnerEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -21,21 +22,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long the runner is given no order after it had no room for one.
 const NO_ROOM: Duration = Duration::from_millis(100);
 
-/// Puts a message into the writer's channel without blocking the runtime; `false` when the writer has ended.
-pub async fn send(to: &SyncSender<ToWriter>, mut message: ToWriter) -> bool {
-    loop {
-        match to.try_send(message) {
-            Ok(()) => return true,
-            Err(TrySendError::Disconnected(_)) => return false,
-            Err(TrySendError::Full(back)) => message = back,
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 /// The loop's state.
 pub struct Delivery {
-    to_writer: SyncSender<ToWriter>,
+    to_writer: ToWriter,
     runner: RunnerClient,
     health: Health,
     telling: Telling,
@@ -51,12 +40,13 @@ pub struct Delivery {
 impl Delivery {
     /// A loop for these outlets. Needs a tokio runtime.
     pub fn new(
-        to_writer: SyncSender<ToWriter>,
+        to_writer: ToWriter,
         runner: RunnerClient,
         health: Health,
+        outbox: Outbox,
         outlets: BTreeMap<String, Target>,
     ) -> Delivery {
-        let telling = Telling::new(to_writer.clone(), runner.clone(), health.clone(), outlets);
+        let telling = Telling::new(to_writer.clone(), runner.clone(), health.clone(), outbox, outlets);
         Delivery {
             to_writer,
             runner,
@@ -125,7 +115,7 @@ impl Delivery {
                 // one that can't be asked now is asked at the next connection
                 let _ = self.runner.send(&Request::Ask { order });
             }
-            ToDelivery::Told => self.telling.tell().await,
+            ToDelivery::Told(last) => self.telling.told(last).await,
         }
     }
 
@@ -156,7 +146,7 @@ impl Delivery {
                 for (action, why) in refused {
                     self.health.wrong(&format!("action {action}"), why);
                 }
-                send(&self.to_writer, ToWriter::Resume).await;
+                self.to_writer.control(Control::Resume).await;
                 self.telling.connected().await;
             }
             RunnerEvent::Disconnected(why) => {
@@ -195,7 +185,7 @@ impl Delivery {
 
     async fn fact(&self, input: Input<crate::pipeline::Prepared>) {
         // answered or not: only the writer's end keeps it from being committed, and then it is asked for again at the next start
-        send(&self.to_writer, ToWriter::Fact(Box::new(input), None)).await;
+        self.to_writer.control(Control::Fact(Box::new(input), None)).await;
     }
 }
 
@@ -209,25 +199,29 @@ async fn has_room(not_before: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::doors::{Doors, Next, doors};
     use super::*;
+    use crate::ledger::{Durability, Keys, Ledger};
     use crate::respond::{Ending, RunnerLink};
-    use std::sync::mpsc::{Receiver, sync_channel};
 
     /// The loop over a runner that says nothing, with what it tells the writer.
-    fn running() -> (mpsc::Sender<RunnerEvent>, Receiver<ToWriter>, mpsc::UnboundedSender<ToDelivery>) {
-        let (to_writer, told) = sync_channel(100);
+    fn running() -> (mpsc::Sender<RunnerEvent>, Doors, mpsc::UnboundedSender<ToDelivery>) {
+        let (to_writer, told) = doors();
+        let state = tempfile::tempdir().expect("a scratch directory");
+        let ledger = Ledger::open(state.path(), Durability::None, Keys::new(&[7; 32]).into()).expect("made");
+        let outbox = Outbox::new(&ledger.path(), ledger.last_message().expect("readable"));
         let (ours, _) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
         let (client, _) = RunnerClient::start(RunnerLink::Pair(ours));
         let (to_delivery, orders) = mpsc::unbounded_channel();
         let (events, heard) = mpsc::channel(10);
-        let delivery = Delivery::new(to_writer, client, Health::default(), BTreeMap::new());
+        let delivery = Delivery::new(to_writer, client, Health::default(), outbox, BTreeMap::new());
         tokio::spawn(delivery.run(orders, heard));
         (events, told, to_delivery)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_runner_without_room_holds_up_nothing_else() {
-        let (events, told, _to_delivery) = running();
+        let (events, mut told, _to_delivery) = running();
         let (full, other) = (OrderId([1; 16]), OrderId([2; 16]));
         let done = Reply::Ended { order: other, ending: Ending::Done, note: String::new() };
         for reply in [Reply::Busy { order: full }, done] {
@@ -237,11 +231,14 @@ mod tests {
         // the clock stands while something can run: what waits for it does not come
         for _ in 0..1000 {
             tokio::task::yield_now().await;
-            if let Ok(ToWriter::Fact(input, None)) = told.try_recv()
-                && let Input::Ended { order, verdict, .. } = *input
-            {
-                ended.push((order, verdict));
-            }
+            let Next::Control(messages) = told.next(Duration::ZERO) else { continue };
+            ended.extend(messages.into_iter().filter_map(|message| match message {
+                Control::Fact(input, None) => match *input {
+                    Input::Ended { order, verdict, .. } => Some((order, verdict)),
+                    _ => None,
+                },
+                _ => None,
+            }));
         }
         assert_eq!(ended, [(full, Verdict::NeverSeen), (other, Verdict::Done("".into()))]);
     }

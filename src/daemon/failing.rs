@@ -2,12 +2,11 @@
 //!
 //! What is wrong at this moment is [`Health`]. What lasts becomes a recorded input, so that it is told once when it begins and once when
 //! it ends, whatever the daemon goes through in between.
+use super::doors::{Control, ToWriter};
 use super::receiving;
-use super::writer::ToWriter;
 use crate::health::Health;
 use crate::model::{Input, Text};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 /// What is over sooner than this is not worth a word: a receiver that is begun anew, a file between its making and its mode.
@@ -27,7 +26,7 @@ impl Failing {
     }
 
     /// Compares what is wrong with what was told.
-    pub fn look(&mut self, health: &Health, to: &SyncSender<ToWriter>, now: Instant) {
+    pub fn look(&mut self, health: &Health, to: &ToWriter, now: Instant) {
         let wrong = health.now();
         let wrong: BTreeMap<Text, String> =
             wrong.into_iter().filter(|(part, _)| is_told(part)).map(|(part, why)| (part.into(), why)).collect();
@@ -44,7 +43,7 @@ impl Failing {
             let begins = why.is_some();
             let input = Input::Failing { at: super::wall_now(), part: part.clone(), why };
             // where the channel is full, the writer is busy or the disk is full: the next look will do
-            if to.try_send(ToWriter::Fact(Box::new(input), None)).is_ok() {
+            if to.offer(Control::Fact(Box::new(input), None)) {
                 self.changed.remove(&part);
                 if begins {
                     self.told.insert(part)
@@ -63,18 +62,22 @@ fn is_told(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::doors::{Next, doors};
     use super::*;
-    use std::sync::mpsc::sync_channel;
 
     #[test]
     fn what_lasts_is_told_when_it_begins_and_when_it_ends() {
-        let (to, from) = sync_channel(4);
-        let said = || match from.try_recv() {
-            Ok(ToWriter::Fact(input, None)) => match *input {
-                Input::Failing { part, why, .. } => Some((part, why)),
+        let (to, mut from) = doors();
+        let mut said = || {
+            let Next::Control(messages) = from.next(Duration::ZERO) else { return None };
+            assert_eq!(messages.len(), 1);
+            match messages.into_iter().next() {
+                Some(Control::Fact(input, None)) => match *input {
+                    Input::Failing { part, why, .. } => Some((part, why)),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
+            }
         };
         let (health, begun) = (Health::default(), Instant::now());
         let mut failing = Failing::new(["receiver of old".into()].into_iter());

@@ -102,7 +102,7 @@ pub fn learn(
     let (core, _) = reading.fold(ledger, core.begin(), trails.into_values().collect(), &mut learner, progress)?;
     let repeated = repeated(&core).saturating_sub(before);
     let files: Vec<LearnedFile> = learner.files.into_iter().map(File::finish).collect();
-    let outcome = core.begin().advance(Input::Learned { at: now, files: files.clone(), by });
+    let outcome = core.begin().fold(Input::Learned { at: now, files: files.clone(), by }, &*ledger)?;
     commit(ledger, outcome)?;
     Ok(Lessons { files, met: learner.met, unsaid: learner.unsaid, repeated })
 }

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod delivery;
+mod doors;
 mod failing;
 mod gate;
 pub mod learn;

@@ -80,7 +80,7 @@ pub fn replay_inputs(
                 learns = !learns;
                 outcome.set_rules(if learns { learning.clone() } else { rules.clone() });
             }
-            outcome = outcome.fold(input, |outcome, keys| into.load(outcome, keys))?;
+            outcome = outcome.fold(input, &*into)?;
             outcome.recorded_as(row.at, row.body);
             replayed.inputs += 1;
             if outcome.is_full() {

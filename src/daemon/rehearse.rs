@@ -180,7 +180,7 @@ pub fn rehearse(rules: &Arc<Rules>, ledger: &Ledger, events: &[Event]) -> Result
         let Some(prepared) = rules.prepare_events(std::slice::from_ref(event), &mut classifier) else { continue };
         let input = Input::Lines(vec![prepared]);
         let before = outcome.changes().findings.len();
-        outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys))?;
+        outcome = outcome.fold(input, ledger)?;
         for finding in &outcome.changes().findings[before..] {
             if found.iter().all(|(_, known)| known.id != finding.id) {
                 found.push((number, finding.clone()));

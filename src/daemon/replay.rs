@@ -1,11 +1,11 @@
 //! Replay: the same engine over files from their beginning to their end, merged by event time. It never runs a hook.
 //!
 //! Each trail is read and prepared on a thread of its own. Here the trails meet: up to the time that every trail has
-//! reached, their lines are folded in as one input, so that the order does not depend on how the threads ran.
+//! reached, their lines are folded in as one input ([`align`]), so that the order does not depend on how the threads ran.
 use super::watching::Watching;
 use crate::ledger::{CommitError, Error, Ledger};
 use crate::model::{Input, SourceName, WallTime};
-use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
+use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch, align};
 use crate::source::{Cursor, Follower, SourceError, TrailSpec};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -166,13 +166,13 @@ impl Reading<'_> {
                 }
                 shares.waiting += begun.elapsed();
                 let begun = Instant::now();
-                let batches = take(&mut heads);
+                let batches = align::take(heads.iter_mut().map(|head| &mut head.batch));
                 let ended = batches.is_empty();
                 let lines: usize = batches.iter().map(|b| b.lines.len()).sum();
                 let bytes = batches.iter().map(|b| b.batch.stretch.to.saturating_sub(b.batch.stretch.from)).sum();
                 let input = if ended { None } else { fold.input(&mut outcome, batches)? };
                 if let Some(input) = input {
-                    outcome = outcome.fold(input, |outcome, keys| ledger.load(outcome, keys))?;
+                    outcome = outcome.fold(input, &*ledger)?;
                     fold.after(&outcome);
                     uncommitted += lines;
                 }
@@ -219,21 +219,6 @@ impl Head {
     }
 }
 
-/// What can be folded in now: of each trail the lines up to the time that all have reached; nothing when all is read.
-fn take(heads: &mut [Head]) -> Vec<Prepared> {
-    let reached = heads.iter().filter_map(|h| h.batch.as_ref().map(Prepared::reaches)).min();
-    let Some(reached) = reached else { return Vec::new() };
-    let mut taken = Vec::new();
-    for head in heads {
-        if let Some(batch) = head.batch.take() {
-            let (first, rest) = batch.cut_after(reached);
-            taken.extend(first);
-            head.batch = rest;
-        }
-    }
-    taken
-}
-
 fn read(
     rules: &Arc<Rules>,
     spec: TrailSpec,
@@ -272,76 +257,5 @@ pub(super) fn commit(ledger: &mut Ledger, outcome: Outcome) -> Result<Core, Repl
         Err(e) => match *e {
             CommitError::Before(_, e) | CommitError::Unknown(_, e) => Err(e.into()),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Batch, Digest, EventTime, FileId, Stretch};
-    use crate::pipeline::Line;
-
-    fn prepared(name: &str, times: &[i64]) -> Prepared {
-        let data: Arc<[u8]> = b"x\n".repeat(times.len()).into();
-        let frame = |i: usize| crate::model::Frame {
-            start: 2 * i as u32,
-            end: 2 * i as u32 + 1,
-            from: 2 * i as u64,
-            to: 2 * i as u64 + 2,
-            flags: Default::default(),
-        };
-        let batch = Batch {
-            source: SourceName(name.into()),
-            path: std::path::Path::new(name).into(),
-            stretch: Stretch { file: FileId::default(), from: 0, to: data.len() as u64 },
-            discontinuity: None,
-            observed: WallTime(0),
-            data: data.clone(),
-            frames: (0..times.len()).map(frame).collect(),
-            header: None,
-            witness: Digest::of(&data),
-            size: data.len() as u64,
-        };
-        let line = |time: &i64| Line {
-            observed: WallTime(0),
-            time: EventTime(*time),
-            flags: Default::default(),
-            digest: [0; 16],
-            data: data.clone(),
-            range: 0..1,
-            header: None,
-            events: Err("a test"),
-        };
-        Prepared {
-            batch,
-            rules: Digest::of(b""),
-            lines: times.iter().map(line).collect(),
-            activations: Default::default(),
-        }
-    }
-
-    #[test]
-    fn every_line_is_taken_whatever_the_times() {
-        for times in [
-            [&[5i64, 4, 3][..], &[9, 1, 2]],
-            [&[1, 2, 3], &[1, 2, 3]],
-            [&[], &[7, 7]],
-            [&[i64::MIN, 4], &[3, i64::MAX]],
-        ] {
-            let mut heads: Vec<Head> = times
-                .iter()
-                .map(|times| Head { from: sync_channel(1).1, batch: Some(prepared("t", times)), ended: true })
-                .collect();
-            let mut taken = 0;
-            loop {
-                let batches = take(&mut heads);
-                if batches.is_empty() {
-                    break;
-                }
-                taken += batches.iter().map(|b| b.lines.len()).sum::<usize>();
-            }
-            assert_eq!(taken, times[0].len() + times[1].len(), "{times:?}");
-            assert!(heads.iter().all(|h| h.batch.is_none()));
-        }
     }
 }

@@ -1,18 +1,20 @@
 //! Start-up and the end: in which order things are opened, given up, and closed.
 use super::clocks::Clocks;
-use super::delivery::{Delivery, send};
+use super::delivery::Delivery;
+use super::doors::{Control, Read, ToWriter, doors};
 use super::failing::Failing;
 use super::gate::Gate;
 use super::receiving::Receiving;
 use super::silences::Said;
 use super::trails::{Files, Surroundings, Trails};
-use super::writer::{ToWriter, Writer, tick};
+use super::writer::Writer;
 use super::{Progress, wall_now};
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::config::notices::Notices;
 use crate::control::server;
 use crate::health::Health;
+use crate::ledger::outbox::Outbox;
 use crate::ledger::{Durability, Error, Keys, Ledger};
 use crate::model::{Input, Millis, Shown};
 use crate::pipeline::{Core, Prepared, Rules};
@@ -21,7 +23,6 @@ use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
 use crate::rules::ConfigError;
 use crate::source::{Cursor, Until};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -79,8 +80,6 @@ fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> RunError {
     move |e| RunError::Io(format!("{what}: {e}"))
 }
 
-/// Batches that the trails may be ahead of the writer.
-const AHEAD: usize = 4;
 /// How often the core is told the time.
 const TICK: Duration = Duration::from_secs(60);
 /// How often we look after ourselves.
@@ -172,13 +171,14 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
     let keys = ledger.keys().clone();
     let core = Core::new(rules.clone(), ledger.recorded()?, false, seed);
     let failing = Failing::new(core.failing().cloned());
-    let (to_writer, from) = sync_channel(AHEAD);
+    let outbox = Outbox::new(&path, ledger.last_message()?);
+    let (to_writer, doors) = doors();
     let (to_delivery, orders) = mpsc::unbounded_channel();
-    let writer = Writer::new(ledger, from, to_delivery, health.clone(), seed, progress.clone(), ending.clone());
+    let writer = Writer::new(ledger, doors, to_delivery, health.clone(), seed, progress.clone(), ending.clone());
     let (writer, mut writer_end) = start_writer(writer, core)?;
-    fact(&to_writer, rules.input(wall_now())).await;
+    to_writer.control(Control::Fact(Box::new(rules.input(wall_now())), None)).await;
     let (client, events) = RunnerClient::start(link);
-    let delivery = Delivery::new(to_writer.clone(), client, health.clone(), outlets);
+    let delivery = Delivery::new(to_writer.clone(), client, health.clone(), outbox, outlets);
     let delivery = tokio::spawn(delivery.run(orders, events));
     let shared = Arc::new(Mutex::new(rules.clone()));
     let notices = Arc::new(Mutex::new(config.written.notices.clone()));
@@ -200,7 +200,7 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
         files,
         seed,
         watch: settings.watch,
-        gate: Arc::default(),
+        gate: Arc::new(Gate::new([])),
     };
     let receiving = Receiving::new(&config);
     let mut running =
@@ -215,7 +215,7 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
     control.abort();
     running.stop().await;
     drop(running);
-    send(&to_writer, ToWriter::Stop).await;
+    to_writer.after_lines(Read::Stop).await;
     drop(to_writer);
     let written = tokio::task::spawn_blocking(move || writer.join()).await;
     delivery.abort();
@@ -320,7 +320,7 @@ impl Following {
                 () = watchdog.due() => alive(progress),
                 _ = clock.tick() => {
                     // a writer that has no room for it is busy, or waits for the disk; the next one will do
-                    let _ = self.around.to.try_send(tick(wall_now()));
+                    self.around.to.offer(Control::Fact(Box::new(Input::Tick(wall_now())), None));
                     self.said.say(self.around.rules.silences.iter(), wall_now());
                     clocks.look(&self.config, &self.around.to, &self.around.health);
                     if let Some(dead) = self.trails.as_ref().and_then(Trails::dead) {
@@ -372,7 +372,7 @@ impl Following {
         let rules = Arc::new(rules);
         tell_of_foreign(&rules);
         let (answer, cursors) = oneshot::channel();
-        send(&self.around.to, ToWriter::Rules(rules.clone(), answer)).await;
+        self.around.to.after_lines(Read::Rules(rules.clone(), answer)).await;
         let Ok(cursors) = cursors.await else { return };
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&rules);
         self.around.rules = rules;
@@ -402,7 +402,7 @@ struct Running {
     rules: Arc<Mutex<Arc<Rules>>>,
     notices: Arc<Mutex<Notices>>,
     keys: Arc<Keys>,
-    to_writer: SyncSender<ToWriter>,
+    to_writer: ToWriter,
     health: Health,
     files: Files,
     progress: Arc<Progress>,
@@ -411,7 +411,7 @@ struct Running {
 impl server::Daemon for Running {
     async fn commit(&self, input: Input<Prepared>) -> Result<(), String> {
         let (answer, committed) = oneshot::channel();
-        send(&self.to_writer, ToWriter::Fact(Box::new(input), Some(answer))).await;
+        self.to_writer.control(Control::Fact(Box::new(input), Some(answer))).await;
         committed.await.unwrap_or_else(|_| Err("the daemon is ending".into()))
     }
 
@@ -449,10 +449,6 @@ impl server::Daemon for Running {
             "last_commit": self.progress.last_commit(),
         })
     }
-}
-
-async fn fact(to: &SyncSender<ToWriter>, input: Input<Prepared>) {
-    send(to, ToWriter::Fact(Box::new(input), None)).await;
 }
 
 /// The keys: from systemd's credential where there is one, else from the state directory, made on first start.

@@ -1,11 +1,12 @@
 //! The outlets' side of the delivery loop: gives each of them the oldest of what it has not been given, in the order of the
-//! outbox, and says in the ledger how far it has got.
+//! outbox, and says to the writer how far it has got. What is in the outbox it reads itself, up to where it is on disk.
 //!
 //! An outlet that fails is left alone for a while, longer each time, and costs the others nothing. What is sent again may
 //! have arrived before: a receiver knows it by its id.
-use super::delivery::send;
-use super::writer::ToWriter;
+use super::doors::{Control, ToWriter};
 use crate::health::Health;
+use crate::ledger::outbox::{self, Outbox};
+use crate::ledger::{Committed, Error};
 use crate::respond::outlet::line_file::LineFile;
 use crate::respond::outlet::local::LocalSyslog;
 use crate::respond::outlet::syslog::{Message, Sender, facility};
@@ -14,9 +15,8 @@ use crate::respond::wire::Outcome;
 use crate::respond::{NotTaken, Request, RunnerClient};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// After a failure an outlet is left alone so long, twice as long after the next one, and never longer than that.
@@ -24,14 +24,18 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_sec
 /// An outlet that has not answered for so long is said to be slow.
 const SLOW: Duration = Duration::from_secs(15);
 
+/// How many messages of an outlet are looked at at once.
+const AT_ONCE: u32 = 64;
+
 /// Messages with their numbers in the outbox.
 type Batch = Vec<(u64, Told)>;
 
 /// All outlets.
 pub struct Telling {
-    to_writer: SyncSender<ToWriter>,
+    to_writer: ToWriter,
     runner: RunnerClient,
     health: Health,
+    outbox: Outbox,
     sender: Sender,
     outlets: Vec<Outlet>,
     connected: bool,
@@ -44,6 +48,8 @@ struct Outlet {
     target: Target,
     /// Where its messages go: to a task of ours, or else to the runner.
     own: Option<mpsc::Sender<Batch>>,
+    /// It has had all up to this one, whether that is on disk or not.
+    had: u64,
     /// Sent, and not answered yet, oldest first.
     in_flight: VecDeque<u64>,
     /// Since when.
@@ -70,9 +76,10 @@ pub struct Answer {
 impl Telling {
     /// Starts a task for each outlet that is ours to serve. Needs a tokio runtime.
     pub fn new(
-        to_writer: SyncSender<ToWriter>,
+        to_writer: ToWriter,
         runner: RunnerClient,
         health: Health,
+        outbox: Outbox,
         targets: BTreeMap<String, Target>,
     ) -> Telling {
         let sender = Sender::this();
@@ -81,12 +88,13 @@ impl Telling {
             own: Own::of(&target, &sender).map(|own| own.start(i, to.clone())),
             name,
             target,
+            had: 0,
             in_flight: VecDeque::new(),
             since: Instant::now(),
             pause: None,
             next_pause: PAUSES.0,
         });
-        Telling { outlets: outlets.collect(), to_writer, runner, health, sender, connected: false, answers }
+        Telling { outlets: outlets.collect(), to_writer, runner, health, outbox, sender, connected: false, answers }
     }
 
     /// There is a runner: what the last one did not answer is sent again.
@@ -137,6 +145,12 @@ impl Telling {
         }
     }
 
+    /// There are new messages, up to this one.
+    pub async fn told(&mut self, last: Committed<u64>) {
+        self.outbox.last = last;
+        self.tell().await;
+    }
+
     /// Gives every outlet what it has not been given.
     pub async fn tell(&mut self) {
         for i in 0..self.outlets.len() {
@@ -159,8 +173,9 @@ impl Telling {
         }
         // until there is something that it wants, or nothing more
         while let Some(passed_over) = self.give(i).await {
-            let (name, had) = (self.outlets[i].name.clone(), Some(passed_over));
-            if !send(&self.to_writer, ToWriter::Delivered(name, had, None)).await {
+            let outlet = &mut self.outlets[i];
+            outlet.had = passed_over;
+            if !self.to_writer.control(Control::Delivered(outlet.name.clone(), Some(passed_over), None)).await {
                 return;
             }
         }
@@ -168,12 +183,16 @@ impl Telling {
 
     /// Gives an outlet the next of what it wants; answers up to where there was nothing of that.
     async fn give(&mut self, i: usize) -> Option<u64> {
+        let rows = match self.waiting(i).await {
+            Ok(rows) => rows,
+            Err(e) => {
+                // they stay in the outbox, and are asked for again
+                self.health.wrong("reading the outbox", e.to_string());
+                return None;
+            }
+        };
+        self.health.well("reading the outbox");
         let outlet = &mut self.outlets[i];
-        let (answer, rows) = oneshot::channel();
-        if !send(&self.to_writer, ToWriter::Undelivered(outlet.name.clone(), answer)).await {
-            return None;
-        }
-        let rows = rows.await.ok()?;
         let last = rows.last()?.sequence;
         let most = if matches!(outlet.target, Target::Webhook(_)) { 1 } else { rows.len() };
         let told = rows.iter().filter_map(|row| match Told::read(row) {
@@ -199,6 +218,16 @@ impl Telling {
         }
     }
 
+    /// The oldest messages that an outlet has not had.
+    async fn waiting(&mut self, i: usize) -> Result<Vec<outbox::Message>, Error> {
+        let (outbox, outlet) = (self.outbox.clone(), &self.outlets[i]);
+        let (name, had) = (outlet.name.clone(), outlet.had);
+        // a file is read: not on a thread of the runtime's own
+        let read = tokio::task::spawn_blocking(move || outbox.waiting(&name, had, AT_ONCE));
+        // it is given up only where the runtime ends
+        read.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+
     fn give_runner(&mut self, i: usize, batch: Batch) -> Option<u64> {
         let outlet = &mut self.outlets[i];
         for (seq, told) in batch {
@@ -220,6 +249,7 @@ impl Telling {
     async fn took(&mut self, answer: Answer) {
         let outlet = &mut self.outlets[answer.outlet];
         if let Some(had) = answer.had {
+            outlet.had = outlet.had.max(had);
             while outlet.in_flight.pop_front_if(|seq| *seq <= had).is_some() {}
             outlet.since = Instant::now();
         }
@@ -238,7 +268,7 @@ impl Telling {
             Some(why) => self.health.wrong(&outlet.name, why.as_str()),
             None => self.health.well(&outlet.name),
         }
-        send(&self.to_writer, ToWriter::Delivered(outlet.name.clone(), answer.had, error)).await;
+        self.to_writer.control(Control::Delivered(outlet.name.clone(), answer.had, error)).await;
     }
 }
 

@@ -1,16 +1,16 @@
 //! One thread for each trail: follows its files, prepares what it reads, and hands it to the writer.
 //!
-//! The channel to the writer is bounded: when the writer is behind, the thread waits, and the file is the queue.
+//! The door to the writer is bounded: when the writer is behind, the thread waits, and the file is the queue.
+use super::doors::{Hints, Read, Stop, ToWriter};
 use super::gate::Gate;
-use super::writer::ToWriter;
 use crate::health::Health;
 use crate::model::Input;
 use crate::pipeline::{Prepared, Rules, Scratch};
 use crate::source::{self, Cursor, FileState, FileStatus, Follower, TrailSpec, Watcher};
+use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,7 +24,9 @@ pub type Files = Arc<Mutex<BTreeMap<String, Vec<FileStatus>>>>;
 
 /// The running threads.
 pub struct Trails {
-    stop: Arc<AtomicBool>,
+    /// When it is dropped, they end.
+    going: Sender<Infallible>,
+    gate: Arc<Gate>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -34,7 +36,7 @@ pub struct Surroundings {
     /// The rules that lines are prepared under.
     pub rules: Arc<Rules>,
     /// The writer.
-    pub to: SyncSender<ToWriter>,
+    pub to: ToWriter,
     /// What is wrong.
     pub health: Health,
     /// Where the state of the files is shown.
@@ -50,7 +52,7 @@ pub struct Surroundings {
 impl Trails {
     /// Starts following from the committed cursors.
     pub fn start(specs: Vec<TrailSpec>, cursors: Vec<Cursor>, around: &Surroundings) -> std::io::Result<Trails> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (going, stop) = Stop::new();
         let mut threads = Vec::new();
         let most_open = descriptors() / specs.len().max(1);
         for spec in specs {
@@ -61,7 +63,7 @@ impl Trails {
                 std::thread::Builder::new().name(name).spawn(move || follow(spec, own, most_open, &around, &stop))?,
             );
         }
-        Ok(Trails { stop, threads })
+        Ok(Trails { going, gate: around.gate.clone(), threads })
     }
 
     /// A trail whose thread has died, if there is one.
@@ -70,11 +72,11 @@ impl Trails {
         Some(dead.thread().name().unwrap_or("a trail").to_owned())
     }
 
-    /// Stops following. What the threads have handed over is still in the channel.
+    /// Stops following. What the threads have handed over may still wait at the door.
     pub fn stop(self) {
-        self.stop.store(true, Ordering::Release);
+        drop(self.going);
+        self.gate.end();
         for thread in self.threads {
-            thread.thread().unpark();
             // a thread that panicked has said so already; the others go on to their end
             let _ = thread.join();
         }
@@ -87,16 +89,16 @@ fn descriptors() -> usize {
     most.and_then(|most| usize::try_from(most / 2).ok()).unwrap_or(usize::MAX)
 }
 
-fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surroundings, stop: &AtomicBool) {
+fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surroundings, stop: &Stop) {
     let name = spec.name.clone();
     let what = format!("trail {name}");
     let (series, mut spool) = (spec.is_series(), Spent::default());
-    let me = std::thread::current();
-    let mut watcher = if around.watch { Watcher::new(move || me.unpark()) } else { Watcher::disabled() };
+    let hints = Hints::default();
+    let mut watcher = if around.watch { Watcher::new(hints.sender()) } else { Watcher::disabled() };
     let mut follower = Follower::open(spec, cursors);
     follower.keep_open(most_open);
     let mut scratch = Scratch::new(around.seed);
-    while !stop.load(Ordering::Acquire) {
+    while !stop.is_told() {
         for problem in follower.reconcile() {
             around.health.wrong(&what, problem.to_string());
         }
@@ -116,9 +118,8 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surr
                 Ok(None) => {
                     let files = follower.forgettable();
                     if !files.is_empty() {
-                        // behind the lines in the channel, and so never before them
                         let gone = Input::Gone { at: super::wall_now(), source: name.clone(), files };
-                        hand_over(ToWriter::Fact(Box::new(gone), None), &around.to, stop);
+                        around.to.read(Read::Then(Box::new(gone), None), stop);
                     }
                     break None;
                 }
@@ -146,14 +147,14 @@ fn follow(spec: TrailSpec, cursors: Vec<Cursor>, most_open: usize, around: &Surr
         around.files.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), files);
         if follower.is_looking() {
             // it will have old lines to give
-            around.gate.wait(&name);
+            around.gate.looks(&name);
             continue;
         }
         if is_at_end && !behind {
             around.gate.ended(&name);
         }
         if !behind {
-            std::thread::park_timeout(LOOK);
+            hints.wait(stop, LOOK);
         }
     }
 }
@@ -187,52 +188,30 @@ impl Spent {
         }
         let (answer, committed) = oneshot::channel();
         let tick = Input::Tick(super::wall_now());
-        // where the channel is full, the writer is busy: the next time will do
-        if around.to.try_send(ToWriter::Fact(Box::new(tick), Some(answer))).is_ok() {
+        // where there is no room, the writer is busy: the next time will do
+        if around.to.offer_read(Read::Then(Box::new(tick), Some(answer))) {
             (self.files, self.committed) = (files, Some(committed));
         }
     }
 }
 
-/// Hands lines over as far as the other trails have come, until all are handed over or we are to stop.
-fn pass(prepared: Prepared, around: &Surroundings, stop: &AtomicBool) -> bool {
+/// Hands lines over as far as the other trails have come, until all are handed over or we are to stop. What is not handed over is
+/// not committed, and is read again after the next start.
+fn pass(prepared: Prepared, around: &Surroundings, stop: &Stop) -> bool {
     let mut waiting = Some(prepared);
     while let Some(prepared) = waiting.take() {
         let Some(next) = prepared.lines.first().map(|l| l.time) else {
-            return hand_over(ToWriter::Lines(Box::new(prepared)), &around.to, stop);
+            return around.to.read(Read::Lines(Box::new(prepared)), stop);
         };
-        let horizon = around.gate.pass(prepared.source(), next, super::wall_now());
+        let Some(horizon) = around.gate.turn(prepared.source(), next) else { return false };
         let (first, rest) = prepared.cut_after(horizon);
         if let Some(first) = first {
-            let reached = first.reaches();
-            around.gate.pass(&first.batch.source, reached, super::wall_now());
-            if !hand_over(ToWriter::Lines(Box::new(first)), &around.to, stop) {
+            around.gate.reaches(first.source(), first.reaches());
+            if !around.to.read(Read::Lines(Box::new(first)), stop) {
                 return false;
             }
-        } else if stop.load(Ordering::Acquire) {
-            // not handed over and not committed: it is read again after the next start
-            return false;
-        } else {
-            std::thread::park_timeout(Duration::from_millis(5));
         }
         waiting = rest;
     }
     true
-}
-
-/// Waits for room in the channel, but not when we are to stop.
-fn hand_over(mut message: ToWriter, to: &SyncSender<ToWriter>, stop: &AtomicBool) -> bool {
-    loop {
-        match to.try_send(message) {
-            Ok(()) => return true,
-            Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return false,
-            Err(std::sync::mpsc::TrySendError::Full(back)) if stop.load(Ordering::Acquire) => {
-                // not handed over and not committed: it is read again after the next start
-                drop(back);
-                return false;
-            }
-            Err(std::sync::mpsc::TrySendError::Full(back)) => message = back,
-        }
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
 }

@@ -1,38 +1,19 @@
 //! The single writer: folds inputs in, commits them, and hands on only what is on disk.
 //!
+//! What happened goes before lines, and so lines are folded in and committed in pieces: an order waits for one of either at most.
 //! Lines wait for at most [`limits::COMMIT_AFTER`]; what was found is committed at once. While the disk is full nothing
 //! goes on: the same outcome is tried again until it is written, and the trails wait in their files.
+use super::doors::{Answer, Control, Doors, Next, Read};
 use crate::health::Health;
-use crate::incident::clock::Reminder;
-use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt, outbox};
-use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, WallTime, limits};
-use crate::pipeline::{Core, Outcome, Prepared, Rules, Scratch};
+use crate::ledger::outbox::{self, Delivered};
+use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt};
+use crate::model::{Input, Order, OrderId, OrderState, TargetKind, Verdict, limits};
+use crate::pipeline::{Core, Outcome, Prepared, Scratch};
 use crate::respond::HookDocument;
 use crate::respond::service::Ending;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
-
-/// What the writer is told.
-pub enum ToWriter {
-    /// Lines of a trail.
-    Lines(Box<Prepared>),
-    /// Something that happened; answered when it is on disk.
-    Fact(Box<Input<Prepared>>, Option<oneshot::Sender<Result<(), String>>>),
-    /// New rules hold from now on; answered when that is on disk, with the cursors.
-    Rules(Arc<Rules>, oneshot::Sender<Vec<crate::source::Cursor>>),
-    /// The runner is there: tell the delivery every order that it should know of.
-    Resume,
-    /// What has an outlet not been given yet?
-    Undelivered(String, oneshot::Sender<Vec<outbox::Message>>),
-    /// An outlet took messages up to a number, or could not, and why.
-    Delivered(String, Option<u64>, Option<String>),
-    /// A clock nears its end: tell it, unless it was told.
-    Remind(Box<Reminder>),
-    /// Commit, and end.
-    Stop,
-}
+use tokio::sync::mpsc;
 
 /// What the delivery loop is told; all of it is on disk.
 #[derive(Debug)]
@@ -45,8 +26,8 @@ pub enum ToDelivery {
     NotStarted(OrderId),
     /// An order that was started before this process: the runner's journal is to be asked.
     Ask(OrderId),
-    /// There are new messages in the outbox.
-    Told,
+    /// There are new messages in the outbox, up to this number.
+    Told(Committed<u64>),
 }
 
 /// Why the writer ends before it is told to stop in its turn.
@@ -71,19 +52,29 @@ const SIGN: Duration = Duration::from_secs(60);
 const MANY_WAITING: u64 = outbox::MOST / 5 * 4;
 /// How often what is past its time is dropped.
 const PRUNE: Duration = Duration::from_secs(300);
-/// Lines in one input, at most: more wait in the channel, and the trails wait with them.
-const LINES_PER_INPUT: usize = 1 << 12;
+/// Lines in one input, at most: the rest waits until it was seen whether something has happened. Some milliseconds.
+const LINES_PER_INPUT: usize = 1 << 9;
+/// So many lines that are folded in and not committed are enough: what is found meanwhile waits for all of them to be written.
+const LINES_PER_COMMIT: usize = 1 << 10;
 
 /// The writer's loop.
 pub struct Writer {
     ledger: Ledger,
-    from: Receiver<ToWriter>,
+    doors: Doors,
     to: mpsc::UnboundedSender<ToDelivery>,
     health: Health,
     scratch: Scratch,
     /// When the oldest line that is not on disk was folded in.
     waiting_since: Option<Instant>,
-    answers: Vec<oneshot::Sender<Result<(), String>>>,
+    /// How many lines are folded in and not on disk.
+    uncommitted: usize,
+    /// How long the last commit took.
+    committing: Duration,
+    answers: Vec<Answer>,
+    /// Orders that were to be started since the last commit.
+    starting: Vec<OrderId>,
+    /// How far outlets have got, as far as that is not on disk.
+    delivered: Delivered,
     pruned: Instant,
     signed: Instant,
     progress: Arc<super::Progress>,
@@ -94,7 +85,7 @@ impl Writer {
     /// A writer on an open ledger.
     pub fn new(
         ledger: Ledger,
-        from: Receiver<ToWriter>,
+        doors: Doors,
         to: mpsc::UnboundedSender<ToDelivery>,
         health: Health,
         seed: u64,
@@ -103,12 +94,16 @@ impl Writer {
     ) -> Writer {
         Writer {
             ledger,
-            from,
+            doors,
             to,
             health,
             scratch: Scratch::new(seed),
             waiting_since: None,
+            uncommitted: 0,
+            committing: Duration::ZERO,
             answers: Vec::new(),
+            starting: Vec::new(),
+            delivered: Delivered::new(),
             pruned: Instant::now(),
             signed: Instant::now(),
             progress,
@@ -142,6 +137,9 @@ impl Writer {
             if stop || self.is_due(&outcome) {
                 outcome = self.commit(outcome)?;
             }
+            if stop || !self.doors.has_control() {
+                self.record_delivered();
+            }
             if stop {
                 // what was recorded until now is covered; the head is told at the next start
                 if let Err(e) = self.ledger.checkpoint(super::wall_now()) {
@@ -162,44 +160,60 @@ impl Writer {
     }
 
     fn is_due(&self, outcome: &Outcome) -> bool {
-        let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
+        // a third of the time may go into commits that nobody waits for, and no more while there is much to fold in
+        let many = if self.uncommitted >= LINES_PER_COMMIT { 2 * self.committing } else { Duration::MAX };
+        let limit = many.min(Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs()));
         !outcome.is_empty()
             && (outcome.is_urgent()
                 || outcome.is_full()
+                || !self.starting.is_empty()
                 || !self.answers.is_empty()
                 || self.waiting_since.is_none_or(|since| since.elapsed() >= limit))
     }
 
-    /// Waits for something to do, and does all of it that is there now: the lines of all trails become one input.
-    fn take(&mut self, mut outcome: Outcome) -> Result<(Outcome, bool), Halt> {
+    /// Waits for something to do: what happened first, and else a piece of what was read.
+    fn take(&mut self, outcome: Outcome) -> Result<(Outcome, bool), Halt> {
         let limit = Duration::from_millis(limits::COMMIT_AFTER.0.unsigned_abs());
         let patience = self.waiting_since.map_or(Duration::from_secs(1), |since| limit.saturating_sub(since.elapsed()));
         let due = outcome.core().book().due().map(|due| due.since(super::wall_now()).0.max(0).unsigned_abs());
         let patience = due.map_or(patience, |ms| patience.min(Duration::from_millis(ms)));
-        let mut next = match self.from.recv_timeout(patience) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout) => return Ok((outcome, false)),
-            Err(RecvTimeoutError::Disconnected) => return Ok((outcome, true)),
-        };
+        match self.doors.next(patience) {
+            Next::Nothing => Ok((outcome, false)),
+            Next::Closed => Ok((outcome, true)),
+            Next::Read(read) => self.read(outcome, read),
+            // all of it goes into one commit
+            Next::Control(messages) => {
+                let outcome = messages.into_iter().try_fold(outcome, |outcome, message| self.control(outcome, message));
+                Ok((outcome?, false))
+            }
+        }
+    }
+
+    /// Folds in what was read: the lines of all trails become one input, unless something has happened by now.
+    fn read(&mut self, mut outcome: Outcome, first: Read) -> Result<(Outcome, bool), Halt> {
         let mut lines: Vec<Prepared> = Vec::new();
-        let mut count = 0;
+        let mut room = LINES_PER_INPUT;
         let mut stop = false;
-        while let Some(message) = next.take() {
-            match message {
-                ToWriter::Lines(batch) => {
-                    count += batch.lines.len();
-                    lines.push(self.current(outcome.core(), *batch));
+        let mut next = Some(first);
+        while let Some(read) = next.take() {
+            match read {
+                Read::Lines(batch) => {
+                    let (piece, rest) = self.current(outcome.core(), *batch).cut_at(room);
+                    room -= piece.lines.len();
+                    lines.push(piece);
+                    if let Some(rest) = rest {
+                        self.doors.put_off(Read::Lines(Box::new(rest)));
+                    }
                 }
                 other => {
-                    // what happened keeps its place among the lines
                     outcome = self.fold(outcome, Input::Lines(std::mem::take(&mut lines)))?;
-                    (outcome, stop) = self.other(outcome, other)?;
+                    (outcome, stop) = self.after_lines(outcome, other)?;
                 }
             }
-            if stop || count >= LINES_PER_INPUT || outcome.is_urgent() {
+            if stop || room == 0 || self.doors.has_control() {
                 break;
             }
-            next = self.from.try_recv().ok();
+            next = self.doors.read();
         }
         outcome = self.fold(outcome, Input::Lines(lines))?;
         Ok((outcome, stop))
@@ -211,26 +225,25 @@ impl Writer {
     }
 
     fn fold(&mut self, outcome: Outcome, input: Input<Prepared>) -> Result<Outcome, Halt> {
-        if matches!(&input, Input::Lines(batches) if batches.is_empty()) {
-            return Ok(outcome);
+        if let Input::Lines(batches) = &input {
+            if batches.is_empty() {
+                return Ok(outcome);
+            }
+            self.uncommitted += batches.iter().map(|batch| batch.lines.len()).sum::<usize>();
         }
         self.waiting_since.get_or_insert_with(Instant::now);
-        Ok(outcome.fold(input, |outcome, keys| self.ledger.load(outcome, keys))?)
+        Ok(outcome.fold(input, &self.ledger)?)
     }
 
-    fn other(&mut self, mut outcome: Outcome, message: ToWriter) -> Result<(Outcome, bool), Halt> {
-        match message {
-            ToWriter::Lines(_) => {}
-            ToWriter::Fact(input, answer) => {
-                let to_start = if let Input::Started { order, .. } = &*input { Some(*order) } else { None };
+    /// What keeps its place behind the lines that were read before it.
+    fn after_lines(&mut self, mut outcome: Outcome, read: Read) -> Result<(Outcome, bool), Halt> {
+        match read {
+            Read::Lines(_) => {}
+            Read::Then(input, answer) => {
                 outcome = self.fold(outcome, *input)?;
-                let state = |id| outcome.core().book().iter().find(|order| order.id == id).map(|order| order.state);
-                if let Some(order) = to_start.filter(|id| state(*id) != Some(OrderState::Started)) {
-                    self.tell(ToDelivery::NotStarted(order));
-                }
                 self.answers.extend(answer);
             }
-            ToWriter::Rules(rules, answer) => {
+            Read::Rules(rules, answer) => {
                 let input = rules.input(super::wall_now());
                 outcome.set_rules(rules);
                 outcome = self.fold(outcome, input)?;
@@ -239,7 +252,21 @@ impl Writer {
                 // whoever asked is gone only when the daemon ends
                 let _ = answer.send(cursors);
             }
-            ToWriter::Resume => {
+            Read::Stop => return Ok((outcome, true)),
+        }
+        Ok((outcome, false))
+    }
+
+    fn control(&mut self, mut outcome: Outcome, message: Control) -> Result<Outcome, Halt> {
+        match message {
+            Control::Fact(input, answer) => {
+                if let Input::Started { order, .. } = &*input {
+                    self.starting.push(*order);
+                }
+                outcome = self.fold(outcome, *input)?;
+                self.answers.extend(answer);
+            }
+            Control::Resume => {
                 outcome = self.commit(outcome)?;
                 for order in outcome.core().book().iter() {
                     match order.state {
@@ -249,32 +276,33 @@ impl Writer {
                     }
                 }
             }
-            ToWriter::Undelivered(outlet, answer) => {
-                match self.ledger.undelivered(&outlet, 64) {
-                    Ok(messages) => drop(answer.send(messages)),
-                    // they stay in the outbox; whoever asked asks again
-                    Err(e) => self.health.wrong("outbox", e.to_string()),
-                }
+            Control::Delivered(outlet, sequence, error) => {
+                let (had, why) = self.delivered.entry(outlet).or_default();
+                (*had, *why) = (sequence.or(*had), error);
             }
-            ToWriter::Delivered(outlet, sequence, error) => {
-                match self.ledger.delivered(&outlet, sequence, error.as_deref()) {
-                    Ok(()) => self.health.well("outbox"),
-                    // they are sent once more: a receiver knows a finding by its id
-                    Err(e) => self.health.wrong("outbox", e.to_string()),
-                }
-            }
-            ToWriter::Remind(reminder) => {
+            Control::Remind(reminder) => {
                 let body = serde_json::to_string(&reminder).unwrap_or_default();
                 match self.ledger.remind(super::wall_now(), &reminder.key(), &body) {
-                    Ok(true) => self.tell(ToDelivery::Told),
+                    Ok(true) => self.tell_of_messages()?,
                     Ok(false) => {}
                     // it is found again in a minute
                     Err(e) => self.health.wrong("clocks", e.to_string()),
                 }
             }
-            ToWriter::Stop => return Ok((outcome, true)),
         }
-        Ok((outcome, false))
+        Ok(outcome)
+    }
+
+    /// Writes how far the outlets have got, of all of them at once.
+    fn record_delivered(&mut self) {
+        if self.delivered.is_empty() {
+            return;
+        }
+        match self.ledger.delivered(&std::mem::take(&mut self.delivered)) {
+            Ok(()) => self.health.well("outbox"),
+            // they are sent once more after the next start: a receiver knows a finding by its id
+            Err(e) => self.health.wrong("outbox", e.to_string()),
+        }
     }
 
     /// Commits, however often it must be tried.
@@ -282,6 +310,7 @@ impl Writer {
         if outcome.is_empty() {
             return Ok(outcome);
         }
+        let began = Instant::now();
         let mut attempt = self.ledger.commit(outcome);
         let mut tried = 0;
         let receipt = loop {
@@ -314,22 +343,28 @@ impl Writer {
             }
         };
         self.health.well("ledger");
+        self.committing = began.elapsed();
+        tracing::debug!("committed {} lines in {} us", self.uncommitted, self.committing.as_micros());
         self.after(receipt)
     }
 
     /// What is on disk is handed on.
     fn after(&mut self, receipt: Receipt) -> Result<Outcome, Halt> {
         self.waiting_since = None;
+        self.uncommitted = 0;
         self.progress.committed();
         for answer in self.answers.drain(..) {
             let _ = answer.send(Ok(()));
         }
         if receipt.told {
-            self.tell(ToDelivery::Told);
+            self.tell_of_messages()?;
         }
         for order in receipt.pending {
             self.tell(ToDelivery::Pending(order));
         }
+        let is_started = |id: &OrderId| receipt.started.iter().any(|order| order.get().id == *id);
+        let (_, not): (Vec<OrderId>, _) = std::mem::take(&mut self.starting).into_iter().partition(is_started);
+        not.into_iter().for_each(|order| self.tell(ToDelivery::NotStarted(order)));
         let mut then = Vec::new();
         for order in receipt.started {
             match self.document(order.get())? {
@@ -347,7 +382,7 @@ impl Writer {
             match self.ledger.checkpoint(super::wall_now()) {
                 Ok(()) => {
                     self.health.well("evidence");
-                    self.tell(ToDelivery::Told);
+                    self.tell_of_messages()?;
                 }
                 // the next one covers what this one would have
                 Err(e) => self.health.wrong("evidence", e.to_string()),
@@ -389,13 +424,94 @@ impl Writer {
         Ok(Ok(HookDocument::new(order, &finding, session, order.attempt)))
     }
 
+    /// There are new messages in the outbox.
+    fn tell_of_messages(&self) -> Result<(), Error> {
+        self.tell(ToDelivery::Told(self.ledger.last_message()?));
+        Ok(())
+    }
+
     fn tell(&self, what: ToDelivery) {
         // the delivery loop is gone only when the daemon ends; what is on disk is taken up at the next start
         let _ = self.to.send(what);
     }
 }
 
-/// The wall clock's time of a tick.
-pub fn tick(at: WallTime) -> ToWriter {
-    ToWriter::Fact(Box::new(Input::Tick(at)), None)
+#[cfg(test)]
+mod tests {
+    use super::super::doors::doors;
+    use super::*;
+    use crate::ledger::{Durability, Keys, Reader};
+    use crate::model::{Batch, Digest, FileId, Frame, Severity, SourceName, Stretch, WallTime};
+    use crate::rules::{self, Tables, Texts};
+    use std::path::Path;
+
+    /// Lines of a trail, from that one on.
+    fn lines(from: usize, count: usize) -> Batch {
+        let frame = |n: usize| Frame {
+            start: 2 * n as u32,
+            end: 2 * n as u32 + 1,
+            from: 2 * (from + n) as u64,
+            to: 2 * (from + n) as u64 + 2,
+            flags: Default::default(),
+        };
+        let data: Arc<[u8]> = b"x\n".repeat(count).into();
+        Batch {
+            source: SourceName("portal".into()),
+            path: Path::new("portal.log").into(),
+            stretch: Stretch {
+                file: FileId { device: 1, inode: 2, born_ns: 3, ..FileId::default() },
+                from: 2 * from as u64,
+                to: 2 * (from + count) as u64,
+            },
+            discontinuity: None,
+            observed: WallTime(0),
+            data: data.clone(),
+            frames: (0..count).map(frame).collect(),
+            header: None,
+            witness: Digest::of(&data),
+            size: 2 * (from + count) as u64,
+        }
+    }
+
+    #[test]
+    fn what_happened_is_folded_in_before_lines_that_wait_and_lines_in_pieces() {
+        let state = tempfile::tempdir().expect("a scratch directory");
+        let keys = Arc::new(Keys::new(&[7; 32]));
+        let ledger = Ledger::open(state.path(), Durability::None, keys.clone()).expect("made");
+        let texts = Texts { detections: Vec::new(), ..Texts::shipped() };
+        let rules =
+            rules::compile(&texts, Tables::default(), &[], Default::default(), Severity::Medium, keys.secrets());
+        let rules = Arc::new(rules.expect("nothing is wrong"));
+        let path = ledger.path();
+        let (to, doors) = doors();
+        let mut scratch = Scratch::new(1);
+        for (from, count) in [(0, 100), (100, LINES_PER_INPUT + 7)] {
+            let prepared = rules.prepare(lines(from, count), &mut scratch);
+            assert!(to.offer_read(Read::Lines(Box::new(prepared))));
+        }
+        let tick = || Box::new(Input::Tick(WallTime(1)));
+        assert!(to.offer_read(Read::Then(tick(), None)) && to.offer_read(Read::Stop));
+        let order = OrderId([1; 16]);
+        let started = Input::Started { at: WallTime(2), order };
+        assert!(to.offer(Control::Fact(Box::new(started), None)));
+        let (to_delivery, mut told) = mpsc::unbounded_channel();
+        let core = Core::new(rules, ledger.recorded().expect("readable"), false, 1);
+        let (health, progress, ending) = Default::default();
+        let writer = Writer::new(ledger, doors, to_delivery, health, 1, progress, ending);
+        writer.run(core).expect("nothing fails");
+        let inputs = Reader::open(&path).expect("there").inputs(1, 100).expect("readable");
+        let kinds: Vec<&str> = inputs.iter().map(|input| input.kind.as_str()).collect();
+        assert_eq!(kinds, ["started", "lines", "lines", "tick"]);
+        let stretches = |n: usize| -> Vec<(u64, u64)> {
+            let body: serde_json::Value = serde_json::from_str(&inputs[n].body).expect("JSON");
+            let bound = |stretch: &serde_json::Value, which: &str| stretch[which].as_u64().expect("a number");
+            body.as_array().expect("a list").iter().map(|s| (bound(s, "from"), bound(s, "to"))).collect()
+        };
+        let (first, all) = (2 * LINES_PER_INPUT as u64, 2 * (LINES_PER_INPUT as u64 + 107));
+        assert_eq!(stretches(1), [(0, 200), (200, first)], "no more than may be in one");
+        assert_eq!(stretches(2), [(first, all)]);
+        let said = std::iter::from_fn(|| told.try_recv().ok());
+        let not_started = said.filter(|what| matches!(what, ToDelivery::NotStarted(id) if *id == order));
+        assert_eq!(not_started.count(), 1, "there is no such order");
+    }
 }

@@ -25,8 +25,9 @@ pub mod verify;
 use crate::detect::EntityKey;
 use crate::detect::store::quota::Quota;
 use crate::model::{EventTime, FileId, HostId, Millis, Mute, Order, SourceName, TrailPart, WallTime, limits};
+use crate::pipeline::stage::{Store, Stored};
 use crate::pipeline::trail::{SeenRow, TrailRow};
-use crate::pipeline::{CursorRow, Outcome, Recorded};
+use crate::pipeline::{CursorRow, Recorded};
 pub use commit::{CommitError, Committed, Receipt};
 use file::{file_at, lock, open_file};
 pub use read::Reader;
@@ -394,28 +395,6 @@ impl Ledger {
             .map_err(sql_error("reading the last input", &self.path()))
     }
 
-    /// Loads the records of entities that an outcome needs.
-    ///
-    /// # Errors
-    /// The file can't be read, or a record is not one that this version reads.
-    pub fn load(&self, outcome: &mut Outcome, entities: &[EntityKey]) -> Result<(), Error> {
-        if entities.is_empty() {
-            return Ok(());
-        }
-        let path = self.path();
-        let c = self.connection()?;
-        // one read transaction for all: a lock for each record would cost more than the record
-        c.execute_batch("BEGIN").map_err(sql_error("reading state", &path))?;
-        let loaded = entities.iter().try_for_each(|entity| {
-            self.records.fetch(c, entity, |cells| {
-                let cells = cells.iter().map(|cell| (cell.prefix, cell.residency, cell.cell));
-                outcome.load(*entity, cells).map_err(records::unreadable)
-            })
-        });
-        c.execute_batch("COMMIT").map_err(sql_error("reading state", &path))?;
-        loaded.map_err(sql_error("reading state", &path))
-    }
-
     /// A session's id, where it is still sealed here: for the document that a hook gets, and for nothing else.
     ///
     /// # Errors
@@ -482,6 +461,24 @@ impl Ledger {
 /// Of a row that begins with trail and machine.
 fn part(r: &rusqlite::Row<'_>) -> rusqlite::Result<TrailPart> {
     Ok(TrailPart { source: SourceName(r.get::<_, String>(0)?.into()), host: HostId(r.get(1)?) })
+}
+
+impl Store for Ledger {
+    type Error = Error;
+
+    fn stored(&self, entities: &[EntityKey]) -> Result<Vec<Stored>, Error> {
+        let path = self.path();
+        let c = self.connection()?;
+        // one read transaction for all: a lock for each record would cost more than the record
+        c.execute_batch("BEGIN").map_err(sql_error("reading state", &path))?;
+        let stored = entities.iter().map(|entity| self.records.fetch(c, entity)).collect::<rusqlite::Result<_>>();
+        c.execute_batch("COMMIT").map_err(sql_error("reading state", &path))?;
+        stored.map_err(sql_error("reading state", &path))
+    }
+
+    fn unreadable(&self) -> Error {
+        foreign(&self.path(), "holds a record of state that this version can't read".into())
+    }
 }
 
 fn sql_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Error + use<> {

@@ -1,8 +1,11 @@
 //! What is to be told: messages wait in the outbox until every outlet has had them. For an outlet that is away for too long the
 //! oldest become one message, which says what was left out and how to ask for it.
-use super::{Error, Ledger, sql_error};
+use super::{Committed, Error, Ledger, Reader, sql_error};
 use crate::model::{EventTime, Omitted, WallTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many messages wait at most: some 150 MB.
 pub const MOST: u64 = 100_000;
@@ -18,6 +21,52 @@ pub struct Message {
     pub kind: String,
     /// JSON of what it is about; of a checkpoint the note.
     pub body: String,
+}
+
+/// Up to which number outlets have taken every message, and what kept them from the next one.
+pub type Delivered = BTreeMap<String, (Option<u64>, Option<String>)>;
+
+/// The outbox for who reads it beside the writer: through a connection of its own, and no further than to what is on disk.
+#[derive(Clone)]
+pub struct Outbox {
+    path: PathBuf,
+    reader: Arc<Mutex<Option<Reader>>>,
+    /// The last message that is on disk.
+    pub last: Committed<u64>,
+}
+
+impl Outbox {
+    /// That of a ledger file. Nothing is opened yet.
+    pub fn new(path: &Path, last: Committed<u64>) -> Outbox {
+        Outbox { path: path.to_owned(), reader: Arc::default(), last }
+    }
+
+    /// The oldest messages after `had` that an outlet is not known to have been given, at most so many.
+    ///
+    /// # Errors
+    /// The file can't be read; it is opened anew the next time.
+    pub fn waiting(&self, outlet: &str, had: u64, most: u32) -> Result<Vec<Message>, Error> {
+        let mut held = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = held.take().map_or_else(|| Reader::open(&self.path), Ok)?;
+        let rows = reader.undelivered(outlet, had, &self.last, most)?;
+        *held = Some(reader);
+        Ok(rows)
+    }
+}
+
+impl Reader {
+    fn undelivered(&self, outlet: &str, had: u64, last: &Committed<u64>, most: u32) -> Result<Vec<Message>, Error> {
+        let sql = "SELECT sequence, made, kind, body FROM outbox \
+             WHERE sequence > max(?2, coalesce((SELECT delivered FROM outlets WHERE name = ?1), 0)) AND sequence <= ?3 \
+             ORDER BY sequence LIMIT ?4";
+        self.read("reading the outbox", |c| {
+            c.prepare_cached(sql)?
+                .query_map(params![outlet, had, last.get(), most], |r| {
+                    Ok(Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
+                })?
+                .collect()
+        })
+    }
 }
 
 impl Ledger {
@@ -41,33 +90,31 @@ impl Ledger {
         run(self.connection()?).map_err(sql_error("writing the outlets", &self.path()))
     }
 
-    /// The messages that an outlet has not been given, oldest first, at most `most`.
+    /// The number of the last message that is on disk; 0 where there never was one.
     ///
     /// # Errors
-    /// The file can't be read or written.
-    pub fn undelivered(&self, outlet: &str, most: usize) -> Result<Vec<Message>, Error> {
-        let run = |c: &Connection| -> rusqlite::Result<Vec<Message>> {
-            c.prepare_cached(
-                "SELECT sequence, made, kind, body FROM outbox WHERE sequence > coalesce((SELECT delivered FROM outlets WHERE name = ?), 0) ORDER BY sequence LIMIT ?",
-            )?
-            .query_map(params![outlet, most as i64], |r| {
-                Ok(Message { sequence: r.get(0)?, made: WallTime(r.get(1)?), kind: r.get(2)?, body: r.get(3)? })
-            })?
-            .collect()
-        };
-        run(self.connection()?).map_err(sql_error("reading the outbox", &self.path()))
+    /// The file can't be read.
+    pub fn last_message(&self) -> Result<Committed<u64>, Error> {
+        let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)";
+        let last =
+            self.connection()?.prepare_cached(sql).and_then(|mut statement| statement.query_row([], |r| r.get(0)));
+        last.map(Committed::read_back).map_err(sql_error("reading the outbox", &self.path()))
     }
 
-    /// An outlet took every message up to `sequence`, or could not, and why.
+    /// Outlets took every message up to a number, or could not, and why.
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn delivered(&self, outlet: &str, sequence: Option<u64>, error: Option<&str>) -> Result<(), Error> {
+    pub fn delivered(&self, all: &Delivered) -> Result<(), Error> {
         let sql = "INSERT INTO outlets VALUES (?1, coalesce(?2, 0), ?3) ON CONFLICT DO UPDATE SET delivered = coalesce(?2, delivered), error = ?3";
-        self.connection()?
-            .execute(sql, params![outlet, sequence, error])
-            .map_err(sql_error("writing the outbox", &self.path()))?;
-        Ok(())
+        let run = |c: &Connection| -> rusqlite::Result<()> {
+            let c = Transaction::new_unchecked(c, TransactionBehavior::Immediate)?;
+            for (outlet, (sequence, error)) in all {
+                c.prepare_cached(sql)?.execute(params![outlet, sequence, error])?;
+            }
+            c.commit()
+        };
+        run(self.connection()?).map_err(sql_error("writing the outbox", &self.path()))
     }
 
     /// Drops the messages that every outlet has had, and where more than `most` wait, makes one of the oldest: so many of them
@@ -132,7 +179,6 @@ fn omit(c: &Connection, count: u64) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
     use crate::ledger::{Durability, Keys};
-    use std::path::Path;
 
     fn ledger(state: &Path, outlets: &[&str]) -> Ledger {
         let ledger = Ledger::open(state, Durability::None, Keys::new(&[7; 32]).into()).unwrap();
@@ -146,12 +192,20 @@ mod tests {
         c.execute("INSERT INTO outbox (made, kind, body) VALUES (5, ?, ?)", params![kind, body]).unwrap();
     }
 
+    fn messages(ledger: &Ledger, outlet: &str) -> Vec<Message> {
+        Outbox::new(&ledger.path(), ledger.last_message().unwrap()).waiting(outlet, 0, 1000).unwrap()
+    }
+
     fn waiting(ledger: &Ledger, outlet: &str) -> Vec<(u64, String)> {
-        ledger.undelivered(outlet, 1000).unwrap().into_iter().map(|m| (m.sequence, m.kind)).collect()
+        messages(ledger, outlet).into_iter().map(|m| (m.sequence, m.kind)).collect()
+    }
+
+    fn had(ledger: &Ledger, outlet: &str, sequence: u64) {
+        ledger.delivered(&[(outlet.to_owned(), (Some(sequence), None))].into()).unwrap();
     }
 
     fn omitted(ledger: &Ledger, outlet: &str) -> Omitted {
-        let rows = ledger.undelivered(outlet, 1000).unwrap();
+        let rows = messages(ledger, outlet);
         let told: Vec<_> = rows.iter().filter(|row| row.kind == "omitted").collect();
         assert_eq!(told.len(), 1);
         serde_json::from_str(&told[0].body).unwrap()
@@ -166,8 +220,8 @@ mod tests {
         }
         tell(&ledger, "checkpoint", "a note, which is no JSON");
         tell(&ledger, "order", "{\"time\":2000}");
-        ledger.delivered("near", Some(15), None).unwrap();
-        ledger.delivered("away", Some(2), None).unwrap();
+        had(&ledger, "near", 15);
+        had(&ledger, "away", 2);
         assert_eq!(ledger.prune_outbox(20).unwrap(), 20, "what all have had is gone, and no more");
         assert_eq!(ledger.prune_outbox(10).unwrap(), 10);
         let (since, until) = (Some(EventTime(987)), Some(EventTime(997)));
@@ -189,9 +243,30 @@ mod tests {
         assert_eq!(omitted(&ledger, "near"), all, "who had some is told of all");
         assert_eq!(waiting(&ledger, "away").iter().filter(|(_, kind)| kind == "reminder").count(), 1);
         // and what it names is had, it goes as any other
-        ledger.delivered("away", Some(33), None).unwrap();
-        ledger.delivered("near", Some(33), None).unwrap();
+        had(&ledger, "away", 33);
+        had(&ledger, "near", 33);
         assert_eq!(ledger.prune_outbox(10).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_outlet_is_given_what_it_has_not_had_up_to_what_is_on_disk() {
+        let state = tempfile::tempdir().unwrap();
+        let ledger = ledger(state.path(), &["siem", "page"]);
+        assert_eq!(*ledger.last_message().unwrap().get(), 0);
+        (0..3).for_each(|_| tell(&ledger, "finding", "{}"));
+        let mut outbox = Outbox::new(&ledger.path(), ledger.last_message().unwrap());
+        let given = |outbox: &Outbox, outlet, had, most| -> Vec<u64> {
+            outbox.waiting(outlet, had, most).unwrap().into_iter().map(|m| m.sequence).collect()
+        };
+        (0..2).for_each(|_| tell(&ledger, "finding", "{}"));
+        assert_eq!(given(&outbox, "siem", 0, 9), [1, 2, 3], "nobody has said that more is on disk");
+        outbox.last = ledger.last_message().unwrap();
+        assert_eq!(given(&outbox, "siem", 2, 2), [3, 4], "it has had two, though that is not written");
+        had(&ledger, "siem", 4);
+        assert_eq!(given(&outbox, "siem", 2, 9), [5], "it is written that it has had four");
+        assert_eq!(given(&outbox, "page", 0, 9), [1, 2, 3, 4, 5], "another one has had none");
+        ledger.delivered(&[("siem".to_owned(), (None, Some("away".to_owned())))].into()).unwrap();
+        assert_eq!(given(&outbox, "siem", 0, 9), [5], "that it failed takes nothing back");
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! that the table never grows to more than about twice what is kept.
 use crate::detect::store::quota::Residency;
 use crate::detect::store::record::{StoredCell, StoredRecord, cells, put_cell, put_record, records};
-use crate::detect::{CellRow, EntityKey, Unreadable};
+use crate::detect::{CellKey, CellRow, EntityKey, Unreadable};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, HashMap};
 
@@ -194,29 +194,29 @@ impl Records {
         Ok(new)
     }
 
-    /// Gives the cells of an entity to `load`: the newest there is of each policy.
-    pub(super) fn fetch<E: From<rusqlite::Error>>(
-        &self,
-        c: &Connection,
-        entity: &EntityKey,
-        load: impl FnOnce(&[StoredCell<'_>]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let body = stored_bucket(c, bucket(entity))?;
-        let below = body.as_deref().map(|body| record_of(body, entity)).transpose()?.flatten().unwrap_or_default();
-        let mut all: Vec<StoredCell<'_>> = self.young.of(entity).iter().map(Appended::stored).collect();
+    /// The cells of an entity: the newest there is of each policy.
+    pub(super) fn fetch(&self, c: &Connection, entity: &EntityKey) -> rusqlite::Result<Vec<CellRow>> {
+        let row = |cell: StoredCell<'_>| {
+            let key = CellKey { entity: *entity, prefix: cell.prefix };
+            CellRow { key, cell: cell.cell.to_vec(), residency: cell.residency }
+        };
+        let mut all: Vec<CellRow> = self.young.of(entity).iter().map(Appended::stored).map(row).collect();
+        let has = |all: &[CellRow], cell: &StoredCell<'_>| all.iter().any(|newer| newer.key.prefix == cell.prefix);
         for cell in self.old.of(entity).iter().map(Appended::stored) {
-            if all.iter().all(|newer| newer.prefix != cell.prefix) {
-                all.push(cell);
+            if !has(&all, &cell) {
+                all.push(row(cell));
             }
         }
         let newer = all.len();
+        let body = stored_bucket(c, bucket(entity))?;
+        let below = body.as_deref().map(|body| record_of(body, entity)).transpose()?.flatten().unwrap_or_default();
         for cell in cells(below) {
             let cell = cell.map_err(unreadable)?;
-            if all[..newer].iter().all(|newer| newer.prefix != cell.prefix) {
-                all.push(cell);
+            if !has(&all[..newer], &cell) {
+                all.push(row(cell));
             }
         }
-        load(&all)
+        Ok(all)
     }
 
     /// Sweeps the next `rows` buckets of cells that count no more.
@@ -399,7 +399,6 @@ pub(super) fn is_unreadable(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::CellKey;
     use crate::detect::store::quota::TrustTier;
     use crate::model::EventTime;
     use proptest::prelude::*;
@@ -441,14 +440,10 @@ mod tests {
 
     fn fetched(records: &Records, c: &Connection, n: u8) -> Kept {
         let mut all = Kept::new();
-        let load = |cells: &[StoredCell<'_>]| {
-            for cell in cells.iter().filter(|cell| keeps(&cell.prefix, &cell.residency)) {
-                let key = CellKey { entity: entity(n), prefix: cell.prefix };
-                assert!(all.insert(key, cell.cell.to_vec()).is_none(), "each cell is given once");
-            }
-            Ok::<_, rusqlite::Error>(())
-        };
-        records.fetch(c, &entity(n), load).expect("it was written by this version");
+        let cells = records.fetch(c, &entity(n)).expect("it was written by this version");
+        for row in cells.into_iter().filter(|row| keeps(&row.key.prefix, &row.residency)) {
+            assert!(all.insert(row.key, row.cell).is_none(), "each cell is given once");
+        }
         all
     }
 

@@ -1,38 +1,13 @@
 //! Who acts: an id that a trail states is one actor, whatever it is called.
 use super::prepare::{Prepared, Ready};
 use super::{Outcome, Rules};
-use crate::detect::{Acting, EntityKey};
-use crate::model::{EventTime, Input, Outcome as How, Vouched};
+use crate::detect::Acting;
+use crate::model::{EventTime, Outcome as How, Vouched};
 
 impl Outcome {
-    /// Folds one input in, with what is stored of the state that it touches: `fetch` is called, at most twice, with the records to load
-    /// ([`Outcome::load`]).
-    ///
-    /// # Errors
-    /// Those of `fetch`.
-    pub fn fold<E>(
-        mut self,
-        mut input: Input<Prepared>,
-        fetch: impl Fn(&mut Outcome, &[EntityKey]) -> Result<(), E>,
-    ) -> Result<Outcome, E> {
-        if let Input::Lines(batches) | Input::Learn(batches) = &mut input {
-            let names = batches.iter().flat_map(|batch| batch.ready()).filter_map(|ready| ready.names);
-            let names = self.core.state.missing_names(names);
-            if !names.is_empty() {
-                fetch(&mut self, &names)?;
-            }
-            self.name(batches);
-        }
-        let needs = self.needs(&input);
-        if !needs.is_empty() {
-            fetch(&mut self, &needs)?;
-        }
-        Ok(self.advance(input))
-    }
-
     /// Gives each event's actor the name that its id is known by. What an event means for the policies is worked out anew where it was
     /// prepared under another name.
-    fn name(&mut self, batches: &mut [Prepared]) {
+    pub(super) fn name(&mut self, batches: &mut [Prepared]) {
         let rules = self.core.rules.clone();
         for batch in batches {
             let mut changed = false;

@@ -1,9 +1,10 @@
 //! The only door into the core: `advance(state, input) -> outcome`, composed of the pure stages.
 //!
 //! [`Rules::prepare`] does what depends on a batch alone, on any thread. An [`Outcome`] holds the state and the changes
-//! since the last commit; [`Outcome::fold`] folds one more input in. The ledger takes an outcome by value and gives the
-//! core back only when it is on disk.
+//! since the last commit; [`Outcome::fold`] folds one more input in, with the stored state that it may change ([`stage`]). The
+//! ledger takes an outcome by value and gives the core back only when it is on disk.
 
+pub mod align;
 pub mod coverage;
 mod cursors;
 mod fact;
@@ -17,12 +18,13 @@ pub mod prepare;
 mod record;
 pub mod secrets;
 mod silence;
+pub mod stage;
 pub mod trail;
 pub mod watch;
 pub mod trial;
 
 use crate::detect::store::quota::{Quota, Residency};
-use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, Unreadable, names};
+use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, names};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
@@ -274,7 +276,7 @@ impl Core {
 }
 
 impl Outcome {
-    /// The entities whose records the input may change and that are not at hand: to be loaded before [`Outcome::advance`].
+    /// The entities whose records the input may change and that are not at hand.
     fn needs(&mut self, input: &Input<Prepared>) -> Vec<EntityKey> {
         let batches = match input {
             Input::Lines(batches) | Input::Learn(batches) => batches,
@@ -291,21 +293,8 @@ impl Outcome {
         entities
     }
 
-    /// Takes in a record as it is stored; without cells where none is.
-    ///
-    /// # Errors
-    /// A cell is not one that this version reads.
-    pub fn load<'c>(
-        &mut self,
-        entity: EntityKey,
-        cells: impl Iterator<Item = ([u8; 8], Residency, &'c [u8])>,
-    ) -> Result<(), Unreadable> {
-        self.core.state.load(entity, cells)
-    }
-
-    /// Folds one input in that needs nothing that is not at hand; of lines [`Outcome::fold`].
-    #[must_use]
-    pub fn advance(mut self, input: Input<Prepared>) -> Outcome {
+    /// Folds one input in whose state is at hand.
+    fn advance(mut self, input: Input<Prepared>) -> Outcome {
         let sequence = self.core.next_sequence;
         self.core.next_sequence += 1;
         let at = record::observed(&input);
@@ -398,24 +387,12 @@ impl Outcome {
         }
         let activations: Vec<_> = batches.iter().map(|batch| batch.activations.clone()).collect();
         let mut memos: Vec<MemoCursor<'_>> = activations.iter().map(|batch| MemoCursor::new(batch)).collect();
-        // batches of one trail on one machine follow one another, whatever their times
-        let mut heads: Vec<prepare::Lines> = Vec::new();
+        let mut merge = align::Merge::default();
         for (n, batch) in batches.into_iter().enumerate() {
-            let part = batch.batch.part();
-            let known = heads.iter().position(|h| h.part == part);
-            let head = known.unwrap_or_else(|| {
-                heads.push(prepare::Lines::new(part));
-                heads.len() - 1
-            });
-            heads[head].append(n, batch.lines);
+            merge.append(&batch.batch.part(), batch.lines.into_iter().map(|line| (line.time, (n, line))));
         }
-        // each keeps its own order; between them the earlier event goes first, and the first named on a tie
-        while let Some(next) =
-            (0..heads.len()).filter(|i| heads[*i].time().is_some()).min_by_key(|i| (heads[*i].time(), *i))
-        {
-            if let Some((batch, line)) = heads[next].take() {
-                self.line(&heads[next].part, line, &mut memos[batch]);
-            }
+        while let Some((part, (batch, line))) = merge.take() {
+            self.line(part, line, &mut memos[batch]);
         }
     }
 

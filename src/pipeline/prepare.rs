@@ -3,9 +3,8 @@ use super::{CursorRow, Kept, Rules, recorded};
 use crate::detect::{ActivationBatch, ActivationRef, Classifier, EntityKey, names};
 use crate::model::{
     ActorKind, Batch, ContentDigest, Digest, Event, EventTime, Field, Frame, FrameFlags, HashParts, Input, SourceName,
-    Text, TrailPart, WallTime, limits,
+    Text, WallTime, limits,
 };
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Per-thread memory for preparing: caches of what addresses and user agents mean.
@@ -236,19 +235,27 @@ impl Prepared {
     }
 
     /// Cuts off the lines before the first one that is later than `time`; the rest is given back, unless nothing is left.
-    pub fn cut_after(mut self, time: EventTime) -> (Option<Prepared>, Option<Prepared>) {
-        let n = self.lines.iter().position(|l| l.time > time).unwrap_or(self.lines.len());
-        if n == self.lines.len() {
-            return (Some(self), None);
+    pub fn cut_after(self, time: EventTime) -> (Option<Prepared>, Option<Prepared>) {
+        match self.lines.iter().position(|l| l.time > time) {
+            Some(0) => (None, Some(self)),
+            n => {
+                let n = n.unwrap_or(self.lines.len());
+                let (first, rest) = self.cut_at(n);
+                (Some(first), rest)
+            }
         }
-        if n == 0 {
-            return (None, Some(self));
+    }
+
+    /// Cuts off the first lines, at most so many; the rest is given back, unless nothing is left.
+    pub fn cut_at(mut self, n: usize) -> (Prepared, Option<Prepared>) {
+        if n >= self.lines.len() {
+            return (self, None);
         }
         let rest = self.lines.split_off(n);
         let (first, second) = self.batch.cut(n);
         let (rules, activations) = (self.rules, self.activations);
         (
-            Some(Prepared { batch: first, rules, lines: self.lines, activations: activations.clone() }),
+            Prepared { batch: first, rules, lines: self.lines, activations: activations.clone() },
             Some(Prepared { batch: second, rules, lines: rest, activations }),
         )
     }
@@ -276,31 +283,6 @@ impl Prepared {
             "observed": batch.observed,
             "digest": lines_digest([self]).to_string(),
         })
-    }
-}
-
-/// The lines of one part of a trail that are still to be folded in.
-pub(super) struct Lines {
-    pub(super) part: TrailPart,
-    /// Each with the number of the batch whose table says what it means.
-    lines: VecDeque<(usize, Line)>,
-}
-
-impl Lines {
-    pub(super) fn new(part: TrailPart) -> Lines {
-        Lines { part, lines: VecDeque::new() }
-    }
-
-    pub(super) fn append(&mut self, batch: usize, lines: Vec<Line>) {
-        self.lines.extend(lines.into_iter().map(|line| (batch, line)));
-    }
-
-    pub(super) fn time(&self) -> Option<EventTime> {
-        self.lines.front().map(|(_, line)| line.time)
-    }
-
-    pub(super) fn take(&mut self) -> Option<(usize, Line)> {
-        self.lines.pop_front()
     }
 }
 

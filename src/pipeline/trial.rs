@@ -1,8 +1,9 @@
 //! Tests of policies: their events go through the same pipeline as lines that were read, from where they would be
 //! normalised and enriched, under `enforce` with every action at hand. Nothing is written and nothing is carried out.
 use super::prepare::{Line, Ready};
+use super::stage::Empty;
 use super::{Core, Outcome, Prepared, Recorded, Rules};
-use crate::detect::{Classifier, EntityKey};
+use crate::detect::Classifier;
 use crate::model::finding::Ask;
 use crate::model::{
     Batch, Digest, Event, EventTime, FileId, Finding, FrameFlags, Input, Millis, Mode, Order, OrderState, Session,
@@ -73,10 +74,7 @@ pub fn run(rules: &Arc<Rules>, policy: &Policy, test: &PolicyTest) -> Trial {
 
 fn fold(outcome: Outcome, rules: &Rules, events: &[Event], classifier: &mut Classifier) -> Outcome {
     let Some(prepared) = rules.prepare_events(events, classifier) else { return outcome };
-    let stored = |outcome: &mut Outcome, entities: &[EntityKey]| {
-        entities.iter().try_for_each(|entity| outcome.load(*entity, std::iter::empty()))
-    };
-    outcome.fold(Input::Lines(vec![prepared]), stored).expect("a record that is not stored is an empty one")
+    outcome.fold(Input::Lines(vec![prepared]), &Empty).expect("nothing is stored, and so nothing unreadable")
 }
 
 impl Rules {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tripline::detect::store::quota::{Quota, TrustTier};
 use tripline::detect::{CellKey, CellRow, Classifier, Engine, EntityKey};
 use tripline::model::{Digest, Event, EventTime, Input, Severity, TrailPart};
+use tripline::pipeline::stage::{Store, Stored};
 use tripline::pipeline::trail::{SeenRow, TrailRow};
 use tripline::pipeline::{Core, Outcome, Recorded, Rules, Secrets};
 use tripline::policy::{PolicySet, Site, load};
@@ -114,6 +115,22 @@ impl Disk {
     }
 }
 
+impl Store for Disk {
+    type Error = &'static str;
+
+    fn stored(&self, entities: &[EntityKey]) -> Result<Vec<Stored>, &'static str> {
+        let stored = |entity: &EntityKey| {
+            let key = |prefix| CellKey { entity: *entity, prefix };
+            self.cells.range(key([0; 8])..=key([0xFF; 8])).map(|(_, row)| row.clone()).collect()
+        };
+        Ok(entities.iter().map(stored).collect())
+    }
+
+    fn unreadable(&self) -> &'static str {
+        "it was written by another version"
+    }
+}
+
 fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i64)> {
     let mut disk = Disk::default();
     let mut classifier = Classifier::new(1);
@@ -123,14 +140,7 @@ fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i6
     for acts in arrivals.chunk_by(|a, b| a.trail == b.trail).flat_map(|acts| acts.chunks(pieces.acts)) {
         let events: Vec<Event> = acts.iter().map(written::event).collect();
         let input = Input::Lines(rules.prepare_events(&events, &mut classifier).into_iter().collect());
-        let load = |outcome: &mut Outcome, entities: &[EntityKey]| {
-            entities.iter().try_for_each(|entity| {
-                let key = |prefix| CellKey { entity: *entity, prefix };
-                let stored = disk.cells.range(key([0; 8])..=key([0xFF; 8]));
-                outcome.load(*entity, stored.map(|(key, row)| (key.prefix, row.residency, &row.cell[..])))
-            })
-        };
-        outcome = outcome.fold(input, load).expect("it was written by this version");
+        outcome = outcome.fold(input, &disk).expect("it was written by this version");
         inputs += 1;
         if inputs % pieces.inputs != 0 {
             continue;
