@@ -4,21 +4,20 @@
 //!
 //! # The life of a log line
 //!
-//! A line is appended to a followed trail. [`source`] reads it and hands it on in a batch that says which stretch
-//! `(from, to]` of which file it covers; where lines and records end, [`framing`] says. [`decode`] splits it into named fields, [`normalise`] says what those fields
-//! mean for the product that wrote them, and [`enrich`] adds what is known of its origin: out comes one
-//! [`model::Event`]. [`detect`] folds the event into the state of the people, sessions and keys that it concerns, as the
-//! policies of [`policy`] say (YAML, read by [`syntax`]; what each type of correlation does is its [`operator`]), and may return a
-//! [`model::Finding`]. [`orders`] decides whether a finding leads to an
-//! order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
-//! `advance(state, input) -> outcome`, under the [`rules`] that policies, profiles and lists were compiled into. [`ledger`] commits the outcome (cursors, state, events, findings, orders, messages) in one
-//! SQLite transaction; nothing is done or said before it. Only after the commit [`respond`] carries out what was committed: the
-//! runner starts hooks and speaks to the network, the daemon writes syslog. [`incident`] says which findings belong together and
-//! what left, [`resolve`] lays out a copy of it for whose it was, and [`report`] tells it to people who were not there.
-//! A state directory belongs to one process, by its [`lock`].
-//! [`health`] lists what can be wrong with us, [`config`] is what the operator wrote, [`receive`] is the process that lays on disk
-//! what comes over sockets and from the journal, where it is followed like any trail, [`control`] answers questions over a local
-//! socket, [`daemon`] drives the loops, and [`cli`] is the command line.
+//! A line is appended to a followed trail. [`source`] reads it and hands it on in a batch that says which stretch `(from, to]` of which
+//! file it covers; where lines and records end, [`framing`] says. [`decode`] splits it into named fields, [`normalise`] says what those
+//! fields mean for the product that wrote them, and [`enrich`] adds what is known of its origin: out comes one [`model::Event`]. [`detect`]
+//! folds the event into the state of the people, sessions and keys that it concerns, as the policies of [`policy`] say (YAML, read by
+//! [`syntax`]; what each type of correlation does is its [`operator`]), and may return a [`model::Finding`]. [`orders`] decides whether a
+//! finding leads to an order to end a session, and what keeps it from doing so. [`pipeline`] is all of that in one pure step:
+//! `advance(state, input) -> outcome`, under the [`rules`] that policies, profiles and lists were compiled into. [`ledger`] commits the
+//! outcome (cursors, state, events, findings, orders, messages) in one SQLite transaction; nothing is done or said before it. Only after
+//! the commit [`respond`] carries out what was committed: the runner starts hooks and speaks to the network, the daemon writes syslog.
+//! [`incident`] says which findings belong together and what left, [`resolve`] lays out a copy of it for whose it was, and [`report`] tells
+//! it to people who were not there. A state directory belongs to one process, by its [`lock`]. [`health`] lists what can be wrong with us,
+//! [`config`] is what the operator wrote, [`receive`] is the process that lays on disk what comes over sockets and from the journal, where
+//! it is followed like any trail, [`control`] answers questions over a local socket, [`daemon`] drives the loops, and [`cli`] is the
+//! command line.
 //!
 //! # Architecture invariants
 //!

@@ -1,7 +1,7 @@
 //! Detection: `(state, event) -> (state, firings)`, in event time.
 //!
-//! Three subsystems: the [`network`] says what an event means to the policies, from the event alone, on any thread; the
-//! [store](`store`) keeps what the policies remember, one record for each entity; the [memo](`memo`) knows when evaluating a policy
+//! Three subsystems: the `network` says what an event means to the policies, from the event alone, on any thread; the
+//! `store` keeps what the policies remember, one record for each entity; the `memo` knows when evaluating a policy
 //! again can change nothing. [`Engine::advance`] puts them together, and what each type of correlation does is its
 //! [operator](crate::operator).
 //!

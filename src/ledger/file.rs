@@ -67,7 +67,13 @@ pub(super) fn file_at(path: &Path) -> Result<(u64, u64), Error> {
 /// The tables.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
-/// Makes the schema where there is none yet. With `check` all pages are looked at, which takes long where they are many.
+/// Up to how many bytes every page of the file is looked at when it is opened: some tenths of a second. Of a larger file those of the
+/// tables that don't grow with what is recorded; the others show what is wrong with a page when it is read.
+const CHECKED_WHOLE: u64 = 64 << 20;
+/// The tables that grow with what is recorded.
+const GROWING: [&str; 7] = ["records", "record_log", "inputs", "leaves", "blocks", "findings", "order_steps"];
+
+/// Makes the schema where there is none yet. With `check` pages are looked at, for what is damaged.
 pub(super) fn make(connection: &Connection, path: &Path, check: bool) -> Result<(), Error> {
     let sql = |operation| sql_error(operation, path);
     let pragma = |name: &str| {
@@ -77,15 +83,13 @@ pub(super) fn make(connection: &Connection, path: &Path, check: bool) -> Result<
     match (application, version) {
         (APPLICATION_ID, VERSION) if !check => Ok(()),
         (APPLICATION_ID, VERSION) => {
-            let check: String =
-                connection.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(sql("checking"))?;
-            if check == "ok" {
-                Ok(())
-            } else {
-                Err(foreign(
+            let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+            match damage(connection, bytes > CHECKED_WHOLE).map_err(sql("checking"))? {
+                None => Ok(()),
+                Some(damage) => Err(foreign(
                     path,
-                    format!("is damaged ({check}): move it aside and start again; the trails are read anew"),
-                ))
+                    format!("is damaged ({damage}): move it aside and start again; the trails are read anew"),
+                )),
             }
         }
         (0, 0) => {
@@ -98,6 +102,26 @@ pub(super) fn make(connection: &Connection, path: &Path, check: bool) -> Result<
         (APPLICATION_ID, other) => Err(other_schema(path, other)),
         _ => Err(foreign(path, "is not a tripline ledger: name another state directory".into())),
     }
+}
+
+/// The first thing that is wrong with a page of the file; of a large one with those of the tables that don't grow.
+fn damage(connection: &Connection, is_large: bool) -> rusqlite::Result<Option<String>> {
+    let check =
+        |what: &str| connection.query_row(&format!("PRAGMA quick_check({what})"), [], |r| r.get::<_, String>(0));
+    let is_bad = |said: &String| said != "ok";
+    if !is_large {
+        return check("1").map(|said| Some(said).filter(is_bad));
+    }
+    let mut names =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+    let names = names.query_map([], |r| r.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for name in names.iter().filter(|name| !GROWING.contains(&name.as_str())) {
+        let said = check(name)?;
+        if is_bad(&said) {
+            return Ok(Some(said));
+        }
+    }
+    Ok(None)
 }
 
 /// The file is ours, and of a version that this one neither reads nor changes.

@@ -2,10 +2,10 @@
 //!
 //! What all policies keep of one entity (an actor, a session, an actor and a customer) is one *record*: a *cell* for each
 //! correlation, found by the entity's key once an event and changed in place. A record is at hand or it is not: what is not is
-//! fetched from the ledger before an event is folded in, and [`Store::take_changed`] says once a commit which cells must be written.
+//! fetched from the ledger before an event is folded in, and `Store::take_changed` says once a commit which cells must be written.
 //! Those with whom an entity is compared (its peers, the users of a value) have records of their own.
 //!
-//! How much is kept of strangers, and that they never push out whom the organisation knows, is the [quota](quota) of each policy: a
+//! How much is kept of strangers, and that they never push out whom the organisation knows, is the [quota] of each policy: a
 //! cell resides in a segment of a trust tier. Which records are at hand never changes a result; which cells were evicted by the
 //! quota does, and follows from the events alone.
 pub mod names;
