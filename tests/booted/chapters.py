@@ -571,9 +571,19 @@ ROTATE = '''/var/log/portal/audit.jsonl {
 '''
 
 
+def settled(site):
+    """The number of the trail's events, once it has not changed for two seconds."""
+    before = None
+    while (events := site.events()) != before:
+        before = events
+        time.sleep(2)
+    return events
+
+
 def rotated(site, how):
     site.m.write("/etc/logrotate.d/portal", ROTATE % how)
-    events = site.events()
+    # what was there before is committed in pieces: all of it is in once nothing more comes
+    events = settled(site)
     acts = 0
 
     def write(number):
