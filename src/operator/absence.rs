@@ -4,7 +4,8 @@
 use super::terms::{digest_range, need, span_text};
 use super::window::Fired;
 use super::{
-    Bounds, Cell, Change, Cohort, Contribution, Naming, Observation, Operator, Report, Resolve, Evaluation, Terms, Words,
+    Bounds, Cell, Change, Cohort, Contribution, Evaluation, Naming, Observation, Operator, Report, Resolve, Terms,
+    Words,
 };
 use crate::model::{EventId, EventTime, HashParts, Measure, Millis, limits};
 use crate::syntax::Range;

@@ -6,8 +6,8 @@
 use super::terms::{digest_learning, digest_range, learning, need, span_text, still_learning};
 use super::window::{Entry, Fired, Window};
 use super::{
-    Bounds, Cell, Change, Cohort, CohortSeen, Contribution, Learning, Naming, Observation, Operator, Reads, Report, Resolve, Evaluation,
-    Terms, ComparedWith, Words, amount,
+    Bounds, Cell, Change, Cohort, CohortSeen, ComparedWith, Contribution, Evaluation, Learning, Naming, Observation,
+    Operator, Reads, Report, Resolve, Terms, Words, amount,
 };
 use crate::model::{EventId, EventTime, HashParts, Measure, Millis, Text, limits};
 use crate::syntax::error::{Fault, did_you_mean, quoted};
@@ -155,7 +155,10 @@ impl Terms for Baseline {
 
     fn reads(&self) -> Reads<'_> {
         let value = if let Amount::Distinct(fields) = &self.measure { &fields[..] } else { &[] };
-        Reads { value, cohort: if self.peers.is_empty() { ComparedWith::Nobody } else { ComparedWith::Peers(&self.peers) } }
+        Reads {
+            value,
+            cohort: if self.peers.is_empty() { ComparedWith::Nobody } else { ComparedWith::Peers(&self.peers) },
+        }
     }
 
     fn range(&mut self) -> Option<&mut Range> {
@@ -272,7 +275,14 @@ impl Operator for Baseline {
         }
     }
 
-    fn report(&self, past: &mut Past, c: &Contribution<'_>, at: EventTime, seen: &Compared, words: &Words<'_>) -> Report {
+    fn report(
+        &self,
+        past: &mut Past,
+        c: &Contribution<'_>,
+        at: EventTime,
+        seen: &Compared,
+        words: &Words<'_>,
+    ) -> Report {
         let told = |whose: &str, usual: Option<i64>| {
             let amount = usual.map_or("not known yet".into(), |n| n.to_string());
             format!("{whose} {amount}")
@@ -312,7 +322,8 @@ impl Operator for Baseline {
         let measure = Measure {
             what: format!("{} in {}", self.measure.words("sum", words), span_text(c.span)).into(),
             value: reached.to_string().into(),
-            against: format!("{range} times what is usual (own {own_told}, peers' {peers}), and {floor} or more").into(),
+            against: format!("{range} times what is usual (own {own_told}, peers' {peers}), and {floor} or more")
+                .into(),
         };
         let learned = if own.is_some() { "what is usual is known" } else { "still learning what is usual" };
         Evaluation { learning: Some(learned.to_owned()), ..Evaluation::of(holds, vec![measure]) }

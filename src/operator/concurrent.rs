@@ -1,8 +1,8 @@
 //! `concurrent`: values that alternate, as one session does that two people use.
 use super::terms::{digest_range, fields};
 use super::window::Window;
-use super::windowed::{Windowed, number, shown_value, evaluate};
-use super::{Bounds, Contribution, Naming, Reads, Resolve, Evaluation, Terms, Words};
+use super::windowed::{Windowed, evaluate, number, shown_value};
+use super::{Bounds, Contribution, Evaluation, Naming, Reads, Resolve, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::range::range;

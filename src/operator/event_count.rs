@@ -1,8 +1,8 @@
 //! `event_count`: so many events.
 use super::terms::{condition, digest_range};
 use super::window::Window;
-use super::windowed::{Windowed, number, evaluate};
-use super::{Bounds, Naming, Resolve, Evaluation, Terms, Words};
+use super::windowed::{Windowed, evaluate, number};
+use super::{Bounds, Evaluation, Naming, Resolve, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::Range;
 use crate::syntax::error::Fault;

@@ -9,14 +9,14 @@ use super::read::shown;
 use super::terms::{digest_crowd, digest_learning, fields, learning, span_text, still_learning};
 use super::window::Fired;
 use super::{
-    Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
-    Evaluation, Terms, ComparedWith, Words, terms,
+    Cell, Change, Cohort, CohortSeen, ComparedWith, Contribution, Crowd, Evaluation, Learning, Naming, Observation,
+    Operator, Reads, Report, Resolve, Terms, Words, terms,
 };
 use crate::model::{EventId, EventTime, HashParts, Measure, Millis, Text, limits};
+use crate::syntax::FieldRef;
 use crate::syntax::error::Fault;
 use crate::syntax::range::{length, length_text};
 use crate::syntax::yaml::{Node, Word};
-use crate::syntax::FieldRef;
 use serde::{Deserialize, Serialize};
 
 /// How long after something suspicious what is new is held, and how far back: a working shift.
@@ -117,7 +117,8 @@ impl Terms for NewValue {
         }
         ways.push(still_learning(&self.learning, "the same entity"));
         ways.extend(
-            self.crowd.map(|crowd| format!("{} others who use it within {}", crowd.entities, length_text(crowd.within))),
+            self.crowd
+                .map(|crowd| format!("{} others who use it within {}", crowd.entities, length_text(crowd.within))),
         );
         ways
     }
@@ -193,7 +194,13 @@ impl Operator for NewValue {
         Some((format!("{fields}={value} of several at once").into(), report))
     }
 
-    fn explain(&self, values: Option<Values>, cohort: Option<Cell>, c: &Contribution<'_>, words: &Words<'_>) -> Evaluation {
+    fn explain(
+        &self,
+        values: Option<Values>,
+        cohort: Option<Cell>,
+        c: &Contribution<'_>,
+        words: &Words<'_>,
+    ) -> Evaluation {
         let fields = words.tuple(&self.fields);
         let mut values = values.unwrap_or_default();
         let Some(value) = c.value else {

@@ -1,8 +1,8 @@
 //! `risk`: several weak signs, weighed into one.
 use super::terms::{digest_range, need};
 use super::window::Window;
-use super::windowed::{Windowed, shares, evaluate};
-use super::{Bounds, Naming, Needs, Resolve, Evaluation, Terms, Words};
+use super::windowed::{Windowed, evaluate, shares};
+use super::{Bounds, Evaluation, Naming, Needs, Resolve, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::Range;
 use crate::syntax::error::{Fault, did_you_mean, quoted};
@@ -144,9 +144,9 @@ impl Windowed for Risk {
             against: against.into(),
         };
         let all = measure(format!("weight of all signs in {}", words.span()), sum, self.range.to_string());
-        let each = parts.into_iter().map(|(rule, weight)| {
-            measure(words.rule(rule).to_owned(), weight, format!("of {}", self.weights[rule]))
-        });
+        let each = parts
+            .into_iter()
+            .map(|(rule, weight)| measure(words.rule(rule).to_owned(), weight, format!("of {}", self.weights[rule])));
         std::iter::once(all).chain(each).collect()
     }
 

@@ -4,7 +4,7 @@
 use super::terms::need;
 use super::window::{Entry, Window};
 use super::windowed::{Windowed, shares};
-use super::{Naming, Resolve, Evaluation, Terms, Words};
+use super::{Evaluation, Naming, Resolve, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::{Fault, did_you_mean, quoted};
 use crate::syntax::yaml::{Node, Word};

@@ -2,7 +2,7 @@
 use super::terms::digest_range;
 use super::window::Window;
 use super::windowed::{Windowed, shares};
-use super::{Bounds, Naming, Needs, Resolve, Evaluation, Terms, Words};
+use super::{Bounds, Evaluation, Naming, Needs, Resolve, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::Range;
 use crate::syntax::error::Fault;
@@ -111,6 +111,9 @@ impl Windowed for Temporal {
     }
 
     fn evaluation(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Evaluation {
-        Evaluation::of(self.holds(window, at, words.span, words.rules.len() as u16), shares(window, at, words, "at least 1"))
+        Evaluation::of(
+            self.holds(window, at, words.span, words.rules.len() as u16),
+            shares(window, at, words, "at least 1"),
+        )
     }
 }

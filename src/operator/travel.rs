@@ -6,13 +6,13 @@ use super::crowd::Users;
 use super::terms::{digest_crowd, digest_learning, learning, still_learning};
 use super::window::Fired;
 use super::{
-    Cell, Change, Cohort, CohortSeen, Contribution, Crowd, Learning, Naming, Observation, Operator, Reads, Report, Resolve,
-    Evaluation, Terms, ComparedWith, Words, terms,
+    Cell, Change, Cohort, CohortSeen, ComparedWith, Contribution, Crowd, Evaluation, Learning, Naming, Observation,
+    Operator, Reads, Report, Resolve, Terms, Words, terms,
 };
 use crate::model::{EventId, EventTime, Field, HashParts, Measure, Millis, Text};
+use crate::syntax::FieldRef;
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
-use crate::syntax::FieldRef;
 use serde::{Deserialize, Serialize};
 
 /// How many stays are remembered: nobody is at more places in a day.

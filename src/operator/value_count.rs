@@ -1,8 +1,8 @@
 //! `value_count`: so many different values.
 use super::terms::{digest_range, values};
 use super::window::Window;
-use super::windowed::{Windowed, number, shown_value, evaluate};
-use super::{Bounds, Contribution, Naming, Reads, Resolve, Evaluation, Terms, Words};
+use super::windowed::{Windowed, evaluate, number, shown_value};
+use super::{Bounds, Contribution, Evaluation, Naming, Reads, Resolve, Terms, Words};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};

@@ -1,8 +1,8 @@
 //! `value_percentile`: how large a percentile of the numbers is, or how frequent a value.
 use super::terms::{condition, digest_range, one, value};
 use super::window::{Entry, Window};
-use super::windowed::{Windowed, decimal, says_condition, shown_value, evaluate_alone, unless_condition};
-use super::{Bounds, Contribution, Naming, Reads, Resolve, Evaluation, Terms, Words, amount};
+use super::windowed::{Windowed, decimal, evaluate_alone, says_condition, shown_value, unless_condition};
+use super::{Bounds, Contribution, Evaluation, Naming, Reads, Resolve, Terms, Words, amount};
 use crate::model::{EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
@@ -113,9 +113,7 @@ impl Windowed for ValuePercentile {
     fn measures(&self, window: &Window, at: EventTime, words: &Words<'_>) -> Vec<Measure> {
         let (entries, name, span) = (window.within(at, words.span), words.field(&self.field), words.span());
         match self.percentile {
-            Some(p) => {
-                decimal(format!("percentile {p} of {name} in {span}"), percentile_of(entries, p), &self.range)
-            }
+            Some(p) => decimal(format!("percentile {p} of {name} in {span}"), percentile_of(entries, p), &self.range),
             None => {
                 let shares = shares_at(entries, at);
                 let held = shares.iter().find(|share| self.range.holds(**share)).or(shares.first());
