@@ -33,6 +33,7 @@ mod socket;
 mod stretches;
 mod support {
     mod again;
+    mod batch;
     mod daemon;
     mod dice;
     mod program;
@@ -42,6 +43,7 @@ mod support {
     mod world;
     mod writer;
 
+    pub use batch::batch;
     pub use daemon::{Daemon, children};
     pub use dice::Dice;
     pub use program::{difference, hook, sorted, text, tripline, uids};

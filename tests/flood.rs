@@ -1,14 +1,13 @@
 //! A flood of strangers is let go at the bound and said; it flushes nobody who is known, and leaves what it leaves
 //! whatever the pieces the lines came in.
+use crate::support::batch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tripline::ledger::sizes::StateSize;
 use tripline::ledger::{Durability, Keys, Ledger, Reader, read::FindingFilter};
-use tripline::model::{
-    Batch, Digest, FileId, Finding, Frame, FrameFlags, Input, Severity, SourceName, Stretch, WallTime, limits,
-};
+use tripline::model::{Finding, Input, Severity, SourceName, WallTime, limits};
 use tripline::pipeline::{Core, Rules, Scratch};
 use tripline::rules::{self, Tables, Texts};
 
@@ -87,32 +86,6 @@ fn trail() -> Vec<String> {
     lines
 }
 
-fn batch(lines: &[String], from: u64) -> Batch {
-    let mut data = Vec::new();
-    let mut frames = Vec::new();
-    for line in lines {
-        let start = data.len() as u32;
-        data.extend_from_slice(line.as_bytes());
-        data.push(b'\n');
-        let end = data.len() as u32 - 1;
-        let flags = FrameFlags::default();
-        frames.push(Frame { start, end, from: from + u64::from(start), to: from + u64::from(end) + 1, flags });
-    }
-    let to = from + data.len() as u64;
-    Batch {
-        source: SourceName("portal".into()),
-        path: Path::new("portal.jsonl").into(),
-        stretch: Stretch { file: FileId { device: 1, inode: 1, born_ns: 1, ..FileId::default() }, from, to },
-        discontinuity: None,
-        observed: WallTime(BEGINNING + 10 * DAY),
-        header: None,
-        witness: Digest::of(&data),
-        data: data.into(),
-        frames,
-        size: to,
-    }
-}
-
 /// What a run leaves.
 struct Left {
     findings: Vec<Finding>,
@@ -131,7 +104,7 @@ fn run(directory: &Path, policies: &str, lines: &[String], [piece, inputs, resta
     let mut outcome = core(&ledger).begin();
     let mut offset = 0;
     for (n, piece) in lines.chunks(piece).enumerate() {
-        let batch = batch(piece, offset);
+        let batch = batch(piece, offset, WallTime(BEGINNING + 10 * DAY));
         offset = batch.stretch.to;
         let input = Input::Lines(vec![rules.prepare(batch, &mut scratch)]);
         outcome = outcome.fold(input, &ledger).expect("readable");

@@ -1,6 +1,6 @@
 //! The same inputs give the same list of evidence whatever is committed together; the same lines give the same facts whatever the
 //! inputs they come in.
-use crate::support::{DOWNLOADS, PORTAL, Site, World, difference};
+use crate::support::{self, DOWNLOADS, PORTAL, Site, World, difference};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -9,9 +9,7 @@ use tripline::config::Config;
 use tripline::ledger::dump::Roots;
 use tripline::ledger::{Durability, Keys, Ledger, Reader};
 use tripline::model::finding::Ask;
-use tripline::model::{
-    Batch, Digest, FileId, Frame, FrameFlags, Input, Severity, SourceName, Stretch, Subject, TargetKind, WallTime,
-};
+use tripline::model::{Batch, Input, Severity, SourceName, Subject, TargetKind, WallTime};
 use tripline::pipeline::{Core, Prepared, Rules, Scratch};
 use tripline::rules::{self, Tables, Texts};
 use tripline::source::Until;
@@ -48,31 +46,10 @@ pub fn line(n: usize) -> String {
     )
 }
 
-/// A batch of these lines of the file, which begins there.
+/// A batch of these lines of the file, which begins there; of what ends later the reader knows later.
 pub fn batch(lines: &[String], from: u64) -> Batch {
-    let mut data = Vec::new();
-    let mut frames = Vec::new();
-    for line in lines {
-        let start = data.len() as u32;
-        data.extend_from_slice(line.as_bytes());
-        data.push(b'\n');
-        let end = data.len() as u32 - 1;
-        let flags = FrameFlags::default();
-        frames.push(Frame { start, end, from: from + u64::from(start), to: from + u64::from(end) + 1, flags });
-    }
-    let to = from + data.len() as u64;
-    Batch {
-        source: SourceName("portal".into()),
-        path: Path::new("portal.jsonl").into(),
-        stretch: Stretch { file: FileId { device: 1, inode: 1, born_ns: 1, ..FileId::default() }, from, to },
-        discontinuity: None,
-        observed: WallTime(BEGINNING + 30 * 86_400_000 + to as i64),
-        header: None,
-        witness: Digest::of(&data),
-        data: data.into(),
-        frames,
-        size: to,
-    }
+    let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
+    support::batch(lines, from, WallTime(BEGINNING + 30 * 86_400_000 + from as i64 + bytes as i64))
 }
 
 /// Some twenty thousand events in inputs of uneven sizes, with people's acts between them.

@@ -1,4 +1,5 @@
-//! [`Engine::step`]: what every operator's observation leads to: firings, written cells, evidence, and until when nothing can come of the same again.
+//! [`Engine::step`]: carries an operator's observation out: firings, written cells, evidence, and until when nothing can come of the same
+//! again.
 use super::memo::NoOpInterval;
 use super::{Engine, Firing, Found, Node, State, subject};
 use crate::model::{Event, EventId, EventTime, Field, Measure, Text};

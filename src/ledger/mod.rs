@@ -120,9 +120,6 @@ pub enum Durability {
     None,
 }
 
-/// How many buckets of state are looked through for what is past its time, each time that is dropped.
-const SWEPT: usize = 2048;
-
 /// The open ledger, with the lock on its directory.
 pub struct Ledger {
     directory: PathBuf,
@@ -446,7 +443,7 @@ impl Ledger {
     fn sweep(&mut self, horizon: EventTime) -> rusqlite::Result<()> {
         let c = self.connection.as_mut().ok_or(rusqlite::Error::InvalidQuery)?;
         let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        self.records.sweep(&transaction, SWEPT, &|_, at| at.expires >= horizon)?;
+        self.records.sweep(&transaction, &|_, at| at.expires >= horizon)?;
         transaction.commit()
     }
 

@@ -23,6 +23,9 @@ const MERGE_LEAST: usize = 64;
 /// How large a row of the log becomes before another is begun.
 const LOG_ROW_BYTES: usize = 1 << 20;
 
+/// How many buckets are looked through for what counts no more, each time that is dropped without a commit.
+const SWEPT: usize = 2048;
+
 /// Whether a cell that resides there still counts.
 pub(super) type Keeps<'k> = &'k dyn Fn(&[u8; 8], &Residency) -> bool;
 
@@ -219,9 +222,9 @@ impl Records {
         Ok(all)
     }
 
-    /// Sweeps the next `rows` buckets of cells that count no more.
-    pub(super) fn sweep(&mut self, c: &Connection, rows: usize, keeps: Keeps<'_>) -> rusqlite::Result<()> {
-        self.swept = sweep(c, self.swept, rows, keeps)?;
+    /// Sweeps some buckets of cells that count no more.
+    pub(super) fn sweep(&mut self, c: &Connection, keeps: Keeps<'_>) -> rusqlite::Result<()> {
+        self.swept = sweep(c, self.swept, SWEPT, keeps)?;
         Ok(())
     }
 }
