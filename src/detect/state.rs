@@ -2,7 +2,7 @@
 use super::Engine;
 use super::memo::Memos;
 use super::network::{ActivationBatch, ActivationRef};
-use super::store::quota::{EvictionNotice, Quota, Residency};
+use super::store::quota::{Capacity, EvictionNotice, Quota, Residency};
 use super::store::{Acting, CellIdx, CellRow, EntityKey, Store, Unreadable};
 use crate::model::EventTime;
 
@@ -26,6 +26,11 @@ impl State {
     /// Takes in how a policy's quota is used, as it was stored.
     pub fn load_quota(&mut self, prefix: [u8; 8], quota: Quota) {
         self.store.load_quota(prefix, quota);
+    }
+
+    /// Keeps so many cells of each policy from now on, in place of what the limits say.
+    pub fn set_capacity(&mut self, capacity: Capacity) {
+        self.store.set_capacity(capacity);
     }
 
     /// Says who acts in the events folded in from now on.

@@ -256,7 +256,7 @@ pub(super) fn renamed(rules: &Rules, event: &Event, before: &str, at: EventTime)
 
 /// More entities appeared than a policy has room for, and the state of those whom it saw longest ago was let go.
 pub(super) fn evicted(rules: &Rules, notice: &EvictionNotice, at: EventTime, observed: WallTime) -> Finding {
-    let EvictionNotice { prefix, tier, cells } = notice;
+    let EvictionNotice { prefix, tier, cells, room } = notice;
     let parts = HashParts::new("state let go").part(prefix).part(tier.name().as_bytes());
     let id = parts.number(at.episode(Millis::DAY)).finish().short();
     let (title, severity) = match tier {
@@ -274,7 +274,7 @@ pub(super) fn evicted(rules: &Rules, notice: &EvictionNotice, at: EventTime, obs
     finding.measures.push(Measure {
         what: "entities let go since it was last said".into(),
         value: cells.to_string().into(),
-        against: format!("room for {}", tier.limit()).into(),
+        against: format!("room for {room}").into(),
     });
     finding
 }

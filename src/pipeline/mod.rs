@@ -23,7 +23,7 @@ pub mod trail;
 pub mod watch;
 pub mod trial;
 
-use crate::detect::store::quota::{Quota, Residency};
+use crate::detect::store::quota::{Capacity, Quota, Residency};
 use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, names};
 use crate::enrich::Enricher;
 use crate::model::{
@@ -228,6 +228,13 @@ impl Core {
             classifier: Classifier::new(seed),
             watch: None,
         }
+    }
+
+    /// The core with room for so many cells of each policy, in place of what the limits say.
+    #[must_use]
+    pub fn with_capacity(mut self, capacity: Capacity) -> Core {
+        self.state.set_capacity(capacity);
+        self
     }
 
     /// An outcome without changes, to fold inputs into.

@@ -17,7 +17,7 @@ use crate::operator::Cohort;
 use crate::operator::cell::{self, Cell, CellKind};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
-use quota::{EvictionNotice, FAMILIAR_AFTER, Quota, Residency, TrustTier};
+use quota::{Capacity, EvictionNotice, FAMILIAR_AFTER, Quota, Residency, TrustTier};
 
 /// The digest of an entity: what its record is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +111,7 @@ pub(super) struct Store {
     /// Which entities have a record in the ledger that is not at hand, by a digest of their keys; nothing where that is not known.
     on_disk: Option<HashSet<u64, FixedState>>,
     notices: Vec<EvictionNotice>,
+    capacity: Capacity,
     /// What expired before it is past its time, on disk or not.
     horizon: EventTime,
     acting: Acting,
@@ -143,6 +144,7 @@ impl Store {
             by_prefix: HashMap::with_hasher(FixedState::with_seed(seed)),
             on_disk: None,
             notices: Vec::new(),
+            capacity: Capacity::default(),
             horizon: EventTime(i64::MIN),
             acting: Acting::default(),
         }
@@ -162,6 +164,11 @@ impl Store {
     pub(super) fn load_quota(&mut self, prefix: [u8; 8], quota: Quota) {
         let at = self.quota(prefix);
         self.quotas[at as usize].quota = quota;
+    }
+
+    /// See [`super::State::set_capacity`].
+    pub(super) fn set_capacity(&mut self, capacity: Capacity) {
+        self.capacity = capacity;
     }
 
     pub(super) fn acts(&mut self, acting: Acting) {
@@ -328,13 +335,13 @@ impl Store {
         if tier == TrustTier::Stranger && (personal || self.acting.vouched) && knows_the_actor(self) {
             tier = TrustTier::Familiar;
         }
-        let policy = &mut self.quotas[number as usize];
+        let (policy, room) = (&mut self.quotas[number as usize], self.capacity.of(tier));
         policy.changed = true;
-        let (segment, evicted) = policy.quota.enter(from.as_ref(), tier, expires, self.horizon);
+        let (segment, evicted) = policy.quota.enter(from.as_ref(), (tier, room), expires, self.horizon);
         if evicted {
             self.evictions += 1;
             if let Some(cells) = policy.quota.take_unsaid(tier, self.acting.at) {
-                self.notices.push(EvictionNotice { prefix: policy.prefix, tier, cells });
+                self.notices.push(EvictionNotice { prefix: policy.prefix, tier, cells, room });
             }
         }
         let born = from.map_or(self.acting.at, |from| from.born);

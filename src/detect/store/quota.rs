@@ -40,12 +40,29 @@ impl TrustTier {
             TrustTier::Staff => "staff",
         }
     }
+}
 
-    /// How many cells of theirs a policy keeps.
-    pub fn limit(self) -> u32 {
-        match self {
-            TrustTier::Stranger => limits::STRANGERS_PER_POLICY,
-            TrustTier::Familiar | TrustTier::Staff => limits::KNOWN_PER_POLICY,
+/// How many cells of each tier a policy keeps: [`limits`] say it, and tests that can't make up as many say less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Of strangers.
+    pub strangers: u32,
+    /// Of the familiar, and as many of the staff.
+    pub known: u32,
+}
+
+impl Default for Capacity {
+    fn default() -> Capacity {
+        Capacity { strangers: limits::STRANGERS_PER_POLICY, known: limits::KNOWN_PER_POLICY }
+    }
+}
+
+impl Capacity {
+    /// Of that tier.
+    pub fn of(self, tier: TrustTier) -> u32 {
+        match tier {
+            TrustTier::Stranger => self.strangers,
+            TrustTier::Familiar | TrustTier::Staff => self.known,
         }
     }
 }
@@ -72,6 +89,8 @@ pub struct EvictionNotice {
     pub tier: TrustTier,
     /// How many since it was said last.
     pub cells: u64,
+    /// How many there is room for.
+    pub room: u32,
 }
 
 /// The quota of one policy; this is also the row that is stored.
@@ -107,12 +126,12 @@ impl Quota {
         self.tiers[residency.tier as usize].newest == residency.segment && day(residency.expires) == day(expires)
     }
 
-    /// Lets a cell in, or on: returns its segment, and whether the oldest segment was evicted for it. What can go by itself before
-    /// `horizon` is no loss.
+    /// Lets a cell in, or on, where its tier has room for so many: returns its segment, and whether the oldest segment was evicted for
+    /// it. What can go by itself before `horizon` is no loss.
     pub(super) fn enter(
         &mut self,
         from: Option<&Residency>,
-        tier: TrustTier,
+        (tier, room): (TrustTier, u32),
         expires: EventTime,
         horizon: EventTime,
     ) -> (u32, bool) {
@@ -121,7 +140,7 @@ impl Quota {
             self.tiers[from.tier as usize].leave(from);
         }
         let own = &mut self.tiers[tier as usize];
-        let full = !stays && own.entered >= tier.limit() / SEGMENTS;
+        let full = !stays && own.entered >= room / SEGMENTS;
         let mut evicts = false;
         if full {
             (own.newest, own.entered) = (own.newest + 1, 0);
@@ -183,9 +202,10 @@ mod tests {
     use super::*;
 
     const FAR: EventTime = EventTime(i64::MAX / 2);
+    const STRANGERS: (TrustTier, u32) = (TrustTier::Stranger, limits::STRANGERS_PER_POLICY);
 
     fn enter(quota: &mut Quota, from: Option<&Residency>, expires: EventTime) -> (Residency, bool) {
-        let (segment, gone) = quota.enter(from, TrustTier::Stranger, expires, EventTime(0));
+        let (segment, gone) = quota.enter(from, STRANGERS, expires, EventTime(0));
         (Residency { tier: TrustTier::Stranger, segment, born: EventTime(0), expires }, gone)
     }
 
@@ -214,13 +234,13 @@ mod tests {
         let today = EventTime(0).plus(Millis::DAY.times(100));
         for n in 0..2 * limits::STRANGERS_PER_POLICY {
             let expires = if n % 2 == 0 { EventTime(0) } else { FAR };
-            quota.enter(None, TrustTier::Stranger, expires, today);
+            quota.enter(None, STRANGERS, expires, today);
         }
         let (gone, kept) = (quota.evicted(TrustTier::Stranger), u64::from(limits::STRANGERS_PER_POLICY));
         assert!((kept / 2..=kept * 5 / 8).contains(&gone), "{gone}");
         assert_eq!(quota.take_unsaid(TrustTier::Stranger, today), Some(gone));
         for _ in 0..kept {
-            quota.enter(None, TrustTier::Stranger, FAR, today);
+            quota.enter(None, STRANGERS, FAR, today);
         }
         assert_eq!(quota.take_unsaid(TrustTier::Stranger, today), None);
         assert!(quota.take_unsaid(TrustTier::Stranger, today.plus(Millis::DAY)).is_some_and(|n| n > 0 && n <= kept));
