@@ -116,14 +116,15 @@ impl Window {
         (same(before) && same(last)).then_some(until.plus(Millis(1)))
     }
 
-    /// Every time at which the condition may newly hold after a contribution at `time`: its own and those after it within the window.
+    /// Every time at which the condition may newly hold after a contribution at `time`: its own and those after it whose windows hold
+    /// it. A window is open at its start, so that what is a whole timespan later is asked about nothing.
     pub fn touched(&self, time: EventTime, timespan: Millis) -> impl Iterator<Item = EventTime> + '_ {
         let from = self.entries.partition_point(|e| e.time < time);
         let mut last = None;
         self.entries[from..]
             .iter()
             .map(|e| e.time)
-            .take_while(move |t| *t <= time.plus(timespan))
+            .take_while(move |t| *t < time.plus(timespan))
             .filter(move |t| last.replace(*t) != Some(*t))
     }
 
@@ -361,6 +362,8 @@ mod tests {
         }
         assert_eq!(w.measure(EventTime(10), span), Measured { count: 1, sum: 5, distinct: 1 });
         assert_eq!(w.measure(EventTime(11), span), Measured { count: 2, sum: 10, distinct: 2 });
+        assert_eq!(w.touched(EventTime(0), span).collect::<Vec<_>>(), [EventTime(0)], "it is in no later window");
+        assert_eq!(w.touched(EventTime(1), span).collect::<Vec<_>>(), [EventTime(10)]);
         let again = w.insert(entry(11, 2, 5, 2), span, false);
         assert_eq!(again, Inserted::Known, "the same contribution twice counts once");
     }
