@@ -1,8 +1,10 @@
 //! The engine finds what a slow and obvious reading of the policies finds, and what is monotone finds it in every order.
 //!
 //! `PROPTEST_CASES=20000` for the long run.
+mod arrival;
 mod engine;
 mod ours;
+mod quotas;
 mod reference;
 pub mod selecting;
 mod sigma;
@@ -12,10 +14,12 @@ mod sigma_records;
 mod sigma_rules;
 mod sigma_values;
 mod written;
-use engine::{Pieces, compiled};
+use engine::{Pieces, Told, compiled};
 use proptest::prelude::*;
-use reference::{Act, Body, Bound, Expected, Finding, Kind, Name, Policy};
-use std::collections::BTreeSet;
+use proptest::sample::select;
+use reference::{Act, Body, Bound, Expected, Finding, Held, Kind, Name, Policy, Scope};
+use std::collections::{BTreeMap, BTreeSet};
+use tripline::detect::store::quota::Capacity;
 use tripline::policy::PolicySet;
 
 fn config(cases: u32) -> ProptestConfig {
@@ -35,7 +39,10 @@ fn over(correlations: &[(Kind, &[usize], &[Name], u32)]) -> Vec<Policy> {
         by: by.to_vec(),
         span_seconds: *span_seconds,
     }));
-    bodies.into_iter().map(|body| Policy { body, episode_seconds: None }).collect()
+    bodies
+        .into_iter()
+        .map(|body| Policy { body, episode_seconds: None, scope: Scope::default(), asks: false })
+        .collect()
 }
 
 /// Acts of one user; none of them has an address unless a test gives it one.
@@ -57,6 +64,8 @@ fn acts<const N: usize>(list: [(i64, usize); N]) -> [Act; N] {
             records: None,
             target: None,
             place: None,
+            undated: false,
+            unplaced: false,
         }
     })
 }
@@ -130,6 +139,31 @@ fn two_policies_of_one_silence_count_each_for_itself() {
     let absence = || (Kind::Absence(vec![Bound("lte", 1)]), &[0, 1][..], &[Name::User][..], 30);
     let policies = over(&[absence(), absence()]);
     assert_eq!(fired(&policies, &acts([(1, 1), (40, 3)])), [0, 1, 2, 3].into());
+}
+
+/// So little room that a handful of entities fill it.
+fn room(strangers: u32) -> Capacity {
+    Capacity { strangers, known: 2 * strangers }
+}
+
+#[test]
+fn who_was_pushed_out_begins_anew() {
+    let two = (Kind::EventCount(vec![Bound("gte", 2)]), &[1][..], &[Name::User][..], 3600);
+    let policies = over(&[two]);
+    let of = |users: &[u8]| {
+        let act = |(n, user): (usize, &u8)| Act { user: Some(*user), id: n as u32, ..acts([(n as i64, 0)])[0].clone() };
+        let found = engine::found_with(
+            &compiled(&policies),
+            &users.iter().enumerate().map(act).collect::<Vec<_>>(),
+            Pieces::WHOLE,
+            room(8),
+        );
+        found.0.into_iter().map(|((policy, ..), _)| policy).filter(|policy| *policy == 2).count()
+    };
+    assert_eq!(of(&[0, 1, 2, 3, 4, 5, 6, 7, 0]), 1, "there is room for eight");
+    assert_eq!(of(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 0]), 0, "the first was seen longest ago");
+    assert_eq!(of(&[0, 0, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0]), 2, "that it was told of is forgotten too");
+    assert_eq!(of(&[0, 1, 2, 3, 4, 5, 6, 7, 0, 8, 0]), 1, "who acts is not pushed out");
 }
 
 /// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
@@ -222,6 +256,13 @@ fn agrees(policies: &[Policy], arrivals: &[Act], pieces: Pieces) -> Result<(), T
     Ok(())
 }
 
+/// What is in one list more often than in the other.
+fn less<T: Clone + PartialEq>(list: &[T], other: &[T]) -> Vec<T> {
+    let mut rest = other.to_vec();
+    let taken = |one: &&T| rest.iter().position(|it| it == *one).map(|at| rest.remove(at)).is_none();
+    list.iter().filter(taken).cloned().collect()
+}
+
 /// What is to be found whatever the order: of what merges only the first of each entity. `concurrent` is left out: that a value
 /// came back so soon after it was seen that it was not written again is lost to another one that comes late between.
 fn whatever_the_order(set: &PolicySet, policies: &[Policy], expected: &Expected, acts: &[Act]) -> BTreeSet<Finding> {
@@ -244,7 +285,7 @@ proptest! {
 
     #[test]
     fn the_engine_finds_what_the_policies_mean(
-        policies in written::policies(written::kind()), acts in written::acts(40), pieces in written::pieces(),
+        policies in written::tuned(written::policies(written::kind())), acts in written::acts(40), pieces in written::pieces(),
     ) {
         agrees(&policies, &acts, pieces)?;
     }
@@ -293,7 +334,7 @@ proptest! {
 
     #[test]
     fn t55_t56_what_comes_late_or_twice_or_from_the_future_counts_where_it_should(
-        policies in written::policies(written::kind()),
+        policies in written::tuned(written::policies(written::kind())),
         arrivals in prop_oneof![written::arrivals(written::acts(40), true), written::arrivals(written::acts_of_days(40), true)],
         pieces in written::pieces(),
     ) {
@@ -302,7 +343,7 @@ proptest! {
 
     #[test]
     fn t61_how_the_lines_are_cut_and_when_it_is_started_again_changes_nothing(
-        policies in written::policies(written::kind()),
+        policies in written::tuned(written::policies(written::kind())),
         arrivals in prop_oneof![written::arrivals(written::acts(40), true), written::arrivals(written::acts_of_days(40), true)],
         pieces in written::pieces(),
     ) {
@@ -312,8 +353,74 @@ proptest! {
     }
 
     #[test]
+    fn what_a_quota_pushes_out_is_forgotten_as_if_it_had_never_come(
+        policies in written::tuned(written::policies(written::taken_up_at_once())), acts in written::acts_of_many(60),
+        pieces in written::pieces(), room in select(&[8, 16, 24][..]),
+    ) {
+        let set = compiled(&policies);
+        let shelves: Vec<[u8; 32]> = set.rules.iter().map(|rule| rule.accumulation.0).collect();
+        let mut expected = quotas::found(&policies, &shelves, &acts, room);
+        let (found, _) = engine::found_with(&set, &acts, pieces, Capacity { strangers: room, known: room });
+        let mut found: Vec<_> = found.into_iter().map(|((policy, entity, episode), time)| (policy, entity, episode, time)).collect();
+        expected.sort();
+        found.sort();
+        let (missed, surplus) = (less(&expected, &found), less(&found, &expected));
+        prop_assert!(
+            missed.is_empty() && surplus.is_empty(),
+            "missed {missed:?}, surplus {surplus:?}, {pieces:?}, room for {room}\n{}\n{}", written::listed(&acts), written::yaml(&policies)
+        );
+    }
+
+    #[test]
+    fn what_a_quota_pushes_out_depends_on_no_commit_and_no_cache(
+        policies in written::tuned(written::policies(prop_oneof![written::kind().boxed(), written::repeated().boxed()])),
+        arrivals in prop_oneof![
+            written::arrivals(written::acts_of_many(60), true),
+            written::arrivals(written::acts_of_days(60), true),
+            written::acts_of_many(60),
+        ],
+        pieces in written::pieces(), strangers in select(&[8, 16][..]),
+    ) {
+        let set = compiled(&policies);
+        let [whole, cut] = [Pieces::WHOLE, pieces].map(|pieces| engine::found_with(&set, &arrivals, pieces, room(strangers)));
+        prop_assert!(whole == cut, "{whole:?}\n{pieces:?} {cut:?}\n{}\n{}", written::listed(&arrivals), written::yaml(&policies));
+    }
+
+    #[test]
+    fn what_holds_again_in_an_episode_is_told_to_those_who_asked(
+        policies in written::tuned(written::policies(written::kind())),
+        arrivals in prop_oneof![2 => written::acts(40).boxed(), 1 => written::arrivals(written::acts(40), true).boxed()],
+        pieces in written::pieces(),
+    ) {
+        let acts = arrival::counted(&arrivals);
+        let told = engine::told(&compiled(&policies), &acts, pieces.acts);
+        let mut faults = Vec::new();
+        for (policy, held) in reference::held(&policies, &acts).into_iter().enumerate() {
+            let mut episodes = BTreeSet::new();
+            let of_it: Vec<_> = told.iter().filter(|(one, _)| one.policy == policy).collect();
+            for (one, again) in &of_it {
+                let is_first = episodes.insert((&one.entity, one.time.div_euclid(reference::episode(&policies[policy]))));
+                if is_first == *again || *again && !policies[policy].asks {
+                    faults.push(format!("said to hold {} {one:?}", if *again { "again" } else { "first" }));
+                }
+            }
+            let Some(held) = held else { continue };
+            let may = held.into_iter().filter(|one| arrival::told(&policies[policy], &acts[one.act]));
+            let may: BTreeMap<Told, bool> = may
+                .map(|Held { entity, act, time, sure, .. }| (Told { policy, entity, act, time }, sure))
+                .collect();
+            let surplus = of_it.iter().filter(|(one, _)| !may.contains_key(one));
+            faults.extend(surplus.map(|one| format!("surplus {one:?}")));
+            let must = may.iter().filter(|(_, sure)| **sure && policies[policy].asks).map(|(one, _)| one);
+            let missed = must.filter(|one| !of_it.iter().any(|(it, _)| it == *one));
+            faults.extend(missed.map(|one| format!("missed {one:?}")));
+        }
+        prop_assert!(faults.is_empty(), "{}\n{}\n{}", faults.join("\n"), written::listed(&acts), written::yaml(&policies));
+    }
+
+    #[test]
     fn what_is_monotone_is_found_in_every_order(
-        policies in written::policies(written::kind()),
+        policies in written::tuned(written::policies(written::kind())),
         arrivals in written::arrivals(written::acts(25), false),
         pieces in written::pieces(),
     ) {

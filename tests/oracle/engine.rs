@@ -4,13 +4,13 @@ use super::written;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tripline::detect::store::quota::{Quota, TrustTier};
-use tripline::detect::{CellKey, CellRow, Classifier, Engine, EntityKey};
+use tripline::detect::store::quota::{Capacity, Quota, TrustTier};
+use tripline::detect::{Acting, CellKey, CellRow, Classifier, Engine, EntityKey, MemoCursor, State};
 use tripline::model::{Digest, Event, EventTime, Input, Severity, TrailPart};
 use tripline::pipeline::stage::{Store, Stored};
 use tripline::pipeline::trail::{SeenRow, TrailRow};
 use tripline::pipeline::{Core, Outcome, Recorded, Rules, Secrets};
-use tripline::policy::{PolicySet, Site, load};
+use tripline::policy::{PolicySet, load};
 use tripline::rules::{self, Tables, Texts};
 
 /// How acts are handed over. Nothing of it may change what is found.
@@ -33,7 +33,9 @@ impl Pieces {
 
 pub fn compiled(policies: &[Policy]) -> Arc<PolicySet> {
     let yaml = written::yaml(policies);
-    Arc::new(load(&[("random.yml", &yaml)], &Site::default()).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}")))
+    Arc::new(
+        load(&[("random.yml", &yaml)], &written::site(policies)).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}")),
+    )
 }
 
 thread_local! {
@@ -50,12 +52,24 @@ fn no_rules() -> Rules {
 
 /// What is found in acts that arrive in that order, each with its time, the earliest known first.
 pub fn found(set: &Arc<PolicySet>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i64)> {
+    let (found, evicted) = found_with(set, arrivals, pieces, Capacity::default());
+    assert_eq!(evicted, 0, "so few entities are within every quota");
+    found
+}
+
+/// The same where no more is kept of each policy, and how many were evicted that could still have mattered.
+pub fn found_with(
+    set: &Arc<PolicySet>,
+    arrivals: &[Act],
+    pieces: Pieces,
+    capacity: Capacity,
+) -> (Vec<(Finding, i64)>, u64) {
     let mut rules = RULES.take().unwrap_or_else(no_rules);
     rules.engine = Engine::new(set.clone());
     rules.digest =
         Digest::of(format!("{:?}", set.rules.iter().map(|rule| rule.decision).collect::<Vec<_>>()).as_bytes());
     let rules = Arc::new(rules);
-    let found = run(&rules, arrivals, pieces);
+    let found = run(&rules, arrivals, pieces, capacity);
     RULES.set(Arc::try_unwrap(rules).ok());
     found
 }
@@ -69,6 +83,7 @@ struct Disk {
     flood: Option<String>,
     horizon: Option<EventTime>,
     inputs: u64,
+    capacity: Capacity,
     found: Vec<(Finding, i64)>,
 }
 
@@ -84,7 +99,7 @@ impl Disk {
             horizon: self.horizon,
             ..Recorded::default()
         };
-        Core::new(rules.clone(), recorded, false, self.inputs)
+        Core::new(rules.clone(), recorded, false, self.inputs).with_capacity(self.capacity)
     }
 
     fn commit(&mut self, mut outcome: Outcome, rules: &Rules, tidy: bool) -> Core {
@@ -100,18 +115,22 @@ impl Disk {
         self.flood = changes.flood.clone().or(self.flood.take());
         self.horizon = changes.horizon.or(self.horizon);
         self.inputs += changes.inputs.len() as u64;
-        let evicted = |quota: &Quota| TrustTier::ALL.iter().map(|tier| quota.evicted(*tier)).sum::<u64>();
-        assert!(self.quotas.values().all(|quota| evicted(quota) == 0), "so few entities are within every quota");
-        if let (true, Some(horizon)) = (tidy, self.horizon) {
-            self.cells.retain(|_, row| row.residency.expires >= horizon);
+        if tidy {
+            self.cells.retain(|key, row| outcome.keeps(&key.prefix, &row.residency));
         }
         for finding in &changes.findings {
+            // of its trails and of itself it has findings of its own
+            let Some(policy) = rules.engine.policies().get(&finding.policy) else { continue };
             let number = finding.policy[1..].parse().expect("policies are called p and their number");
-            let policy = rules.engine.policies().get(&finding.policy).expect("it has just found something");
             let episode = finding.time.episode(policy.episode);
             self.found.push(((number, finding.entity.to_string(), episode), finding.time.0));
         }
         outcome.committed()
+    }
+
+    fn evicted(&self) -> u64 {
+        let of = |quota: &Quota| TrustTier::ALL.iter().map(|tier| quota.evicted(*tier)).sum::<u64>();
+        self.quotas.values().map(of).sum()
     }
 }
 
@@ -131,8 +150,8 @@ impl Store for Disk {
     }
 }
 
-fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i64)> {
-    let mut disk = Disk::default();
+fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces, capacity: Capacity) -> (Vec<(Finding, i64)>, u64) {
+    let mut disk = Disk { capacity, ..Disk::default() };
     let mut classifier = Classifier::new(1);
     let mut outcome = disk.core(rules).begin();
     let (mut inputs, mut commits) = (0, 0);
@@ -154,5 +173,44 @@ fn run(rules: &Arc<Rules>, arrivals: &[Act], pieces: Pieces) -> Vec<(Finding, i6
         }
     }
     disk.commit(outcome, rules, pieces.tidy);
-    disk.found
+    let evicted = disk.evicted();
+    (disk.found, evicted)
+}
+
+/// A policy holds: whom it is about, the act by which that is known, and the time at which it holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    pub policy: usize,
+    pub entity: String,
+    pub act: usize,
+    pub time: i64,
+}
+
+/// What detection by itself tells of acts that are placed in time already, so many of which are looked at together: in order, each with
+/// whether it is said to hold again.
+pub fn told(set: &Arc<PolicySet>, acts: &[Act], together: usize) -> Vec<(Told, bool)> {
+    let engine = Engine::new(set.clone());
+    let (mut state, mut classifier) = (State::new(1), Classifier::new(1));
+    state.nothing_is_stored();
+    let mut told = Vec::new();
+    for (piece, acts) in acts.chunks(together).enumerate() {
+        let events: Vec<Event> = acts.iter().map(written::event).collect();
+        let activations: Vec<_> = events.iter().map(|event| engine.classify(event, &mut classifier)).collect();
+        let batch = classifier.take_batch();
+        let mut memos = MemoCursor::new(&batch);
+        for (n, (event, activation)) in events.iter().zip(&activations).enumerate() {
+            state.acts(Acting { at: event.time, staff: false, vouched: false });
+            let found = engine.advance(&mut state, event, event.time, activation, &mut memos);
+            let each = [(found.firings, false), (found.refired, true)];
+            told.extend(
+                each.into_iter().flat_map(|(firings, again)| firings.into_iter().map(move |f| (f, again))).map(
+                    |(firing, again)| {
+                        let (policy, entity) = (usize::from(firing.policy), firing.label.to_string());
+                        (Told { policy, entity, act: piece * together + n, time: firing.time.0 }, again)
+                    },
+                ),
+            );
+        }
+    }
+    told
 }

@@ -2,15 +2,11 @@
 //!
 //! Written from the Sigma correlation rules specification 2.1.0 and from what the project documents of its own, not from
 //! the engine. Where those leave something open, the reading that is tested here stands beside the code.
+use super::arrival::{counted, told};
 use super::ours;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const DAY: i64 = 86_400_000;
-/// How late an act may be and still count in the window that it belongs to (`model::limits`).
-pub const LATENESS: i64 = 2 * DAY;
-/// How far ahead of the reading clock a stamp may be.
-pub const SKEW: i64 = 600_000;
-
 /// One act, as far as the policies of these tests look at it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Act {
@@ -32,6 +28,10 @@ pub struct Act {
     pub target: Option<u8>,
     /// An index into [`ours::PLACES`].
     pub place: Option<usize>,
+    /// It states no time: it counts when it is read.
+    pub undated: bool,
+    /// Nor does that say when it was: it counts by itself alone ([`counted`] says so).
+    pub unplaced: bool,
 }
 
 pub const ACTIVITIES: [&str; 4] = ["login", "view", "export_requested", "download"];
@@ -126,6 +126,18 @@ pub enum Body {
 pub struct Policy {
     pub body: Body,
     pub episode_seconds: Option<u32>,
+    pub scope: Scope,
+    /// Its findings ask for something to be done.
+    pub asks: bool,
+}
+
+/// The acts that findings are made of; without a selection all.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// One of these has this value.
+    pub only: Vec<(Name, String)>,
+    /// None of these has.
+    pub except: Vec<(Name, String)>,
 }
 
 /// Policy, entity and episode.
@@ -187,28 +199,6 @@ pub struct Expected {
     pub unknown: BTreeSet<usize>,
 }
 
-/// What windows count acts at: repetitions are left out, a stamp from the future is held back, and what comes later than
-/// the lateness bound counts when it arrives.
-pub fn counted(arrivals: &[Act]) -> Vec<Act> {
-    let mut newest: BTreeMap<u8, i64> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    let mut counted = Vec::new();
-    for act in arrivals {
-        // a repetition counts for nothing but how far its trail has come
-        let first = seen.insert((act.trail, act.id));
-        let known = newest.get(&act.trail).copied();
-        let time = if act.time > act.observed + SKEW {
-            known.map_or(act.observed, |newest| newest.min(act.observed)) + SKEW
-        } else {
-            let newest = newest.entry(act.trail).or_insert(act.time);
-            *newest = act.time.max(*newest);
-            if act.time < *newest - LATENESS { *newest } else { act.time }
-        };
-        counted.extend(first.then(|| Act { time, ..act.clone() }));
-    }
-    counted
-}
-
 /// All findings of acts that arrive in that order.
 pub fn findings(policies: &[Policy], arrivals: &[Act]) -> Expected {
     let acts = counted(arrivals);
@@ -219,7 +209,7 @@ pub fn findings(policies: &[Policy], arrivals: &[Act]) -> Expected {
             continue;
         };
         let mut open = BTreeSet::new();
-        for one in held {
+        for one in held.into_iter().filter(|one| told(&policies[number], &acts[one.act])) {
             let finding = (number, one.entity, one.time.div_euclid(episode(&policies[number])));
             if !one.sure {
                 open.insert(finding.clone());
@@ -235,7 +225,7 @@ pub fn findings(policies: &[Policy], arrivals: &[Act]) -> Expected {
 }
 
 /// In milliseconds.
-fn episode(policy: &Policy) -> i64 {
+pub fn episode(policy: &Policy) -> i64 {
     let usual = match &policy.body {
         Body::Detection { .. } => 3600,
         Body::Correlation { span_seconds, .. } => (*span_seconds).clamp(3600, 86_400),
@@ -244,7 +234,7 @@ fn episode(policy: &Policy) -> i64 {
 }
 
 /// When and of whom each policy holds, in the order in which it becomes known; nothing where that is not written at all.
-fn held(policies: &[Policy], acts: &[Act]) -> Vec<Option<Vec<Held>>> {
+pub fn held(policies: &[Policy], acts: &[Act]) -> Vec<Option<Vec<Held>>> {
     let in_order = acts.is_sorted_by_key(|act| act.time);
     let mut all: Vec<Option<Vec<Held>>> = Vec::new();
     for policy in policies {
@@ -258,7 +248,7 @@ fn held(policies: &[Policy], acts: &[Act]) -> Vec<Option<Vec<Held>>> {
                 // what a late act's fields come to in a correlation of correlations is only said to be exact by the recorded order
                 let plain = |rule: &usize| matches!(policies[*rule].body, Body::Detection { .. });
                 let known = in_order || rules.iter().all(plain);
-                groups(rules, who, by, acts, &all).filter(|_| known).map(|groups| {
+                groups(kind, rules, who, by, acts, &all).filter(|_| known).map(|groups| {
                     let span = i64::from(*span_seconds) * 1000;
                     match kind {
                         Kind::Travel(travel) => travel.held(&groups, acts, span),
@@ -283,7 +273,7 @@ fn held(policies: &[Policy], acts: &[Act]) -> Vec<Option<Vec<Held>>> {
     all
 }
 
-fn matches(body: &Body, act: &Act) -> bool {
+pub fn matches(body: &Body, act: &Act) -> bool {
     let Body::Detection { activities, customer, at_least } = body else { return false };
     activities.contains(&act.activity)
         && customer.is_none_or(|c| act.customer == Some(c))
@@ -292,7 +282,14 @@ fn matches(body: &Body, act: &Act) -> bool {
 
 /// What comes to a correlation, for each of its entities in the order of arrival. An act that lacks a field to group by
 /// comes to none. An act that fits two of the rules comes twice, in the order of the rules. Nothing where it is open.
-fn groups(rules: &[usize], who: &[Name], by: &[Name], acts: &[Act], held: &[Option<Vec<Held>>]) -> Option<Groups> {
+fn groups(
+    kind: &Kind,
+    rules: &[usize],
+    who: &[Name],
+    by: &[Name],
+    acts: &[Act],
+    held: &[Option<Vec<Held>>],
+) -> Option<Groups> {
     let mut groups = Groups::new();
     for (via, rule) in rules.iter().enumerate() {
         let held = held[*rule].as_ref()?;
@@ -301,19 +298,32 @@ fn groups(rules: &[usize], who: &[Name], by: &[Name], acts: &[Act], held: &[Opti
         }
         // of a correlation, the act at which it holds is taken up with its own fields (Sigma, note on temporal_ordered)
         for act in held.iter().map(|one| one.act).collect::<BTreeSet<_>>() {
-            // an alias is another field in each of the rules, and the entity is called by it
-            let alias = who.get(via).map(|name| ("who", *name));
-            let named = alias.into_iter().chain(by.iter().map(|name| (name.path(), *name)));
-            let values: Option<Vec<String>> =
-                named.map(|(called, name)| Some(format!("{called}={}", name.of(&acts[act])?))).collect();
-            let Some(values) = values else { continue };
-            let entity = if values.is_empty() { "the organisation".to_owned() } else { values.join(" ") };
-            let Act { time, id, .. } = acts[act];
+            let Act { time, id, unplaced, .. } = acts[act];
+            // of which nobody knows when it was says nothing of what was together with others
+            if unplaced && !one_is_enough(kind) {
+                continue;
+            }
+            let Some(entity) = entity(who, by, via, &acts[act]) else { continue };
             groups.entry(entity).or_default().push(Hit { time, id, via, act });
         }
     }
     groups.values_mut().for_each(|hits| hits.sort_by_key(|h| (h.act, h.via)));
     Some(groups)
+}
+
+/// Who it is, as one of that of the rules; nothing where the act lacks a field.
+pub fn entity(who: &[Name], by: &[Name], via: usize, act: &Act) -> Option<String> {
+    // an alias is another field in each of the rules, and the entity is called by it
+    let alias = who.get(via).map(|name| ("who", *name));
+    let named = alias.into_iter().chain(by.iter().map(|name| (name.path(), *name)));
+    let values: Option<Vec<String>> = named.map(|(called, name)| Some(format!("{called}={}", name.of(act)?))).collect();
+    values.map(|values| if values.is_empty() { "the organisation".to_owned() } else { values.join(" ") })
+}
+
+/// "Or", as Sigma writes it: one event of any of the rules is enough, and is looked at alone.
+pub fn one_is_enough(kind: &Kind) -> bool {
+    let Kind::EventCount(bounds) = kind else { return false };
+    bounds.iter().all(|Bound(comparison, _)| comparison.starts_with("gt")) && in_range(bounds, 1.0)
 }
 
 /// Of whom a condition over a window holds. With each arrival it is asked anew of the windows that the act is in; at no
@@ -330,7 +340,8 @@ fn in_windows(kind: &Kind, rules: usize, groups: &Groups, acts: &[Act], span: i6
             for hit in one {
                 content.push(*hit);
                 content.sort();
-                for at in content.iter().map(|h| h.time).filter(|at| *at >= now && *at < now + span) {
+                let until = if one_is_enough(kind) { now + 1 } else { now + span };
+                for at in content.iter().map(|h| h.time).filter(|at| *at >= now && *at < until) {
                     let past: Vec<Hit> = content.iter().copied().filter(|h| h.time <= at).collect();
                     asked.entry(at).or_default().push(condition(kind, rules, &past, acts, span));
                 }
@@ -353,7 +364,7 @@ pub fn merges(kind: &Kind) -> bool {
 }
 
 /// An act without one of the fields says nothing.
-fn says_something(kind: &Kind, act: &Act) -> bool {
+pub fn says_something(kind: &Kind, act: &Act) -> bool {
     match kind {
         Kind::ValueCount(fields, _) | Kind::Concurrent(fields, _) => tuple(fields, act).is_some(),
         Kind::Sum(_) | Kind::Avg(_) | Kind::Median(_) | Kind::Percentile(..) => act.records.is_some(),
@@ -371,7 +382,7 @@ pub fn tuple(fields: &[Name], act: &Act) -> Option<Vec<String>> {
 ///   none that comes within a 32nd of the timespan after it, so that a page view costs no write. What counts which values
 ///   or rules there were may so look back a 32nd less far.
 /// - Whether one act can be two steps of a sequence, the specification does not say; nor which of several acts of one moment came first.
-fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> Option<bool> {
+pub fn condition(kind: &Kind, rules: usize, hits: &[Hit], acts: &[Act], span: i64) -> Option<bool> {
     let last = hits.last()?;
     // the timespan is open at its start: what is exactly so long ago is outside
     let since = |span: i64| -> Vec<Hit> { hits.iter().copied().filter(|h| h.time > last.time - span).collect() };
@@ -556,7 +567,7 @@ impl New {
 }
 
 /// Whom a detection speaks of: the actor, else the address.
-fn subject(act: &Act) -> String {
+pub fn subject(act: &Act) -> String {
     let named = [Name::User, Name::Ip].into_iter().find_map(|name| Some(format!("{}={}", name.path(), name.of(act)?)));
     named.unwrap_or_else(|| "nobody named".into())
 }

@@ -1,15 +1,18 @@
 //! Random policies and acts: as the reference takes them, as YAML, and as events.
+use super::arrival::SKEW;
 use super::engine::Pieces;
 use super::ours::{Baseline, CITIES, Measure, PLACES, Risk, Travel};
-use super::reference::{ACTIVITIES, Act, Body, Bound, DAY, Kind, Name, Policy, SKEW};
+use super::reference::{ACTIVITIES, Act, Body, Bound, DAY, Kind, Name, Policy, Scope};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::{Index, select, subsequence};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tripline::model::{
     Activity, Actor, Event, EventId, EventTime, Evidence, Export, FileId, Outcome, SourceName, WallTime,
 };
+use tripline::policy::{Selections, Site, Tuning};
 
 /// 2026-03-02T00:00Z, a little before a day begins in few zones.
 pub const BEGINNING: i64 = 1_772_409_600_000;
@@ -46,6 +49,31 @@ fn of_sigma() -> impl Strategy<Value = Kind> {
         2 => new.prop_map(|(fields, days, observations, new_for_seconds)| {
             Kind::NewValue { fields, days, observations, new_for_seconds }
         }),
+    ]
+}
+
+/// Those of which every act is taken up as it comes, so that what is kept is written with each.
+pub fn taken_up_at_once() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        4 => bounds(4).prop_map(Kind::EventCount),
+        2 => bounds(200).prop_map(Kind::Sum),
+        1 => bounds(60).prop_map(Kind::Avg),
+        1 => bounds(60).prop_map(Kind::Median),
+        1 => (option::of(select(&[0, 50, 90][..])), bounds(100)).prop_map(|(p, bounds)| Kind::Percentile(p, bounds)),
+    ]
+}
+
+/// Those of which a repetition is as good as what it repeats, so that mostly nothing is done about it.
+pub fn repeated() -> impl Strategy<Value = Kind> {
+    let few = (0..3u32).prop_map(|n| vec![Bound("gte", n)]);
+    let new = (names(1), 0..2u32, select(&[0, 60][..]));
+    prop_oneof![
+        2 => (names(1), few).prop_map(|(fields, bounds)| Kind::ValueCount(fields, bounds)),
+        1 => Just(Kind::Temporal { ordered: false, bounds: Vec::new() }),
+        2 => new.prop_map(|(fields, observations, new_for_seconds)| {
+            Kind::NewValue { fields, days: 0, observations, new_for_seconds }
+        }),
+        1 => absence(),
     ]
 }
 
@@ -98,11 +126,12 @@ fn detection() -> impl Strategy<Value = Body> {
 pub fn policies(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Vec<Policy>> {
     let who = option::weighted(0.2, vec(any::<bool>(), 3));
     let group = (names(0), who);
-    let correlation = (kind, group, select(&SPANS[..]), vec(any::<prop::sample::Index>(), 1..4));
-    let episode = option::of(select(&[60, 3600, 86_400][..]));
+    let correlation = (kind, group, select(&SPANS[..]), vec(any::<Index>(), 1..4));
+    let episode = option::of(select(&[60, 3600, 86_400, 604_800][..]));
     (vec((detection(), episode.clone()), 2..4), vec((correlation, episode), 1..5)).prop_map(
         |(detections, correlations)| {
-            let policy = |(body, episode_seconds)| Policy { body, episode_seconds };
+            let policy =
+                |(body, episode_seconds)| Policy { body, episode_seconds, scope: Scope::default(), asks: false };
             let mut policies: Vec<Policy> = detections.into_iter().map(policy).collect();
             for ((kind, (by, who), span_seconds, picks), episode_seconds) in correlations {
                 let mut rules: Vec<usize> = Vec::new();
@@ -123,12 +152,49 @@ pub fn policies(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Vec<
                 if keeps_the_same(&policies, &kind, &rules, &who, &by, span_seconds) {
                     continue;
                 }
-                policies
-                    .push(Policy { body: Body::Correlation { kind, rules, who, by, span_seconds }, episode_seconds });
+                policies.push(policy((Body::Correlation { kind, rules, who, by, span_seconds }, episode_seconds)));
             }
             policies
         },
     )
+}
+
+/// The same policies, some of which make no findings of some acts, and some of which ask for something to be done.
+pub fn tuned(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<Value = Vec<Policy>> {
+    let one = (select(&Name::ALL[..]), 0..3u8).prop_map(|(name, n)| {
+        let value = match name {
+            Name::Ip => format!("192.0.2.{}", n + 1),
+            Name::Customer => format!("AC{n}"),
+            _ => format!("u{n}"),
+        };
+        (name, value)
+    });
+    let scope = prop_oneof![
+        4 => (Just(Vec::new()), vec(one.clone(), 1..3)),
+        2 => (vec(one.clone(), 1..3), Just(Vec::new())),
+        1 => (vec(one.clone(), 1..3), vec(one, 1..2)),
+    ];
+    let scope = scope.prop_map(|(only, except)| Scope { only, except });
+    let tuning = vec((option::weighted(0.6, scope), any::<bool>()), 8);
+    (policies, tuning).prop_map(|(mut policies, tuning)| {
+        for (policy, (scope, asks)) in policies.iter_mut().zip(tuning) {
+            (policy.scope, policy.asks) = (scope.unwrap_or_default(), asks);
+        }
+        policies
+    })
+}
+
+/// What the configuration says of them.
+pub fn site(policies: &[Policy]) -> Site {
+    let selections = |list: &[(Name, String)]| {
+        let one = |(name, value): &(Name, String)| BTreeMap::from([(name.path().to_owned(), vec![value.clone()])]);
+        Selections(list.iter().map(one).collect())
+    };
+    let tuning = |(n, policy): (usize, &Policy)| {
+        let Scope { only, except } = &policy.scope;
+        (format!("p{n}"), Tuning { only: selections(only), except: selections(except), ..Tuning::default() })
+    };
+    Site { tuning: policies.iter().enumerate().map(tuning).collect(), ..Site::default() }
 }
 
 /// What the type takes: of an absence what shows that it should have come, peers for those whose role stays the same.
@@ -190,6 +256,19 @@ pub fn acts_of_days(most: usize) -> impl Strategy<Value = Vec<Act>> {
     acts_apart(gap, most)
 }
 
+/// Acts of many, each mostly from one address, in less than a week, no two in the same moment.
+pub fn acts_of_many(most: usize) -> impl Strategy<Value = Vec<Act>> {
+    let gap = prop_oneof![4 => 1..20_000i64, 2 => 1..600_000i64, 1 => 1..DAY / 2];
+    let who = (option::weighted(0.95, 0..12u8), option::weighted(0.3, 1..12u8), option::weighted(0.8, 0..3u8));
+    (acts_apart(gap, most), vec(who, most)).prop_map(|(mut acts, who)| {
+        for (act, (user, ip, customer)) in acts.iter_mut().zip(who) {
+            (act.user, act.ip, act.customer) = (user, ip.or(user.map(|n| n + 1)), customer);
+        }
+        acts.retain(|act| act.time < BEGINNING + 6 * DAY);
+        acts
+    })
+}
+
 fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Value = Vec<Act>> {
     let who = (option::weighted(0.9, 0..3u8), option::weighted(0.9, 1..4u8), option::weighted(0.8, 0..3u8));
     let whom = option::weighted(0.7, 0..3u8);
@@ -201,7 +280,21 @@ fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Val
             time += gap;
             // ids follow no order
             let id = u32::from(id) << 16 | n as u32;
-            Act { time, observed: time, trail: 0, id, activity, user, ip, customer, records, target, place }
+            Act {
+                time,
+                observed: time,
+                trail: 0,
+                id,
+                activity,
+                user,
+                ip,
+                customer,
+                records,
+                target,
+                place,
+                undated: false,
+                unplaced: false,
+            }
         };
         list.into_iter().enumerate().map(act).collect()
     })
@@ -209,7 +302,8 @@ fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Val
 
 /// How acts are cut up, and how often all that is in memory is lost.
 pub fn pieces() -> impl Strategy<Value = Pieces> {
-    (1..60usize, 1..4usize, 1..4usize, any::<bool>()).prop_map(|(acts, inputs, commits, tidy)| Pieces {
+    let acts = prop_oneof![1..6usize, 1..60usize];
+    (acts, 1..4usize, 1..4usize, any::<bool>()).prop_map(|(acts, inputs, commits, tidy)| Pieces {
         acts,
         inputs,
         commits,
@@ -225,15 +319,16 @@ pub fn arrivals(acts: impl Strategy<Value = Vec<Act>>, wild: bool) -> impl Strat
     let again = option::weighted(0.15, 0..2 * DAY);
     let ahead = option::weighted(0.03, prop_oneof![1..60_000i64, 1..5 * DAY]);
     let ahead = ahead.prop_map(move |ahead| ahead.filter(|_| wild));
-    let each = (late, again, ahead, prop_oneof![3 => Just(0), 1 => Just(1u8)]);
+    let undated = any::<bool>().prop_flat_map(move |some| prop::bool::weighted(if wild && some { 0.15 } else { 0.0 }));
+    let each = (late, again, ahead, prop_oneof![3 => Just(0), 1 => Just(1u8)], undated);
     acts.prop_flat_map(move |acts| {
         let n = acts.len();
         (Just(acts), vec(each.clone(), n)).prop_map(|(acts, how)| {
             let mut arrivals = Vec::new();
-            for (act, (late, again, ahead, trail)) in acts.into_iter().zip(how) {
+            for (act, (late, again, ahead, trail, undated)) in acts.into_iter().zip(how) {
                 let observed = act.time + late;
                 let time = ahead.map_or(act.time, |ahead| observed + SKEW + ahead);
-                let first = Act { time, observed, trail, ..act };
+                let first = Act { time: if undated { observed } else { time }, observed, trail, undated, ..act };
                 arrivals.extend(again.map(|later| Act { observed: observed + later, ..first.clone() }));
                 arrivals.push(first);
             }
@@ -272,7 +367,16 @@ pub fn yaml(policies: &[Policy]) -> String {
             }
         };
         let episode = policy.episode_seconds.map_or(String::new(), |s| format!(", episode: {s}s"));
-        format!("title: Policy {n}\nname: p{n}\n{body}\ntripline: {{ generate: true{episode} }}\n")
+        let asks = if policy.asks { ", response: [{ action: end-session, target: session }]" } else { "" };
+        let Scope { only, except } = &policy.scope;
+        let scope = if only.is_empty() && except.is_empty() {
+            String::new()
+        } else {
+            format!("# only {only:?}, except {except:?}\n")
+        };
+        format!(
+            "title: Policy {n}\nname: p{n}\nlevel: medium\n{body}\ntripline: {{ generate: true{episode}{asks} }}\n{scope}"
+        )
     };
     policies.iter().enumerate().map(one).collect::<Vec<_>>().join("---\n")
 }
@@ -370,6 +474,8 @@ pub fn event(act: &Act) -> Event {
     };
     let mut event = Event::blank(EventId(id), WallTime(act.observed), "test".into(), evidence);
     event.time = EventTime(act.time);
+    event.marks.time_missing = act.undated;
+    event.marks.unplaced = act.unplaced;
     event.activity = Activity::from_name(ACTIVITIES[act.activity]).expect("an activity of ours");
     event.outcome = Outcome::Success;
     event.actor =
@@ -387,7 +493,7 @@ pub fn event(act: &Act) -> Event {
 /// The acts for a person, one a line.
 pub fn listed(acts: &[Act]) -> String {
     let one = |act: &Act| {
-        let Act { id, user, ip, customer, records, target, place, trail, .. } = act;
+        let Act { id, user, ip, customer, records, target, place, trail, undated, .. } = act;
         let shown = |what: &str, n: Option<u64>| n.map_or(String::new(), |n| format!(" {what}{n}"));
         let fields = [("u", user), ("ip", ip), ("AC", customer)].map(|(what, n)| shown(what, n.map(u64::from)));
         let (at, did) = (act.time - BEGINNING, ACTIVITIES[act.activity]);
@@ -395,7 +501,8 @@ pub fn listed(acts: &[Act]) -> String {
         let more = more.map(|(what, n)| shown(what, n)).concat();
         let read =
             if act.observed == act.time { String::new() } else { format!(", read {} ms", act.observed - BEGINNING) };
-        format!("{at} ms: {did}{}{more} (id {id:x} in {trail}{read})", fields.concat())
+        let no_time = if *undated { ", states no time" } else { "" };
+        format!("{at} ms: {did}{}{more} (id {id:x} in {trail}{read}{no_time})", fields.concat())
     };
     acts.iter().map(one).collect::<Vec<_>>().join("\n")
 }
