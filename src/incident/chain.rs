@@ -3,12 +3,14 @@
 //! It is worked out from the recorded events alone, for a finding records what completed it and not the whole state. What
 //! contributes to a window is always recorded, so counts, sums and orders come out as they were; what somebody was
 //! known to use before is known only as far as it is recorded, and what depends on the state of that time is said to be unknown.
-use crate::model::{Event, EventId, EventTime, Evidence, Field, Session, SourceName, Value};
-use crate::operator::{Kind, NewValue, Temporal, Terms, ValueSum};
+use crate::model::{Event, EventId, EventTime, Evidence, Field, Session, SourceName};
+pub use crate::operator::Held;
+use crate::operator::hindsight::text;
+use crate::operator::{Hindsight, History, each};
 use crate::pipeline::EventRow;
 use crate::policy::{Body, Correlation, FieldRef, PolicySet};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The most events that are looked at: the newest before the finding.
 pub const MOST_EVENTS: usize = 4096;
@@ -16,36 +18,6 @@ pub const MOST_EVENTS: usize = 4096;
 const DEPTH: usize = 12;
 /// How much is worked out before it is said to be unknown: it bounds the time that one question takes.
 const STEPS: usize = 2_000_000;
-
-/// Whether a rule held at an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Held {
-    /// It did, by what is recorded.
-    Yes,
-    /// It depends on what is not recorded.
-    Unknown,
-    /// It did not.
-    No,
-}
-
-impl Held {
-    fn any(all: impl Iterator<Item = Held>) -> Held {
-        all.fold(Held::No, |a, b| match (a, b) {
-            (Held::Yes, _) | (_, Held::Yes) => Held::Yes,
-            (Held::Unknown, _) | (_, Held::Unknown) => Held::Unknown,
-            _ => Held::No,
-        })
-    }
-
-    fn all(all: impl Iterator<Item = Held>) -> Held {
-        all.fold(Held::Yes, |a, b| match (a, b) {
-            (Held::No, _) | (_, Held::No) => Held::No,
-            (Held::Unknown, _) | (_, Held::Unknown) => Held::Unknown,
-            _ => Held::Yes,
-        })
-    }
-}
 
 /// One rule of the chain, with those beneath it.
 #[derive(Clone, Debug, Serialize)]
@@ -117,7 +89,7 @@ impl<'a> Past<'a> {
             without: Vec::new(),
         };
         let Body::Correlation(c) = &policy.body else { return link };
-        link.found = self.found(c, at, depth);
+        link.found = each!(&c.kind, operator => operator.found(&mut Asked { past: self, c, at, depth }));
         if depth >= DEPTH {
             return link;
         }
@@ -149,7 +121,7 @@ impl<'a> Past<'a> {
     /// The events that the correlation looks at together with that at `at`: of the same entity, within its timespan.
     fn reach(&mut self, c: &Correlation, via: usize, at: usize) -> Vec<usize> {
         // what accumulates nothing looks at one event only
-        if !accumulates(&c.kind) {
+        if !is_of_several(c) {
             return vec![at];
         }
         let from = self.events.partition_point(|e| e.time <= self.events[at].time.minus(c.timespan));
@@ -184,7 +156,7 @@ impl<'a> Past<'a> {
             },
             Body::Correlation(c) => match self.correlation_held(c, at, depth + 1) {
                 // what is missing here may be there
-                Held::No if accumulates(&c.kind) && !self.has_all_of(c) => Held::Unknown,
+                Held::No if is_of_several(c) && !self.has_all_of(c) => Held::Unknown,
                 held => held,
             },
         };
@@ -194,31 +166,9 @@ impl<'a> Past<'a> {
 
     fn correlation_held(&mut self, c: &Correlation, at: usize, depth: usize) -> Held {
         // it is asked about only where one of its rules holds
-        let here = Held::any(c.rules.iter().map(|rule| self.held(*rule, at, depth)).collect::<Vec<_>>().into_iter());
-        if here == Held::No {
-            return Held::No;
-        }
-        match &c.kind {
-            Kind::EventCount(count) if count.is_or() => here,
-            Kind::Temporal(Temporal { range: None, ordered: false }) => self.each(c, at, depth),
-            Kind::EventCount(_) | Kind::ValueCount(_) | Kind::ValueSum(_) => match self.amount(c, at, depth) {
-                Some((amount, range)) if range.holds(amount) => here,
-                Some(_) => Held::No,
-                None => Held::Unknown,
-            },
-            Kind::NewValue(new) => match self.first_use(c, new, at) {
-                Some(true) => here,
-                Some(false) => Held::No,
-                // a field of the product's own is not kept
-                None if new.fields.iter().any(|f| matches!(f, FieldRef::Raw(_))) => Held::Unknown,
-                None => Held::No,
-            },
-            // in which order, and what was usual, is known at the time only
-            Kind::Temporal(Temporal { range: None, .. }) => match self.each(c, at, depth) {
-                Held::No => Held::No,
-                _ => Held::Unknown,
-            },
-            _ => Held::Unknown,
+        match Held::any(c.rules.iter().map(|rule| self.held(*rule, at, depth)).collect::<Vec<_>>()) {
+            Held::No => Held::No,
+            here => each!(&c.kind, operator => operator.held(here, &mut Asked { past: self, c, at, depth })),
         }
     }
 
@@ -228,107 +178,69 @@ impl<'a> Past<'a> {
         // a session is one actor's
         by(self.whole) || self.whole == Field::ActorName && by(Field::SessionUid)
     }
+}
 
-    fn each(&mut self, c: &Correlation, at: usize, depth: usize) -> Held {
-        let each: Vec<Held> =
-            (0..c.rules.len()).map(|via| self.best(c, via, at, depth).map_or(Held::No, |(_, held)| held)).collect();
-        Held::all(each.into_iter())
+/// An event that a correlation is asked about.
+struct Asked<'p, 'a> {
+    past: &'p mut Past<'a>,
+    c: &'p Correlation,
+    at: usize,
+    depth: usize,
+}
+
+impl History for Asked<'_, '_> {
+    fn asked(&self) -> &Event {
+        &self.past.events[self.at]
     }
 
-    /// What is counted or summed, and what that is held against; nothing where something of it is unknown.
-    fn amount<'c>(&mut self, c: &'c Correlation, at: usize, depth: usize) -> Option<(f64, &'c crate::policy::Range)> {
+    fn since(&self) -> EventTime {
+        self.past.events[0].time
+    }
+
+    fn is_whole(&self) -> bool {
+        self.past.has_all_of(self.c)
+    }
+
+    fn whom(&self) -> String {
+        let values = self.c.group_by.iter().filter_map(|key| text(self.asked(), key.fields.first()?));
+        values.collect::<Vec<_>>().join(" + ")
+    }
+
+    fn rules(&mut self) -> Vec<Held> {
+        let Asked { past, c, at, depth } = self;
+        (0..c.rules.len()).map(|via| past.best(c, via, *at, *depth).map_or(Held::No, |(_, held)| held)).collect()
+    }
+
+    fn contributions(&mut self) -> Option<Vec<&Event>> {
+        let Asked { past, c, at, depth } = self;
         let mut contributions = Vec::new();
         for (via, rule) in c.rules.iter().enumerate() {
-            for i in self.reach(c, via, at) {
-                match self.held(*rule, i, depth) {
-                    Held::Yes => contributions.push((via, i)),
+            for i in past.reach(c, via, *at) {
+                match past.held(*rule, i, *depth) {
+                    Held::Yes => contributions.push(i),
                     Held::Unknown => return None,
                     Held::No => {}
                 }
             }
         }
-        let events = contributions.iter().map(|(_, i)| &self.events[*i]);
-        Some(match &c.kind {
-            Kind::EventCount(count) => (contributions.len() as f64, &count.range),
-            Kind::ValueCount(count) => {
-                (events.filter_map(|e| tuple(e, &count.fields)).collect::<BTreeSet<_>>().len() as f64, &count.range)
-            }
-            Kind::ValueSum(ValueSum(sum)) => {
-                let number = |e: &Event| match sum.field.value(e) {
-                    Value::Int(n) => Some(n as f64),
-                    Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
-                    _ => None,
-                };
-                (events.filter_map(number).sum(), &sum.range)
-            }
-            _ => return None,
-        })
+        Some(contributions.into_iter().map(|i| &past.events[i]).collect())
     }
 
-    /// Whether the value that the event shows was first used there, or so lately that it still counted as new. Nothing where the
-    /// event has no such value.
-    fn first_use(&self, c: &Correlation, new: &NewValue, at: usize) -> Option<bool> {
-        let asked = &self.events[at];
-        let value = tuple(asked, &new.fields)?;
-        let entity_here = entity(asked, c, 0);
-        let from = self.events.partition_point(|e| e.time < asked.time.minus(c.timespan));
-        let used = |e: &&Event| entity(e, c, 0) == entity_here && tuple(e, &new.fields).as_ref() == Some(&value);
-        let first = self.events[from..=at].iter().find(used).map_or(asked.time, |e| e.time);
-        Some(asked.time.since(first) <= new.new_for)
-    }
-
-    /// What there was, for a person.
-    fn found(&mut self, c: &Correlation, at: usize, depth: usize) -> Option<String> {
-        match &c.kind {
-            Kind::EventCount(count) if count.is_or() => None,
-            Kind::NewValue(new) => {
-                let value = tuple(&self.events[at], &new.fields)?.join(" + ");
-                let entity = c.group_by.iter().filter_map(|k| text(&self.events[at], k.fields.first()?));
-                let whose = entity.collect::<Vec<_>>().join(" + ");
-                let since = self.events.first().map(|e| e.time)?;
-                Some(match self.first_use(c, new, at)? {
-                    true => {
-                        format!("{value}, of which nothing is recorded of {whose} before (looked at from {since} on)")
-                    }
-                    false => format!("{value}, which {whose} had used before"),
-                })
-            }
-            _ if !self.has_all_of(c) => None,
-            _ => {
-                let (amount, range) = self.amount(c, at, depth)?;
-                Some(format!("{amount}, and it asks for {range}"))
-            }
-        }
+    fn of_entity(&self) -> Box<dyn Iterator<Item = &Event> + '_> {
+        let (asked, events) = (self.asked(), &self.past.events);
+        let from = events.partition_point(|e| e.time < asked.time.minus(self.c.timespan));
+        let own = entity(asked, self.c, 0);
+        Box::new(events[from..=self.at].iter().filter(move |event| entity(event, self.c, 0) == own))
     }
 }
 
-/// Whether it looks at more than one event, which have to be of the same entity and near each other.
-fn accumulates(kind: &Kind) -> bool {
-    match kind {
-        Kind::EventCount(count) => !count.is_or(),
-        Kind::NewValue(_) => false,
-        _ => true,
-    }
+fn is_of_several(c: &Correlation) -> bool {
+    each!(&c.kind, operator => operator.is_of_several())
 }
 
 /// What the correlation counts apart; nothing where the event lacks some of it.
 fn entity(event: &Event, c: &Correlation, via: usize) -> Option<Vec<String>> {
     c.group_by.iter().map(|key| text(event, key.fields.get(via)?)).collect()
-}
-
-fn tuple(event: &Event, fields: &[FieldRef]) -> Option<Vec<String>> {
-    fields.iter().map(|field| text(event, field)).collect()
-}
-
-fn text(event: &Event, field: &FieldRef) -> Option<String> {
-    match field.value(event) {
-        Value::Absent | Value::Text("") => None,
-        Value::Text(text) => Some(text.to_owned()),
-        Value::Int(n) => Some(n.to_string()),
-        Value::Ip(ip) => Some(ip.to_string()),
-        Value::Bool(b) => Some(b.to_string()),
-        Value::List(list) => Some(list.join(", ")),
-    }
 }
 
 /// The event as far as its row tells: the session by what stands for it, and no field of the product's own.

@@ -1,6 +1,7 @@
 //! `absence`: what is expected does not come, while the rest goes on.
 //!
 //! Not monotone: what was expected may only be late. Its timespan should be longer than the trails lie apart.
+use super::hindsight::Hindsight;
 use super::terms::{digest_range, need, span_text};
 use super::window::Fired;
 use super::{
@@ -76,6 +77,8 @@ impl Terms for Absence {
         ]
     }
 }
+
+impl Hindsight for Absence {}
 
 impl Operator for Absence {
     type Cell = Silence;

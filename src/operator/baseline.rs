@@ -3,6 +3,7 @@
 //! An entity's past is the largest amount that its window reached on each active day; what is usual is a percentile of
 //! those, so that a few bad days raise nothing, and a day that was far does not count. Its peers' past is a sketch of the same
 //! days of all of them. Not monotone: what is far depends on what came before.
+use super::hindsight::Hindsight;
 use super::terms::{digest_learning, digest_range, learning, need, span_text, still_learning};
 use super::window::{Entry, Fired, Window};
 use super::{
@@ -229,6 +230,8 @@ pub struct Compared {
     own: Option<i64>,
     peers: Option<i64>,
 }
+
+impl Hindsight for Baseline {}
 
 impl Operator for Baseline {
     type Cell = Past;

@@ -1,4 +1,5 @@
 //! `concurrent`: values that alternate, as one session does that two people use.
+use super::hindsight::Hindsight;
 use super::terms::{digest_range, fields};
 use super::window::Window;
 use super::windowed::{Windowed, evaluate, number, shown_value};
@@ -74,6 +75,8 @@ impl Terms for Concurrent {
         vec![format!("{fields} that come back {} times{by} {within}", self.range.otherwise())]
     }
 }
+
+impl Hindsight for Concurrent {}
 
 impl Windowed for Concurrent {
     const MERGES: bool = true;

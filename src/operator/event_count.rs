@@ -1,9 +1,10 @@
 //! `event_count`: so many events.
+use super::hindsight::{Held, Hindsight, History, found_amount, held_by_amount};
 use super::terms::{condition, digest_range};
 use super::window::Window;
 use super::windowed::{Windowed, evaluate, number};
 use super::{Bounds, Evaluation, Naming, Resolve, Terms, Words};
-use crate::model::{EventTime, HashParts, Measure, Millis};
+use crate::model::{Event, EventTime, HashParts, Measure, Millis};
 use crate::syntax::Range;
 use crate::syntax::error::Fault;
 use crate::syntax::range::range;
@@ -68,6 +69,24 @@ impl Terms for EventCount {
                 format!("{} events of {}{} {}", self.range.otherwise(), words.any(), words.by(), words.within())
             }
         }]
+    }
+}
+
+impl Hindsight for EventCount {
+    fn is_of_several(&self) -> bool {
+        !self.is_or()
+    }
+
+    fn held(&self, here: Held, history: &mut dyn History) -> Held {
+        if self.is_or() { here } else { held_by_amount(self, here, history) }
+    }
+
+    fn amount(&self, contributions: &[&Event]) -> Option<(f64, &Range)> {
+        Some((contributions.len() as f64, &self.range))
+    }
+
+    fn found(&self, history: &mut dyn History) -> Option<String> {
+        if self.is_or() { None } else { found_amount(self, history) }
     }
 }
 

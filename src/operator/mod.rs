@@ -1,6 +1,6 @@
 //! The types of correlation: what each is called in a file, what it keeps of an entity, when it holds, and how it says so.
 //!
-//! A type has [`Terms`] and is an [`Operator`]: a file here, a line in `operators!` and one in `each!`. It says what it makes of one contribution
+//! A type has [`Terms`], is an [`Operator`], and has [`Hindsight`]: a file here, a line in `operators!` and one in `each!`. It says what it makes of one contribution
 //! ([`Observation`]); that the policy fires or fires again, that a cell is written, that what was known to change nothing may now change
 //! something, and what counts as evidence, is up to the engine ([`crate::detect`]), which does it the same way for all of them.
 //!
@@ -11,6 +11,7 @@ pub mod aggregate;
 mod amount;
 pub mod cell;
 pub mod crowd;
+pub mod hindsight;
 pub mod read;
 pub mod terms;
 pub mod window;
@@ -21,6 +22,7 @@ use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
 use crate::syntax::{FieldRef, Range};
 pub use cell::{Cell, CellKind};
+pub use hindsight::{Held, Hindsight, History};
 pub use terms::{Crowd, Learning, Words};
 
 macro_rules! operators {

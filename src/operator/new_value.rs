@@ -5,6 +5,7 @@
 //! after a later one becomes the first sight, and is as new as it would have been in time. What was new before that cannot
 //! be taken back, so exactness comes from the recorded order.
 use super::crowd::Users;
+use super::hindsight::{Held, Hindsight, History, texts};
 use super::read::shown;
 use super::terms::{digest_crowd, digest_learning, fields, learning, span_text, still_learning};
 use super::window::Fired;
@@ -121,6 +122,43 @@ impl Terms for NewValue {
                 .map(|crowd| format!("{} others who use it within {}", crowd.entities, length_text(crowd.within))),
         );
         ways
+    }
+}
+
+impl NewValue {
+    /// Whether the value that the event shows was first used there, or so lately that it still counted as new. Nothing where the
+    /// event has no such value.
+    fn is_first_use(&self, history: &dyn History) -> Option<bool> {
+        let asked = history.asked();
+        let value = texts(asked, &self.fields)?;
+        let mut uses = history.of_entity().filter(|event| texts(event, &self.fields).as_ref() == Some(&value));
+        let first = uses.next().map_or(asked.time, |event| event.time);
+        Some(asked.time.since(first) <= self.new_for)
+    }
+}
+
+impl Hindsight for NewValue {
+    fn is_of_several(&self) -> bool {
+        false
+    }
+
+    fn held(&self, here: Held, history: &mut dyn History) -> Held {
+        match self.is_first_use(history) {
+            Some(true) => here,
+            Some(false) => Held::No,
+            // a field of the product's own is not kept
+            None if self.fields.iter().any(|field| matches!(field, FieldRef::Raw(_))) => Held::Unknown,
+            None => Held::No,
+        }
+    }
+
+    fn found(&self, history: &mut dyn History) -> Option<String> {
+        let value = texts(history.asked(), &self.fields)?.join(" + ");
+        let (whom, since) = (history.whom(), history.since());
+        Some(match self.is_first_use(history)? {
+            true => format!("{value}, of which nothing is recorded of {whom} before (looked at from {since} on)"),
+            false => format!("{value}, which {whom} had used before"),
+        })
     }
 }
 

@@ -1,4 +1,5 @@
 //! `risk`: several weak signs, weighed into one.
+use super::hindsight::Hindsight;
 use super::terms::{digest_range, need};
 use super::window::Window;
 use super::windowed::{Windowed, evaluate, shares};
@@ -124,6 +125,8 @@ impl Terms for Risk {
         vec![format!("signs that weigh {} together{} {}", self.range.otherwise(), words.by(), words.within())]
     }
 }
+
+impl Hindsight for Risk {}
 
 impl Windowed for Risk {
     const MERGES: bool = true;

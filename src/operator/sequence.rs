@@ -1,6 +1,7 @@
 //! `sequence`: events of several rules in the order of the file, with nothing in between that interrupts them.
 //!
 //! Not monotone: what arrives late may have interrupted what held.
+use super::hindsight::Hindsight;
 use super::terms::need;
 use super::window::{Entry, Window};
 use super::windowed::{Windowed, shares};
@@ -100,6 +101,8 @@ impl Terms for Sequence {
         ways
     }
 }
+
+impl Hindsight for Sequence {}
 
 impl Windowed for Sequence {
     const OF_OTHERS: bool = true;

@@ -1,4 +1,5 @@
 //! `temporal` and `temporal_ordered`: events of several rules, in any order or in that of the file.
+use super::hindsight::{Held, Hindsight, History};
 use super::terms::digest_range;
 use super::window::Window;
 use super::windowed::{Windowed, shares};
@@ -85,6 +86,17 @@ impl Terms for Temporal {
                 ways
             }
             Some(range) => vec![format!("events of {} of {}{by} {within}", range.otherwise(), words.each())],
+        }
+    }
+}
+
+impl Hindsight for Temporal {
+    fn held(&self, _: Held, history: &mut dyn History) -> Held {
+        match (&self.range, self.ordered) {
+            (None, false) => Held::all(history.rules()),
+            // in which order is known at the time only
+            (None, true) if Held::all(history.rules()) == Held::No => Held::No,
+            _ => Held::Unknown,
         }
     }
 }

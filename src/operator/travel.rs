@@ -2,6 +2,7 @@
 //! known to go.
 //!
 //! Not monotone: a way that was gone before is known, and what is learned depends on what came first.
+use super::hindsight::Hindsight;
 use super::crowd::Users;
 use super::terms::{digest_crowd, digest_learning, learning, still_learning};
 use super::window::Fired;
@@ -111,6 +112,8 @@ impl Terms for Travel {
         ways
     }
 }
+
+impl Hindsight for Travel {}
 
 impl Operator for Travel {
     type Cell = Places;

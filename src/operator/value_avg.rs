@@ -1,4 +1,5 @@
 //! `value_avg`: so large a mean.
+use super::hindsight::Hindsight;
 use super::Resolve;
 use super::aggregate::{Aggregate, OfField};
 use super::amount;
@@ -23,6 +24,8 @@ impl ValueAvg<Word> {
         self.0.resolve(fields).map(ValueAvg)
     }
 }
+
+impl Hindsight for ValueAvg {}
 
 impl Aggregate for ValueAvg {
     // fixed point since the second: amounts of the first are no amounts of these

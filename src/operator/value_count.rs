@@ -1,12 +1,14 @@
 //! `value_count`: so many different values.
+use super::hindsight::{Held, Hindsight, History, held_by_amount, texts};
 use super::terms::{digest_range, values};
 use super::window::Window;
 use super::windowed::{Windowed, evaluate, number, shown_value};
 use super::{Bounds, Contribution, Evaluation, Naming, Reads, Resolve, Terms, Words};
-use crate::model::{EventTime, HashParts, Measure, Millis};
+use crate::model::{Event, EventTime, HashParts, Measure, Millis};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
 use crate::syntax::{FieldRef, Range};
+use std::collections::BTreeSet;
 
 /// So many different values of a tuple of fields.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +73,17 @@ impl Terms for ValueCount {
     fn unless(&self, words: &Words<'_>) -> Vec<String> {
         let (fields, by, within) = (words.tuple(&self.fields), words.by(), words.within());
         vec![format!("{} different {fields}{by} {within}", self.range.otherwise())]
+    }
+}
+
+impl Hindsight for ValueCount {
+    fn held(&self, here: Held, history: &mut dyn History) -> Held {
+        held_by_amount(self, here, history)
+    }
+
+    fn amount(&self, contributions: &[&Event]) -> Option<(f64, &Range)> {
+        let different: BTreeSet<_> = contributions.iter().filter_map(|event| texts(event, &self.fields)).collect();
+        Some((different.len() as f64, &self.range))
     }
 }
 

@@ -1,4 +1,5 @@
 //! `value_median`: so large a median.
+use super::hindsight::Hindsight;
 use super::Resolve;
 use super::aggregate::{Aggregate, OfField};
 use super::amount;
@@ -23,6 +24,8 @@ impl ValueMedian<Word> {
         self.0.resolve(fields).map(ValueMedian)
     }
 }
+
+impl Hindsight for ValueMedian {}
 
 impl Aggregate for ValueMedian {
     const DIGESTED: &'static str = "value_median";

@@ -1,4 +1,5 @@
 //! `value_percentile`: how large a percentile of the numbers is, or how frequent a value.
+use super::hindsight::Hindsight;
 use super::terms::{condition, digest_range, one, value};
 use super::window::{Entry, Window};
 use super::windowed::{Windowed, decimal, evaluate_alone, says_condition, shown_value, unless_condition};
@@ -93,6 +94,8 @@ impl Terms for ValuePercentile {
         unless_condition(self.fields(), words)
     }
 }
+
+impl Hindsight for ValuePercentile {}
 
 impl Windowed for ValuePercentile {
     fn contribution(&self, contribution: &Contribution<'_>) -> Option<(i128, u64)> {

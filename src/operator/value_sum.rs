@@ -1,10 +1,11 @@
 //! `value_sum`: so large a sum.
 use super::Resolve;
 use super::aggregate::{Aggregate, OfField};
+use super::hindsight::{Held, Hindsight, History, held_by_amount};
 use super::window::Window;
 use super::{Words, amount};
-use crate::model::{EventTime, Field, Millis};
-use crate::syntax::FieldRef;
+use crate::model::{Event, EventTime, Field, Millis, Value};
+use crate::syntax::{FieldRef, Range};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
 
@@ -55,6 +56,21 @@ impl Aggregate for ValueSum {
     fn unless(&self, words: &Words<'_>) -> Vec<String> {
         let (field, by, within) = (words.field(&self.0.field), words.by(), words.within());
         vec![format!("a sum of {field} of {}{by} {within}", self.0.range.otherwise())]
+    }
+}
+
+impl Hindsight for ValueSum {
+    fn held(&self, here: Held, history: &mut dyn History) -> Held {
+        held_by_amount(self, here, history)
+    }
+
+    fn amount(&self, contributions: &[&Event]) -> Option<(f64, &Range)> {
+        let number = |event: &&Event| match self.0.field.value(event) {
+            Value::Int(n) => Some(n as f64),
+            Value::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+            _ => None,
+        };
+        Some((contributions.iter().filter_map(number).sum(), &self.0.range))
     }
 }
 
