@@ -166,6 +166,21 @@ fn who_was_pushed_out_begins_anew() {
     assert_eq!(of(&[0, 1, 2, 3, 4, 5, 6, 7, 0, 8, 0]), 1, "who acts is not pushed out");
 }
 
+#[test]
+fn what_was_known_to_change_nothing_changes_something_when_it_was_pushed_out() {
+    let new = Kind::NewValue { fields: vec![Name::Ip], days: 0, observations: 0, new_for_seconds: 0 };
+    let set = compiled(&over(&[(new, &[1][..], &[Name::User][..], 172_800)]));
+    let act = |(n, user): (usize, &u8)| {
+        let (user, ip) = (Some(*user), Some(*user + 1));
+        Act { user, ip, id: n as u32, ..acts([(n as i64, 0)])[0].clone() }
+    };
+    let users = [0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0];
+    let (found, _) =
+        engine::found_with(&set, &users.iter().enumerate().map(act).collect::<Vec<_>>(), Pieces::WHOLE, room(8));
+    let again = found.iter().filter(|((policy, entity, _), _)| *policy == 2 && entity.ends_with("u0")).count();
+    assert_eq!(again, 2, "it is new once more: {found:?}");
+}
+
 /// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
 /// `a_late_act_does_not_stand_for_the_one_at_which_it_holds`.
 fn takes_up_entities(policies: &[Policy], number: usize) -> bool {
