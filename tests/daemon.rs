@@ -43,7 +43,7 @@ mod support {
     mod world;
     mod writer;
 
-    pub use batch::batch;
+    pub use batch::{BEGINNING, batch, line, rules};
     pub use daemon::{Daemon, children};
     pub use dice::Dice;
     pub use program::{difference, hook, sorted, text, tripline, uids};

@@ -1,6 +1,6 @@
 //! The same inputs give the same list of evidence whatever is committed together; the same lines give the same facts whatever the
 //! inputs they come in.
-use crate::support::{self, DOWNLOADS, PORTAL, Site, World, difference};
+use crate::support::{self, BEGINNING, DOWNLOADS, PORTAL, Site, World, difference, line, rules};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -9,42 +9,9 @@ use tripline::config::Config;
 use tripline::ledger::dump::Roots;
 use tripline::ledger::{Durability, Keys, Ledger, Reader};
 use tripline::model::finding::Ask;
-use tripline::model::{Batch, Input, Severity, SourceName, Subject, TargetKind, WallTime};
+use tripline::model::{Batch, Input, Subject, TargetKind, WallTime};
 use tripline::pipeline::{Core, Prepared, Rules, Scratch};
-use tripline::rules::{self, Tables, Texts};
 use tripline::source::Until;
-
-/// 2026-03-01T00:00Z.
-pub const BEGINNING: i64 = 1_772_323_200_000;
-
-/// Logins of many, one a second; every tenth of somebody with a new address, so that something is found.
-const POLICY: &str = "
-title: A tenth login
-name: tenth
-level: high
-logsource: { product: ocsf }
-detection: { sel: { src_endpoint.ip: 192.0.2.9 }, condition: sel }
-tripline: { episode: 1h }
-";
-
-/// Rules under which one login in ten is found.
-pub fn rules(keys: &Keys) -> Arc<Rules> {
-    let mut texts = Texts::shipped();
-    texts.detections = vec![("tenth.yml".into(), POLICY.into())];
-    let profiles = [rules::TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
-    let rules =
-        rules::compile(&texts, Tables::default(), &profiles, Default::default(), Severity::Medium, keys.secrets());
-    rules.expect("the policy compiles").into()
-}
-
-/// The login that is the `n`th of those that come one a second.
-pub fn line(n: usize) -> String {
-    let ts = tripline::model::EventTime(BEGINNING + n as i64 * 1000);
-    let ip = n % 10;
-    format!(
-        r#"{{"ts":"{ts}","id":"ev-{n}","event":"session.login","outcome":"success","actor":{{"id":"u{n}","name":"u{n}","type":"staff"}},"session":"s-{n:08}","ip":"192.0.2.{ip}"}}"#
-    )
-}
 
 /// A batch of these lines of the file, which begins there; of what ends later the reader knows later.
 pub fn batch(lines: &[String], from: u64) -> Batch {
@@ -80,7 +47,7 @@ fn inputs(rules: &Rules) -> Vec<Input<Prepared>> {
 /// What a ledger comes to that commits after so many inputs, and is opened anew after so many commits.
 fn committed(directory: &Path, every: usize, restart: usize) -> (Roots, Vec<(String, String)>) {
     let keys = Arc::new(Keys::new(&[7; 32]));
-    let rules = rules(&keys);
+    let rules = rules(&keys, 9);
     let open = || Ledger::open(directory, Durability::None, keys.clone()).expect("opened");
     let core = |ledger: &Ledger| Core::new(rules.clone(), ledger.recorded().expect("readable"), false, 1);
     let mut ledger = open();

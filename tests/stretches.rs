@@ -1,5 +1,6 @@
 //! What is folded in of a file begins where it was folded in to, whoever read it; and the files of two machines are told apart.
-use crate::roots::{BEGINNING, batch, line, rules};
+use crate::roots::batch;
+use crate::support::{BEGINNING, line, rules};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tripline::ledger::read::FindingFilter;
@@ -20,7 +21,8 @@ struct Node {
 impl Node {
     fn new() -> Node {
         let keys = Arc::new(Keys::new(&[7; 32]));
-        let mut node = Node { dir: tempfile::tempdir().unwrap(), rules: rules(&keys), keys, ledger: None, core: None };
+        let mut node =
+            Node { dir: tempfile::tempdir().unwrap(), rules: rules(&keys, 9), keys, ledger: None, core: None };
         node.start();
         node
     }

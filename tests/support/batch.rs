@@ -1,6 +1,44 @@
-//! A batch as a reader would make it, of lines that stand in no file.
+//! Logins that are found at a known rate, and batches as a reader would make them, of lines that stand in no file. The library's own
+//! tests use them, too.
 use std::path::Path;
-use tripline::model::{Batch, Digest, FileId, Frame, FrameFlags, SourceName, Stretch, WallTime};
+use std::sync::Arc;
+use tripline::ledger::Keys;
+use tripline::model::{Batch, Digest, EventTime, FileId, Frame, FrameFlags, Severity, SourceName, Stretch, WallTime};
+use tripline::orders::Settings;
+use tripline::pipeline::Rules;
+use tripline::rules::{self, Tables, Texts, TrailProfile};
+
+/// 2026-03-01T00:00Z.
+pub const BEGINNING: i64 = 1_772_323_200_000;
+
+/// Logins of many, one a second; every tenth of somebody with a new address, so that something is found.
+const POLICY: &str = "
+title: A tenth login
+name: tenth
+level: high
+logsource: { product: ocsf }
+detection: { sel: { src_endpoint.ip: 192.0.2.TENTH }, condition: sel }
+tripline: { episode: 1h }
+";
+
+/// Rules under which one login in ten is found: those from that address (0 to 9). There is an action `end-session`.
+pub fn rules(keys: &Keys, tenth: usize) -> Arc<Rules> {
+    let mut texts = Texts::shipped();
+    texts.detections = vec![("tenth.yml".into(), POLICY.replace("TENTH", &tenth.to_string()))];
+    let profiles = [TrailProfile::plain(SourceName("portal".into()), "tripline-portal")];
+    let settings = Settings { actions: [("end-session".into(), Default::default())].into(), ..Settings::default() };
+    let rules = rules::compile(&texts, Tables::default(), &profiles, settings, Severity::Medium, keys.secrets());
+    rules.expect("the policy compiles").into()
+}
+
+/// The login that is the `n`th of those that come one a second.
+pub fn line(n: usize) -> String {
+    let ts = EventTime(BEGINNING + n as i64 * 1000);
+    let ip = n % 10;
+    format!(
+        r#"{{"ts":"{ts}","id":"ev-{n}","event":"session.login","outcome":"success","actor":{{"id":"u{n}","name":"u{n}","type":"staff"}},"session":"s-{n:08}","ip":"192.0.2.{ip}"}}"#
+    )
+}
 
 /// A batch of these lines of the trail `portal`, observed at `observed`; `from` is where they begin in its one file.
 pub fn batch(lines: &[String], from: u64, observed: WallTime) -> Batch {
