@@ -99,3 +99,15 @@ pub mod cli;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests say aloud what they leave out")]
 #[path = "../tests/support/skip.rs"]
 mod skip;
+
+/// The tests of `tests` name the library so, and some of what they stand on is used here, too.
+#[cfg(test)]
+extern crate self as tripline;
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests stand on what the program's tests stand on"
+)]
+#[path = "../tests/support/batch.rs"]
+mod logins;

@@ -1,5 +1,5 @@
 //! Reminds people of clocks that near their end, or have passed it.
-use super::doors::{Control, ToWriter};
+use super::doors::{Control, Local, ToWriter};
 use super::wall_now;
 use crate::config::Config;
 use crate::config::notices::Notices;
@@ -40,7 +40,7 @@ fn remind(notices: &Notices, ledger: &Path, to: &ToWriter) -> Result<(), String>
     let all = open.flat_map(|incident| clocks(&profiles, &calendar, incident));
     for reminder in all.filter_map(|clock| Reminder::of(clock, wall_now())) {
         // a writer that has no room for it is busy, or waits for the disk: it is looked for again in a minute
-        if !to.offer(Control::Remind(Box::new(reminder))) {
+        if !to.offer(Control::Local(Local::Remind(Box::new(reminder)))) {
             break;
         }
     }

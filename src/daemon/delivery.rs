@@ -3,9 +3,10 @@
 //! It keeps nothing that matters. The outbox row and the order's state are the truth: after a restart, of either side, it
 //! asks the writer what is open, and the runner's journal what became of it. Nothing in it waits for an outlet: an order
 //! goes out at once, whatever becomes of the messages.
-use super::doors::{Control, ToWriter};
+use super::doors::{Control, Local, ToWriter};
+use super::folder::ToDelivery;
 use super::telling::Telling;
-use super::writer::ToDelivery;
+
 use crate::health::Health;
 use crate::ledger::Committed;
 use crate::ledger::outbox::Outbox;
@@ -146,7 +147,7 @@ impl Delivery {
                 for (action, why) in refused {
                     self.health.wrong(&format!("action {action}"), why);
                 }
-                self.to_writer.control(Control::Resume).await;
+                self.to_writer.control(Control::Local(Local::Resume)).await;
                 self.telling.connected().await;
             }
             RunnerEvent::Disconnected(why) => {

@@ -25,6 +25,12 @@ pub type Answer = oneshot::Sender<Result<(), String>>;
 pub enum Control {
     /// Something that is recorded.
     Fact(Box<Input<Prepared>>, Option<Answer>),
+    /// Something that concerns this node alone.
+    Local(Local),
+}
+
+/// What concerns this node alone: its runner, its outlets and what it has told them. It changes no state, and is no input.
+pub enum Local {
     /// The runner is there: tell the delivery every order that it should know of.
     Resume,
     /// An outlet took messages up to a number, or could not, and why.
@@ -229,13 +235,13 @@ mod tests {
     fn what_happened_goes_before_what_was_read() {
         let (to, mut doors) = doors();
         assert!((1..=3).all(|at| to.offer_read(read(at))));
-        assert!(to.offer(Control::Resume) && to.offer(Control::Resume));
+        assert!(to.offer(Control::Local(Local::Resume)) && to.offer(Control::Local(Local::Resume)));
         assert!(doors.has_control());
         assert_eq!(next(&mut doors), (2, 0), "all of it at once");
         assert_eq!(next(&mut doors), (0, 1));
         // the rest of what was read is put off, and keeps its place
         doors.put_off(read(11));
-        assert!(to.offer(Control::Resume));
+        assert!(to.offer(Control::Local(Local::Resume)));
         assert_eq!(next(&mut doors), (1, 0));
         assert_eq!(next(&mut doors), (0, 11));
         assert_eq!(next(&mut doors), (0, 2));
@@ -287,16 +293,18 @@ mod tests {
     #[tokio::test]
     async fn a_task_waits_for_room_and_blocks_nobody() {
         let (to, mut doors) = doors();
-        assert!((0..CONTROL).all(|_| to.offer(Control::Resume)) && !to.offer(Control::Resume));
+        assert!(
+            (0..CONTROL).all(|_| to.offer(Control::Local(Local::Resume))) && !to.offer(Control::Local(Local::Resume))
+        );
         let bringing = tokio::spawn({
             let to = to.clone();
-            async move { to.control(Control::Resume).await }
+            async move { to.control(Control::Local(Local::Resume)).await }
         });
         tokio::task::yield_now().await;
         assert!(!bringing.is_finished());
         assert!(matches!(doors.next(Duration::ZERO), Next::Control(all) if all.len() >= CONTROL));
         assert!(bringing.await.expect("it ends"), "there is room");
         drop(doors);
-        assert!(!to.control(Control::Resume).await, "nobody is there");
+        assert!(!to.control(Control::Local(Local::Resume)).await, "nobody is there");
     }
 }

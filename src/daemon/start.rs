@@ -3,12 +3,13 @@ use super::clocks::Clocks;
 use super::delivery::Delivery;
 use super::doors::{Control, Read, ToWriter, doors};
 use super::failing::Failing;
+use super::folder::Folder;
 use super::gate::Gate;
 use super::receiving::Receiving;
+use super::sequencer::Sequencer;
 use super::silences::Said;
 use super::trails::{Files, Surroundings, Trails};
-use super::writer::Writer;
-use super::{Progress, wall_now};
+use super::{Progress, log, wall_now, writer};
 use crate::config::Config;
 use crate::config::address::Address;
 use crate::config::notices::Notices;
@@ -174,8 +175,8 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
     let outbox = Outbox::new(&path, ledger.last_message()?);
     let (to_writer, doors) = doors();
     let (to_delivery, orders) = mpsc::unbounded_channel();
-    let writer = Writer::new(ledger, doors, to_delivery, health.clone(), seed, progress.clone(), ending.clone());
-    let (writer, mut writer_end) = start_writer(writer, core)?;
+    let folder = Folder::new(ledger, core, to_delivery, health.clone(), seed, progress.clone(), ending.clone());
+    let (writer, mut writer_end) = start_writer(Sequencer::new(doors), folder)?;
     to_writer.control(Control::Fact(Box::new(rules.input(wall_now())), None)).await;
     let (client, events) = RunnerClient::start(link);
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), outbox, outlets);
@@ -231,10 +232,10 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
 type Written = std::thread::JoinHandle<Result<(), crate::ledger::Error>>;
 
 /// The writer on a thread of its own, and what says that it has ended.
-fn start_writer(writer: Writer, core: Core) -> Result<(Written, oneshot::Receiver<()>), RunError> {
+fn start_writer(sequencer: Sequencer, folder: Folder) -> Result<(Written, oneshot::Receiver<()>), RunError> {
     let (ended, end) = oneshot::channel();
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-        let outcome = writer.run(core);
+        let outcome = writer::run(sequencer, log::Own::default(), folder);
         // the receiver is gone only when the daemon is ending already
         let _ = ended.send(());
         outcome

@@ -3,7 +3,7 @@
 //!
 //! An outlet that fails is left alone for a while, longer each time, and costs the others nothing. What is sent again may
 //! have arrived before: a receiver knows it by its id.
-use super::doors::{Control, ToWriter};
+use super::doors::{Control, Local, ToWriter};
 use crate::health::Health;
 use crate::ledger::outbox::{self, Outbox};
 use crate::ledger::{Committed, Error};
@@ -175,7 +175,11 @@ impl Telling {
         while let Some(passed_over) = self.give(i).await {
             let outlet = &mut self.outlets[i];
             outlet.had = passed_over;
-            if !self.to_writer.control(Control::Delivered(outlet.name.clone(), Some(passed_over), None)).await {
+            if !self
+                .to_writer
+                .control(Control::Local(Local::Delivered(outlet.name.clone(), Some(passed_over), None)))
+                .await
+            {
                 return;
             }
         }
@@ -268,7 +272,7 @@ impl Telling {
             Some(why) => self.health.wrong(&outlet.name, why.as_str()),
             None => self.health.well(&outlet.name),
         }
-        self.to_writer.control(Control::Delivered(outlet.name.clone(), answer.had, error)).await;
+        self.to_writer.control(Control::Local(Local::Delivered(outlet.name.clone(), answer.had, error))).await;
     }
 }
 

@@ -34,7 +34,7 @@ impl Scratch {
 const SECRET_BYTES: usize = 6;
 
 /// One frame, ready to be folded in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Line {
     /// The event time of its first event; of a line that is unreadable or states no time, that of the line before.
     pub time: EventTime,
@@ -55,7 +55,7 @@ pub struct Line {
 }
 
 /// One event, ready to be folded in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ready {
     /// The event.
     pub event: Box<Event>,
@@ -104,7 +104,7 @@ pub(super) struct RawLine<'a> {
 }
 
 /// A batch, ready to be folded in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
     /// What was read.
     pub batch: Batch,
