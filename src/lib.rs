@@ -101,9 +101,9 @@ pub mod cli;
 mod skip;
 
 /// The tests of `tests` name the library so, and some of what they stand on is used here, too.
-#[cfg(test)]
+#[cfg(all(test, feature = "host"))]
 extern crate self as tripline;
-#[cfg(test)]
+#[cfg(all(test, feature = "host"))]
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
