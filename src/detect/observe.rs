@@ -95,9 +95,14 @@ impl Turn<'_, '_> {
             self.found.satisfied.push((input.policy, self.node.cell, *last));
         }
         let (mut fired, before) = (false, self.found.firings.len());
+        let mut expires = seen.expires;
         for at in seen.satisfied.iter().copied().filter(|_| policy.tells(event)) {
             let is_first = self.fire::<O::Cell>(at);
             fired |= is_first;
+            if is_first {
+                // that it fired matters until its episode is over
+                expires = expires.max(at.plus(policy.episode));
+            }
             let cell = self.state.store.get::<O::Cell>(self.node.cell);
             tell(self.node, Some(correlation), at, is_first, self.found, || match is_first {
                 true => operator.report(cell, &contribution, at, &seen.sight, &self.engine.set.words(correlation)),
@@ -115,7 +120,7 @@ impl Turn<'_, '_> {
             self.state.store.invalidate(self.node.cell);
         }
         if seen.change != Change::None || fired {
-            self.state.wrote(self.node.cell, seen.expires);
+            self.state.wrote(self.node.cell, expires);
         }
         self.found.contributed |= seen.is_evidence || fired;
         seen.satisfied
@@ -214,6 +219,7 @@ impl Node<'_> {
             episode: time.episode(self.policy.episode),
             measures,
             witnesses,
+            asks: true,
         }
     }
 }

@@ -96,8 +96,11 @@ pub fn found(policies: &[Policy], shelves: &[[u8; 32]], arrivals: &[Act], room: 
                         if fires {
                             found.push((number, entity.clone(), now, act.time));
                         }
+                        // that it fired matters until its episode is over
+                        let until_told = if fires { act.time + episode(policy) } else { i64::MIN };
+                        let expires = (act.time + span + LATENESS).max(until_told);
                         match is_new || fires {
-                            true => shelf.write(&entity, cell, was_there, act.time + span + LATENESS, room),
+                            true => shelf.write(&entity, cell, was_there, expires, room),
                             false => drop(shelf.cells.insert(entity, cell)),
                         }
                     }
