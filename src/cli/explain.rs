@@ -70,7 +70,7 @@ fn print(row: &Value) -> Result<(), Failure> {
         taken["records_fetched"],
         taken["customers_fetched"]
     );
-    orders(row["orders"].as_array().map_or(&[], Vec::as_slice), &finding)
+    orders(row["orders"].as_array().map_or(&[], Vec::as_slice), &finding, &row["policy"])
 }
 
 fn policy(policy: &Value, note: &str) -> Result<(), Failure> {
@@ -171,11 +171,14 @@ fn event(e: &EventRow, matched: &str, path: Option<&str>) -> Result<(), Failure>
     Ok(())
 }
 
-fn orders(orders: &[Value], finding: &Finding) -> Result<(), Failure> {
+fn orders(orders: &[Value], finding: &Finding, policy: &Value) -> Result<(), Failure> {
     if orders.is_empty() {
         let why = match (&finding.silenced, finding.asks.is_empty()) {
             (Some(silenced), _) => format!("it is under a silence of {}", shown(&silenced.author)),
-            (None, true) => "its policy asks for none".to_owned(),
+            (None, true) => match policy["asks_when"].as_str() {
+                Some(rule) => format!("its policy asks for one only where {} holds too", shown(rule)),
+                None => "its policy asks for none".to_owned(),
+            },
             (None, false) => "none is recorded".to_owned(),
         };
         say!("\norders: none ({why})");

@@ -83,6 +83,7 @@ fn terms(set: &PolicySet, policy: &Policy) -> Value {
         "says": set.says(policy),
         "unless": unless,
         "asks": policy.asks,
+        "asks_when": policy.asks_when.map(|rule| &*set.rules[rule].name),
     })
 }
 

@@ -22,8 +22,8 @@ use crate::operator::{Terms, each};
 use crate::policy::{Body, Policy, PolicySet};
 pub use memo::MemoCursor;
 use memo::NoOpInterval;
+use network::{Activation, Binding, NodeInput, Selecting};
 pub use network::{ActivationBatch, ActivationRef, Classifier};
-use network::{Binding, NodeInput, Selecting};
 pub use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub struct Engine {
     for_all: Selecting,
     /// For each rule, the correlations that refer to it, with its position in their list.
     dependents: Vec<Vec<(u16, u16)>>,
+    /// For each rule, those that it rests on, itself among them: ascending.
+    rests_on: Vec<Vec<u16>>,
 }
 
 /// A policy's condition came to hold in an episode in which it had not held yet.
@@ -60,6 +62,8 @@ pub struct Firing {
     pub measures: Vec<Measure>,
     /// What contributed, the newest first.
     pub witnesses: Vec<(EventId, EventTime, Text)>,
+    /// What the policy asks for is asked for: the rule that must hold for it holds at the event too.
+    pub asks: bool,
 }
 
 /// What one event led to.
@@ -96,7 +100,8 @@ impl Engine {
         }
         let selecting = |product: Arc<str>| (product.clone(), Selecting::of(&set, Some(&product)));
         let by_product = products.into_iter().map(selecting).collect();
-        Engine { for_all: Selecting::of(&set, None), by_product, set, dependents }
+        let rests_on = quarantine::rests_on(&set);
+        Engine { for_all: Selecting::of(&set, None), by_product, set, dependents, rests_on }
     }
 
     /// The detections for the events of that product.
@@ -179,13 +184,29 @@ impl Engine {
         state.memos.give_back_satisfied(satisfied);
         noops.iter().filter(|(_, noop)| !noop).for_each(|(memo, _)| state.memos.remember(&state.store, *memo));
         state.memos.give_back_noops(noops);
+        self.decide_asks(activated, &mut found);
         if event.marks.unplaced {
             return found;
         }
-        if found.firings.iter().any(|f| self.set.rules[usize::from(f.policy)].severity >= SUSPICIOUS) {
-            self.quarantine(state, at, activation, memos);
+        let suspicious = found.firings.iter().map(|firing| firing.policy);
+        let suspicious = suspicious.filter(|policy| self.set.rules[usize::from(*policy)].severity >= SUSPICIOUS);
+        let shown: BTreeSet<u16> = suspicious.flat_map(|policy| self.rests_on[usize::from(policy)].clone()).collect();
+        if !shown.is_empty() {
+            self.quarantine(state, at, activation, memos, &shown);
         }
         found
+    }
+
+    /// Decides whether what fired asks for something: of a policy with a condition for it only where that holds at the event.
+    fn decide_asks(&self, activated: &Activation, found: &mut Found) {
+        let Found { firings, refired, satisfied, .. } = found;
+        for firing in firings.iter_mut().chain(&mut *refired) {
+            firing.asks = self.set.rules[usize::from(firing.policy)].asks_when.is_none_or(|rule| {
+                activated.matches.contains(&(rule as u16))
+                    || satisfied.iter().any(|(held, ..)| usize::from(*held) == rule)
+            });
+        }
+        refired.retain(|firing| firing.asks);
     }
 }
 
@@ -200,7 +221,7 @@ struct Node<'a> {
     policy: &'a Policy,
 }
 
-/// What is new at an event that leads to a finding of this severity is not learned until somebody says that it was honest.
+/// What a finding of this severity shows as new is not learned until somebody says that it was honest.
 const SUSPICIOUS: Severity = Severity::High;
 
 /// Whether the policy holds an event against others, and not by itself alone.

@@ -3,20 +3,23 @@ use super::network::{entity_of, first_eight};
 use super::{ActivationRef, CellIdx, CellKey, Engine, MemoCursor, State};
 use crate::model::{EventTime, Field, Millis};
 use crate::operator::{Cell, Operator, Terms, each};
-use crate::policy::{Body, FieldRef};
+use crate::policy::{Body, FieldRef, PolicySet};
+use std::collections::BTreeSet;
 
 impl Engine {
-    /// Holds what is new at this event, and what will be new to the same entities within a shift.
+    /// Holds what the policies `shown` have as new at this event, and what will be new to the same entities within a shift. A finding
+    /// that rests on none of what is new about an origin says nothing of the origin.
     pub(super) fn quarantine(
         &self,
         state: &mut State,
         at: EventTime,
         activation: &ActivationRef,
         memos: &mut MemoCursor<'_>,
+        shown: &BTreeSet<u16>,
     ) {
         let batch = memos.batch;
         let Some((activated, values)) = batch.get(activation) else { return };
-        for input in &activated.inputs {
+        for input in activated.inputs.iter().filter(|input| shown.contains(&input.policy)) {
             let Body::Correlation(correlation) = &self.set.rules[usize::from(input.policy)].body else { continue };
             if !each!(&correlation.kind, operator => quarantines(operator)) {
                 continue;
@@ -63,6 +66,20 @@ impl Engine {
             }
         }
     }
+}
+
+/// For each rule of a set, those that it rests on, itself among them: ascending.
+pub(super) fn rests_on(set: &PolicySet) -> Vec<Vec<u16>> {
+    let rests_on = |rule: usize| {
+        let (mut all, mut next) = (BTreeSet::new(), vec![rule]);
+        while let Some(rule) = next.pop() {
+            if let (true, Body::Correlation(correlation)) = (all.insert(rule as u16), &set.rules[rule].body) {
+                next.extend(&correlation.rules);
+            }
+        }
+        all.into_iter().collect()
+    };
+    (0..set.rules.len()).map(rests_on).collect()
 }
 
 fn quarantines<O: Operator>(_: &O) -> bool {

@@ -31,24 +31,28 @@ correlation:
 /// beginning, what, and in which place.
 fn fired(terms: &str, acts: &[(i64, Activity, &str)]) -> [usize; 2] {
     let terms: String = terms.lines().map(|line| format!("  {line}\n")).collect();
-    let set =
-        load(&[("a.yml", &format!("{USES}{terms}"))], &Site::default()).unwrap_or_else(|e| panic!("{e:?}\n{terms}"));
+    told(&format!("{USES}{terms}"), acts).map(|firings| firings.len())
+}
+
+/// What the policy `watched` of that text fired at the acts, and what it told again.
+fn told(text: &str, acts: &[(i64, Activity, &str)]) -> [Vec<Firing>; 2] {
+    let set = load(&[("a.yml", text)], &Site::default()).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
     let engine = Engine::new(Arc::new(set));
     let watched = engine.policies().rules.iter().position(|rule| &*rule.name == "watched").map(|n| n as u16);
     let (mut state, mut classifier) = (State::new(1), Classifier::new(1));
     state.nothing_is_stored();
-    let mut counts = [0, 0];
+    let mut all = [Vec::new(), Vec::new()];
     for (n, (minutes, activity, city)) in acts.iter().enumerate() {
         let event = event(n as u8, *minutes, *activity, city);
         let activation = engine.classify(&event, &mut classifier);
         let batch = classifier.take_batch();
         let mut memos = MemoCursor::new(&batch);
         let found = engine.advance(&mut state, &event, event.time, &activation, &mut memos);
-        for (count, firings) in counts.iter_mut().zip([found.firings, found.refired]) {
-            *count += firings.iter().filter(|firing| Some(firing.policy) == watched).count();
+        for (all, firings) in all.iter_mut().zip([found.firings, found.refired]) {
+            all.extend(firings.into_iter().filter(|firing| Some(firing.policy) == watched));
         }
     }
-    counts
+    all
 }
 
 fn event(n: u8, minutes: i64, activity: Activity, city: &str) -> Event {
@@ -117,4 +121,44 @@ fn every_type_holds_again_in_an_episode() {
     assert_eq!(fired(sequence, &acts), [1, 1], "a sequence");
     let or = format!("{by}type: event_count\ncondition: {{ gte: 1 }}");
     assert_eq!(fired(&or, &[(0, View, "Denver"), (1, View, "Denver"), (2, Login, "Denver")]), [1, 2], "an `or`");
+}
+
+#[test]
+fn a_response_is_asked_for_where_its_rule_holds_too() {
+    let text = USES.replace("episode: 1d }", "episode: 1d, response-when: looked }")
+        + "  { type: event_count, rules: [exports], group-by: [actor.user.name], timespan: 1h, condition: { gte: 1 } }\n---\n\
+           title: Looked\nname: looked\ncorrelation: { type: temporal, rules: [views, exports], group-by: [actor.user.name], timespan: 1h }\n";
+    use Activity::{ExportRequested, View};
+    let [first, again] = told(&text, &[(0, ExportRequested, "Denver"), (5, ExportRequested, "Denver")]);
+    assert_eq!((first.len(), again.len()), (1, 0));
+    assert!(!first[0].asks, "it is told, and asks for nothing");
+    let [first, again] =
+        told(&text, &[(0, ExportRequested, "Denver"), (5, View, "Denver"), (9, ExportRequested, "Denver")]);
+    assert!(!first[0].asks && again.len() == 1 && again[0].asks, "later in the episode it asks");
+    let [first, _] = told(&text, &[(0, View, "Denver"), (9, ExportRequested, "Denver")]);
+    assert!(first[0].asks);
+    let [first, _] = told(&text, &[(0, View, "Denver"), (90, ExportRequested, "Denver")]);
+    assert!(!first[0].asks, "what was so an hour ago is not so now");
+}
+
+#[test]
+fn a_finding_holds_back_what_it_shows_and_nothing_else() {
+    // both policies look at the same places; the finding rests on the one that speaks of the person
+    let text = |rests_on: &str| {
+        format!(
+            "title: Uses\nname: uses\ndetection: {{ sel: {{ activity_name: [login, view, export_requested] }}, condition: sel }}\n---\n\
+             title: Exports\nname: exports\ndetection: {{ sel: {{ activity_name: export_requested }}, condition: sel }}\n---\n\
+             title: Watched\nname: watched\nlevel: low\ntripline: {{ episode: 1h, generate: true }}\ncorrelation: {{ type: new_value, rules: [uses], \
+             group-by: [actor.user.name], fields: [src_endpoint.prefix], timespan: 90d, learning: {{ days: 1, observations: 1 }}, new-for: 1h }}\n---\n\
+             title: Bulk\nname: bulk\nlevel: high\ncorrelation: {{ type: temporal, rules: [exports, {rests_on}], group-by: [actor.user.name], timespan: 1h }}\n"
+        )
+    };
+    use Activity::{ExportRequested, View};
+    let day = 24 * 60;
+    let acts =
+        [(0, View, "Denver"), (2 * day, View, "Denver"), (3 * day, ExportRequested, "Oslo"), (5 * day, View, "Oslo")];
+    let [firings, _] = told(&text("watched"), &acts);
+    assert_eq!(firings.len(), 2, "what a finding shows as new stays new");
+    let [firings, _] = told(&text("uses"), &acts);
+    assert_eq!(firings.len(), 1, "a finding that rests on no novelty says nothing of the place");
 }

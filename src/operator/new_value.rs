@@ -388,7 +388,8 @@ impl Values {
     /// Something suspicious happened at `at`: what is new then, and for a shift after, is not learned. Says whether that
     /// changes anything.
     pub fn suspect(&mut self, at: EventTime, terms: &Limits) -> bool {
-        let lately = terms.new_for.max(SHIFT);
+        // however long a policy calls a value new: what was in use for a day before has been learned
+        let lately = terms.new_for.clamp(SHIFT, Millis::DAY);
         for known in self.known.iter_mut() {
             known.held |= known.after_learning && known.first <= at && at.since(known.first) <= lately;
         }

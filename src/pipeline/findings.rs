@@ -20,7 +20,7 @@ pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Findi
     let policy = &rules.engine.policies().rules[usize::from(firing.policy)];
     let id = HashParts::new("finding").part(&policy.decision.0).part(&firing.entity).number(firing.episode).finish();
     // of a backlog nothing is ended: what cannot be told to be fresh is taken for old
-    let asks = if event.marks.unplaced { Vec::new() } else { policy.asks.clone() };
+    let asks = if event.marks.unplaced || !firing.asks { Vec::new() } else { policy.asks.clone() };
     let unknown = event.marks.unplaced.then(|| Measure {
         what: "when it happened".into(),
         value: "unknown: it states no time, and its trail was read long after it was written".into(),

@@ -2,12 +2,13 @@
 use super::document::Document;
 use super::fixture::Fixtures;
 use super::item::Scope;
-use super::link::{Linker, Side};
+use super::link::{Linker, Side, lookup};
 use super::matcher::{Expression, Matcher, detection};
 use super::{Body, Policy, digest, ours};
 use crate::model::{Digest, Field, HashParts, Millis, Severity};
 use crate::syntax::error::{Fault, quoted};
 use crate::syntax::field::nearly_known;
+use crate::syntax::yaml::Word;
 
 impl Linker<'_> {
     /// Compiles a detection with the filters that are for it.
@@ -129,6 +130,7 @@ impl Linker<'_> {
             alerts: ours.generate, // until it is known what refers to it
             referred: false,
             asks: ours.asks,
+            asks_when: ours.asks_when.map(|when| self.placed(&when)).transpose()?,
             episode,
             monotone: side.monotone,
             needs: side.needs.iter().copied().collect(),
@@ -137,6 +139,15 @@ impl Linker<'_> {
             tuned: Vec::new(),
             off: false,
         })
+    }
+}
+
+impl Linker<'_> {
+    /// Where the rule stands that a policy refers to, which is compiled before it.
+    fn placed(&self, rule: &Word) -> Result<usize, Fault> {
+        let target = lookup(&self.index, &rule.text, rule.line)?;
+        self.places[target]
+            .ok_or_else(|| Fault::at(rule.line, format!("{} is refused: see what is said of it", quoted(&rule.text))))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Documents into a set: names made one of a kind, references resolved, what is referred to before what refers to it.
-use super::correlation::{self, Written};
+use super::correlation;
 use super::document::{Document, Sort};
 use super::filter::{self, Filter};
 use super::fixture;
 use super::foreign::Foreign;
 use super::item::Scope;
-use super::{Body, Policy, PolicySet, Site, Warning, lint};
+use super::{Body, Policy, PolicySet, Site, Warning, lint, ours};
 use crate::model::{Digest, Millis};
 use crate::syntax::error::{Fault, LoadError, did_you_mean, quoted};
 use crate::syntax::field::{FieldRef, Resolver, Taxonomy};
@@ -196,13 +196,15 @@ impl<'a> Linker<'a> {
         path.push(i);
         let document = self.documents[i].clone();
         let first_raw = self.resolver.raw_fields.len();
-        let compiled = match document.sort {
+        // what must hold for a response to be asked for is evaluated before
+        let when = ours::asks_when(document.ours.as_ref()).and_then(|when| self.place_referred(when.as_slice(), path));
+        let compiled = when.and_then(|()| match document.sort {
             Sort::Correlation => correlation::read(&document.body).and_then(|written| {
-                self.place_referred(&written, path)?;
+                self.place_referred(&written.rules, path)?;
                 self.correlation(&document, written)
             }),
             _ => self.detection(&document).map(Some),
-        };
+        });
         path.pop();
         match compiled {
             Ok(Some(_)) if self.resolver.raw_fields.len() > RAW_FIELDS => {
@@ -225,8 +227,8 @@ impl<'a> Linker<'a> {
         }
     }
 
-    fn place_referred(&mut self, written: &Written, path: &mut Vec<usize>) -> Result<(), Fault> {
-        for Word { line, text } in &written.rules {
+    fn place_referred(&mut self, rules: &[Word], path: &mut Vec<usize>) -> Result<(), Fault> {
+        for Word { line, text } in rules {
             let fault = |message: String| Err(Fault::at(*line, message));
             let target = lookup(&self.index, text, *line)?;
             if path.contains(&target) {
@@ -286,7 +288,8 @@ impl<'a> Linker<'a> {
     /// A correlation alerts unless another one refers to it; a detection needs a level too. `generate: true` lets what
     /// it refers to alert as well, and `generate` under `tripline` the policy that it stands in.
     fn decide_alerts(&mut self) {
-        let mut referred: BTreeMap<usize, bool> = BTreeMap::new();
+        let mut referred: BTreeMap<usize, bool> =
+            self.rules.iter().filter_map(|r| Some((r.asks_when?, false))).collect();
         for (rule, side) in self.rules.iter().zip(&self.sides) {
             if let Body::Correlation(c) = &rule.body {
                 for target in &c.rules {

@@ -120,6 +120,8 @@ pub struct Policy {
     pub referred: bool,
     /// What its findings ask for.
     pub asks: Vec<Ask>,
+    /// The rule that must hold too, at an event for which they ask for it.
+    pub asks_when: Option<usize>,
     /// It fires once for an entity in each stretch of this length, counted from 1970.
     pub episode: Millis,
     /// Whether more events can only make it fire earlier or also.

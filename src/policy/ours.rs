@@ -6,7 +6,7 @@ use crate::model::{Millis, TargetKind};
 use crate::syntax::error::{Fault, quoted};
 use crate::syntax::field::{Resolver, Taxonomy};
 use crate::syntax::range::length;
-use crate::syntax::yaml::{Node, only};
+use crate::syntax::yaml::{Node, Word, only};
 
 /// What stands under `tripline`.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Ours {
     /// It makes findings of its own although a correlation refers to it. Sigma's `generate` says so of all that one refers to.
     pub(super) generate: bool,
     pub(super) asks: Vec<Ask>,
+    /// The rule that must hold too at an event for which it asks.
+    pub(super) asks_when: Option<Word>,
     pub(super) tests: Vec<PolicyTest>,
 }
 
@@ -30,15 +32,26 @@ pub(super) fn read(
     let Some(node) = node else {
         return Ok(Ours::default());
     };
-    only(node.map("tripline")?, &["episode", "fixtures", "generate", "response", "runbook", "tests"], "`tripline`")?;
+    let keys = ["episode", "fixtures", "generate", "response", "response-when", "runbook", "tests"];
+    only(node.map("tripline")?, &keys, "`tripline`")?;
     let tests = node.get("tests").map(|n| timeline::read(n, resolver, taxonomy, product, fixtures));
     Ok(Ours {
         episode: node.get("episode").map(episode).transpose()?,
         runbook: node.get("runbook").map(|n| n.text("runbook")).transpose()?,
         generate: node.get("generate").map_or(Ok(false), |n| n.bool("generate"))?,
         asks: node.get("response").map_or(Ok(Vec::new()), asks)?,
+        asks_when: asks_when(Some(node))?,
         tests: tests.unwrap_or(Ok(Vec::new()))?,
     })
+}
+
+/// Reads which rule must hold too at an event for which the policy asks for something.
+pub(super) fn asks_when(ours: Option<&Node>) -> Result<Option<Word>, Fault> {
+    let Some(node) = ours.and_then(|node| node.get("response-when")) else { return Ok(None) };
+    match ours.and_then(|node| node.get("response")) {
+        Some(_) => Ok(Some(Word { line: node.line, text: node.text("response-when")? })),
+        None => Err(Fault::at(node.line, "`response-when` says when the `response` is asked for, and there is none")),
+    }
 }
 
 fn episode(node: &Node) -> Result<Millis, Fault> {

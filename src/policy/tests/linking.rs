@@ -69,6 +69,26 @@ fn names(set: &PolicySet) -> Vec<&str> {
 }
 
 #[test]
+fn a_response_may_need_another_rule_which_is_evaluated_before() {
+    let given = |rule: &str| CHAIN.replace("  response:\n", &format!("  response-when: {rule}\n  response:\n"));
+    let set = set(&format!(
+        "{}---\ntitle: Large\nname: large\nlevel: high\ndetection:\n  sel: {{export.records|gte: 9}}\n  condition: sel\n",
+        given("large")
+    ));
+    let theft = set.get("theft").unwrap();
+    let when = theft.asks_when.unwrap();
+    assert_eq!(&*set.rules[when].name, "large");
+    assert!(when < set.rules.iter().position(|r| r.name == theft.name).unwrap());
+    assert!(!set.get("large").unwrap().alerts, "it is there for the other alone");
+    assert!(refused(&given("largo")).contains("there is no rule with the name or id `largo`"));
+    assert!(refused(&given("theft")).contains("a circle"));
+    let without = format!(
+        "{CHAIN}---\ntitle: Y\nname: y\nlevel: low\ndetection: {{sel: {{status: success}}, condition: sel}}\ntripline: {{response-when: bulk}}\n"
+    );
+    assert!(refused(&without).contains("and there is none"));
+}
+
+#[test]
 fn the_policies_of_the_main_job() {
     let set = set(CHAIN);
     assert_eq!(names(&set), ["portal_activity", "new_as", "export", "bulk", "theft"]);
