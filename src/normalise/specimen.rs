@@ -61,6 +61,9 @@ impl Specimen {
     }
 }
 
+/// Who acted, and in which session.
+const WHO: [Field; 3] = [Field::ActorName, Field::ActorUid, Field::SessionUid];
+
 /// The most records that are tried for one rule of `[[activity]]`. Those that two rules of `[[adjust]]` change come last: where a profile
 /// has more of them, some of these are missing.
 const MOST: usize = 100_000;
@@ -455,7 +458,13 @@ impl<'p> Maker<'p> {
             |cell| draft.needs.contains_key(&cell) || MODES[mode].keeps_from && self.avoided.contains_key(&cell);
         let asked: Vec<bool> = (0..self.profile.cells).map(is_asked).collect();
         let barest = self.barest(&records[0], &asked, is_same);
-        let always = open.iter().copied().filter(|field| barest.get(*field) != Value::Absent).collect();
+        // a record may say neither who acted nor in which session, unless that is what makes it of its sort
+        let record: Vec<_> =
+            records[0].iter().zip(&asked).map(|(value, kept)| value.clone().filter(|_| *kept)).collect();
+        let told = self.event(&record);
+        let is_anonymous = |field: &Field| WHO.contains(field) && told.get(*field) == Value::Absent;
+        let is_there = |field: &Field| barest.get(*field) != Value::Absent && !is_anonymous(field);
+        let always = open.iter().copied().filter(is_there).collect();
         Some(Specimen { event, open, always })
     }
 
