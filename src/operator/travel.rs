@@ -2,8 +2,8 @@
 //! known to go.
 //!
 //! Not monotone: a way that was gone before is known, and what is learned depends on what came first.
-use super::hindsight::Hindsight;
 use super::crowd::Users;
+use super::hindsight::Hindsight;
 use super::terms::{digest_crowd, digest_learning, learning, still_learning};
 use super::window::Fired;
 use super::{

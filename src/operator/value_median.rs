@@ -1,8 +1,8 @@
 //! `value_median`: so large a median.
-use super::hindsight::Hindsight;
 use super::Resolve;
 use super::aggregate::{Aggregate, OfField};
 use super::amount;
+use super::hindsight::Hindsight;
 use super::window::{Entry, Window};
 use crate::model::{EventTime, Millis};
 use crate::syntax::FieldRef;

@@ -5,9 +5,9 @@ use super::hindsight::{Held, Hindsight, History, held_by_amount};
 use super::window::Window;
 use super::{Words, amount};
 use crate::model::{Event, EventTime, Field, Millis, Value};
-use crate::syntax::{FieldRef, Range};
 use crate::syntax::error::Fault;
 use crate::syntax::yaml::{Node, Word};
+use crate::syntax::{FieldRef, Range};
 
 /// So large a sum of a field's numbers.
 #[derive(Clone, Debug, PartialEq)]
