@@ -181,6 +181,24 @@ fn what_was_known_to_change_nothing_changes_something_when_it_was_pushed_out() {
     assert_eq!(again, 2, "it is new once more: {found:?}");
 }
 
+#[test]
+fn that_it_fired_is_kept_until_its_episode_is_over() {
+    // it looks at one second, and fires once in thirty days; what it counted goes from the ledger after two
+    let one = Kind::Temporal { ordered: false, bounds: Vec::new() };
+    let mut policies = over(&[(one, &[0], &[Name::User], 1)]);
+    policies[2].episode_seconds = Some(2_592_000);
+    let day = 86_400;
+    // all of them in one such stretch since 1970
+    let list =
+        acts([(7 * day, 1), (11 * day, 0), (13 * day, 0), (15 * day, 1), (19 * day, 0), (21 * day, 0), (23 * day, 1)]);
+    let pieces = Pieces { acts: 1, inputs: 1, commits: 1, tidy: true };
+    for pieces in [Pieces::WHOLE, pieces] {
+        let found = engine::found(&compiled(&policies), &list, pieces);
+        let fired = found.iter().filter(|((policy, ..), _)| *policy == 2).count();
+        assert_eq!(fired, 1, "{pieces:?}: {found:?}");
+    }
+}
+
 /// Whether all that it refers to, and what that refers to, is of the same entities at least, and is not counted: see
 /// `a_late_act_does_not_stand_for_the_one_at_which_it_holds`.
 fn takes_up_entities(policies: &[Policy], number: usize) -> bool {

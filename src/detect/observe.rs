@@ -141,7 +141,9 @@ impl Turn<'_, '_> {
             is_first.then(report).flatten()
         });
         if seen.change != Change::None || began.is_some() {
-            self.state.wrote(*cohort, seen.expires);
+            // that it fired matters until its episode is over
+            let until_told = if began.is_some() { time.plus(policy.episode) } else { seen.expires };
+            self.state.wrote(*cohort, seen.expires.max(until_told));
         }
         if let Some((label, report)) = began {
             let entity = binding.cohort().unwrap_or(binding.key).entity.0;

@@ -140,9 +140,7 @@ impl Linker<'_> {
             off: false,
         })
     }
-}
 
-impl Linker<'_> {
     /// Where the rule stands that a policy refers to, which is compiled before it.
     fn placed(&self, rule: &Word) -> Result<usize, Fault> {
         let target = lookup(&self.index, &rule.text, rule.line)?;
