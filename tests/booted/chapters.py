@@ -590,7 +590,11 @@ def rotated(site, how):
 
     def read():
         # a lag of 0 may be one of before the last write: what copytruncate cuts must have been read
-        until(f"{acts} acts", lambda: site.events() >= events + acts, 20)
+        try:
+            until(f"{acts} acts", lambda: site.events() >= events + acts, 20)
+        except Failed as failed:
+            files = site.m.run("ls -li --full-time /var/log/portal; wc -l /var/log/portal/audit.jsonl", check=False)
+            raise Failed(f"{failed}: {site.events() - events} of them, {site.status()}, {files}") from failed
         site.caught_up()
 
     write(40)
