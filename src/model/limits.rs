@@ -11,8 +11,11 @@ pub const BATCH_BYTES: usize = 4 << 20;
 /// The most frames in one batch. Of strangers each of them is seven kilobytes when it is ready to be folded in, and some ten
 /// batches of a trail may be on their way.
 pub const BATCH_FRAMES: usize = 2048;
-/// How many bytes before a cursor its witness covers (rotation by copytruncate keeps identity, not content).
-pub const WITNESS_BYTES: usize = 256;
+/// How many bytes before a cursor its witness covers (rotation by copytruncate keeps identity, not content): several lines, for lines of
+/// one length may end alike, and what tells them apart, their time and id, stands first.
+pub const WITNESS_BYTES: usize = 4096;
+/// How many witnessed bytes tell a file from all others: fewer, such as a common header, begin other files too.
+pub const SURE_WITNESS_BYTES: usize = 256;
 /// Of how many files of one trail on one machine it is remembered up to where they were folded in: a reader follows 4,096 at once, and
 /// gives up those that are gone.
 pub const FILES_PER_TRAIL: usize = 1 << 16;

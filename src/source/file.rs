@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::open::{OpenFile, Stat};
 use crate::framing::csv::HeaderNames;
 use crate::framing::{DOCUMENT_BYTES, Framed, Framing, Open, Skip, frames};
-use crate::model::limits::{BATCH_BYTES, FRAME_BYTES, WITNESS_BYTES};
+use crate::model::limits::{BATCH_BYTES, FRAME_BYTES, SURE_WITNESS_BYTES, WITNESS_BYTES};
 use crate::model::{Batch, Digest, Discontinuity, FileId, Frame, FrameFlags, SourceName, Stretch, WallTime};
 use std::path::Path;
 use std::sync::Arc;
@@ -79,9 +79,9 @@ pub struct Left {
 }
 
 impl Left {
-    /// Whether it has a whole witness: fewer bytes, such as a common header, begin other files too.
+    /// Whether its witness tells the file from all others.
     pub fn is_sure(&self) -> bool {
-        self.offset >= WITNESS_BYTES as u64
+        self.offset >= SURE_WITNESS_BYTES as u64
     }
 }
 

@@ -1,7 +1,7 @@
 //! Trails on a real file system: actions in, lines out, against what was written.
 use super::*;
 use crate::framing::DOCUMENT_BYTES;
-use crate::model::limits::{FRAME_BYTES, WITNESS_BYTES};
+use crate::model::limits::{FRAME_BYTES, SURE_WITNESS_BYTES, WITNESS_BYTES};
 use crate::model::{Batch, Digest, Discontinuity, FileId, WallTime};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};

@@ -594,7 +594,8 @@ def rotated(site, how):
             until(f"{acts} acts", lambda: site.events() >= events + acts, 20)
         except Failed as failed:
             files = site.m.run("ls -li --full-time /var/log/portal; wc -l /var/log/portal/audit.jsonl", check=False)
-            raise Failed(f"{failed}: {site.events() - events} of them, {site.status()}, {files}") from failed
+            said = {key: site.status().get(key) for key in ("trails", "files", "health")}
+            raise Failed(f"{failed}: {site.events() - events} of them, {said}, {files}") from failed
         site.caught_up()
 
     write(40)

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use tripline::ledger::Keys;
+use tripline::model::limits::WITNESS_BYTES;
 use tripline::model::{Batch, Digest, EventTime, FileId, Frame, FrameFlags, Severity, SourceName, Stretch, WallTime};
 use tripline::orders::Settings;
 use tripline::pipeline::Rules;
@@ -40,9 +41,11 @@ pub fn line(n: usize) -> String {
     )
 }
 
-/// A batch of these lines of the trail `portal`, observed at `observed`; `from` is where they begin in its one file.
+/// A batch of these lines of the trail `portal`, observed at `observed`; `from` is where they begin in its one file. What stands before
+/// them is blanks.
 pub fn batch(lines: &[String], from: u64, observed: WallTime) -> Batch {
-    let mut data = Vec::new();
+    let before = usize::try_from(from).map_or(WITNESS_BYTES, |from| from.min(WITNESS_BYTES));
+    let mut data = vec![b' '; before];
     let mut frames = Vec::new();
     for line in lines {
         let start = data.len() as u32;
@@ -50,9 +53,10 @@ pub fn batch(lines: &[String], from: u64, observed: WallTime) -> Batch {
         data.push(b'\n');
         let end = data.len() as u32 - 1;
         let flags = FrameFlags::default();
-        frames.push(Frame { start, end, from: from + u64::from(start), to: from + u64::from(end) + 1, flags });
+        let at = |place: u32| from + u64::from(place) - before as u64;
+        frames.push(Frame { start, end, from: at(start), to: at(end) + 1, flags });
     }
-    let to = from + data.len() as u64;
+    let to = from + (data.len() - before) as u64;
     Batch {
         source: SourceName("portal".into()),
         path: Path::new("portal.jsonl").into(),
@@ -60,7 +64,7 @@ pub fn batch(lines: &[String], from: u64, observed: WallTime) -> Batch {
         discontinuity: None,
         observed,
         header: None,
-        witness: Digest::of(&data),
+        witness: Digest::of(&data[data.len().saturating_sub(WITNESS_BYTES)..]),
         data: data.into(),
         frames,
         size: to,

@@ -1,6 +1,6 @@
 //! The files of cursors that no name leads to: renamed, or renamed and compressed, while nobody looked.
 use super::{Follower, Missing, resume, series};
-use crate::model::limits::WITNESS_BYTES;
+use crate::model::limits::SURE_WITNESS_BYTES;
 use crate::model::{Discontinuity, FileId};
 use crate::source::SourceError;
 use crate::source::cursor::Cursor;
@@ -83,7 +83,7 @@ impl Follower {
                     let mut found = others.filter_map(|(path, _)| compressed(cursor, path));
                     let first = found.next();
                     // few bytes, such as a header, may begin another file too: then it can't be told which one it is
-                    let sure = cursor.offset >= WITNESS_BYTES as u64 || found.next().is_none();
+                    let sure = cursor.offset >= SURE_WITNESS_BYTES as u64 || found.next().is_none();
                     first.filter(|_| sure)
                 }
                 false => None,

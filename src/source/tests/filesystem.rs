@@ -230,9 +230,9 @@ fn finishing_hands_out_the_unfinished_line(hints: Hints) {
 
 fn the_witness_is_that_of_the_bytes_before_the_cursor_wherever_a_batch_is_cut(hints: Hints) {
     let mut trail = Trail::new(hints, &["log"]);
-    trail.append("log", format!("\n\n{}\n", text(0..50)));
+    trail.append("log", format!("\n\n{}\n", text(0..500)));
     trail.look();
-    trail.append("log", format!("\n\0{}\n\n", text(50..100)));
+    trail.append("log", format!("\n\0{}\n\n", text(500..550)));
     let bytes = fs::read(trail.path("log")).unwrap();
     trail.follower.reconcile();
     let batch = trail.next().unwrap();

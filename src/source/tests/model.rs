@@ -345,7 +345,7 @@ fn way() -> impl Strategy<Value = Way> {
 
 fn live(actions: &[Action], pattern: &str, way: Way, hints: Hints) -> (Trail, Writer) {
     let mut trail = Trail::new(hints, &[pattern]);
-    let padding = if way == Way::CopyTruncate { WITNESS_BYTES } else { 0 };
+    let padding = if way == Way::CopyTruncate { SURE_WITNESS_BYTES } else { 0 };
     let mut writer = Writer {
         padding,
         rest: String::new(),

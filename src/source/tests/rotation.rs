@@ -19,6 +19,7 @@ with_and_without_hints! {
     r26_a_copy_in_the_making_is_not_read_though_a_pattern_names_it,
     r26_a_file_that_begins_like_another_is_no_copy_of_it,
     r27_copytruncate_that_grew_past_the_cursor_is_seen_by_its_witness,
+    r27_lines_that_end_alike_are_told_apart,
     r28_a_file_made_anew_is_another_even_where_its_inode_is_reused,
     r29_a_file_renamed_back_and_forth_is_one_file,
     r30_rotations_faster_than_we_look_lose_nothing,
@@ -370,6 +371,24 @@ fn r27_copytruncate_that_grew_past_the_cursor_is_seen_by_its_witness(hints: Hint
         }
         trail.look();
         assert_eq!(trail.lines, lines(0..90));
+        assert_eq!(trail.declared, [Discontinuity::Truncated]);
+    }
+}
+
+fn r27_lines_that_end_alike_are_told_apart(hints: Hints) {
+    // as an audit trail writes them: what differs stands first, and all are of one length
+    let line = |n: usize| format!("{{\"id\":{n:06},\"agent\":\"{}\"}}\n", "x".repeat(380));
+    let text = |range: std::ops::Range<usize>| range.map(line).collect::<String>();
+    for down in [false, true] {
+        let mut trail = Trail::new(hints, &["log"]);
+        trail.append("log", text(0..10));
+        trail.look();
+        fs::write(trail.path("log"), text(10..21)).unwrap();
+        if down {
+            trail.restart();
+        }
+        trail.look();
+        assert_eq!(trail.lines.len(), 21, "down: {down}");
         assert_eq!(trail.declared, [Discontinuity::Truncated]);
     }
 }
