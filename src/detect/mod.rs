@@ -22,8 +22,8 @@ use crate::operator::{Terms, each};
 use crate::policy::{Body, Policy, PolicySet};
 pub use memo::MemoCursor;
 use memo::NoOpInterval;
-use network::{Activation, Binding, NodeInput, Selecting};
 pub use network::{ActivationBatch, ActivationRef, Classifier};
+use network::{Binding, NodeInput, Selecting};
 pub use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -179,12 +179,12 @@ impl Engine {
             satisfied.sort_unstable();
             satisfied.dedup();
         }
+        self.decide_asks(&satisfied, &mut found);
         activated.matches.iter().for_each(|i| satisfied[usize::from(*i)].clear());
         activated.inputs.iter().for_each(|input| satisfied[usize::from(input.policy)].clear());
         state.memos.give_back_satisfied(satisfied);
         noops.iter().filter(|(_, noop)| !noop).for_each(|(memo, _)| state.memos.remember(&state.store, *memo));
         state.memos.give_back_noops(noops);
-        self.decide_asks(activated, &mut found);
         if event.marks.unplaced {
             return found;
         }
@@ -198,15 +198,13 @@ impl Engine {
     }
 
     /// Decides whether what fired asks for something: of a policy with a condition for it only where that holds at the event.
-    fn decide_asks(&self, activated: &Activation, found: &mut Found) {
-        let Found { firings, refired, satisfied, .. } = found;
-        for firing in firings.iter_mut().chain(&mut *refired) {
-            firing.asks = self.set.rules[usize::from(firing.policy)].asks_when.is_none_or(|rule| {
-                activated.matches.contains(&(rule as u16))
-                    || satisfied.iter().any(|(held, ..)| usize::from(*held) == rule)
-            });
+    /// `satisfied`: for each rule, when it holds at the event.
+    fn decide_asks(&self, satisfied: &[Vec<EventTime>], found: &mut Found) {
+        for firing in found.firings.iter_mut().chain(&mut found.refired) {
+            let when = self.set.rules[usize::from(firing.policy)].asks_when;
+            firing.asks = when.is_none_or(|rule| !satisfied[rule].is_empty());
         }
-        refired.retain(|firing| firing.asks);
+        found.refired.retain(|firing| firing.asks);
     }
 }
 

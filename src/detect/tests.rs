@@ -139,6 +139,25 @@ fn a_response_is_asked_for_where_its_rule_holds_too() {
     assert!(first[0].asks);
     let [first, _] = told(&text, &[(0, View, "Denver"), (90, ExportRequested, "Denver")]);
     assert!(!first[0].asks, "what was so an hour ago is not so now");
+    // whatever the type of the rule: a detection, an `or`, one that learns
+    let text = USES.replace("episode: 1d }", "episode: 1d, response-when: WHEN }")
+        + "  { type: event_count, rules: [uses, exports], group-by: [actor.user.name], timespan: 1h, condition: { gte: 1 } }\n---\n\
+           title: Or\nname: or\ncorrelation: { type: event_count, rules: [views, logins], group-by: [actor.user.name], timespan: 1h, condition: { gte: 1 } }\n---\n\
+           title: New\nname: new\ncorrelation: { type: new_value, rules: [views], group-by: [actor.user.name], fields: [src_endpoint.prefix], \
+           timespan: 90d, learning: { days: 1, observations: 1 }, new-for: 1h }\n";
+    let day = 24 * 60;
+    for when in ["views", "or", "new"] {
+        let acts = [
+            (0, View, "Denver"),
+            (2 * day, View, "Denver"),
+            (3 * day, View, "Oslo"),
+            (4 * day, ExportRequested, "Oslo"),
+        ];
+        let [first, _] = told(&text.replace("WHEN", when), &acts);
+        let asks: Vec<bool> = first.iter().map(|firing| firing.asks).collect();
+        let at = |minutes| when != "new" || minutes == 3 * day;
+        assert_eq!(asks, [at(0), at(2 * day), at(3 * day), false], "{when}");
+    }
 }
 
 #[test]
