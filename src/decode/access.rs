@@ -23,8 +23,12 @@
 //! target, …). `-` and an empty column are absent.
 use super::access_head::{Head, is_list};
 use super::access_json;
-use super::access_words::{Bounds, WORDS, dash, decode_percent, fields, listed, quoted, unescape, unescaped, word};
+pub use super::access_words::decode_percent;
+use super::access_words::{Bounds, WORDS, dash, fields, listed, quoted, unescape, unescaped, word};
 use super::{Cells, Format, Held, Kind, Plan, Record, Reject, access_held, short_enough};
+
+/// The names of the path of a request, which stands without its query and is decoded once.
+pub const PATHS: [&str; 3] = ["path", "cs-uri-stem", "c-uri-stem"];
 
 /// Access logs.
 pub const FORMAT: Format = Format {
@@ -420,7 +424,7 @@ impl Line {
         let mut path = target.split(['?', '#']).next().unwrap_or("");
         // The absolute form (RFC 9112, 3.2.2) names the host before the path.
         if let Some((scheme, rest)) = path.split_once("://")
-            && matches!(scheme, "http" | "https")
+            && ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
         {
             let host = rest.find('/').unwrap_or(rest.len());
             at += scheme.len() + 3 + host;

@@ -129,7 +129,7 @@ pub(super) fn unescaped(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// `%HH`, and `+` for a blank where `plus`; the bytes are put together as UTF-8.
-pub(super) fn decode_percent(text: &str, plus: bool, out: &mut String) {
+pub fn decode_percent(text: &str, plus: bool, out: &mut String) {
     let hex = |b: u8| (b as char).to_digit(16);
     decode_bytes(text, out, |bytes| match bytes {
         [b'%', a, b, ..] => Some((3, (hex(*a)? * 16 + hex(*b)?) as u8)),

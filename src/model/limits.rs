@@ -41,6 +41,8 @@ pub const KEPT_LINE_BYTES: usize = 4096;
 pub const ADDRESSES: usize = 64;
 /// How many networks of trusted proxies one trail names: those of the largest clouds are some hundreds.
 pub const TRUSTED_PROXIES: usize = 1024;
+/// How often a path is decoded before it is held against patterns: a proxy decodes it, the server behind it, and what that runs.
+pub const PATH_DECODINGS: usize = 3;
 /// How many contributing events a finding names.
 pub const EVIDENCE_PER_FINDING: usize = 16;
 /// How many contributions one window keeps before the oldest are folded together.

@@ -1,6 +1,6 @@
 //! A profile as it is used: names resolved to cells, patterns compiled, every mistake found.
 use super::ProfileError;
-use super::getter::{ALONE, Conditions, Getter, Names};
+use super::getter::{ALONE, Conditions, Getter, Names, Paths};
 use super::pattern::Pattern;
 use super::raw::{self, Meaning, Wanted};
 use super::stamp::Notation;
@@ -131,9 +131,11 @@ impl<'t> Source<'t> {
 
     /// Compiles the profile, one of `all`; `ask` says what policies want of the profile of a name.
     pub fn compile(&self, all: &[Source<'_>], ask: &dyn Fn(&str) -> Asked) -> Result<Profile, ProfileError> {
-        let compiler = Compiler { names: Names::default(), provides: BTreeSet::new() };
-        let written = self.filled(all);
-        written.and_then(|written| compiler.profile(written, ask)).map_err(|(about, message)| ProfileError {
+        let compile = |written: written::Profile| {
+            let paths = Paths::of(&written.format, &written.fields);
+            Compiler { names: Names::default(), provides: BTreeSet::new(), paths }.profile(written, ask)
+        };
+        self.filled(all).and_then(compile).map_err(|(about, message)| ProfileError {
             profile: self.file.to_owned(),
             line: line_of(self.text, &about),
             message,
@@ -193,6 +195,7 @@ fn secret_keys(written: &written::Profile) -> Vec<String> {
 struct Compiler {
     names: Names,
     provides: BTreeSet<Field>,
+    paths: Paths,
 }
 
 impl Compiler {
@@ -270,8 +273,9 @@ impl Compiler {
     }
 
     fn recognise(&mut self, written: &[written::When]) -> Result<Vec<Conditions>, Mistake> {
-        let compile =
-            |when| about("[[recognise]]", Conditions::new(when, &BTreeMap::new(), &mut self.names, &mut vec![]));
+        let compile = |when| {
+            about("[[recognise]]", Conditions::new(when, &BTreeMap::new(), &self.paths, &mut self.names, &mut vec![]))
+        };
         written.iter().map(compile).collect()
     }
 
@@ -379,7 +383,7 @@ impl Compiler {
         let first = when.keys().next().cloned().unwrap_or_default();
         let mut captures = Vec::new();
         one_spelling(when, fields)?;
-        let when = about(&first, Conditions::new(when, fields, &mut self.names, &mut captures))?;
+        let when = about(&first, Conditions::new(when, fields, &self.paths, &mut self.names, &mut captures))?;
         let set = set
             .iter()
             .map(|(path, text)| Ok((self.field(path)?, about(text, self.parts(text, &captures))?)))

@@ -10,9 +10,10 @@
 //! | `seconds`        | seconds with a fraction, as milliseconds                 |
 //! | `json:KEY`       | of a text that is a JSON object, the text or number under KEY |
 use super::coerce;
+use super::path;
 use super::pattern::{Captured, Pattern};
 use super::written::{Match, OneOrMore, When};
-use crate::decode::{Raw, Record};
+use crate::decode::{Raw, Record, access};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -163,7 +164,15 @@ fn json_member(text: &str, key: &str) -> Option<String> {
 /// Compiled conditions, all of which must hold. Each is on one raw field, or on a field of the event under all names that the
 /// profile reads it from.
 #[derive(Debug, Default)]
-pub(super) struct Conditions(Vec<(Vec<Getter>, Test)>);
+pub(super) struct Conditions(Vec<Condition>);
+
+#[derive(Debug)]
+struct Condition {
+    getters: Vec<Getter>,
+    test: Test,
+    /// Where it is on the path of a request: how that stands there.
+    path: Option<path::Form>,
+}
 
 #[derive(Debug)]
 pub(super) enum Test {
@@ -175,20 +184,23 @@ pub(super) enum Test {
 
 impl Conditions {
     /// Compiles `when`; captures are numbered in `captures`, as (name, getter's place among the conditions). `fields` is what the
-    /// profile reads the event's fields from.
+    /// profile reads the event's fields from, and of `paths` are those raw fields that hold the path of a request.
     ///
     /// # Errors
     /// A pattern or step is none.
     pub fn new(
         when: &When,
         fields: &BTreeMap<String, OneOrMore>,
+        paths: &Paths,
         names: &mut Names,
         captures: &mut Vec<String>,
     ) -> Result<Conditions, String> {
         let mut list = Vec::with_capacity(when.len());
         for (raw, test) in when {
+            let path = paths.form(raw).filter(|_| !test.texts().iter().any(|text| path::is_verbatim(text)));
+            let pattern = if path.is_some() { Pattern::folded } else { Pattern::new };
             let mut patterns =
-                |texts: &[String]| texts.iter().map(|t| Pattern::new(t, captures)).collect::<Result<Vec<_>, _>>();
+                |texts: &[String]| texts.iter().map(|t| pattern(t, captures)).collect::<Result<Vec<_>, _>>();
             let test = match test {
                 Match::Present(true) => Test::Present,
                 Match::Present(false) => Test::Absent,
@@ -205,7 +217,7 @@ impl Conditions {
                 Some(spellings) => Getter::all(spellings, names)?,
                 None => vec![Getter::new(raw.strip_prefix(ALONE).unwrap_or(raw), names)?],
             };
-            list.push((getters, test));
+            list.push(Condition { getters, test, path });
         }
         Ok(Conditions(list))
     }
@@ -217,23 +229,63 @@ impl Conditions {
 
     /// Each with what it is on.
     pub fn each(&self) -> impl Iterator<Item = (&[Getter], &Test)> {
-        self.0.iter().map(|(getters, test)| (&getters[..], test))
+        self.0.iter().map(|condition| (&condition.getters[..], &condition.test))
     }
 
     /// Whether all hold. What a cut record lacks may have stood behind the cut: no condition holds by its absence. What a pattern
     /// captured is in `captured`.
     pub fn hold<'r>(&self, record: &Record<'r>, captured: &mut Taken<'r>) -> bool {
         let is_present = |getters: &[Getter]| getters.iter().any(|getter| getter.is_present(record));
-        self.0.iter().all(|(getters, test)| match test {
+        self.0.iter().all(|Condition { getters, test, path }| match test {
             Test::Present => is_present(getters),
             Test::Absent => !record.partial && !is_present(getters),
-            Test::Fits(patterns) => first(getters, record).is_some_and(|value| fits(patterns, &value, captured)),
+            Test::Fits(patterns) => first(getters, record).is_some_and(|value| match path {
+                None => fits(patterns, &value, captured),
+                Some(form) => fits_path(patterns, &value, *form, captured),
+            }),
             Test::FitsNot(patterns) => match first(getters, record) {
-                Some(value) => !patterns.iter().any(|p| p.fits_only(&value)),
+                Some(value) => match path {
+                    None => !patterns.iter().any(|p| p.fits_only(&value)),
+                    Some(form) => path::fits(patterns, &value, *form, &mut Captured::new()).is_none(),
+                },
                 None => !record.partial,
             },
         })
     }
+
+    /// Whether one is on the path of a request.
+    pub fn name_a_path(&self) -> bool {
+        self.0.iter().any(|condition| condition.path.is_some())
+    }
+}
+
+/// The names of the raw fields that hold the path of a request.
+pub(super) struct Paths(Vec<String>);
+
+impl Paths {
+    /// In records of the format of that name, with what the profile reads the event's fields from.
+    pub fn of(format: &str, fields: &BTreeMap<String, OneOrMore>) -> Paths {
+        let known = if format == access::FORMAT.name { &access::PATHS[..] } else { &[] };
+        let read = fields.get(path::FIELD).map_or(&[][..], OneOrMore::as_slice);
+        let own = std::iter::once(path::FIELD).chain(known.iter().copied());
+        Paths(own.chain(read.iter().map(String::as_str)).map(|name| without_query(name).to_owned()).collect())
+    }
+
+    /// How a path stands in what a condition names.
+    fn form(&self, raw: &str) -> Option<path::Form> {
+        let name = without_query(raw.strip_prefix(ALONE).unwrap_or(raw));
+        let is_cut = || self.0.iter().any(|of| access::PATHS.contains(&of.as_str()));
+        let is_path = self.0.iter().any(|of| of == name);
+        is_path.then(|| match name == path::FIELD || access::PATHS.contains(&name) {
+            true if is_cut() => path::Form::Cut,
+            _ => path::Form::Asked,
+        })
+    }
+}
+
+/// A raw field and its steps, but for the one that cuts a query off.
+fn without_query(getter: &str) -> &str {
+    getter.strip_suffix("|before:?").unwrap_or(getter)
 }
 
 // `Cow`, for what a capture takes lives as long as what it was taken from.
@@ -250,6 +302,21 @@ fn fits<'r>(patterns: &[Pattern], value: &Cow<'r, str>, taken: &mut Taken<'r>) -
             fits
         }
     })
+}
+
+// `Cow`, for what a capture takes lives as long as what it was taken from.
+#[allow(clippy::ptr_arg)]
+fn fits_path<'r>(patterns: &[Pattern], value: &Cow<'r, str>, form: path::Form, taken: &mut Taken<'r>) -> bool {
+    let read = match value {
+        Cow::Borrowed(text) => path::fits(patterns, text, form, &mut taken.bounds),
+        Cow::Owned(text) => {
+            path::fits(patterns, text, form, &mut taken.bounds).map(|read| Cow::Owned(read.into_owned()))
+        }
+    };
+    if let Some(read) = &read {
+        taken.keep(read);
+    }
+    read.is_some()
 }
 
 /// What the captures of one rule took.

@@ -8,6 +8,7 @@ mod draft;
 mod event;
 mod examine;
 mod getter;
+mod path;
 mod pattern;
 mod raw;
 mod recognise;

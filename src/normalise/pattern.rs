@@ -56,6 +56,21 @@ impl Pattern {
         Ok(Pattern::Pieces(pieces))
     }
 
+    /// The same for values in small letters (of ASCII); the names of captures stay.
+    pub fn folded(text: &str, names: &mut Vec<String>) -> Result<Pattern, String> {
+        let lower = |text: Box<str>| text.to_ascii_lowercase().into_boxed_str();
+        Ok(match Pattern::new(text, names)? {
+            Pattern::Exact(text) => Pattern::Exact(lower(text)),
+            Pattern::Pieces(pieces) => {
+                let piece = |piece| match piece {
+                    Piece::Literal(text) => Piece::Literal(lower(text)),
+                    other => other,
+                };
+                Pattern::Pieces(pieces.into_iter().map(piece).collect())
+            }
+        })
+    }
+
     /// Whether the whole of `value` fits; what was captured is in `captured` then.
     pub fn fits(&self, value: &str, captured: &mut Captured) -> bool {
         match self {

@@ -159,6 +159,18 @@ pub(super) enum Match {
     },
 }
 
+impl Match {
+    /// The patterns that it names.
+    pub fn texts(&self) -> &[String] {
+        match self {
+            Match::Present(_) | Match::Number(_) => &[],
+            Match::Text(text) => std::slice::from_ref(text),
+            Match::Any(texts) => texts,
+            Match::Not { not } => not.as_slice(),
+        }
+    }
+}
+
 /// One text, or a list of them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(untagged, expecting = "a text, or a list of texts")]
