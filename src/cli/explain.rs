@@ -159,7 +159,10 @@ fn event(e: &EventRow, matched: &str, path: Option<&str>) -> Result<(), Failure>
         let records =
             x.records.map(|n| format!("{n} records{}", if x.records_estimated { " (estimated)" } else { "" }));
         let bytes = x.bytes.map(|n| format!("{n} bytes"));
-        let days = x.days().map(|n| format!("{n} days of data"));
+        let days = match x.everything {
+            true => Some("no readable range: counted as everything".to_owned()),
+            false => x.days().map(|n| format!("{n} days of data")),
+        };
         let job = x.job.as_deref().map(|job| format!("export {}", shown(job)));
         line("export", join(vec![job, optional(x.kind.as_deref()), records, days, bytes]))?;
     }

@@ -16,7 +16,7 @@
 //! | `vhost` `remote_addr` `ident` `remote_user` `time_local` `request` `status` `bytes` `referer` `user_agent` | the columns |
 //! | `method` `target` `protocol`  | the request's three parts                                                   |
 //! | `path`                        | the target without its query, percent-decoded once, `//` made `/`             |
-//! | `query.NAME`                  | the first parameter of that name, percent-decoded                           |
+//! | `query.NAME`                  | the parameter of that name, percent-decoded; all of them, with commas, where it stands twice |
 //! | anything else                 | the field of that name behind the columns                                   |
 //!
 //! The columns also answer to the W3C names that Sigma rules use (`cs-method`, `sc-status`, `c-useragent`, `cs-uri-query` for the whole
@@ -201,6 +201,19 @@ fn put(text: &str, cells: &mut Cells, cell: usize, (at, end): Bounds) {
         }
         _ => cells.set(cell, Kind::Text, at, end),
     }
+}
+
+/// Whether a parameter is called so, and whether some server takes it for that.
+fn is_named(key: &str, name: &str) -> (bool, bool) {
+    let mut decoded = String::new();
+    let key = match key.contains(['%', '+', '\\']) {
+        true => {
+            decode_percent(&unescaped(key), true, &mut decoded);
+            &decoded
+        }
+        false => key,
+    };
+    (key == name, key.split('[').next().unwrap_or(key).trim().eq_ignore_ascii_case(name))
 }
 
 impl Line {
@@ -448,28 +461,36 @@ impl Line {
         cells.set(cell, Kind::Decoded, from, to);
     }
 
-    /// Whether the parameter occurs more than once.
+    /// Whether the parameter occurs more than once: what servers read then is the client's choice, and all of it counts, with commas
+    /// between. So does the name in other letters, or as a list (`from[]`): one alone is none that every server reads.
     fn query(&self, text: &str, cells: &mut Cells, cell: usize, name: &str) -> bool {
         let (target, start) = self.target(text);
         let Some(mark) = target.find('?') else {
             return false;
         };
-        let (mut at, mut found) = (start + mark + 1, 0);
+        let (from, mut at, mut found, mut first) = (cells.arena.len(), start + mark + 1, 0, None);
         for pair in target[mark + 1..].split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if key == name {
+            let (is_it, is_like) = is_named(key, name);
+            if is_like {
                 found += 1;
-                if found == 1 && value.contains(['%', '+', '\\']) {
-                    let from = cells.arena.len();
-                    decode_percent(&unescaped(value), true, &mut cells.arena);
-                    let to = cells.arena.len();
-                    cells.set(cell, Kind::Decoded, from, to);
-                } else if found == 1 && !value.is_empty() {
-                    let value_at = at + key.len() + 1;
-                    cells.set(cell, Kind::Text, value_at, value_at + value.len());
+                if found > 1 {
+                    cells.arena.push(',');
                 }
+                decode_percent(&unescaped(value), true, &mut cells.arena);
+                let value_at = at + pair.len() - value.len();
+                first = first.or(Some((is_it && !value.is_empty(), value_at, value_at + value.len())));
             }
             at += pair.len() + 1;
+        }
+        let to = cells.arena.len();
+        match first {
+            Some((true, at, end)) if found == 1 && !text[at..end].contains(['%', '+', '\\']) => {
+                cells.arena.truncate(from);
+                cells.set(cell, Kind::Text, at, end);
+            }
+            Some((is_whole, ..)) if found > 1 || is_whole => cells.set(cell, Kind::Decoded, from, to),
+            _ => cells.arena.truncate(from),
         }
         found > 1
     }

@@ -176,7 +176,24 @@ fn access_lines_are_read() {
         ["2026-02-28 0.020 - 8 8 - HTTP/1.1"]
     );
     assert_eq!(read(&["user_agent"], COMBINED), ["Go-http-client/1.1 \"x\""]);
-    assert_eq!(read(&["query.type"], COMBINED), ["sms ambiguous"]);
+    let asked = |query: &str| {
+        let line = COMBINED.replace("from=2026-02-28&type=sms&type=x", query);
+        read(&["query.from"], &line).remove(0)
+    };
+    for (query, is) in [
+        ("from=2026-02-28&FROM=2026-01-01", "2026-02-28,2026-01-01 ambiguous"),
+        ("%66rom=2026-02-28&from=2026-01-01", "2026-02-28,2026-01-01 ambiguous"),
+        ("from=2026-02-28&from[]=2026-01-01", "2026-02-28,2026-01-01 ambiguous"),
+        ("from=2026-02-28&from=", "2026-02-28, ambiguous"),
+        ("%66rom=2026-02%2D28", "2026-02-28"),
+        ("From=2026-02-28", "-"),
+        ("from[0]=2026-02-28", "-"),
+        ("from", "-"),
+        ("fromx=1&from=2&xfrom=3", "2"),
+    ] {
+        assert_eq!(asked(query), is, "{query}");
+    }
+    assert_eq!(read(&["query.type"], COMBINED), ["sms,x ambiguous"]);
     let vhost = r#"www.example:443 2001:db8::1 - A B [01/Mar/2026:00:00:20 +0000] "\x16\x03" 400 -"#;
     assert_eq!(
         read(&["vhost", "remote_addr", "remote_user", "method", "bytes", "user_agent"], vhost),

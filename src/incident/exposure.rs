@@ -35,6 +35,9 @@ pub struct ExportRow {
     pub kind: Option<Text>,
     /// First and last day of the data, as days since 1970.
     pub days: Option<(i32, i32)>,
+    /// No range that can be read was stated: it counts as everything there is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
     /// Records asked for, where the trail says so.
     pub asked: Option<u64>,
     /// Records sent, the largest of its downloads.
@@ -119,6 +122,9 @@ pub struct Total {
     pub bytes: u64,
     /// First and last day of the data.
     pub days: Option<(i32, i32)>,
+    /// Of some of it no range that can be read was stated: it counts as everything there is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
     /// Pages of logs that were read on the screen.
     pub reads: u64,
 }
@@ -157,7 +163,8 @@ impl Exposure {
         let row = self.exports.entry(id).or_default();
         row.customer = row.customer.take().or_else(|| event.customer.clone());
         row.kind = row.kind.take().or_else(|| export.kind.clone());
-        row.days = row.days.or(export.first_day.zip(export.last_day));
+        row.everything |= export.everything;
+        row.days = row.days.or(export.first_day.zip(export.last_day).filter(|_| !export.everything));
         match (event.activity, event.outcome) {
             (Activity::ExportRequested, _) => {
                 row.asked = row.asked.max(export.records);
@@ -218,6 +225,7 @@ impl Exposure {
             total.records = total.records.saturating_add(row.records().unwrap_or(0));
             total.unknown += u64::from(row.records().is_none());
             total.estimated |= row.estimated;
+            total.everything |= row.everything;
             total.days = match (total.days, row.days) {
                 (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
                 (one, other) => one.or(other),
@@ -246,6 +254,17 @@ fn by(event: &EventRow) -> By {
         outcome: event.outcome,
         bytes: event.export.as_ref().and_then(|x| x.bytes),
         records: event.export.as_ref().and_then(|x| x.records).filter(|_| event.activity == Activity::Download),
+    }
+}
+
+/// What is said of the days of data of which no range that can be read was stated.
+pub const EVERYTHING: &str = "everything (no readable range)";
+
+/// Of which days the data is, in words; nothing where that is not stated.
+pub fn days(everything: bool, days: Option<(i32, i32)>) -> Option<String> {
+    match (everything, days) {
+        (true, _) => Some(EVERYTHING.to_owned()),
+        (false, days) => days.map(|(first, last)| format!("{} to {}", day(first), day(last))),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The normalised event: one act of one actor, in OCSF's words, with where it was read.
 use super::Text;
 use super::id::{ContentDigest, EventId};
-use super::marks::Marks;
+use super::limits::EVERYTHING_DAYS;
+use super::marks::{Marks, is_false};
 use super::position::{FileId, SourceName};
 use super::time::{EventTime, WallTime};
 use super::unmapped::Unmapped;
@@ -231,6 +232,9 @@ pub struct Export {
     pub records: Option<u64>,
     /// `export.records_estimated`: the records were reckoned from the bytes.
     pub records_estimated: bool,
+    /// No range that can be read is stated, though the trail states ranges: it counts as everything there is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub everything: bool,
     /// `export.bytes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -239,6 +243,9 @@ pub struct Export {
 impl Export {
     /// `export.days`: how many days of data, both ends included.
     pub fn days(&self) -> Option<i64> {
+        if self.everything {
+            return Some(EVERYTHING_DAYS);
+        }
         let days = i64::from(self.last_day?) - i64::from(self.first_day?) + 1;
         (days > 0).then_some(days)
     }
@@ -390,7 +397,11 @@ impl Event {
 
     /// `export.age_days`: how many days before the act the exported data begins.
     fn export_age(&self) -> Option<i64> {
-        let first = i64::from(self.export.as_ref()?.first_day?);
+        let export = self.export.as_ref()?;
+        if export.everything {
+            return Some(EVERYTHING_DAYS);
+        }
+        let first = i64::from(export.first_day?);
         Some(self.time.episode(super::Millis::DAY) - first)
     }
 }

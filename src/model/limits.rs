@@ -43,6 +43,11 @@ pub const ADDRESSES: usize = 64;
 pub const TRUSTED_PROXIES: usize = 1024;
 /// How often a path is decoded before it is held against patterns: a proxy decodes it, the server behind it, and what that runs.
 pub const PATH_DECODINGS: usize = 3;
+/// From how many bytes on an answer is no page: documents of pages and answers of interfaces have tens of kilobytes, and a million are
+/// ten thousand records of message logs.
+pub const PAGE_BYTES: u64 = 1_000_000;
+/// How many days of data an export counts as having whose range can't be read: ten years, more than anybody keeps.
+pub const EVERYTHING_DAYS: i64 = 3650;
 /// How many contributing events a finding names.
 pub const EVIDENCE_PER_FINDING: usize = 16;
 /// How many contributions one window keeps before the oldest are folded together.

@@ -48,6 +48,6 @@ impl Marks {
     }
 }
 
-fn is_false(mark: &bool) -> bool {
+pub(super) fn is_false(mark: &bool) -> bool {
     !mark
 }

@@ -41,6 +41,8 @@ pub(super) struct Profile {
     pub recognise: Vec<Conditions>,
     pub time: Vec<(Vec<Getter>, Notation)>,
     pub fields: Vec<(Field, Vec<Getter>)>,
+    /// These say of which days the data of an export is.
+    pub states_range: bool,
     pub outcome: Option<Words<Outcome>>,
     pub cause: Option<Words<Cause>>,
     pub activity: Vec<Rule>,
@@ -57,7 +59,26 @@ pub(super) struct Profile {
 pub(super) struct Rule {
     pub when: Conditions,
     pub is: Activity,
+    /// Only where the answer carried something.
+    pub sent: bool,
     pub set: Setters,
+}
+
+impl Rule {
+    /// Whether it says of which days the data is.
+    pub fn states_range(&self) -> bool {
+        self.set.iter().any(|(field, _)| states_range(*field))
+    }
+
+    /// Whether it is for all that no other rule has told by its path.
+    fn is_for_the_rest(&self) -> bool {
+        use Activity::{ApiCall, Other, Query, View};
+        matches!(self.is, View | Query | ApiCall | Other) && !self.when.name_a_path()
+    }
+}
+
+fn states_range(field: Field) -> bool {
+    matches!(field, Field::ExportFirstDay | Field::ExportLastDay)
 }
 
 /// What the product's words for something mean.
@@ -210,7 +231,8 @@ impl Compiler {
         let outcome = written.outcome.as_ref().map(|o| self.outcome(o)).transpose()?;
         let cause = written.cause.as_ref().map(|c| self.cause(c)).transpose()?;
         let activity = written.activity.iter().map(|rule| self.rule(rule, &written.fields));
-        let activity = activity.collect::<Result<_, _>>()?;
+        let mut activity = activity.collect::<Result<Vec<_>, _>>()?;
+        self.fetches(&written, &mut activity)?;
         let adjust = written.adjust.iter().map(|a| self.conditional(&a.when, &a.set, &written.fields));
         let adjust = adjust.collect::<Result<_, _>>()?;
         let secret_keys = secret_keys(&written);
@@ -259,6 +281,7 @@ impl Compiler {
             vouched: written.session_vouched_by.unwrap_or(Vouched::Client),
             recognise,
             time,
+            states_range: fields.iter().any(|(field, _)| states_range(*field)),
             fields,
             outcome,
             cause,
@@ -371,7 +394,28 @@ impl Compiler {
             (written.is.clone(), format!("{:?} is no activity; there are {}", written.is, known.join(", ")))
         })?;
         let (when, set) = self.conditional(&written.when, &written.set, fields)?;
-        Ok(Rule { when, is, set })
+        Ok(Rule { when, is, sent: written.sent, set })
+    }
+
+    /// Adds the rule of what is fetched under a path that no rule knows, where downloads say how much they send.
+    fn fetches(&mut self, written: &written::Profile, rules: &mut Vec<Rule>) -> Result<(), Mistake> {
+        let amounts = [Field::ExportRecords, Field::ExportBytes].map(Field::path);
+        let of_downloads = |path: &str| {
+            let downloads = written.activity.iter().filter(|rule| rule.is == Activity::Download.name());
+            downloads.filter_map(|rule| rule.set.get(path)).find(|text| !text.is_empty()).cloned()
+        };
+        let set: BTreeMap<String, String> =
+            amounts.iter().filter_map(|path| Some(((*path).to_owned(), of_downloads(path)?))).collect();
+        let has_own = written.activity.iter().any(|rule| rule.sent && rule.when.is_empty());
+        if set.is_empty() || has_own || !written.fields.contains_key(Field::Path.path()) {
+            return Ok(());
+        }
+        let rest =
+            written::Rule { when: written::When::new(), is: Activity::Download.name().to_owned(), sent: true, set };
+        let rule = self.rule(&rest, &written.fields)?;
+        let at = rules.iter().position(Rule::is_for_the_rest).unwrap_or(rules.len());
+        rules.insert(at, rule);
+        Ok(())
     }
 
     fn conditional(

@@ -1,9 +1,9 @@
 //! One record -> one event: its time, its fields, how it ended, and by what it is known.
 use super::assign::Believed;
-use super::compiled::{self, Part, Profile};
+use super::compiled::{self, Part, Profile, Rule};
 use super::getter::{self, Taken};
 use super::raw::Shared;
-use super::{assign, coerce};
+use super::{assign, coerce, sent};
 use crate::decode::Record;
 use crate::decode::address::Proxies;
 use crate::model::limits::FIELD_BYTES;
@@ -54,8 +54,11 @@ impl Profile {
         }
         event.outcome = self.outcome.as_ref().and_then(|words| words.of(record)).unwrap_or(Outcome::Unknown);
         let mut taken = Taken::default();
-        if let Some(rule) = self.activity.iter().find(|rule| rule.when.hold(record, &mut taken)) {
+        let is_it = |rule: &&Rule| rule.when.hold(record, &mut taken) && (!rule.sent || rule.is_sent(record, &event));
+        let mut states_range = self.states_range;
+        if let Some(rule) = self.activity.iter().find(is_it) {
             event.activity = rule.is;
+            states_range |= rule.states_range();
             set(&mut event, &rule.set, record, &taken, believed);
         }
         for (when, set) in &self.adjust {
@@ -66,7 +69,8 @@ impl Profile {
         }
         self.cause(record, &mut event);
         assign::settle_actor(&mut event, self.lower_names);
-        self.estimate(&mut event);
+        self.settle_sent(record, &mut event);
+        sent::settle_range(&mut event, states_range);
         if !event.whole.is_empty() {
             shared.bound(&mut event);
         }
@@ -153,17 +157,6 @@ impl Profile {
         }
         if event.cause == Some(Cause::Unfinished) {
             event.outcome = Outcome::Unknown;
-        }
-    }
-
-    /// Records reckoned from bytes, where logs were sent and the trail does not say how many records.
-    fn estimate(&self, event: &mut Event) {
-        let (Some(estimate), Some(export)) = (self.estimate, event.export.as_mut()) else {
-            return;
-        };
-        if let (None, Some(bytes), Activity::Download) = (export.records, export.bytes, event.activity) {
-            export.records = Some(bytes.saturating_sub(estimate.header_bytes) / estimate.bytes_per_record.max(1));
-            export.records_estimated = true;
         }
     }
 }

@@ -110,8 +110,9 @@ impl Normaliser {
             Some((*field, text))
         });
         let fields = fields.collect();
-        let holds = |rule: &super::compiled::Rule| rule.when.hold(met.record, &mut Taken::default());
-        let has_activity = profile.may_have_written(met.record) && profile.activity.iter().any(holds);
+        let holds = |rule: &super::compiled::Rule| !rule.sent && rule.when.hold(met.record, &mut Taken::default());
+        let is_named = event.activity != crate::model::Activity::Other || profile.activity.iter().any(holds);
+        let has_activity = profile.may_have_written(met.record) && is_named;
         Examined { fields, unread, unfit, has_activity, event }
     }
 }

@@ -13,6 +13,7 @@ mod pattern;
 mod raw;
 mod recognise;
 mod redact;
+mod sent;
 mod sorts;
 mod specimen;
 pub mod stamp;

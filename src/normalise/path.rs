@@ -55,7 +55,7 @@ fn fold(path: &str) -> Cow<'_, str> {
 }
 
 /// The path without query, scheme and host, escapes, parameters, and segments that lead nowhere. A trailing slash stays.
-fn plain(value: &str, form: Form) -> Cow<'_, str> {
+pub(super) fn plain(value: &str, form: Form) -> Cow<'_, str> {
     let path = match form {
         Form::Asked => value.split(['?', '#']).next().unwrap_or(""),
         Form::Cut => value,

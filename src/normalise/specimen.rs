@@ -403,6 +403,9 @@ impl<'p> Maker<'p> {
         if let Some(rule) = rule {
             draft.conditions(&rule.when);
         }
+        for (getter, need) in self.sent(rule) {
+            draft.need(std::slice::from_ref(getter), need);
+        }
         for (getters, said) in closed {
             match *said {
                 Said::Word(pattern) => draft.need(getters, || Need::Word(pattern)),
@@ -411,6 +414,26 @@ impl<'p> Maker<'p> {
             }
         }
         draft
+    }
+
+    /// What the answer sent: bytes for a rule with `sent`, and nothing for those behind one.
+    fn sent(&self, rule: Option<&'p Rule>) -> Vec<(&'p Getter, fn() -> Need<'p>)> {
+        let is_it = |of: &&Rule| rule.is_some_and(|rule| std::ptr::eq(*of, rule));
+        let amounts = |rule: &'p Rule, fields: &'static [Field]| {
+            let of = rule.set.iter().filter(|(field, _)| fields.contains(field)).flat_map(|(_, parts)| parts);
+            of.filter_map(|part| if let Part::Raw(getter) = part { Some(getter) } else { None })
+        };
+        let mut needs: Vec<(&Getter, fn() -> Need<'p>)> = Vec::new();
+        for before in self.profile.activity.iter().take_while(|of| !is_it(of)).filter(|before| before.sent) {
+            let absent: fn() -> Need<'p> = || Need::Absent;
+            let both = amounts(before, &[Field::ExportRecords, Field::ExportBytes]);
+            needs.extend(both.filter(|_| !rule.is_some_and(|rule| rule.sent)).map(|getter| (getter, absent)));
+        }
+        if let Some(rule) = rule.filter(|rule| rule.sent) {
+            let present: fn() -> Need<'p> = || Need::Present;
+            needs.extend(amounts(rule, &[Field::ExportBytes]).map(|getter| (getter, present)));
+        }
+        needs
     }
 
     /// The raw fields of which something is asked; nothing where one can't be as it must.
@@ -580,7 +603,9 @@ fn product<T: Clone>(first: &[Vec<T>], second: &[Vec<T>]) -> Vec<Vec<T>> {
 fn samples(field: Field) -> [&'static str; 2] {
     match field {
         Field::Ip => ["198.51.100.7", "203.0.113.9"],
-        Field::Sequence | Field::ExportRecords | Field::ExportBytes | Field::Duration => ["7001", "8002"],
+        Field::Sequence | Field::ExportRecords | Field::Duration => ["7001", "8002"],
+        // more than a page has
+        Field::ExportBytes => ["7001001", "8002002"],
         Field::Status => ["298", "299"],
         Field::ExportFirstDay => ["2026-03-01", "2026-03-05"],
         Field::ExportLastDay => ["2026-03-30", "2026-03-31"],

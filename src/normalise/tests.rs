@@ -6,6 +6,7 @@ mod okta_auth0_duo;
 mod identity;
 mod microsoft;
 mod profiles;
+mod requests;
 mod wrapped;
 use super::*;
 use crate::model::Outcome;

@@ -278,6 +278,12 @@ pub(super) struct Rule {
     pub when: When,
     /// The activity's name.
     pub is: String,
+    /// `true`: only where the answer was a success that carried records (by the text of `export.records` here) or more bytes than a page
+    /// has, a million (by that of `export.bytes`; scripts, styles, fonts and pictures left out): for what is fetched under whatever path.
+    /// A profile that reads `http_request.url.path`, has a rule of `download` with one of these and none with `sent` and without `when` has one
+    /// more of its own, which stands before the first rule of a view, a query, a call or `other` that names no path. Without it: `false`.
+    #[serde(default)]
+    pub sent: bool,
     /// Fields of the event, each with a text in which `{name}` stands for a capture or a raw field.
     #[serde(default)]
     pub set: BTreeMap<String, String>,

@@ -3,7 +3,7 @@
 use super::notice::{self, Facts};
 use super::{Report, document, html, markdown};
 use crate::incident::clock::Recipient;
-use crate::incident::exposure::{Total, day};
+use crate::incident::exposure::{EVERYTHING, Total, day};
 use crate::incident::ocsf;
 use crate::model::id::hex;
 use crate::resolve::{Manifest, folder_of};
@@ -158,6 +158,10 @@ fn exports(report: &Report) -> Result<Vec<u8>, String> {
     out.write_record(head).map_err(|e| e.to_string())?;
     for (id, row) in &report.case.exposure.exports {
         let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+        let known = |day: Option<String>| match row.everything {
+            true => EVERYTHING.to_owned(),
+            false => day.unwrap_or_default(),
+        };
         let fetched = row.fetches.iter().find(|by| by.outcome.name() != "failure");
         let by = |by: Option<&crate::incident::exposure::By>| {
             let at = by.map(|by| by.at.to_string()).unwrap_or_default();
@@ -169,8 +173,8 @@ fn exports(report: &Report) -> Result<Vec<u8>, String> {
             cell(id),
             row.customer.as_deref().map(cell).unwrap_or_default(),
             row.kind.as_deref().map(cell).unwrap_or_default(),
-            row.days.map(|(first, _)| day(first)).unwrap_or_default(),
-            row.days.map(|(_, last)| day(last)).unwrap_or_default(),
+            known(row.days.map(|(first, _)| day(first))),
+            known(row.days.map(|(_, last)| day(last))),
             number(row.asked),
             number(row.records()),
             row.estimated.to_string(),

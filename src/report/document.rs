@@ -2,7 +2,7 @@
 use super::timeline::timeline;
 use super::{Report, counted, grouped};
 use crate::incident::days::DayRow;
-use crate::incident::exposure::{By, Extent, day};
+use crate::incident::exposure::{By, Extent, days};
 use crate::model::order::{Order, Purpose};
 use crate::model::{EventTime, Shown, WallTime};
 use crate::pipeline::EventRow;
@@ -189,7 +189,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Customers", grouped(sums.customers)),
         ("Only read on the screen", counted(sums.only_read, "more customer")),
     ];
-    facts.extend(sums.days.map(|(a, b)| ("Days of the data", format!("{} to {}", day(a), day(b)))));
+    facts.extend(days(sums.everything, sums.days).map(|days| ("Days of the data", days)));
     let letterhead = &report.letterhead;
     facts.extend(letterhead.provider.clone().map(|name| ("Provider", name)));
     facts.extend(letterhead.contact.clone().map(|whom| ("Contact", whom)));
@@ -270,7 +270,7 @@ fn left(report: &Report) -> Section {
             let who = by.and_then(|by| by.actor.as_deref()).map(shown);
             by.map_or_else(dash, |by| format!("{} {}", moment(by.at), who.unwrap_or_default()))
         };
-        let days = row.days.map_or_else(dash, |(a, b)| format!("{} to {}", day(a), day(b)));
+        let days = days(row.everything, row.days).unwrap_or_else(dash);
         let left = match (row.extent(), row.records()) {
             (Extent::Nothing, _) if row.refused > 0 => "nothing: refused".to_owned(),
             (Extent::Nothing, _) => "nothing".to_owned(),

@@ -83,6 +83,8 @@ pub struct Sums {
     pub only_read: u64,
     /// First and last day of the data that left.
     pub days: Option<(i32, i32)>,
+    /// Of some of it no range that can be read was stated.
+    pub everything: bool,
 }
 
 impl Sums {
@@ -94,6 +96,7 @@ impl Sums {
             sums.not_fetched += total.not_fetched;
             sums.records = sums.records.saturating_add(total.records);
             sums.estimated |= total.estimated;
+            sums.everything |= total.everything;
             sums.unknown += total.unknown;
             sums.customers += u64::from(total.exports > 0);
             sums.reads += total.reads;

@@ -6,7 +6,7 @@ use super::document::{clock, moment};
 use super::markdown::table;
 use super::{Letterhead, Report, Sums, counted, grouped};
 use crate::incident::clock::Recipient;
-use crate::incident::exposure::{Extent, day};
+use crate::incident::exposure::{EVERYTHING, Extent, day, days};
 use crate::model::incident::IncidentAct;
 use crate::model::order::{Held, Purpose};
 use crate::model::{EventTime, Shown, Text};
@@ -117,6 +117,7 @@ pub fn facts(report: &Report, customer: Option<&str>, copy: Option<&Manifest>) -
     let sums = Sums { asked: exposure.records().0, ..Sums::of(&exposure.by_customer()) };
     let left: Vec<_> = exposure.exports.iter().filter(|(_, row)| row.downloads > 0).collect();
     let kinds: BTreeSet<&str> = left.iter().filter_map(|(_, row)| row.kind.as_deref()).collect();
+    let known = |day: Option<String>| if sums.everything { Some(EVERYTHING.to_owned()) } else { day };
     let determined = incident.steps.iter().find_map(|step| match &step.act {
         IncidentAct::Determine { reason } => {
             Some(format!("{} by {}: {}", clock(step.at), text(&step.by), text(reason)))
@@ -127,7 +128,7 @@ pub fn facts(report: &Report, customer: Option<&str>, copy: Option<&Manifest>) -
     let rows: Vec<[String; 4]> = left
         .iter()
         .map(|(id, row)| {
-            let days = row.days.map_or_else(|| "not stated".into(), |(a, b)| format!("{} to {}", day(a), day(b)));
+            let days = days(row.everything, row.days).unwrap_or_else(|| "not stated".into());
             let at = row.fetches.iter().find(|by| by.outcome.name() != "failure").map(|by| moment(by.at));
             let about = if row.estimated { "about " } else { "" };
             let records = row.records().map_or_else(|| "not known".into(), |n| format!("{about}{}", grouped(n)));
@@ -151,8 +152,8 @@ pub fn facts(report: &Report, customer: Option<&str>, copy: Option<&Manifest>) -
         origins: Some(incident.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         kinds: some(kinds.iter().map(|kind| text(kind)).collect::<Vec<_>>().join(", ")),
         fields: some(held(&report.letterhead, &kinds)),
-        first_day: sums.days.map(|(first, _)| day(first)),
-        last_day: sums.days.map(|(_, last)| day(last)),
+        first_day: known(sums.days.map(|(first, _)| day(first))),
+        last_day: known(sums.days.map(|(_, last)| day(last))),
         records: Some(sums.in_words()),
         asked: Some(counted(sums.asked, "record")),
         exports: Some(counted(sums.exports, "export")),

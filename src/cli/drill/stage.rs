@@ -374,6 +374,7 @@ impl<'a> Stage<'a> {
                 last_day: had.last_day.map(|_| last - 1),
                 records: had.records.map(|_| *records),
                 records_estimated: had.records_estimated,
+                everything: false,
                 bytes: had.bytes.map(|_| records.saturating_mul(BYTES_PER_RECORD)),
             }
         };
