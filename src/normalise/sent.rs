@@ -1,7 +1,7 @@
 //! What an answer sent, and of which days: nothing that only its request says makes an export smaller than it was.
-use super::compiled::{Profile, Rule};
+use super::compiled::{Part, Profile, Rule};
 use super::event::compose;
-use super::getter::Taken;
+use super::getter::{Getter, Taken};
 use super::{coerce, path};
 use crate::decode::Record;
 use crate::model::limits::PAGE_BYTES;
@@ -14,6 +14,12 @@ const OF_PAGES: [&str; 17] = [
 ];
 
 impl Rule {
+    /// The raw fields that it reads some fields of the event from.
+    pub(super) fn amounts<'p>(&'p self, fields: &'static [Field]) -> impl Iterator<Item = &'p Getter> {
+        let parts = self.set.iter().filter(|(field, _)| fields.contains(field)).flat_map(|(_, parts)| parts);
+        parts.filter_map(|part| if let Part::Raw(getter) = part { Some(getter) } else { None })
+    }
+
     /// Whether the answer of an act that was done carried records, or more than a page is: what a rule with `sent` asks for beside its
     /// conditions. `event` has its fields, its outcome and no activity yet.
     pub(super) fn is_sent(&self, record: &Record<'_>, event: &Event) -> bool {

@@ -403,8 +403,8 @@ impl<'p> Maker<'p> {
         if let Some(rule) = rule {
             draft.conditions(&rule.when);
         }
-        for (getter, need) in self.sent(rule) {
-            draft.need(std::slice::from_ref(getter), need);
+        for (getter, is_there) in self.sent(rule) {
+            draft.need(std::slice::from_ref(getter), || if is_there { Need::Present } else { Need::Absent });
         }
         for (getters, said) in closed {
             match *said {
@@ -416,24 +416,15 @@ impl<'p> Maker<'p> {
         draft
     }
 
-    /// What the answer sent: bytes for a rule with `sent`, and nothing for those behind one.
-    fn sent(&self, rule: Option<&'p Rule>) -> Vec<(&'p Getter, fn() -> Need<'p>)> {
-        let is_it = |of: &&Rule| rule.is_some_and(|rule| std::ptr::eq(*of, rule));
-        let amounts = |rule: &'p Rule, fields: &'static [Field]| {
-            let of = rule.set.iter().filter(|(field, _)| fields.contains(field)).flat_map(|(_, parts)| parts);
-            of.filter_map(|part| if let Part::Raw(getter) = part { Some(getter) } else { None })
-        };
-        let mut needs: Vec<(&Getter, fn() -> Need<'p>)> = Vec::new();
-        for before in self.profile.activity.iter().take_while(|of| !is_it(of)).filter(|before| before.sent) {
-            let absent: fn() -> Need<'p> = || Need::Absent;
-            let both = amounts(before, &[Field::ExportRecords, Field::ExportBytes]);
-            needs.extend(both.filter(|_| !rule.is_some_and(|rule| rule.sent)).map(|getter| (getter, absent)));
-        }
+    /// Of what the answer sent, what must be there (bytes for a rule with `sent`) and what must not (for the others behind one).
+    fn sent(&self, rule: Option<&'p Rule>) -> Vec<(&'p Getter, bool)> {
         if let Some(rule) = rule.filter(|rule| rule.sent) {
-            let present: fn() -> Need<'p> = || Need::Present;
-            needs.extend(amounts(rule, &[Field::ExportBytes]).map(|getter| (getter, present)));
+            return rule.amounts(&[Field::ExportBytes]).map(|getter| (getter, true)).collect();
         }
-        needs
+        let is_it = |of: &&Rule| rule.is_some_and(|rule| std::ptr::eq(*of, rule));
+        let before = self.profile.activity.iter().take_while(|of| !is_it(of)).filter(|of| of.sent);
+        let amounts = before.flat_map(|of| of.amounts(&[Field::ExportRecords, Field::ExportBytes]));
+        amounts.map(|getter| (getter, false)).collect()
     }
 
     /// The raw fields of which something is asked; nothing where one can't be as it must.
