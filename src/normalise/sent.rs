@@ -59,6 +59,18 @@ fn is_of_a_page(event: &Event) -> bool {
 }
 
 impl Profile {
+    /// What a rule's record must have of what the answer sent (`true`: bytes, for a rule with `sent`), and what it must not (for the others
+    /// behind one): for [specimens](super::specimen).
+    pub(super) fn sent_asks<'p>(&'p self, rule: Option<&'p Rule>) -> Vec<(&'p Getter, bool)> {
+        if let Some(rule) = rule.filter(|rule| rule.sent) {
+            return rule.amounts(&[Field::ExportBytes]).map(|getter| (getter, true)).collect();
+        }
+        let is_it = |of: &&Rule| rule.is_some_and(|rule| std::ptr::eq(*of, rule));
+        let before = self.activity.iter().take_while(|of| !is_it(of)).filter(|of| of.sent);
+        let amounts = before.flat_map(|of| of.amounts(&[Field::ExportRecords, Field::ExportBytes]));
+        amounts.map(|getter| (getter, false)).collect()
+    }
+
     /// Counts a download as what left by it.
     pub(super) fn settle_sent(&self, record: &Record<'_>, event: &mut Event) {
         if event.activity != Activity::Download {

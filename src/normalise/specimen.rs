@@ -403,7 +403,7 @@ impl<'p> Maker<'p> {
         if let Some(rule) = rule {
             draft.conditions(&rule.when);
         }
-        for (getter, is_there) in self.sent(rule) {
+        for (getter, is_there) in self.profile.sent_asks(rule) {
             draft.need(std::slice::from_ref(getter), || if is_there { Need::Present } else { Need::Absent });
         }
         for (getters, said) in closed {
@@ -414,17 +414,6 @@ impl<'p> Maker<'p> {
             }
         }
         draft
-    }
-
-    /// Of what the answer sent, what must be there (bytes for a rule with `sent`) and what must not (for the others behind one).
-    fn sent(&self, rule: Option<&'p Rule>) -> Vec<(&'p Getter, bool)> {
-        if let Some(rule) = rule.filter(|rule| rule.sent) {
-            return rule.amounts(&[Field::ExportBytes]).map(|getter| (getter, true)).collect();
-        }
-        let is_it = |of: &&Rule| rule.is_some_and(|rule| std::ptr::eq(*of, rule));
-        let before = self.profile.activity.iter().take_while(|of| !is_it(of)).filter(|of| of.sent);
-        let amounts = before.flat_map(|of| of.amounts(&[Field::ExportRecords, Field::ExportBytes]));
-        amounts.map(|getter| (getter, false)).collect()
     }
 
     /// The raw fields of which something is asked; nothing where one can't be as it must.
