@@ -68,11 +68,11 @@ fn inputs_go_after_their_time_and_what_people_did_stays() {
         .faults
         .into_iter()
         .map(|fault| match fault {
-            Fault::Gone { kind, .. } => kind,
+            Fault::Gone { kind, .. } | Fault::Shown { kind, .. } => kind,
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(kinds, ["input", "reading"]);
+    assert_eq!(kinds, ["input", "reading", "setting"], "the hold that nobody put on is shown");
     // and so is the declaration itself
     c.execute_batch("DELETE FROM inputs WHERE kind = 'retention'").unwrap();
     assert!(verify(&state, &keys).faults.len() > 50);

@@ -164,6 +164,7 @@ fn in_words(fault: &Fault) -> String {
             "FORKED: the first {covered} records are not those that the checkpoint of {} covers; the first {fits} are those of an older one",
             shown(time)
         ),
+        Fault::Damaged { what } => format!("DAMAGED: {}: what is listed may be less than what is there", shown(what)),
         Fault::Shown { kind, key } => {
             format!("EDITED: what is listed of {kind} {} is not what its record says", shown(key))
         }

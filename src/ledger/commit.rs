@@ -1,6 +1,6 @@
 //! The one transaction.
 use super::records::Records;
-use super::{Error, Ledger, block, evidence, retention, sql_error};
+use super::{Error, Ledger, block, evidence, retention, sql_error, told};
 use crate::model::{FindingVerdict, Millis, Order, OrderState, Refusal, Session, Vouched, WallTime, limits};
 use crate::pipeline::{Changes, Core, Outcome};
 use rusqlite::{Connection, params};
@@ -149,6 +149,9 @@ impl Ledger {
         write_findings(c, outcome, now, &mut leaves)?;
         write_orders(c, changes, now, &mut leaves)?;
         write_incidents(c, changes, &mut leaves)?;
+        if !changes.findings.is_empty() || !changes.orders.is_empty() {
+            told::made(c, &keys)?;
+        }
         self.write_events(changes, blocks, &mut leaves)?;
         self.cut_seen(changes)?;
         // what an input led to comes right after it, whatever was committed with it
@@ -384,8 +387,6 @@ fn write_findings(c: &Connection, outcome: &Outcome, now: WallTime, leaves: &mut
         let id = &judgement.finding.0[..];
         let verdict = if judgement.honest { FindingVerdict::Dismissed } else { FindingVerdict::Confirmed };
         judge.execute(params![id, verdict.name(), at.0, by.as_str(), judgement.reason.as_str()])?;
-        // who has judged it has looked at it
-        acknowledge.execute(params![id, at.0, by.as_str()])?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Signs the head of the evidence tree, again and again.
-use super::{Error, Ledger, sql_error};
+use super::{Error, Ledger, sql_error, told};
 use crate::model::{Millis, WallTime};
 use rusqlite::params;
 
@@ -23,6 +23,7 @@ impl Ledger {
             let write = || -> rusqlite::Result<()> {
                 c.execute("INSERT INTO checkpoints VALUES (?, ?, ?)", params![tree.size(), now.0, note])?;
                 c.execute("INSERT INTO outbox (made, kind, body) VALUES (?, 'checkpoint', ?)", params![now.0, note])?;
+                told::made(c, keys)?;
                 // a thousand heads of the last day, and one of each hour before
                 c.execute(
                     "DELETE FROM checkpoints WHERE at < ?1 AND rowid NOT IN (SELECT max(rowid) FROM checkpoints GROUP BY at / 3600000)",

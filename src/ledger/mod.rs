@@ -19,7 +19,9 @@ pub mod retention;
 pub mod note;
 pub mod outbox;
 pub mod seal;
+mod shown;
 pub mod sizes;
+mod told;
 pub mod verify;
 
 use crate::detect::EntityKey;
@@ -255,6 +257,7 @@ impl Ledger {
             )),
             Some(_) => Ok(()),
             None => {
+                told::begin(connection, &self.keys).map_err(sql_error("writing a setting", path))?;
                 let put = connection.execute("INSERT INTO meta VALUES ('key', ?)", [fingerprint]);
                 put.map(drop).map_err(sql_error("writing a setting", path))
             }

@@ -1,6 +1,6 @@
 //! What is to be told: messages wait in the outbox until every outlet has had them. For an outlet that is away for too long the
 //! oldest become one message, which says what was left out and how to ask for it.
-use super::{Committed, Error, Ledger, Reader, sql_error};
+use super::{Committed, Error, Ledger, Reader, sql_error, told};
 use crate::model::{EventTime, Omitted, WallTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl Ledger {
     /// The file can't be written.
     pub fn set_outlets<'a>(&self, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
         let names: Vec<&String> = names.collect();
-        let run = |c: &Connection| -> rusqlite::Result<()> {
+        let write = |c: &Connection| -> rusqlite::Result<()> {
             let known: Vec<String> =
                 c.prepare("SELECT name FROM outlets")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
             for gone in known.iter().filter(|name| !names.contains(name)) {
@@ -86,6 +86,11 @@ impl Ledger {
                 c.execute("INSERT OR IGNORE INTO outlets VALUES (?, 0, NULL)", [name])?;
             }
             Ok(())
+        };
+        let run = |c: &Connection| -> rusqlite::Result<()> {
+            let c = Transaction::new_unchecked(c, TransactionBehavior::Immediate)?;
+            told::delivered(&c, &self.keys, || write(&c))?;
+            c.commit()
         };
         run(self.connection()?).map_err(sql_error("writing the outlets", &self.path()))
     }
@@ -109,9 +114,11 @@ impl Ledger {
         let sql = "INSERT INTO outlets VALUES (?1, coalesce(?2, 0), ?3) ON CONFLICT DO UPDATE SET delivered = coalesce(?2, delivered), error = ?3";
         let run = |c: &Connection| -> rusqlite::Result<()> {
             let c = Transaction::new_unchecked(c, TransactionBehavior::Immediate)?;
-            for (outlet, (sequence, error)) in all {
-                c.prepare_cached(sql)?.execute(params![outlet, sequence, error])?;
-            }
+            told::delivered(&c, &self.keys, || {
+                all.iter().try_for_each(|(outlet, (sequence, error))| {
+                    c.prepare_cached(sql)?.execute(params![outlet, sequence, error]).map(drop)
+                })
+            })?;
             c.commit()
         };
         run(self.connection()?).map_err(sql_error("writing the outbox", &self.path()))
@@ -122,12 +129,15 @@ impl Ledger {
     pub(super) fn prune_outbox(&mut self, most: u64) -> Result<u64, Error> {
         let run = |c: &Connection| -> rusqlite::Result<u64> {
             let c = Transaction::new_unchecked(c, TransactionBehavior::Immediate)?;
-            c.execute("DELETE FROM outbox WHERE sequence <= coalesce((SELECT min(delivered) FROM outlets), (SELECT max(sequence) FROM outbox))", [])?;
+            let before = told::is_whole(&c, &self.keys)?;
+            let had = "SELECT coalesce((SELECT min(delivered) FROM outlets), (SELECT max(sequence) FROM outbox))";
+            let gone: Option<u64> = c.query_row(had, [], |r| r.get(0))?;
+            c.execute("DELETE FROM outbox WHERE sequence <= ?", [gone])?;
             let sql = "SELECT count(*), count(*) FILTER (WHERE kind <> 'reminder') FROM outbox";
             let (waiting, others): (u64, u64) = c.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?)))?;
-            if waiting > most && others > 1 {
-                omit(&c, others.min(waiting - most / 10 * 9))?;
-            }
+            let may_wait = waiting <= most || others <= 1;
+            let omitted = if may_wait { None } else { omit(&c, others.min(waiting - most / 10 * 9))? };
+            told::dropped(&c, &self.keys, before, gone, omitted)?;
             let waiting = c.query_row("SELECT count(*) FROM outbox", [], |r| r.get(0))?;
             c.commit()?;
             Ok(waiting)
@@ -137,11 +147,11 @@ impl Ledger {
     }
 }
 
-/// Makes one message of the oldest `count` that are no reminders, and of what was left out before.
-fn omit(c: &Connection, count: u64) -> rusqlite::Result<()> {
+/// Makes one message of the oldest `count` that are no reminders, and of what was left out before; says which number it has.
+fn omit(c: &Connection, count: u64) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT sequence FROM outbox WHERE kind <> 'reminder' ORDER BY sequence LIMIT 1 OFFSET ?";
     let last: Option<u64> = c.query_row(sql, [count.saturating_sub(1)], |r| r.get(0)).optional()?;
-    let Some(last) = last else { return Ok(()) };
+    let Some(last) = last else { return Ok(None) };
     let mut omitted = Omitted { last, ..Omitted::default() };
     let earlier = "SELECT body FROM outbox WHERE sequence <= ? AND kind = 'omitted'";
     for body in c.prepare(earlier)?.query_map([last], |r| r.get::<_, String>(0))? {
@@ -172,7 +182,7 @@ fn omit(c: &Connection, count: u64) -> rusqlite::Result<()> {
     let body = serde_json::to_string(&omitted).unwrap_or_default();
     c.execute("DELETE FROM outbox WHERE sequence < ? AND kind <> 'reminder'", [last])?;
     c.execute("UPDATE outbox SET kind = 'omitted', body = ? WHERE sequence = ?", params![body, last])?;
-    Ok(())
+    Ok(Some(last))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What is told of a clock, once: the reminder and the mark that it was made, in one transaction.
-use super::{Error, Ledger, sql_error};
+use super::{Error, Ledger, sql_error, told};
 use crate::model::WallTime;
 use rusqlite::params;
 
@@ -15,7 +15,9 @@ impl Ledger {
             c.execute_batch("BEGIN IMMEDIATE")?;
             let new = c.execute("INSERT INTO reminders VALUES (?, ?) ON CONFLICT DO NOTHING", params![key, at.0])? > 0;
             if new {
+                let before = told::is_whole(c, &self.keys)?;
                 c.execute("INSERT INTO outbox (made, kind, body) VALUES (?, 'reminder', ?)", params![at.0, body])?;
+                told::reminded(c, &self.keys, before)?;
             }
             c.execute_batch("COMMIT")?;
             Ok(new)

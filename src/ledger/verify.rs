@@ -3,11 +3,12 @@ use super::block::{self, Held};
 use super::evidence::{self, Frontier, Hash, inclusion};
 use super::note::{Checkpoint, VerifierKey};
 use super::read::Reader;
+use super::shown::Look;
 use super::{Error, Keys, retention};
 use crate::model::id::{hex, unhex};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// What is wrong. A record is named by its number in the list of leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +61,11 @@ pub enum Fault {
         time: String,
         /// The newest checkpoint that still fits covers so many: the first record that was changed comes after them.
         fits: u64,
+    },
+    /// Something of the file is not as it was made, or SQLite says that it is damaged: a query may leave out what is there.
+    Damaged {
+        /// What.
+        what: String,
     },
     /// What is shown of a record is not what the record says.
     Shown {
@@ -140,7 +146,9 @@ impl Reader {
         let mut by_size: BTreeMap<u64, Vec<&Checkpoint>> = BTreeMap::new();
         checkpoints.iter().for_each(|c| by_size.entry(c.size).or_default().push(c));
         self.read("verifying", |c| {
-            Run { c, keys, by_size: &by_size, found: Verified::default() }.all(checkpoints.len())
+            // a daemon may go on writing: all is looked at as it is now
+            let c = Transaction::new_unchecked(c, TransactionBehavior::Deferred)?;
+            Run { c: &c, keys, by_size: &by_size, found: Verified::default() }.all(checkpoints.len())
         })
     }
 
@@ -230,7 +238,8 @@ impl Run<'_> {
     fn all(mut self, checkpoints: usize) -> rusqlite::Result<Verified> {
         self.found.checkpoints = checkpoints;
         self.leaves()?;
-        self.shown()?;
+        let (c, keys) = (self.c, self.keys);
+        Look::new(c, keys, &mut |fault| self.fault(fault)).all()?;
         self.found.events_waiting = self.c.query_row("SELECT count(*) FROM tail", [], |r| r.get(0))?;
         Ok(self.found)
     }
@@ -242,11 +251,10 @@ impl Run<'_> {
     }
 
     fn leaves(&mut self) -> rusqlite::Result<()> {
-        let mut seen: BTreeMap<String, HashSet<String>> = BTreeMap::new();
         let mut tree = Frontier::default();
         let mut statement = self.c.prepare("SELECT sequence, kind, key, hash FROM leaves ORDER BY sequence")?;
         let mut rows = statement.query([])?;
-        let mut next = 1;
+        let (mut next, mut input) = (1, -1);
         let forgotten = retention::declared(self.c)?;
         self.heads(&tree);
         while let Some(row) = rows.next()? {
@@ -265,7 +273,11 @@ impl Run<'_> {
                     None => self.fault(Fault::Gone { record: sequence, kind: kind.clone(), key: key.clone() }),
                 }
             }
-            seen.entry(kind).or_default().insert(key);
+            match kind.as_str() {
+                "input" | retention::READING => input = key.parse().unwrap_or(-1),
+                "finding" => self.came_with(&key, input)?,
+                _ => {}
+            }
             tree.push(hash);
             self.heads(&tree);
         }
@@ -274,7 +286,18 @@ impl Run<'_> {
             let time = checkpoint.time.clone();
             self.fault(Fault::Truncated { records: tree.size(), covered: checkpoint.size, time });
         }
-        self.without_leaf(&seen)
+        self.without_leaf()
+    }
+
+    /// A finding names the input that led to it: that which its leaf stands behind.
+    fn came_with(&mut self, key: &str, input: i64) -> rusqlite::Result<()> {
+        let Some(id) = unhex::<16>(key) else { return Ok(()) };
+        let sql = "SELECT sequence FROM findings WHERE id = ?";
+        let named: Option<i64> = self.c.prepare_cached(sql)?.query_row([&id[..]], |r| r.get(0)).optional()?;
+        if named.is_some_and(|named| named != input) {
+            self.fault(Fault::Shown { kind: "finding".to_owned(), key: key.to_owned() });
+        }
+        Ok(())
     }
 
     /// The digest of a record's body; nothing where it is gone. Of a block, what lists and filters go by is looked at too.
@@ -302,44 +325,22 @@ impl Run<'_> {
         }
     }
 
-    fn without_leaf(&mut self, seen: &BTreeMap<String, HashSet<String>>) -> rusqlite::Result<()> {
-        for (kind, sql) in [
-            ("input", "SELECT sequence FROM inputs ORDER BY sequence"),
-            ("finding", "SELECT lower(hex(id)) FROM findings ORDER BY sequence"),
-            ("order", "SELECT sequence FROM order_steps ORDER BY sequence"),
-            ("incident", "SELECT sequence FROM incident_steps ORDER BY sequence"),
-            ("block", "SELECT id FROM blocks ORDER BY id"),
+    /// Records that no leaf is of. SQLite puts what it has to remember for it on the disk where it is much.
+    fn without_leaf(&mut self) -> rusqlite::Result<()> {
+        // inputs that may go have leaves of a kind of their own
+        for (kind, leaves, keys) in [
+            ("input", "'input', 'reading'", "CAST(sequence AS TEXT) FROM inputs"),
+            ("finding", "'finding'", "lower(hex(id)) FROM findings NOT INDEXED"),
+            ("order", "'order'", "CAST(sequence AS TEXT) FROM order_steps"),
+            ("incident", "'incident'", "CAST(sequence AS TEXT) FROM incident_steps"),
+            ("block", "'block'", "CAST(id AS TEXT) FROM blocks"),
         ] {
-            // inputs that may go have leaves of a kind of their own
-            let of_lines = seen.get(retention::READING).filter(|_| kind == "input");
-            let known = [seen.get(kind), of_lines];
-            let mut statement = self.c.prepare(sql)?;
+            let sql = format!("SELECT {keys} EXCEPT SELECT key FROM leaves WHERE kind IN ({leaves})");
+            let mut statement = self.c.prepare(&sql)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let key = match row.get_ref(0)? {
-                    rusqlite::types::ValueRef::Integer(n) => n.to_string(),
-                    _ => row.get(0)?,
-                };
-                if !known.iter().flatten().any(|known| known.contains(&key)) {
-                    self.fault(Fault::Added { kind: kind.to_owned(), key });
-                }
+                self.fault(Fault::Added { kind: kind.to_owned(), key: row.get(0)? });
             }
-        }
-        Ok(())
-    }
-
-    /// What lists and filters go by must be what the records say.
-    fn shown(&mut self) -> rusqlite::Result<()> {
-        let findings = "SELECT lower(hex(id)) FROM findings WHERE CASE WHEN json_valid(body) THEN policy IS NOT body ->> 'policy' \
-                        OR time IS NOT body ->> 'time' OR actor IS NOT body ->> '$.subject.actor' \
-                        OR lower(hex(id)) IS NOT body ->> 'id' ELSE 1 END ORDER BY sequence";
-        // the order as it stands is that of its last step, but for what was noticed since
-        let orders = "SELECT lower(hex(o.id)) FROM orders o WHERE state IS NOT (SELECT s.state FROM order_steps s WHERE s.id = o.id \
-                      ORDER BY s.sequence DESC LIMIT 1) OR CASE WHEN json_valid(body) THEN state IS NOT body ->> 'state' \
-                      OR lower(hex(o.id)) IS NOT body ->> 'id' ELSE 1 END";
-        for (kind, sql) in [("finding", findings), ("order", orders)] {
-            let keys: Vec<String> = self.c.prepare(sql)?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
-            keys.into_iter().for_each(|key| self.fault(Fault::Shown { kind: kind.to_owned(), key }));
         }
         Ok(())
     }

@@ -83,6 +83,8 @@ impl Outcome {
             let rules = self.core.rules.clone();
             rules.engine.release(&mut self.core.state, actor);
         }
+        // who has judged it has looked at it
+        self.changes.acknowledged.push((judgement.finding, at, by.clone()));
         self.changes.judged.push((judgement, at, by));
     }
 
