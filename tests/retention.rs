@@ -79,6 +79,24 @@ fn inputs_go_after_their_time_and_what_people_did_stays() {
 }
 
 #[test]
+fn b05_a_head_that_was_signed_by_a_clock_that_was_set_back_is_not_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path(), Durability::None, Arc::new(Keys::new(&[7; 32])));
+    let mut ledger = ledger.unwrap();
+    ledger.set_retention(Retention { inputs: Millis::DAY.times(90), events: Millis::DAY.times(400) });
+    assert_eq!(ledger.last_recorded().unwrap(), None);
+    ledger.checkpoint(START).unwrap();
+    ledger.checkpoint(WallTime(0)).unwrap();
+    assert_eq!(ledger.last_recorded().unwrap(), Some(WallTime(0)), "the last, and not the newest");
+    ledger.checkpoint(START.plus(Millis::MINUTE)).unwrap();
+    let c = Connection::open(dir.path().join(FILE)).unwrap();
+    c.execute("UPDATE checkpoints SET size = 2000 * rowid", []).unwrap();
+    assert_eq!(ledger.overdue(START.plus(Millis::DAY.times(89))).unwrap(), None);
+    let later = ledger.overdue(START.plus(Millis::DAY.times(91))).unwrap();
+    assert_eq!(later, Some(Forgotten { inputs: 6000, events: 0 }));
+}
+
+#[test]
 fn the_cursors_of_files_that_are_gone_go() {
     let site = Site::bare("", "");
     let d = site.path("").display().to_string();

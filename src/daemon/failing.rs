@@ -20,9 +20,9 @@ pub struct Failing {
 }
 
 impl Failing {
-    /// `told` are the parts that people know to be failing.
+    /// `told` are the parts that people know to be failing; those that are said by others are left to them.
     pub fn new(told: impl Iterator<Item = Text>) -> Failing {
-        Failing { told: told.collect(), changed: BTreeMap::new() }
+        Failing { told: told.filter(|part| is_told(part)).collect(), changed: BTreeMap::new() }
     }
 
     /// Compares what is wrong with what was told.

@@ -7,11 +7,11 @@
 //! takes it from the log like any other.
 use super::doors::{Answer, Local};
 use super::log::{Entry, Log};
-use super::{Progress, wall_now};
+use super::{Progress, clock_trust, wall_now};
 use crate::health::Health;
 use crate::ledger::outbox::{self, Delivered};
 use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt};
-use crate::model::{Forgotten, Input, Order, OrderId, OrderState, TargetKind, WallTime, limits};
+use crate::model::{EventTime, Forgotten, Input, Order, OrderId, OrderState, TargetKind, WallTime, limits};
 use crate::pipeline::{Core, Outcome, Prepared, Scratch};
 use crate::respond::HookDocument;
 use crate::respond::service::Ending;
@@ -85,6 +85,8 @@ pub struct Folder {
     delivered: Delivered,
     pruned: Instant,
     signed: Instant,
+    /// The time, if it is believed.
+    believed: Option<WallTime>,
     progress: Arc<Progress>,
     ending: Arc<Ending>,
     stopped: bool,
@@ -116,6 +118,7 @@ impl Folder {
             delivered: Delivered::new(),
             pruned: Instant::now(),
             signed: Instant::now(),
+            believed: None,
             progress,
             ending,
             stopped: false,
@@ -349,7 +352,7 @@ impl Folder {
             return;
         }
         self.pruned = Instant::now();
-        match self.ledger.prune(wall_now(), self.outcome.core().horizon()) {
+        match self.ledger.prune(self.believed, self.outcome.core().horizon()) {
             Ok(waiting) if waiting >= MANY_WAITING => self.health.wrong(
                 "messages that wait",
                 format!(
@@ -360,6 +363,20 @@ impl Folder {
             Ok(_) => self.health.well("messages that wait"),
             // what is past its time lies there a little longer
             Err(e) => tracing::warn!("{e}"),
+        }
+    }
+
+    /// The newest times of the trails.
+    pub fn trails(&self) -> impl Iterator<Item = EventTime> {
+        self.outcome.core().trails().filter_map(|(_, row)| row.newest)
+    }
+
+    /// From now on it is that time, or the clock is not believed, and nothing is dropped for its age.
+    pub fn believe(&mut self, now: &Result<WallTime, String>) {
+        self.believed = now.as_ref().ok().copied();
+        match now {
+            Ok(_) => self.health.well(clock_trust::PART),
+            Err(why) => self.health.wrong(clock_trust::PART, why.as_str()),
         }
     }
 

@@ -223,7 +223,7 @@ mod tests {
         let (node, mut told) = folder(&state, &keys, first.clone());
         let (to, doors) = doors();
         let leading = Leading(Own::default(), log.clone());
-        let running = std::thread::spawn(move || writer::run(Sequencer::new(doors), leading, node));
+        let running = std::thread::spawn(move || writer::run(Sequencer::new(doors, Default::default()), leading, node));
         bring(&to, &mut told, [&first, &second]);
         running.join().expect("it lives").expect("nothing fails");
         let (roots, dump, inputs) = come_to(&state);

@@ -1,5 +1,6 @@
 //! Start-up and the loops: trails, the single writer, delivery, questions, the clock, systemd.
 
+mod clock_trust;
 mod clocks;
 mod delivery;
 mod doors;

@@ -3,10 +3,11 @@
 //! It alone waits at the doors and looks at the clock. What happened goes before lines, and lines become inputs piece by piece, so that
 //! an order waits for one piece at most. What follows from the entries is the [folder](super::folder)'s: the sequencer asks it only
 //! when the next order is due, what it could not do, and what has become too old to be kept.
+use super::clock_trust::{self, ClockTrust, Clocks, News};
 use super::doors::{Control, Doors, Next, Read};
 use super::log::{Entry, Log};
 use super::wall_now;
-use crate::model::{Forgotten, Input, OrderId, Verdict, WallTime};
+use crate::model::{EventTime, Forgotten, Input, OrderId, Verdict, WallTime};
 use crate::pipeline::Prepared;
 use std::time::{Duration, Instant};
 
@@ -24,12 +25,33 @@ pub struct Sequencer {
     stopping: bool,
     /// When it is next asked what is past its retention.
     ask: Instant,
+    /// Whether the clock is believed.
+    clock: ClockTrust,
 }
 
 impl Sequencer {
     /// A sequencer at these doors.
-    pub fn new(doors: Doors) -> Sequencer {
-        Sequencer { doors, stopping: false, ask: Instant::now() + RETENTION }
+    pub fn new(doors: Doors, clock: ClockTrust) -> Sequencer {
+        Sequencer { doors, stopping: false, ask: Instant::now() + RETENTION, clock }
+    }
+
+    /// Looks whether the clock is believed, and appends what is news about that. `trails` are the newest times of the trails.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn believe(
+        &mut self,
+        clocks: Clocks,
+        trails: impl Iterator<Item = EventTime>,
+        log: &mut impl Log,
+    ) -> Result<WallTime, String> {
+        let said = |why| input(Input::Failing { at: clocks.wall, part: clock_trust::PART.into(), why });
+        match self.clock.look(clocks, trails) {
+            Some(News::Doubted(why)) => log.append(said(Some(why))),
+            Some(News::Believed) => log.append(said(None)),
+            None => {}
+        }
+        self.clock.doubt().map_or(Ok(clocks.wall), Err)
     }
 
     /// Waits for something to do, for `patience` at most and until an order is `due`, and appends what comes: all that has happened, or
@@ -104,13 +126,12 @@ impl Sequencer {
         }
     }
 
-    /// Asks now and then what is past its retention, and appends that it goes.
-    pub fn retention(&mut self, overdue: impl FnOnce(WallTime) -> Option<Forgotten>, log: &mut impl Log) {
+    /// Asks now and then what is past its retention at a time that is believed, and appends that it goes.
+    pub fn retention(&mut self, at: WallTime, overdue: impl FnOnce(WallTime) -> Option<Forgotten>, log: &mut impl Log) {
         if Instant::now() < self.ask {
             return;
         }
         self.ask = Instant::now() + RETENTION;
-        let at = wall_now();
         if let Some(forgotten) = overdue(at) {
             log.append(input(Input::Retention { at, forgotten }));
         }
@@ -143,23 +164,23 @@ mod tests {
     #[test]
     fn what_is_past_its_retention_is_asked_for_now_and_then() {
         let (_to, doors) = doors();
-        let (mut sequencer, mut log) = (Sequencer::new(doors), Own::default());
+        let (mut sequencer, mut log) = (Sequencer::new(doors, ClockTrust::default()), Own::default());
         let forgotten = Forgotten { inputs: 8, events: 4 };
-        sequencer.retention(|_| panic!("it is too early to ask"), &mut log);
+        sequencer.retention(wall_now(), |_| panic!("it is too early to ask"), &mut log);
         sequencer.ask = Instant::now();
-        sequencer.retention(|_| Some(forgotten), &mut log);
-        sequencer.retention(|_| panic!("it was asked just now"), &mut log);
+        sequencer.retention(wall_now(), |_| Some(forgotten), &mut log);
+        sequencer.retention(wall_now(), |_| panic!("it was asked just now"), &mut log);
         let Some(Entry::Input(input, None)) = log.next() else { panic!("it is an input") };
         assert!(matches!(*input, Input::Retention { forgotten: goes, .. } if goes == forgotten));
         sequencer.ask = Instant::now();
-        sequencer.retention(|_| None, &mut log);
+        sequencer.retention(wall_now(), |_| None, &mut log);
         assert!(log.next().is_none(), "nothing is too old");
     }
 
     #[test]
     fn what_is_due_is_done_before_the_end() {
         let (to, doors) = doors();
-        let (mut sequencer, mut log) = (Sequencer::new(doors), Own::default());
+        let (mut sequencer, mut log) = (Sequencer::new(doors, ClockTrust::default()), Own::default());
         assert!(to.offer_read(Read::Stop));
         sequencer.take(None, None, &mut log);
         assert!(log.next().is_none());
@@ -170,7 +191,7 @@ mod tests {
         assert!(matches!(log.next(), Some(Entry::Stop)) && log.next().is_none());
         let (_to, doors) = super::super::doors::doors();
         let later = now.plus(crate::model::Millis::HOUR);
-        Sequencer::new(doors).on_time(Some(later), &mut log);
+        Sequencer::new(doors, ClockTrust::default()).on_time(Some(later), &mut log);
         assert!(log.next().is_none(), "it is not due yet");
     }
 }

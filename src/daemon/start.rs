@@ -1,4 +1,5 @@
 //! Start-up and the end: in which order things are opened, given up, and closed.
+use super::clock_trust::{self, ClockTrust};
 use super::clocks::Clocks;
 use super::delivery::Delivery;
 use super::doors::{Control, Read, ToWriter, doors};
@@ -172,11 +173,13 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
     let keys = ledger.keys().clone();
     let core = Core::new(rules.clone(), ledger.recorded()?, false, seed);
     let failing = Failing::new(core.failing().cloned());
+    let is_doubted = core.failing().any(|part| part.as_str() == clock_trust::PART);
+    let clock = ClockTrust::new(ledger.last_recorded()?, is_doubted);
     let outbox = Outbox::new(&path, ledger.last_message()?);
     let (to_writer, doors) = doors();
     let (to_delivery, orders) = mpsc::unbounded_channel();
     let folder = Folder::new(ledger, core, to_delivery, health.clone(), seed, progress.clone(), ending.clone());
-    let (writer, mut writer_end) = start_writer(Sequencer::new(doors), folder)?;
+    let (writer, mut writer_end) = start_writer(Sequencer::new(doors, clock), folder)?;
     to_writer.control(Control::Fact(Box::new(rules.input(wall_now())), None)).await;
     let (client, events) = RunnerClient::start(link);
     let delivery = Delivery::new(to_writer.clone(), client, health.clone(), outbox, outlets);

@@ -2,6 +2,7 @@
 //!
 //! Each round the [sequencer](super::sequencer) appends what comes, the [folder](super::folder) folds it in, and commits where it is
 //! time to. Between two rounds nothing waits in the log, so that an entry is never older than the round that it came in.
+use super::clock_trust::Clocks;
 use super::folder::{Folder, Halt};
 use super::log::Log;
 use super::sequencer::Sequencer;
@@ -27,6 +28,8 @@ pub fn run(sequencer: Sequencer, log: impl Log, folder: Folder) -> Result<(), Er
 fn until_stopped(mut sequencer: Sequencer, mut log: impl Log, mut folder: Folder) -> Result<(), Halt> {
     loop {
         sequencer.take(folder.patience(), folder.due(), &mut log);
+        let believed = sequencer.believe(Clocks::now(), folder.trails(), &mut log);
+        folder.believe(&believed);
         folder = folder.follow(&mut log)?;
         // what was folded in may be due at once
         sequencer.on_time(folder.due(), &mut log);
@@ -36,8 +39,10 @@ fn until_stopped(mut sequencer: Sequencer, mut log: impl Log, mut folder: Folder
         }
         folder = folder.commit_in_time()?;
         sequencer.not_run(folder.take_not_run(), &mut log);
-        if folder.is_on_disk() {
-            sequencer.retention(|now| folder.overdue(now), &mut log);
+        if let Ok(now) = believed
+            && folder.is_on_disk()
+        {
+            sequencer.retention(now, |now| folder.overdue(now), &mut log);
         }
         folder = folder.follow(&mut log)?;
         // nobody waits for it, and it takes as long as a commit
@@ -84,7 +89,7 @@ mod tests {
         let core = Core::new(rules, ledger.recorded().expect("readable"), false, 1);
         let (health, progress, ending) = Default::default();
         let folder = Folder::new(ledger, core, to_delivery, health, 1, progress, ending);
-        run(Sequencer::new(doors), Own::default(), folder).expect("nothing fails");
+        run(Sequencer::new(doors, Default::default()), Own::default(), folder).expect("nothing fails");
         let inputs = Reader::open(&path).expect("there").inputs(1, 100).expect("readable");
         let kinds: Vec<&str> = inputs.iter().map(|input| input.kind.as_str()).collect();
         assert_eq!(kinds, ["started", "lines", "lines", "tick"]);

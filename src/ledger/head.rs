@@ -1,6 +1,6 @@
 //! Signs the head of the evidence tree, again and again.
 use super::{Error, Ledger, sql_error, told};
-use crate::model::{Millis, WallTime};
+use crate::model::WallTime;
 use rusqlite::params;
 
 impl Ledger {
@@ -24,11 +24,6 @@ impl Ledger {
                 c.execute("INSERT INTO checkpoints VALUES (?, ?, ?)", params![tree.size(), now.0, note])?;
                 c.execute("INSERT INTO outbox (made, kind, body) VALUES (?, 'checkpoint', ?)", params![now.0, note])?;
                 told::made(c, keys)?;
-                // a thousand heads of the last day, and one of each hour before
-                c.execute(
-                    "DELETE FROM checkpoints WHERE at < ?1 AND rowid NOT IN (SELECT max(rowid) FROM checkpoints GROUP BY at / 3600000)",
-                    [now.0 - Millis::DAY.0],
-                )?;
                 c.execute_batch("COMMIT")
             };
             write().inspect_err(|_| {

@@ -426,20 +426,24 @@ impl Ledger {
         Committed::read_back(order.clone())
     }
 
-    /// Drops what is past its time: state that expired before `horizon`, some of it at each call, sealed sessions, delivered messages.
-    /// Never changes a result: the core takes such state for gone already. Says how many messages wait.
+    /// Drops what is past its time: state that expired before `horizon`, some of it at each call, delivered messages, and where the
+    /// time is known (`now`) sealed sessions and heads of which there is one of the same hour. Never changes a result: the core takes such state for gone already. Says how many messages wait.
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn prune(&mut self, now: WallTime, horizon: EventTime) -> Result<u64, Error> {
+    pub fn prune(&mut self, now: Option<WallTime>, horizon: EventTime) -> Result<u64, Error> {
         let path = self.path();
         let run = |c: &Connection| -> rusqlite::Result<()> {
+            let Some(now) = now else { return Ok(()) };
             c.execute("DELETE FROM sessions WHERE expires < ?", [now.0])?;
+            // a thousand heads of the last day, and one of each hour before
+            let sql = "DELETE FROM checkpoints WHERE at < ? AND rowid NOT IN (SELECT max(rowid) FROM checkpoints GROUP BY at / 3600000)";
+            c.execute(sql, [now.minus(Millis::DAY).0])?;
             Ok(())
         };
         run(self.connection()?).map_err(sql_error("pruning", &path))?;
         self.sweep(horizon).map_err(sql_error("pruning", &path))?;
-        self.sealed.retain(|_, until| *until >= now);
+        self.sealed.retain(|_, until| now.is_none_or(|now| *until >= now));
         self.prune_outbox(outbox::MOST)
     }
 

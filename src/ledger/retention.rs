@@ -26,6 +26,17 @@ impl Ledger {
         self.retention = Some(retention);
     }
 
+    /// When what was recorded last was recorded: the last input, or the last signed head.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn last_recorded(&self) -> Result<Option<WallTime>, Error> {
+        let sql = "SELECT max(at) FROM (SELECT * FROM (SELECT at FROM inputs ORDER BY sequence DESC LIMIT 1) \
+                   UNION ALL SELECT * FROM (SELECT at FROM checkpoints ORDER BY rowid DESC LIMIT 1))";
+        let last = self.connection()?.query_row(sql, [], |r| r.get::<_, Option<i64>>(0));
+        last.map(|at| at.map(WallTime)).map_err(sql_error("reading when something was recorded last", &self.path()))
+    }
+
     /// What is past its time: to be folded in as an input, so that it is recorded what went and when.
     ///
     /// # Errors
@@ -38,8 +49,10 @@ impl Ledger {
         };
         let c = self.connection()?;
         let up_to = |age: Millis, before: u64| -> rusqlite::Result<u64> {
-            let sql = "SELECT coalesce(max(size), 0) FROM checkpoints WHERE at < ?";
-            let covered: u64 = c.query_row(sql, [now.minus(age).0], |r| r.get(0))?;
+            // a head that was signed after a younger one is none of the old ones: the clock was set back when it was signed
+            let sql = "SELECT coalesce(max(size), 0) FROM checkpoints WHERE at < ?1 AND rowid < coalesce((SELECT min(rowid) FROM \
+                       checkpoints WHERE at >= ?1 AND at <= ?2), 9223372036854775807)";
+            let covered: u64 = c.query_row(sql, [now.minus(age).0, now.0], |r| r.get(0))?;
             Ok(if covered < before + WORTH_IT { before } else { covered.min(before + AT_ONCE) })
         };
         let run = || -> rusqlite::Result<Forgotten> {

@@ -456,7 +456,7 @@ mod tests {
         ledger.checkpoint(AT).unwrap();
         assert!(ledger.remind(AT, "a clock", "{}").unwrap());
         ledger.delivered(&[("siem".to_owned(), (Some(2), None))].into()).unwrap();
-        ledger.prune(AT, crate::model::EventTime(0)).unwrap();
+        ledger.prune(Some(AT), crate::model::EventTime(0)).unwrap();
     }
 
     fn faults(state: &std::path::Path, keys: &Keys) -> Vec<Fault> {
