@@ -79,7 +79,7 @@ fn inputs_go_after_their_time_and_what_people_did_stays() {
 }
 
 #[test]
-fn b05_a_head_that_was_signed_by_a_clock_that_was_set_back_is_not_old() {
+fn a_head_that_was_signed_by_a_clock_that_was_set_back_is_not_old() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(dir.path(), Durability::None, Arc::new(Keys::new(&[7; 32])));
     let mut ledger = ledger.unwrap();

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn b05_a_clock_that_jumps_is_believed_after_a_day_without_a_jump() {
+    fn a_clock_that_jumps_is_believed_after_a_day_without_a_jump() {
         for far in [Millis::DAY.times(500), Millis::HOUR.times(2), Millis::DAY.times(-500)] {
             let mut trust = ClockTrust::new(Some(START), false);
             let none = Millis(0);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn b05_many_small_jumps_are_one_and_a_clock_that_drifts_is_none() {
+    fn many_small_jumps_are_one_and_a_clock_that_drifts_is_none() {
         let mut trust = ClockTrust::new(Some(START), false);
         let looks: Vec<bool> = (0..5).map(|n| look(&mut trust, Millis(n), Millis::MINUTE.times(25 * n)).0).collect();
         assert_eq!(looks, [true, true, true, false, false]);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn b05_after_a_long_stop_the_clock_is_believed_when_a_trail_says_the_same() {
+    fn after_a_long_stop_the_clock_is_believed_when_a_trail_says_the_same() {
         let long = Millis::DAY.times(90);
         let begin = || {
             let mut trust = ClockTrust::new(Some(START), false);
