@@ -140,6 +140,12 @@ fn x108_each_kind_of_tampering_is_called_by_its_name() {
     let shown = after(execute("UPDATE findings SET actor = 'nobody' WHERE actor = 'bob'"));
     assert!(matches!(first(&shown), Some(Fault::Shown { kind, .. }) if kind == "finding"), "{shown:?}");
 
+    // an event that no block has yet is looked for by its time and its id
+    for sql in ["UPDATE tail SET time = time + 1", "UPDATE tail SET id = zeroblob(16)"] {
+        let waits = after(|c| assert!(c.execute(sql, []).is_ok_and(|rows| rows > 0), "{sql}"));
+        assert!(matches!(first(&waits), Some(Fault::Shown { kind, .. }) if kind == "event that waits"), "{waits:?}");
+    }
+
     let added = after(execute(
         "INSERT INTO findings (id, sequence, time, policy, severity, body) SELECT x'00112233445566778899aabbccddeeff', sequence, time, \
          policy, severity, body FROM findings LIMIT 1",
