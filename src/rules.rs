@@ -1,11 +1,10 @@
 //! What texts and tables come to: policies, profiles, lists and databases, compiled into the rules that hold. Pure.
 //!
 //! The edge that reads them ([`config`](crate::config)) hands them in; what has no edge, as a test of a policy, hands in what it likes.
-use crate::decode::address::Proxies;
 use crate::detect::Engine;
 use crate::enrich::Enricher;
 use crate::model::{Digest, HashParts, Severity, SourceName, Text};
-use crate::normalise::{Normaliser, Wrapping};
+use crate::normalise::{Normaliser, Trust, Wrapping};
 use crate::orders::Settings;
 use crate::pipeline::{Rules, Secrets, Silences};
 use crate::policy::{Asked, Foreign, PolicySet, Profile, SetAside, Site, Taken, Tuning};
@@ -81,15 +80,15 @@ pub struct TrailProfile {
     pub zone: Option<Zone>,
     /// What is around its lines.
     pub wrapping: Wrapping,
-    /// Who is believed to say where requests came from.
-    pub proxies: Proxies,
+    /// Who is believed.
+    pub trust: Trust,
 }
 
 impl TrailProfile {
     /// Of a trail in whose files lines stand as their writer wrote them.
     pub fn plain(trail: SourceName, profile: impl Into<String>) -> TrailProfile {
-        let (wrapping, proxies) = Default::default();
-        TrailProfile { trail, profiles: vec![profile.into()], zone: None, wrapping, proxies }
+        let (wrapping, trust) = Default::default();
+        TrailProfile { trail, profiles: vec![profile.into()], zone: None, wrapping, trust }
     }
 }
 
@@ -172,7 +171,7 @@ pub fn compile(
     response.directory = tables.directory.clone();
     let mut trails = BTreeMap::new();
     let mut faults = Vec::new();
-    for TrailProfile { trail: source, profiles, zone, wrapping, proxies } in profiles {
+    for TrailProfile { trail: source, profiles, zone, wrapping, trust } in profiles {
         let named = |name: &String| {
             normaliser.profile(name).ok_or_else(|| {
                 let known: Vec<&str> = normaliser.profiles().map(|p| normaliser.name(p)).collect();
@@ -188,8 +187,8 @@ pub fn compile(
             }
         };
         let found = match zone {
-            None if *wrapping == Wrapping::default() && *proxies == Proxies::default() => found,
-            zone => normaliser.for_trail(found, zone.clone().map(|z| z.zone), *wrapping, proxies.clone()),
+            None if *wrapping == Wrapping::default() && *trust == Trust::default() => found,
+            zone => normaliser.for_trail(found, zone.clone().map(|z| z.zone), *wrapping, trust.clone()),
         };
         let names = normaliser.header_names(found);
         if *wrapping != Wrapping::default() && names.is_some_and(|names| names.stated.is_none()) {

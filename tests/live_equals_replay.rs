@@ -80,7 +80,7 @@ fn a_trail_that_began_at_its_end_is_made_again_from_there_and_replayed_whole() {
     let line = |n: usize| {
         format!(
             "{{\"ts\":\"2026-03-01T00:0{n}:00Z\",\"id\":\"ev-{n}\",\"event\":\"log.export.requested\",\"outcome\":\"success\",\
-             \"actor\":{{\"id\":\"u{n}\",\"name\":\"p{n}\",\"type\":\"staff\"}},\"session\":\"s-{n}\",\"details\":{{\"export\":\"ex-{n}\"}}}}\n"
+             \"actor\":{{\"id\":\"u{n}\",\"name\":\"p{n}\",\"type\":\"staff\"}},\"session\":\"s-{n}\",\"details\":{{\"export\":\"ex-{n}\",\"from\":\"2026-02-28\",\"to\":\"2026-02-28\"}}}}\n"
         )
     };
     let write = |text: String| site.append_to(PORTAL).write_all(text.as_bytes()).unwrap();

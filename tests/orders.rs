@@ -281,8 +281,9 @@ fn a_session_that_is_refused_afterwards_has_ended() {
     // a download that was under way when the session ended does not say that it lives
     std::thread::sleep(std::time::Duration::from_millis(2_100));
     write(&site, DOWNLOADS, &download(1, "ana", 60_000, 200));
-    write(&site, DOWNLOADS, &download(1, "ana", 3, 401));
+    write(&site, PORTAL, &export(1, "ana").replace("\"ev-", "\"late-").replace("success", "failure"));
     until("a verdict", || (verification(&site, &order) == "held").then_some(()));
+    assert!(said(&site, &["orders", "show", &order]).contains("refused afterwards"));
     assert_eq!(journal(&site).len(), 1, "nothing more was done");
 }
 

@@ -84,7 +84,7 @@ fn products_are_recognised_and_read_as_their_peers_read_them() {
         keycloak,
         Some(jiff::tz::TimeZone::fixed(jiff::tz::offset(-5))),
         Default::default(),
-        Default::default(),
+        tripline::normalise::Trust::default(),
     );
     let mut failed = Vec::new();
     for (product, profiles, folders) in PRODUCTS {

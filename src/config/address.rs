@@ -1,4 +1,5 @@
 //! Where a trail's records are received: what stands in `receive`.
+use crate::normalise::Sender;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -26,6 +27,17 @@ impl Address {
         match self {
             Address::Journal(unit) => Some(unit),
             _ => None,
+        }
+    }
+
+    /// Whether `senders` say who may send what comes that way, or it can't be anybody.
+    pub fn is_settled(&self, senders: &[Sender]) -> bool {
+        match self {
+            Address::Udp(_) | Address::Tcp(_) => senders.iter().any(|s| matches!(s, Sender::Network(_))),
+            Address::UnixDatagram(_) | Address::Lines(_) => senders.iter().any(|s| matches!(s, Sender::Uid(_))),
+            // journald itself says which unit writes, and of fields those with `_`; what others hold any program may write
+            Address::Journal(of) => of.split_once('=').is_none_or(|(field, _)| field.starts_with('_')),
+            Address::Stdin => true,
         }
     }
 
@@ -84,6 +96,31 @@ impl std::fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_sends_is_settled_by_senders_of_the_way_or_by_journald() {
+        let is_settled = |address: &str, senders: &[&str]| {
+            let senders: Vec<_> = senders.iter().map(|s| Sender::try_from((*s).to_owned()).unwrap()).collect();
+            Address::try_from(address.to_owned()).unwrap().is_settled(&senders)
+        };
+        for (address, fits, not) in [
+            ("udp:127.0.0.1:5514", "127.0.0.1", "uid:33"),
+            ("tcp:127.0.0.1:5514", "10.0.0.0/8", "uid:33"),
+            ("unixgram:/run/x", "uid:33", "127.0.0.1"),
+            ("lines:/run/x", "uid:33", "127.0.0.1"),
+        ] {
+            let is = [&[][..], &[not], &[not, fits]].map(|senders| is_settled(address, senders));
+            assert_eq!(is, [false, false, true], "{address}");
+        }
+        for (address, is) in [
+            ("stdin", true),
+            ("journal:portal.service", true),
+            ("journal:_UID=33", true),
+            ("journal:SYSLOG_IDENTIFIER=portal", false),
+        ] {
+            assert_eq!(is_settled(address, &[]), is, "{address}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_and_shown_alike() {

@@ -167,8 +167,8 @@ impl Config {
                 Err(e) => Err(ConfigError::one(format!("trail {}: time_zone: {e}", trail.name))),
             };
             let zone = trail.time_zone.as_ref().map(zone).transpose()?;
-            let (wrapping, proxies) = (trail.wrapping(), trail.trusted_proxies.clone().unwrap_or_default());
-            profiles.push(TrailProfile { trail: name, profiles: of_trail, zone, wrapping, proxies });
+            let (wrapping, trust) = (trail.wrapping(), trail.trust());
+            profiles.push(TrailProfile { trail: name, profiles: of_trail, zone, wrapping, trust });
         }
         let mut rules = compile(
             &texts,
@@ -238,6 +238,14 @@ fn source_faults(trail: &written::Trail) -> impl Iterator<Item = &'static str> {
         (
             received && trail.profile.is_none(),
             "`receive` needs `profile`: there is no file to recognise its product by",
+        ),
+        (
+            !received && !trail.senders.is_empty(),
+            "`senders` is for what is received: who may write a file its owner and mode say",
+        ),
+        (
+            received && !trail.senders.is_empty() && !trail.receive.iter().any(|way| way.is_settled(&trail.senders)),
+            "`senders` names networks for udp and tcp (203.0.113.0/24), and users for unixgram and lines (uid:33)",
         ),
         (filtered && !by_syslog, "`apps` and `hosts` are for what is received by udp, tcp or unixgram"),
         (received && documents, "`framing` is for files: what is received comes a record at a time"),

@@ -1,8 +1,8 @@
 //! What was written: the TOML file as the operator's hand left it. Unknown keys are errors.
 use super::address::Address;
 use crate::decode::address::Proxies;
-use crate::model::{EventTime, Millis, Severity};
-use crate::normalise::{OneOrMore, Wrapping};
+use crate::model::{EventTime, Millis, Severity, Vouched};
+use crate::normalise::{OneOrMore, Sender, Senders, Trust, Wrapping};
 use crate::policy::{Tuning, did_you_mean};
 use crate::respond::outlet::{CheckpointsTarget, OcsfTarget, SyslogTarget, Target, WebhookTarget};
 use crate::respond::{ActionSpec, RunnerTable};
@@ -204,6 +204,15 @@ pub struct Trail {
     /// addresses the first from the right that is none of theirs is where a request came from.
     #[serde(default)]
     pub trusted_proxies: Option<Proxies>,
+    /// Who may send what is received: networks for `udp:` and `tcp:` (`203.0.113.0/24`), users for `unixgram:` and `lines:` (`uid:33`).
+    /// For what others send no server vouches, so that no order follows from it. Without it: nobody but `stdin` and units of the journal
+    /// (`journal:UNIT`).
+    #[serde(default)]
+    pub senders: Vec<Sender>,
+    /// Who vouches for the names of its actors: `server` where what it writes as a name is what was authenticated, `client` where it
+    /// copies what was sent. Nothing is done to somebody whom only a client named. Without it: as its profile says.
+    #[serde(default)]
+    pub actor_vouched_by: Option<Vouched>,
 }
 
 /// Where a trail never seen starts.
@@ -238,6 +247,18 @@ pub enum Envelope {
 }
 
 impl Trail {
+    /// Who is believed of what it says.
+    pub fn trust(&self) -> Trust {
+        Trust {
+            proxies: self.trusted_proxies.clone().unwrap_or_default(),
+            actors: self.actor_vouched_by,
+            senders: (!self.receive.is_empty()).then(|| Senders {
+                list: self.senders.clone(),
+                is_journal_open: self.receive.iter().any(|way| way.unit().is_some() && !way.is_settled(&self.senders)),
+            }),
+        }
+    }
+
     /// What is around its lines.
     pub fn wrapping(&self) -> Wrapping {
         let by_syslog = self.receive.iter().any(Address::is_syslog);

@@ -167,7 +167,7 @@ fn subject(reader: &Reader, rules: &Rules, whose: &Whose, target: TargetKind) ->
         }
         Whose::Actor(name) => {
             let known = reader.events_of(Asked::Actor, name).map_err(said)?;
-            match known.iter().rfind(|e| e.session.is_none() || e.vouched == Some(Vouched::Server)) {
+            match known.iter().rfind(|e| e.actor.as_ref().is_some_and(|actor| actor.vouched.is_by_server())) {
                 Some(last) => Ok(of_event(rules, last, None)),
                 None if rules.directory.contains_key(name.as_str()) => {
                     Ok(Subject { actor: Some(name.as_str().into()), ..Subject::default() })
@@ -184,6 +184,7 @@ fn of_event(rules: &Rules, event: &EventRow, session: Option<SessionRef>) -> Sub
     Subject {
         role: actor.and_then(|a| a.role.clone()).or_else(|| rules.directory.get(name.as_ref()?).cloned()),
         actor_uid: actor.and_then(|a| a.uid.clone()),
+        is_claimed: actor.is_some_and(|a| !a.vouched.is_by_server()),
         actor: name,
         actor_label: event.actor.as_ref().and_then(|a| a.label.clone()),
         session,

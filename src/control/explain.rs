@@ -156,7 +156,9 @@ fn refusal(refusal: Refusal) -> &'static str {
             "what it rests on is older than `too_old_seconds`: the session is over, or this is a backlog"
         }
         Refusal::Protected => "the actor or the network is protected in the configuration",
-        Refusal::NotVouched => "only a client vouches for the session: no trail of the portal's own named it",
+        Refusal::NotVouched => {
+            "only a client says whose it was: no trail's own server vouches for that name or session"
+        }
         Refusal::NoTarget => "the finding names nothing of that kind to act on",
         Refusal::NoAction => "no action of that name is configured",
         Refusal::Limit => {

@@ -125,7 +125,7 @@ closed!(
 );
 
 closed!(
-    /// Who says so: a session id that a client sent is no proof that the session is that actor's.
+    /// Who says so: a name or a session id that a client sent is no proof of who acted.
     Vouched {
         /// The trail's own server states it.
         Server = "server",
@@ -133,6 +133,17 @@ closed!(
         Client = "client",
     }
 );
+
+impl Vouched {
+    const fn server() -> Vouched {
+        Vouched::Server
+    }
+
+    /// Whether the trail's own server states it.
+    pub fn is_by_server(&self) -> bool {
+        *self == Vouched::Server
+    }
+}
 
 /// Who acted. OCSF `actor.user`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,12 +161,15 @@ pub struct Actor {
     /// The role, as the trail or the directory says. OCSF `actor.user.role` (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Text>,
+    /// Only what a server vouches for is acted on, believed by exceptions, and taken as a word on whether an order held.
+    #[serde(default = "Vouched::server", skip_serializing_if = "Vouched::is_by_server")]
+    pub vouched: Vouched,
 }
 
 impl Actor {
     /// A person of that name, of whom nothing else is known.
     pub fn named(name: impl Into<Text>) -> Actor {
-        Actor { name: name.into(), label: None, uid: None, kind: ActorKind::User, role: None }
+        Actor { name: name.into(), label: None, uid: None, kind: ActorKind::User, role: None, vouched: Vouched::Server }
     }
 }
 

@@ -78,6 +78,9 @@ pub struct Subject {
     pub actor_uid: Option<Text>,
     /// The actor's role.
     pub role: Option<Text>,
+    /// Only a client says that it was this actor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_claimed: bool,
     /// The session, as a digest that does not tell its id.
     pub session: Option<SessionRef>,
     /// The address.

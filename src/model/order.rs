@@ -121,7 +121,7 @@ closed!(
         TooOld = "too_old",
         /// The actor or origin is protected.
         Protected = "protected",
-        /// Only a client vouches for the session.
+        /// Only a client vouches for whom it would hit.
         NotVouched = "not_vouched",
         /// The finding names nothing to act on.
         NoTarget = "no_target",
@@ -179,6 +179,9 @@ pub struct Order {
     /// The actor's role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Text>,
+    /// Only a client says that it was this actor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_claimed: bool,
     /// The session concerned.
     pub session: Option<SessionRef>,
     /// The address the session was used from.
@@ -245,6 +248,7 @@ impl Order {
             actor_label: None,
             actor_uid: None,
             role: None,
+            is_claimed: false,
             session: None,
             ip: None,
             findings: Vec::new(),

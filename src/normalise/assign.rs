@@ -77,13 +77,17 @@ fn http(event: &mut Event) -> &mut Http {
 #[derive(Clone, Copy)]
 pub(super) struct Believed<'p> {
     /// Who vouches for a session id.
-    pub vouched: Vouched,
+    pub session: Vouched,
+    /// Who vouches for the name of an actor.
+    pub actor: Vouched,
+    /// Nobody vouches for anything, whatever a record says of itself.
+    pub is_open: bool,
     /// Who is believed to say where a request came from.
     pub proxies: &'p Proxies,
 }
 
 /// Sets `field` to what `value` says.
-pub(super) fn assign(event: &mut Event, field: Field, value: &str, Believed { vouched, proxies }: Believed<'_>) {
+pub(super) fn assign(event: &mut Event, field: Field, value: &str, believed: Believed<'_>) {
     event.whole.retain(|(whole, _)| *whole != field);
     if value.len() > FIELD_BYTES && holds_text(field) {
         event.whole.push((field, value.into()));
@@ -102,13 +106,15 @@ pub(super) fn assign(event: &mut Event, field: Field, value: &str, Believed { vo
                 actor(event).kind = kind;
             }
         }
-        Field::SessionUid => event.session = Some(Session { id: text(value), vouched }),
+        Field::SessionUid => event.session = Some(Session { id: text(value), vouched: believed.session }),
         Field::SessionVouched => {
-            if let (Some(session), Some(who)) = (event.session.as_mut(), Vouched::from_name(value)) {
+            if let (Some(session), Some(who)) = (event.session.as_mut(), Vouched::from_name(value))
+                && !believed.is_open
+            {
                 session.vouched = who;
             }
         }
-        Field::Ip => origin(event, proxies.origin(value)),
+        Field::Ip => origin(event, believed.proxies.origin(value)),
         Field::UserAgent => event.origin.user_agent = Some(text(value)),
         Field::Customer => event.customer = Some(text(value)),
         Field::Target => event.target = Some(text(value)),
@@ -146,7 +152,10 @@ fn set<T>(value: Option<T>, put: impl FnOnce(T)) {
 
 /// An actor needs a name: its id stands in where the trail has none; without either there is no actor.
 /// Its name is taken in small letters where its product compares names so.
-pub(super) fn settle_actor(event: &mut Event, lower: bool) {
+pub(super) fn settle_actor(event: &mut Event, lower: bool, vouched: Vouched) {
+    if let Some(actor) = &mut event.actor {
+        actor.vouched = vouched;
+    }
     if let Some(actor) = &mut event.actor
         && lower
         && actor.name.chars().any(char::is_uppercase)

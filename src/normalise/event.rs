@@ -3,9 +3,9 @@ use super::assign::Believed;
 use super::compiled::{self, Part, Profile, Rule};
 use super::getter::{self, Taken};
 use super::raw::Shared;
+use super::trust::Trust;
 use super::{assign, coerce, sent};
 use crate::decode::Record;
-use crate::decode::address::Proxies;
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{
     Activity, Batch, Cause, ContentDigest, Event, EventId, EventTime, Evidence, Field, Frame, HashParts, Marks,
@@ -25,8 +25,8 @@ pub(super) struct Place<'b> {
     pub(super) time: Option<EventTime>,
     /// How many records of its frame came before those at hand.
     pub(super) before: u32,
-    /// Whose word on where a request came from is believed.
-    pub(super) proxies: &'b Proxies,
+    /// Who is believed.
+    pub(super) trust: &'b Trust,
 }
 
 impl Profile {
@@ -39,7 +39,7 @@ impl Profile {
         shared: &mut Shared,
     ) -> Box<Event> {
         let mut event = Box::new(self.blank(record, at, zone, shared));
-        let believed = Believed { vouched: self.vouched, proxies: at.proxies };
+        let believed = self.believed(at.trust, at.sender);
         self.time(record, zone, &mut event);
         if event.marks.time_missing
             && let Some(time) = at.time
@@ -68,7 +68,7 @@ impl Profile {
             }
         }
         self.cause(record, &mut event);
-        assign::settle_actor(&mut event, self.lower_names);
+        assign::settle_actor(&mut event, self.lower_names, believed.actor);
         self.settle_sent(record, &mut event);
         sent::settle_range(&mut event, states_range);
         if !event.whole.is_empty() {

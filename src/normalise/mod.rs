@@ -18,6 +18,7 @@ mod sorts;
 mod specimen;
 pub mod stamp;
 mod stamp_words;
+mod trust;
 mod written;
 
 pub use builtin::PROFILES;
@@ -25,9 +26,9 @@ pub use draft::Drafting;
 pub use examine::{Examined, KeyValue};
 pub use recognise::Recognised;
 pub use specimen::Specimen;
+pub use trust::{Sender, Senders, Trust};
 pub use written::OneOrMore;
 
-use crate::decode::address::Proxies;
 use crate::decode::{Cells, Format, Plan, Record, Reject, frame_text, shipped, syslog};
 use crate::framing::csv::HeaderNames;
 use crate::framing::spool;
@@ -84,7 +85,7 @@ struct ForTrail {
     /// The zone of the times that state none.
     zone: TimeZone,
     wrapping: Wrapping,
-    proxies: Proxies,
+    trust: Trust,
 }
 
 impl ForTrail {
@@ -98,7 +99,7 @@ impl ForTrail {
             secret_keys: all(|profile| &profile.secret_keys).into_iter().collect(),
             zone: written.zone.clone(),
             wrapping: Wrapping::default(),
-            proxies: Proxies::default(),
+            trust: Trust::default(),
             written,
             beside,
         }
@@ -238,19 +239,19 @@ impl Normaliser {
     }
 
     /// The same profile for one trail: whose local times are in `zone`, where its operator says so, whose lines come wrapped, and who is
-    /// believed to say where requests to it came from.
+    /// believed of what it says.
     #[must_use = "the trail needs the profile that is returned"]
     pub fn for_trail(
         &mut self,
         profile: ProfileRef,
         zone: Option<TimeZone>,
         wrapping: Wrapping,
-        proxies: Proxies,
+        trust: impl Into<Trust>,
     ) -> ProfileRef {
         let mut of_trail = self.profiles[profile.0].clone();
         of_trail.zone = zone.unwrap_or(of_trail.zone);
         of_trail.wrapping = wrapping;
-        of_trail.proxies = proxies;
+        of_trail.trust = trust.into();
         self.profiles.push(of_trail);
         ProfileRef(self.profiles.len() - 1)
     }
@@ -368,7 +369,7 @@ impl Normaliser {
         scratch: &mut Scratch,
         mut each: impl FnMut(&Met<'_>, &mut Shared),
     ) -> Result<(), Reject> {
-        let ForTrail { written: profile, beside, zone, wrapping, proxies, .. } = &self.profiles[profile.0];
+        let ForTrail { written: profile, beside, zone, wrapping, trust, .. } = &self.profiles[profile.0];
         let bytes = batch.bytes(frame);
         let text = frame_text(bytes);
         let unwrapped = Unwrapped::of(*wrapping, profile.format, batch, frame, &text, zone);
@@ -390,7 +391,7 @@ impl Normaliser {
             let shipped_at = shipped.stamp.and_then(|stamp| stamp::of_shipper(stamp, zone));
             let time = shipped_at.or(unwrapped.time);
             shared.turn();
-            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before: handed, proxies };
+            let at = Place { batch, frame, digest, sender: unwrapped.sender, time, before: handed, trust };
             let clipped = clipped || shipped.clipped;
             let mut hand = |profile: &Profile, plan: &dyn Plan, record: &Record<'_>| {
                 handed = handed.saturating_add(1);

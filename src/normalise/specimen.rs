@@ -9,9 +9,9 @@ use super::event::Place;
 use super::getter::{Getter, Test};
 use super::pattern::Pattern;
 use super::raw::Shared;
+use super::trust::Trust;
 use super::{Normaliser, ProfileRef};
 use crate::decode::Cells;
-use crate::decode::address::Proxies;
 use crate::model::{
     Activity, ActorKind, Batch, Cause, Digest, Event, Field, FileId, Frame, FrameFlags, SourceName, Stretch, Value,
     Vouched, WallTime,
@@ -207,7 +207,7 @@ struct Maker<'p> {
     made: BTreeSet<u64>,
     /// Where they would have been read.
     batch: Batch,
-    proxies: Proxies,
+    trust: Trust,
 }
 
 impl<'p> Maker<'p> {
@@ -241,7 +241,7 @@ impl<'p> Maker<'p> {
             cells: Cells::default(),
             made: BTreeSet::new(),
             batch: nowhere(),
-            proxies: Proxies::default(),
+            trust: Trust::default(),
         };
         maker.fill();
         let rest = |mode| (0..profile.cells).map(|cell| maker.cell(cell, &[], mode).unwrap_or_default()).collect();
@@ -551,7 +551,7 @@ impl<'p> Maker<'p> {
             sender: None,
             time: None,
             before: 0,
-            proxies: &self.proxies,
+            trust: &self.trust,
         };
         let record = self.cells.made(values.iter().map(Option::as_deref));
         self.profile.event(&record, &place, &TimeZone::UTC, &mut Shared::new())

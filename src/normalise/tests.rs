@@ -9,6 +9,7 @@ mod profiles;
 mod requests;
 mod wrapped;
 use super::*;
+use crate::decode::address::Proxies;
 use crate::model::Outcome;
 use crate::model::limits::FIELD_BYTES;
 use crate::model::{FileId, FrameFlags, RawValue, SourceName, Stretch, WallTime};
@@ -141,6 +142,34 @@ fn t57_a_line_without_a_readable_time_has_that_of_its_reading_and_is_marked() {
     let event = event_of("tripline-portal", &EXPORT.replace("2026-03-01T00:15:30.886Z", "yesterday"));
     assert!(event.marks.time_missing);
     assert_eq!(event.time.0, event.observed.0);
+}
+
+#[test]
+fn of_what_anybody_may_write_no_server_vouches_for_anything() {
+    use crate::model::Vouched::{self, Client, Server};
+    const DOWNLOAD: &str = "192.0.2.1 - key-1 [01/Mar/2026:10:00:00 +0000] \"GET /x HTTP/1.1\" 200 9 \"-\" \"curl/8\" rt=0.1 sid=s1 rows=9";
+    let open = || Trust { senders: Some(Senders::default()), ..Trust::default() };
+    let by = |actors: Vouched| Trust { actors: Some(actors), ..Trust::default() };
+    let mut normaliser = Normaliser::new(&[], &[]).unwrap();
+    for (profile, line, trust, actor, session) in [
+        ("download-log", DOWNLOAD, Trust::default(), Server, Client),
+        ("download-log", DOWNLOAD, by(Client), Client, Client),
+        ("download-log", DOWNLOAD, open(), Client, Client),
+        ("access", DOWNLOAD, Trust::default(), Client, Client),
+        ("access", DOWNLOAD, by(Server), Server, Client),
+        ("access", DOWNLOAD, Trust { senders: Some(Senders::default()), ..by(Server) }, Client, Client),
+        ("tripline-portal", EXPORT, Trust::default(), Server, Server),
+        ("tripline-portal", EXPORT, open(), Client, Client),
+    ] {
+        let shown = format!("{profile} {trust:?}");
+        let profile = normaliser.profile(profile).unwrap();
+        let profile = normaliser.for_trail(profile, None, Wrapping::default(), trust);
+        let batch = batch(&[line.as_bytes()], FrameFlags::default());
+        let mut out = Vec::new();
+        normaliser.normalise(profile, &batch, &batch.frames[0], &mut Scratch::default(), &mut out).unwrap();
+        let is = |event: &Event| (event.actor.as_ref().unwrap().vouched, event.session.as_ref().unwrap().vouched);
+        assert_eq!(is(&out[0]), (actor, session), "{shown}");
+    }
 }
 
 #[test]

@@ -65,6 +65,9 @@ pub(super) struct Profile {
     /// Who vouches for `actor.session.uid`. Nothing is done to a session that only a client named. Without it: `client`.
     #[serde(default)]
     pub session_vouched_by: Option<Vouched>,
+    /// Who vouches for `actor.user.name` and `actor.user.uid`. Nothing is done to somebody whom only a client named. Without it: `server`.
+    #[serde(default)]
+    pub actor_vouched_by: Option<Vouched>,
     /// `[[recognise]]`, conditions on raw fields: a line is this product's when all conditions of one of these tables hold.
     #[serde(default)]
     pub recognise: Vec<When>,
@@ -127,6 +130,7 @@ impl Profile {
         self.names = self.names.or(base.names);
         self.keys = self.keys.or(base.keys);
         self.session_vouched_by = self.session_vouched_by.or(base.session_vouched_by);
+        self.actor_vouched_by = self.actor_vouched_by.or(base.actor_vouched_by);
         self.outcome = self.outcome.or_else(|| base.outcome.clone());
         self.cause = self.cause.or_else(|| base.cause.clone());
         self.estimate = self.estimate.or(base.estimate);

@@ -166,11 +166,13 @@ fn nothing_to_act_on(case: &Case<'_>) -> Option<Refusal> {
     if case.test {
         return Some(Refusal::Test);
     }
+    // of what would be hit a server must say that it acted: whoever sends a cookie or a name is not proven to be the one whose it is
     match (case.target, case.session) {
         (TargetKind::Session, None) => Some(Refusal::NoTarget),
-        // whoever sends a cookie is not proven to be the one whose it is, neither as a session nor as a name
-        (_, Some(session)) if !session.by_server => Some(Refusal::NotVouched),
+        (TargetKind::Session, Some(session)) if !session.by_server => Some(Refusal::NotVouched),
         _ if case.whom.actor.is_none() => Some(Refusal::NoTarget),
+        (TargetKind::Session, Some(_)) => None,
+        _ if case.whom.is_claimed => Some(Refusal::NotVouched),
         _ => None,
     }
 }

@@ -207,6 +207,7 @@ impl Book {
             actor_label: wish.case.whom.label.map(Text::from),
             actor_uid: wish.case.whom.uid.map(Text::from),
             role: wish.case.whom.role.map(Text::from),
+            is_claimed: wish.case.whom.is_claimed,
             session: wish.case.session,
             ip: wish.case.whom.ip,
             findings: vec![wish.finding],
@@ -318,6 +319,7 @@ impl<'a> Wish<'a> {
             uid: subject.actor_uid.as_deref(),
             label: subject.actor_label.as_deref(),
             role: subject.role.as_deref(),
+            is_claimed: subject.is_claimed,
             ip: subject.ip,
         };
         let id = order_id(&ask.action, ask.target, subject.session, whom.actor, finding.time);

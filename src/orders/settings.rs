@@ -157,6 +157,8 @@ pub(super) struct Whom<'a> {
     /// that is spared.
     pub label: Option<&'a str>,
     pub role: Option<&'a str>,
+    /// Only a client says that it was this actor.
+    pub is_claimed: bool,
     pub ip: Option<IpAddr>,
 }
 
@@ -167,6 +169,7 @@ impl<'a> Whom<'a> {
             uid: order.actor_uid.as_deref(),
             label: order.actor_label.as_deref(),
             role: order.role.as_deref(),
+            is_claimed: order.is_claimed,
             ip: order.ip,
         }
     }
@@ -257,7 +260,7 @@ mod tests {
     fn the_most_careful_mode_holds() {
         let mut settings = Settings { mode: Mode::Enforce, ..Settings::default() };
         settings.directory.insert("ana".into(), "noc".into());
-        let ana = Whom { actor: Some("ana"), uid: None, label: None, role: None, ip: None };
+        let ana = Whom { actor: Some("ana"), uid: None, label: None, role: None, is_claimed: false, ip: None };
         assert_eq!(settings.mode("p", "a", ana), Mode::Enforce);
         settings.actions.insert("a".into(), Action { mode: Some(Mode::Approve), ..Action::default() });
         assert_eq!(settings.mode("p", "a", ana), Mode::Approve);
@@ -271,7 +274,8 @@ mod tests {
     fn whoever_takes_a_spared_name_is_not_spared() {
         let settings =
             Settings { protected_actors: ["cto".to_owned(), "u-2".to_owned()].into(), ..Settings::default() };
-        let renamed = Whom { actor: Some("ana"), uid: Some("u-1"), label: Some("cto"), role: None, ip: None };
+        let renamed =
+            Whom { actor: Some("ana"), uid: Some("u-1"), label: Some("cto"), role: None, is_claimed: false, ip: None };
         assert!(!settings.protects(renamed));
         // the protected stay so under another name, by the first one and by the id
         assert!(settings.protects(Whom { actor: Some("cto"), label: Some("cto.new"), ..renamed }));

@@ -1,5 +1,6 @@
 //! Gates and edges, as data.
 use super::*;
+use crate::model::Vouched::{Client, Server};
 use crate::model::finding::{Ask, SessionRef};
 use crate::model::{
     Activity, Actor, Decision, Event, EventId, EventTime, Evidence, FileId, FindingId, Http, Outcome, Severity,
@@ -119,6 +120,13 @@ fn gates_refuse_by_name() {
             Refusal::NotVouched,
             Box::new(|f, _| f.subject.session = Some(SessionRef { digest: [1; 16], by_server: false })),
         ),
+        (
+            Refusal::NotVouched,
+            Box::new(|f, _| {
+                f.subject.is_claimed = true;
+                f.asks = vec![Ask { action: "end-all".into(), target: TargetKind::User }];
+            }),
+        ),
         (Refusal::NoTarget, Box::new(|f, _| f.subject.session = None)),
         (Refusal::NoAction, Box::new(|_, s| s.actions.clear())),
         (Refusal::Test, Box::new(|f, _| f.test = true)),
@@ -217,6 +225,24 @@ fn what_the_runner_never_saw_is_handed_over_again_unless_it_was_long_ago_or_ther
         end(&mut book, id, &Verdict::NeverSeen, NOW.plus(after));
         assert_eq!(state(&book, id), state_then);
     }
+}
+
+#[test]
+fn a_cookie_beside_a_name_protects_nobody_and_a_name_beside_a_session_condemns_nobody() {
+    let with = |by_server, is_claimed, target| {
+        let mut f = finding(1);
+        f.subject.session = Some(SessionRef { digest: [1; 16], by_server });
+        f.subject.is_claimed = is_claimed;
+        let action = if target == TargetKind::Session { "end-session" } else { "end-all" };
+        f.asks = vec![Ask { action: action.into(), target }];
+        consider(&enforcing(), &f).1
+    };
+    for target in [TargetKind::User, TargetKind::Account, TargetKind::Token] {
+        assert_eq!(with(false, false, target), None, "{target:?}");
+        assert_eq!(with(true, true, target), Some(Refusal::NotVouched), "{target:?}");
+    }
+    assert_eq!(with(true, true, TargetKind::Session), None);
+    assert_eq!(with(false, false, TargetKind::Session), Some(Refusal::NotVouched));
 }
 
 #[test]
@@ -523,8 +549,10 @@ fn a_name_that_anybody_may_send_says_nothing_of_whose_it_is() {
     let id = done(&mut book, &asking);
     // curl -u ana:x, as an access log has it: the start page answers 200, the rest 401
     for status in [200, 401] {
-        let event = act(Millis::MINUTE, Some(1), status);
-        book.witness(&enforcing(), &Act { event: &event, session: None, telling: false });
+        let mut event = act(Millis::MINUTE, Some(1), status);
+        // a server vouches for the name of nobody whom it turns away
+        event.actor = Some(Actor { vouched: if status == 401 { Server } else { Client }, ..Actor::named("ana") });
+        book.witness(&enforcing(), &Act { event: &event, session: None, telling: status == 200 });
         let found = book.iter().find(|o| o.id == id).and_then(|o| o.verification.clone()).expect("it is watched");
         assert_eq!((found.result, found.refused), (Held::Watching, false), "{status}");
     }
@@ -581,8 +609,27 @@ fn what_a_client_sends_says_only_by_what_it_gets_that_a_session_lives() {
     let session = Some(SessionRef { digest: [DIGEST; 16], by_server: false });
     book.witness(&enforcing(), &Act { event: &event, session, telling: false });
     assert_eq!(held(&book, id), Some(Held::Watching), "a page may be the login page");
+    let refused = act(Millis::MINUTE, Some(5), 401);
+    book.witness(&enforcing(), &Act { event: &refused, session, telling: true });
+    assert_eq!(held(&book, id), Some(Held::Watching), "an endpoint that does not know the session turns it away, too");
+    assert!(book.iter().all(|o| o.verification.as_ref().is_none_or(|v| !v.refused)));
     book.witness(&enforcing(), &Act { event: &event, session, telling: true });
     assert_eq!(held(&book, id), Some(Held::NotHeld));
+}
+
+#[test]
+fn nobody_says_by_a_forged_record_that_a_session_was_ended() {
+    for (by_server, vouched, expected) in [(true, Server, Held::Held), (false, Client, Held::CouldNotTell)] {
+        let mut book = Book::default();
+        let id = done(&mut book, &finding(DIGEST));
+        let mut revoked = act(Millis(100), None, 200);
+        (revoked.activity, revoked.http) = (Activity::SessionRevoked, None);
+        revoked.actor = Some(Actor { vouched, ..Actor::named("ana") });
+        let session = Some(SessionRef { digest: [DIGEST; 16], by_server });
+        book.witness(&enforcing(), &Act { event: &revoked, session, telling: false });
+        book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
+        assert_eq!(held(&book, id), Some(expected), "{vouched:?}");
+    }
 }
 
 #[test]

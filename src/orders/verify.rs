@@ -278,15 +278,27 @@ impl Act<'_> {
         self.status().map_or(self.event.outcome == Outcome::Failure, |status| matches!(status, 401 | 403))
     }
 
-    /// Whether the server says that the session or actor is the one who acts. A client may send a dead session's id, or anybody's name,
-    /// for ever, and an access log copies both: then only what it gets says anything.
-    fn is_stated(&self) -> bool {
-        let named = self.session.is_none() && self.event.http.is_none();
-        self.session.is_some_and(|s| s.by_server) || named || self.telling
+    /// Whether a server says that it is the target who acts. A client may send a dead session's id, or anybody's name, for ever, and an
+    /// access log copies both.
+    fn is_stated(&self, order: &Order) -> bool {
+        match self.is_in_session(order) {
+            true => self.is_by_session(order),
+            false => self.event.actor.as_ref().is_some_and(|actor| actor.vouched.is_by_server()),
+        }
+    }
+
+    /// Whether a server says that it is in the session.
+    fn is_by_session(&self, order: &Order) -> bool {
+        self.is_in_session(order) && self.session.is_some_and(|session| session.by_server)
+    }
+
+    /// Whether the session's cookie, which is a secret, came with a request that was answered by what only a session that lives is given.
+    fn got_with_its_cookie(&self, order: &Order) -> bool {
+        self.is_in_session(order) && self.telling && self.went_through()
     }
 
     fn went_through(&self) -> bool {
-        self.is_stated() && self.status().map_or(self.event.outcome == Outcome::Success, |s| (200..300).contains(&s))
+        self.status().map_or(self.event.outcome == Outcome::Success, |s| (200..300).contains(&s))
     }
 
     /// Whether it began after the order had ended.
@@ -308,13 +320,16 @@ fn says(order: &Order, v: &Verification, act: &Act<'_>) -> Says {
         // the provider writes it while the order is carried out, which is before it has ended
         let since = act.event.time.0 >= order.made.minus(SLACK).0 && act.event.outcome != Outcome::Failure;
         let nameless = act.session.is_none() && act.is_by_actor(order);
-        return if since && (act.is_by_target(order) || nameless) { Says::Ended } else { Says::Nothing };
+        let is_it = act.is_stated(order) && (act.is_by_target(order) || nameless);
+        return if since && is_it { Says::Ended } else { Says::Nothing };
     }
     let Some(ended) = order.ended.filter(|_| act.is_by_target(order) && act.is_after(order)) else {
         return Says::Nothing;
     };
     match (activity, order.target) {
-        _ if act.was_refused() && !act.is_in_session(order) && !act.is_stated() => Says::Nothing,
+        _ if !act.is_stated(order) && !act.got_with_its_cookie(order) => Says::Nothing,
+        // whoever is turned away may have sent any name, and any cookie
+        _ if act.was_refused() && !act.is_by_session(order) => Says::Nothing,
         _ if act.was_refused() => Says::Refused,
         (Activity::Login, TargetKind::Account) => act.lives(ended),
         // whoever has the password comes in again, and that is another session

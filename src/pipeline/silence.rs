@@ -50,10 +50,9 @@ impl Compiled {
         let one = |names: &[Wildcard], texts: [Option<&str>; 2]| {
             names.is_empty() || texts.into_iter().flatten().any(|text| names.iter().any(|name| name.matches(text)))
         };
-        // whoever sends a cookie chooses whose name its session bears
-        let sent = subject.session.is_some_and(|session| !session.by_server);
-        let believed = |text| if sent { None } else { text };
-        let session = subject.session.map(|session| hex(&session.digest));
+        // whoever sends a name or a cookie chooses whose it is
+        let believed = |text| if subject.is_claimed { None } else { text };
+        let session = subject.session.filter(|session| session.by_server).map(|session| hex(&session.digest));
         (silence.from..silence.until).contains(&finding.time)
             && one(&self.policies, [Some(&*finding.policy), None])
             && one(&self.actors, [believed(subject.actor.as_deref()), believed(subject.actor_uid.as_deref())])
@@ -61,7 +60,7 @@ impl Compiled {
             && (silence.networks.is_empty()
                 || subject.ip.is_some_and(|ip| silence.networks.iter().any(|network| network.contains(&ip))))
             && (silence.sessions.is_empty()
-                || believed(session.as_deref()).is_some_and(|s| silence.sessions.iter().any(|named| named == s)))
+                || session.is_some_and(|s| silence.sessions.contains(&s)))
     }
 }
 
@@ -150,9 +149,15 @@ mod tests {
     fn what_only_a_client_sent_is_not_believed() {
         let mut sent = finding();
         sent.subject.session = Some(SessionRef { digest: [7; 16], by_server: false });
-        assert!(!over(silence(|s| s.actors = list(&["ana"])), &sent));
+        assert!(
+            over(silence(|s| s.actors = list(&["ana"])), &sent),
+            "her name was checked, whatever cookie came with it"
+        );
         assert!(!over(silence(|s| s.sessions = list(&[&"07".repeat(16)])), &sent));
         assert!(over(silence(|s| s.networks = vec!["192.0.2.1/32".parse().unwrap()]), &sent));
+        let claimed = Finding { subject: Subject { is_claimed: true, ..finding().subject }, ..finding() };
+        assert!(!over(silence(|s| s.actors = list(&["ana"])), &claimed));
+        assert!(over(silence(|s| s.sessions = list(&[&"07".repeat(16)])), &claimed));
         let mut renamed = finding();
         renamed.subject.actor_label = Some("bo".into());
         assert!(!over(silence(|s| s.actors = list(&["bo"])), &renamed), "whoever takes a name is not whose it was");

@@ -211,13 +211,17 @@ pub fn literal(path: &Path) -> String {
     path.to_string_lossy().chars().flat_map(|c| if "*?[".contains(c) { vec!['[', c, ']'] } else { vec![c] }).collect()
 }
 
+/// The files that the paths and patterns name.
+pub fn files(paths: &[String]) -> impl Iterator<Item = PathBuf> {
+    search::look(paths).named.into_iter().filter(|named| named.found.is_ok()).map(|named| named.path)
+}
+
 /// The first bytes of the first file that the paths and patterns name, decompressed; none where there is no file.
 ///
 /// # Errors
 /// The file can't be opened or read.
 pub fn head(paths: &[String], most: usize) -> Result<Option<Vec<u8>>, SourceError> {
-    for named in search::look(paths).named.into_iter().filter(|n| n.found.is_ok()) {
-        let path = named.path;
+    for path in files(paths) {
         let (mut file, _) = open::OpenFile::open(&path)?;
         let mut bytes = vec![0; most];
         let mut filled = 0;

@@ -302,7 +302,10 @@ static NORMALISER: LazyLock<(Normaliser, Vec<(ProfileRef, Wrapping)>)> = LazyLoc
     for wrapping in [Wrapping { spooled: true, syslog: false }, Wrapping { spooled: true, syslog: true }] {
         for profile in &plain {
             let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
-            all.push((normaliser.for_trail(*profile, Some(zone), wrapping, Default::default()), wrapping));
+            all.push((
+                normaliser.for_trail(*profile, Some(zone), wrapping, tripline::normalise::Trust::default()),
+                wrapping,
+            ));
         }
     }
     (normaliser, all)

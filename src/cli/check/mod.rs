@@ -3,6 +3,7 @@ mod foreign;
 mod origins;
 mod sandbox;
 mod unit;
+mod writers;
 
 use super::replay::enriched;
 use super::show::{say, shown};
@@ -61,6 +62,7 @@ pub fn run(path: &Path, verbose: bool) -> Result<Exit, Failure> {
             say!("  does not show: {}", missing.join(", "));
         }
         lists.say()?;
+        writers::say(trail)?;
     }
     if config.written.enrich.databases.is_empty() {
         say!("no database: countries, networks and their owners are unknown, and what needs them is blind");
