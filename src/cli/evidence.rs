@@ -9,6 +9,7 @@ use crate::ledger::seal::KEY_FILE;
 use crate::ledger::verify::{Fault, Proof, Verified};
 use crate::ledger::{FILE, Keys, Reader};
 use crate::model::id::hex;
+use crate::model::json_shown;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -228,7 +229,7 @@ pub fn dump(state: &Path, root: bool) -> Result<Exit, Failure> {
         false => reader.dump()?,
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Failure::of_output)?;
+    lines.iter().try_for_each(|line| writeln!(out, "{}", json_shown(line))).map_err(Failure::of_output)?;
     out.flush().map_err(Failure::of_output)?;
     Ok(Exit::Done)
 }

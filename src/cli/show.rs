@@ -1,6 +1,6 @@
 //! Tables and colours for people. Everything that somebody else wrote is escaped.
 use super::Failure;
-use crate::model::{FindingRow, FindingVerdict, Marks, Order, Severity, Shown};
+use crate::model::{FindingRow, FindingVerdict, Marks, Order, Severity, Shown, json_shown};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::{ErrorKind, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,8 @@ pub fn ends_with_a_verdict() {
 /// Standard output can't be written: a reader that has gone away (`| head`) ends the program quietly, all else is said.
 pub fn line(words: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     use std::io::Write;
-    match writeln!(std::io::stdout(), "{words}") {
+    // what is for people is escaped where it is made, by `shown`; what is left is JSON
+    match writeln!(std::io::stdout(), "{}", json_shown(&words.to_string())) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe && ENDS_WITH_A_VERDICT.load(Ordering::Relaxed) => Ok(()),
         written => written.map_err(Failure::of_output),
     }

@@ -107,6 +107,8 @@ impl Config {
             TrailSpec {
                 paths: self.paths(t),
                 start: match t.start {
+                    // the receiver began at the end of the journal: what it laid there is new, also where no file of it is known
+                    _ if !t.receive.is_empty() => Start::Beginning,
                     // files that are final have no end from which on something is new
                     written::Start::End if until == Until::Forever => Start::End,
                     written::Start::Beginning | written::Start::End => Start::Beginning,

@@ -3,7 +3,23 @@ use crate::config::address::Address;
 use crate::config::{Config, spool_dir};
 use crate::health::Health;
 use crate::receive::standing::{self, Said};
+use crate::source::{self, Cursor, Follower, TrailSpec};
 use std::path::PathBuf;
+
+/// Deletes the spool files of which all is committed, when nobody follows them any more and the receiver has gone on to a next one.
+pub fn clear(trails: Vec<TrailSpec>, cursors: &[Cursor]) {
+    for trail in trails.into_iter().filter(TrailSpec::is_series) {
+        let own = cursors.iter().filter(|cursor| cursor.source == trail.name).cloned().collect();
+        let mut follower = Follower::open(trail, own);
+        // what can't be looked at is looked at again after the next start
+        let _ = follower.reconcile();
+        for file in source::spent(&follower.status()) {
+            if let Err(e) = std::fs::remove_file(&file) {
+                tracing::warn!("{}: cannot be deleted: {e}", file.display());
+            }
+        }
+    }
+}
 
 /// Under which names in [`Health`] it is told of.
 pub const PART: &str = "receiver";

@@ -23,7 +23,7 @@ use crate::pipeline::{Core, Prepared, Rules};
 use crate::respond::service::{Ending, ToldToEnd, Watchdog, notify, status};
 use crate::respond::{RunnerClient, RunnerLink, RunnerProcess, confine};
 use crate::rules::ConfigError;
-use crate::source::{Cursor, Until};
+use crate::source::{Cursor, TrailSpec, Until};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -117,7 +117,8 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     if settings.confine {
         confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
     }
-    let ledger = Ledger::open(state, Durability::Full, keys)?;
+    let ledger = Ledger::open(state, Durability::Full, keys.clone())?;
+    let state = state.clone();
     let open = Open { config, rules, ledger, link, group, signals };
     let outcome = runtime.block_on(serve(settings, open, &mut receiver));
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -126,11 +127,17 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
         drop(receiver.stdin.take());
         let _ = receiver.wait();
     }
+    if let Ok(trails) = &outcome
+        && trails.iter().any(TrailSpec::is_series)
+    {
+        let cursors = Ledger::open(&state, Durability::Full, keys)?.cursors()?.into_iter().map(super::cursor);
+        super::receiving::clear(trails.clone(), &cursors.collect::<Vec<_>>());
+    }
     if let Some(mut runner) = runner {
         // its end of the socket pair is closed: it ends when its hooks have
         let _ = runner.wait();
     }
-    outcome
+    outcome.map(drop)
 }
 
 /// What the daemon is told by signals.
@@ -156,8 +163,12 @@ struct Open {
     signals: Signals,
 }
 
-/// The daemon's loops, and what happens to them.
-async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::process::Child>) -> Result<(), RunError> {
+/// The daemon's loops, and what happens to them. Returns the trails that it followed last.
+async fn serve(
+    settings: &Settings,
+    open: Open,
+    receiver: &mut Option<std::process::Child>,
+) -> Result<Vec<TrailSpec>, RunError> {
     let Open { config, rules, mut ledger, link, group, mut signals } = open;
     let seed = crate::ledger::seal::random_seed().map_err(io("reading randomness"))?;
     let health = Health::default();
@@ -218,6 +229,7 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
     ending.tell();
     control.abort();
     running.stop().await;
+    let trails = running.config.trails(Until::Forever, &running.around.rules);
     drop(running);
     to_writer.after_lines(Read::Stop).await;
     drop(to_writer);
@@ -226,7 +238,7 @@ async fn serve(settings: &Settings, open: Open, receiver: &mut Option<std::proce
     // a socket that nobody answers at would only puzzle
     let _ = std::fs::remove_file(&socket);
     match written {
-        Ok(Ok(ended)) => ended.map_err(RunError::from).and(outcome),
+        Ok(Ok(ended)) => ended.map_err(RunError::from).and(outcome).map(|()| trails),
         _ => Err(RunError::Defect("the writer died: this is a defect; what it said is in the log".into())),
     }
 }

@@ -98,3 +98,19 @@ pub const SAMPLE_VALUES: usize = 256;
 pub const SHOWN_VALUE_BYTES: usize = 160;
 /// Rows that one question may give, at most.
 pub const MOST_ROWS: u32 = 10_000;
+/// What all connections of the receiver hold together of messages that have not wholly arrived, or wait for their spool, in bytes.
+pub const UNFINISHED_BYTES: usize = 32 << 20;
+/// What each connection holds of a message beside that, in bytes: one that fits in is in nobody's way.
+pub const UNFINISHED_FREE_BYTES: usize = 16 << 10;
+/// How long a message that needs more may take to arrive: a mebibyte over a line of 150 kbit/s.
+pub const UNFINISHED_FOR: Millis = Millis::MINUTE;
+/// How long a smaller one may: a program behind a pipe may hold the end of a line back until its next act.
+pub const UNFINISHED_SMALL_FOR: Millis = Millis::HOUR;
+/// What is on its way to the spool of one trail, in bytes.
+pub const QUEUED_BYTES: usize = 8 << 20;
+/// How many connections one socket has at a time; further ones wait.
+pub const CONNECTIONS_PER_SOCKET: usize = 256;
+/// How many of them one sender has at a time; further ones are closed, so that none takes the places of all others.
+pub const CONNECTIONS_PER_SENDER: usize = CONNECTIONS_PER_SOCKET / 4;
+/// A connection that has handed on nothing for so long is silent: where another one waits, it gives its place up.
+pub const SILENT_FOR: Millis = Millis::SECOND.times(10);

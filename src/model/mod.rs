@@ -25,7 +25,7 @@ pub use marks::Marks;
 pub use omitted::Omitted;
 pub use order::{Approval, Decision, Held, Mode, Mute, Order, OrderState, Purpose, Refusal, TargetKind, Verification};
 pub use position::{Batch, Discontinuity, FileId, Frame, FrameFlags, HostId, SourceName, Stretch, TrailPart};
-pub use shown::{Shown, ShownBytes, cut};
+pub use shown::{Shown, ShownBytes, cut, json_shown};
 pub use time::{EventTime, Millis, WallTime};
 pub use unmapped::{RawValue, Unmapped};
 

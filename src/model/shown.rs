@@ -1,4 +1,5 @@
 //! How text that somebody else chose is shown: nothing in it can move a cursor, end a line, or turn the direction of writing.
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// Shows text with every control byte as `\xHH` and every invisible or direction-changing character as `\u{HHHH}`.
@@ -30,11 +31,35 @@ impl fmt::Display for ShownBytes<'_> {
     }
 }
 
+/// JSON in which nothing stands raw that [`Shown`] spells out: it says the same, for such a character can only stand in a string.
+/// JSON itself spells out what is below U+0020 alone, and a terminal takes U+009B for the beginning of a command.
+pub fn json_shown(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.contains('\x7f') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_hidden(c) || c == '\x7f' {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn show(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match c {
         c if c.is_ascii_control() => write!(f, "\\x{:02x}", c as u32),
-        // C1 controls, zero-width characters, line and paragraph separators, direction marks, the byte-order mark, and
-        // interlinear and tag characters: none of them can be seen, all of them change what is seen.
+        c if is_hidden(c) => write!(f, "\\u{{{:x}}}", c as u32),
+        c => f.write_char(c),
+    }
+}
+
+/// C1 controls, zero-width characters, line and paragraph separators, direction marks, the byte-order mark, and
+/// interlinear and tag characters: none of them can be seen, all of them change what is seen.
+fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
         | '\u{61c}'
@@ -44,9 +69,8 @@ fn show(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => write!(f, "\\u{{{:x}}}", c as u32),
-        c => f.write_char(c),
-    }
+        | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// The first part of `text` that is no longer than `bytes` and ends between two characters.
@@ -57,6 +81,16 @@ pub fn cut(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_without_what_cannot_be_seen() {
+        let value = serde_json::json!({"a\u{2028}": "Müller \x1b[2J\u{85}\u{2029}\u{9b}31m\x7f \u{e0041} 日本", "b": ["plain"]});
+        let text = value.to_string();
+        let shown = json_shown(&text);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert!(shown.contains("Müller \\u001b[2J\\u0085\\u2029\\u009b31m\\u007f \\udb40\\udc41 日本"), "{shown}");
+        assert!(matches!(json_shown("{\"plain\":1}"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn what_cannot_be_seen_is_spelled_out() {

@@ -1,7 +1,7 @@
 //! Follows the systemd journal through `journalctl`, whose own reader knows every version of its files.
-use super::Taken;
 use super::sockets::Ended;
 use super::standing::Standing;
+use super::{Queue, Taken};
 use crate::config::written::Start;
 use crate::model::limits::FRAME_BYTES;
 use crate::model::{FrameFlags, Shown, WallTime};
@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc::Sender;
 
 const PROGRAM: &str = "/usr/bin/journalctl";
 /// How long to wait before it is started again after it ended.
@@ -42,7 +41,7 @@ pub(super) struct Journal {
     /// Where the journal lies, if it is not this machine's own.
     pub directory: Option<PathBuf>,
     /// Where the entries go.
-    pub to: Sender<Taken>,
+    pub to: Queue,
     /// Where it is said that nothing can be read.
     pub standing: Arc<Standing>,
 }
@@ -115,7 +114,7 @@ impl Journal {
         if self.mark.is_none() && self.start == Start::End {
             // kept before anything that comes, so that what comes while nobody receives is not left out
             self.mark = Some(newest.clone());
-            if self.to.send(Taken::mark(newest.clone())).await.is_err() {
+            if !self.to.send(Taken::mark(newest.clone())).await {
                 return Ok((End::NotWanted, String::new()));
             }
         }
@@ -126,7 +125,7 @@ impl Journal {
         // it has printed all up to there that is ours: where that is nothing for long, the last of ours may be vacuumed unmissed
         if ended == End::Anew && self.mark == before && self.mark.as_ref() != Some(&newest) {
             self.mark = Some(newest.clone());
-            if self.to.send(Taken::mark(newest)).await.is_err() {
+            if !self.to.send(Taken::mark(newest)).await {
                 return Ok((End::NotWanted, said));
             }
         }
@@ -216,7 +215,7 @@ impl Journal {
             }
             self.mark.clone_from(&taken.mark);
             let begun = tokio::time::Instant::now();
-            if self.to.send(taken).await.is_err() {
+            if !self.to.send(taken).await {
                 return Ok(End::NotWanted);
             }
             if begun.elapsed() > STALE {
@@ -336,6 +335,7 @@ fn entry(line: &[u8]) -> Option<Taken> {
         flags: FrameFlags { clipped, ..FrameFlags::default() },
         payload,
         mark: Some(entry.cursor.into_owned()),
+        room: None,
     })
 }
 
@@ -355,6 +355,7 @@ async fn end(mut child: Child) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::mpsc::Sender;
 
     #[test]
     fn an_entry_is_read_whatever_its_message_is() {
@@ -406,6 +407,7 @@ mod tests {
     fn reading(dir: &std::path::Path, start: Start, to: Sender<Taken>) -> Journal {
         let standing = Arc::new(Standing::new(dir, "test"));
         let directory = Some(dir.to_owned());
+        let to = Queue::new(to);
         Journal { units: vec!["portal.service".into()], mark: None, start, directory, to, standing }
     }
 

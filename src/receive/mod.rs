@@ -15,6 +15,7 @@
 //!   that; what a sender had handed to the kernel when the machine died is lost with it.
 
 pub mod journal;
+mod share;
 mod sockets;
 mod spool;
 pub mod standing;
@@ -24,6 +25,7 @@ use crate::config::address::Address;
 use crate::config::{Config, spool_dir};
 use crate::decode::syslog;
 use crate::framing::spool::Header;
+use crate::model::limits::QUEUED_BYTES;
 use crate::model::{FrameFlags, HashParts, Shown, WallTime};
 use crate::respond::service::{Ending, ToldToEnd, notify};
 use crate::rules::ConfigError;
@@ -32,9 +34,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// How many records of a trail may be on their way to its spool, of a mebibyte each at most.
+/// How many records of a trail may be on their way to its spool, of [`QUEUED_BYTES`] together.
 const QUEUE: usize = 128;
 /// The most bytes that wait for the daemon, for each trail, unless the configuration says otherwise.
 const SPOOL_BYTES: u64 = 1 << 30;
@@ -63,13 +65,22 @@ pub(crate) struct Taken {
     payload: Vec<u8>,
     /// Where its sender is to be asked to go on.
     mark: Option<String>,
+    /// What it takes of the room for records on their way.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Taken {
     /// A record that is none, and only says where a sender is to be asked to go on.
     fn mark(mark: String) -> Taken {
         let flags = FrameFlags::default();
-        Taken { received: WallTime(0), sender: "spool".into(), flags, payload: Vec::new(), mark: Some(mark) }
+        Taken {
+            received: WallTime(0),
+            sender: "spool".into(),
+            flags,
+            payload: Vec::new(),
+            mark: Some(mark),
+            room: None,
+        }
     }
 
     /// Appends it as a record of a spool file.
@@ -82,6 +93,26 @@ impl Taken {
             mark: self.mark.as_deref(),
         };
         header.write(&self.payload, bytes);
+    }
+}
+
+/// The way to the spool of one trail, on which there is room for so many records and bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    to: mpsc::Sender<Taken>,
+    room: Arc<Semaphore>,
+}
+
+impl Queue {
+    fn new(to: mpsc::Sender<Taken>) -> Queue {
+        Queue { to, room: Arc::new(Semaphore::new(QUEUED_BYTES)) }
+    }
+
+    /// Hands a record on, and waits for room. `false` where we are ending.
+    async fn send(&self, mut taken: Taken) -> bool {
+        let bytes = u32::try_from(taken.payload.capacity().min(QUEUED_BYTES)).unwrap_or(u32::MAX);
+        taken.room = self.room.clone().acquire_many_owned(bytes).await.ok();
+        self.to.send(taken).await.is_ok()
     }
 }
 
@@ -118,7 +149,9 @@ fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> ReceiveErr
 #[derive(Clone)]
 pub(crate) struct Routes {
     from: Address,
-    to: Vec<(Filter, mpsc::Sender<Taken>)>,
+    to: Vec<(Filter, Queue)>,
+    /// Where it is said what is wrong with this way, for each trail that it leads to.
+    standings: Vec<Arc<standing::Standing>>,
     /// Records that no trail wanted.
     unwanted: Arc<AtomicU64>,
 }
@@ -156,7 +189,7 @@ impl Routes {
             }
             return true;
         };
-        to.send(taken).await.is_ok()
+        to.send(taken).await
     }
 }
 
@@ -284,6 +317,7 @@ fn open(config: &Config, stdin: Option<&str>, ending: &Arc<Ending>) -> Result<Op
         let standing = Arc::new(standing::Standing::new(&dir, &settings));
         let mark = spool.mark().map(str::to_owned);
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let sender = Queue::new(sender);
         let thread = std::thread::Builder::new().name(format!("spool {}", trail.name));
         let (told, ending) = (standing.clone(), ending.clone());
         let thread = thread.spawn(move || spool.write(receiver, &what, &told, &ending));
@@ -296,8 +330,10 @@ fn open(config: &Config, stdin: Option<&str>, ending: &Arc<Ending>) -> Result<Op
                 units.push(unit.clone());
                 continue;
             }
-            let new = || Routes { from: from.clone(), to: Vec::new(), unwanted: Arc::default() };
-            opened.sockets.entry(from.clone()).or_insert_with(new).to.push((filter.clone(), sender.clone()));
+            let new = || Routes { from: from.clone(), to: Vec::new(), standings: Vec::new(), unwanted: Arc::default() };
+            let routes = opened.sockets.entry(from.clone()).or_insert_with(new);
+            routes.to.push((filter.clone(), sender.clone()));
+            routes.standings.push(standing.clone());
         }
         if !units.is_empty() {
             let directory = config.written.receiver.journal_directory.clone();

@@ -1,22 +1,17 @@
 //! The sockets: those that systemd passed, else our own.
+use super::share::{self, Connections, Seat, Socket};
 use super::stream::{Kind, Messages, trimmed};
 use super::{ReceiveError, Routes, Taken, io};
 use crate::config::address::Address;
 use crate::model::{FrameFlags, WallTime};
 use rustix::fs::Mode;
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::io::AsyncRead;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// How many connections one socket has at a time; further ones wait.
-const CONNECTIONS: usize = 256;
-/// How many of them one sender has at a time; further ones are closed, so that none takes the places of all others.
-const OF_ONE: usize = CONNECTIONS / 4;
 /// The longest datagram.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
@@ -26,9 +21,12 @@ pub(super) type Ended = Result<(), ReceiveError>;
 /// Opens every socket, and starts a task for each.
 pub(super) fn start(ways: impl Iterator<Item = Routes>, tasks: &mut JoinSet<Ended>) -> Ended {
     let mut passed = Passed::take();
+    let connections = Arc::new(Connections::default());
+    let mut sockets = Vec::new();
     for routes in ways {
         let what = routes.from.to_string();
         let opened = |e| io(&what)(e);
+        let shared = Shared { connections: connections.clone(), socket: Socket::new(&routes.from) };
         match routes.from.clone() {
             Address::Udp(at) => {
                 let socket = passed.udp(at).map_err(opened)?;
@@ -36,7 +34,8 @@ pub(super) fn start(ways: impl Iterator<Item = Routes>, tasks: &mut JoinSet<Ende
             }
             Address::Tcp(at) => {
                 let listener = passed.tcp(at).map_err(opened)?;
-                tasks.spawn(async move { tcp(listener, routes).await.map_err(io(what)) });
+                sockets.push((shared.socket.clone(), routes.standings.clone()));
+                tasks.spawn(async move { tcp(listener, routes, shared).await.map_err(io(what)) });
             }
             Address::UnixDatagram(path) => {
                 let socket = passed.unix_datagram(&path).map_err(opened)?;
@@ -44,7 +43,8 @@ pub(super) fn start(ways: impl Iterator<Item = Routes>, tasks: &mut JoinSet<Ende
             }
             Address::Lines(path) => {
                 let listener = passed.unix_stream(&path).map_err(opened)?;
-                tasks.spawn(async move { unix_stream(listener, routes).await.map_err(io(what)) });
+                sockets.push((shared.socket.clone(), routes.standings.clone()));
+                tasks.spawn(async move { unix_stream(listener, routes, shared).await.map_err(io(what)) });
             }
             Address::Stdin => {
                 tasks.spawn(async move {
@@ -55,6 +55,12 @@ pub(super) fn start(ways: impl Iterator<Item = Routes>, tasks: &mut JoinSet<Ende
             // no socket: see `super::journal`
             Address::Journal(_) => {}
         }
+    }
+    if !sockets.is_empty() {
+        tasks.spawn(async move {
+            connections.tell(sockets).await;
+            Ok(())
+        });
     }
     Ok(())
 }
@@ -136,7 +142,14 @@ fn now() -> WallTime {
 }
 
 fn taken(sender: Arc<str>, payload: &[u8]) -> Taken {
-    Taken { received: now(), sender, flags: FrameFlags::default(), payload: trimmed(payload).to_vec(), mark: None }
+    Taken {
+        received: now(),
+        sender,
+        flags: FrameFlags::default(),
+        payload: trimmed(payload).to_vec(),
+        mark: None,
+        room: None,
+    }
 }
 
 async fn udp(socket: tokio::net::UdpSocket, routes: Routes) -> std::io::Result<()> {
@@ -161,96 +174,32 @@ async fn unix_datagram(socket: tokio::net::UnixDatagram, routes: Routes) -> std:
     }
 }
 
-async fn tcp(listener: tokio::net::TcpListener, routes: Routes) -> std::io::Result<()> {
-    let room = Room::default();
+/// A listening socket among those of the receiver.
+struct Shared {
+    connections: Arc<Connections>,
+    socket: Arc<Socket>,
+}
+
+async fn tcp(listener: tokio::net::TcpListener, routes: Routes, shared: Shared) -> std::io::Result<()> {
     loop {
-        let Some(place) = room.wait(&routes.from).await else { return Ok(()) };
         let (stream, from) = next(|| listener.accept(), &routes.from).await;
-        // one whose sender is gone without a word gives its place up after some hours
+        // one whose sender is gone without a word is noticed after some hours
         if let Err(e) = rustix::net::sockopt::set_socket_keepalive(&stream, true) {
             tracing::info!("{}: {e}", routes.from);
         }
+        let entered = shared.connections.enter(&shared.socket, &share::sender(from.ip())).await;
+        let Some(seat) = entered else { continue };
         let sender = format!("tcp:{}", from.ip().to_canonical());
-        let Some(place) = room.enter(place, &sender, &routes.from) else { continue };
-        let routes = routes.clone();
-        tokio::spawn(async move {
-            connection(stream, Kind::Syslog, sender, routes).await;
-            drop(place);
-        });
+        tokio::spawn(connection(stream, Kind::Syslog, sender, routes.clone(), seat));
     }
 }
 
-async fn unix_stream(listener: tokio::net::UnixListener, routes: Routes) -> std::io::Result<()> {
-    let room = Room::default();
+async fn unix_stream(listener: tokio::net::UnixListener, routes: Routes, shared: Shared) -> std::io::Result<()> {
     loop {
-        let Some(place) = room.wait(&routes.from).await else { return Ok(()) };
         let (stream, _) = next(|| listener.accept(), &routes.from).await;
         let sender = stream.peer_cred().map_or("unix".to_owned(), |peer| format!("unix:uid={}", peer.uid()));
-        let Some(place) = room.enter(place, &sender, &routes.from) else { continue };
-        let routes = routes.clone();
-        tokio::spawn(async move {
-            connection(stream, Kind::Lines, sender, routes).await;
-            drop(place);
-        });
-    }
-}
-
-/// The connections of one socket.
-struct Room {
-    places: Arc<Semaphore>,
-    /// How many each sender has.
-    senders: Arc<Mutex<BTreeMap<String, usize>>>,
-}
-
-/// The place of one connection; dropped, it is free again.
-struct Place {
-    _place: OwnedSemaphorePermit,
-    sender: String,
-    senders: Arc<Mutex<BTreeMap<String, usize>>>,
-}
-
-impl Default for Room {
-    fn default() -> Room {
-        Room { places: Arc::new(Semaphore::new(CONNECTIONS)), senders: Arc::default() }
-    }
-}
-
-impl Room {
-    /// Waits for a place. None: nothing is received any more.
-    async fn wait(&self, from: &Address) -> Option<OwnedSemaphorePermit> {
-        let place = self.places.clone().acquire_owned().await.ok()?;
-        if self.places.available_permits() == 0 {
-            tracing::warn!(
-                "{from}: {CONNECTIONS} connections, the most there may be: further senders wait until one ends"
-            );
-        }
-        Some(place)
-    }
-
-    /// Gives the place to a sender, unless it has too many already.
-    fn enter(&self, place: OwnedSemaphorePermit, sender: &str, from: &Address) -> Option<Place> {
-        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = senders.entry(sender.to_owned()).or_default();
-        if *count >= OF_ONE {
-            tracing::warn!(
-                "{from}: {sender} has {OF_ONE} connections, the most that one sender may have: one more is closed"
-            );
-            return None;
-        }
-        *count += 1;
-        Some(Place { _place: place, sender: sender.to_owned(), senders: self.senders.clone() })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = senders.get_mut(&self.sender) {
-            *count -= 1;
-            if *count == 0 {
-                senders.remove(&self.sender);
-            }
-        }
+        let Some(seat) = shared.connections.enter(&shared.socket, &sender).await else { continue };
+        tokio::spawn(connection(stream, Kind::Lines, sender, routes.clone(), seat));
     }
 }
 
@@ -267,9 +216,9 @@ async fn next<T, F: Future<Output = std::io::Result<T>>>(accept: impl Fn() -> F,
     }
 }
 
-async fn connection(stream: impl AsyncRead + Unpin, kind: Kind, sender: String, routes: Routes) {
+async fn connection(stream: impl AsyncRead + Unpin, kind: Kind, sender: String, routes: Routes, seat: Seat) {
     let said = sender.clone();
-    if let Err(e) = take(Messages::new(stream, kind), sender.into(), &routes).await {
+    if let Err(e) = take(Messages::of_one(stream, kind, seat), sender.into(), &routes).await {
         tracing::info!("{}: {said}: {e}: what came before it is kept", routes.from);
     }
 }
@@ -281,7 +230,7 @@ async fn take(
     routes: &Routes,
 ) -> std::io::Result<()> {
     while let Some((payload, flags)) = messages.next().await? {
-        let taken = Taken { received: now(), sender: sender.clone(), flags, payload, mark: None };
+        let taken = Taken { received: now(), sender: sender.clone(), flags, payload, mark: None, room: None };
         if !routes.hand_on(taken).await {
             break;
         }

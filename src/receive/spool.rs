@@ -12,8 +12,18 @@ use tokio::sync::mpsc::Receiver;
 
 /// A file that has become so large is followed by the next one.
 const SEGMENT_BYTES: u64 = 64 << 20;
+/// So long after the first record in it, a file is followed by the next one if none waits before it: what a file holds stays on disk
+/// until all of it is committed and there is a next one.
+const SEGMENT_AGE: Duration = Duration::from_secs(3);
+/// How often it is looked whether the files before it are gone.
+const LOOK: Duration = Duration::from_secs(1);
+/// At the end a file is followed by the next one, too, unless so many wait: a receiver that is begun anew without end, while no daemon
+/// runs, must not leave more files than a trail has.
+const WAITING_AT_END: usize = 64;
 /// How much is written at a time.
 const WRITE_BYTES: usize = 4 << 20;
+/// What is kept of the memory that it takes.
+const KEPT_BYTES: usize = 1 << 20;
 /// How long what is written may wait to be made durable.
 const SYNC_AFTER: Duration = Duration::from_millis(200);
 /// How long to wait where there is no room.
@@ -31,6 +41,8 @@ pub struct Spool {
     file: File,
     number: u64,
     size: u64,
+    /// When it is to be followed by the next file; none while there is nothing in it.
+    due: Option<Instant>,
     mark: Option<String>,
     said: Option<Instant>,
     _lock: File,
@@ -41,7 +53,7 @@ impl Spool {
     pub fn open(dir: &Path, limit: u64) -> std::io::Result<Option<Spool>> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let Some(lock) = crate::lock::take(&dir.join(LOCK))? else { return Ok(None) };
-        let mut mark = None;
+        let (mut mark, mut has_records) = (None, false);
         let last = segments(dir)?.last().map(|(number, _)| *number);
         let (number, file, size) = match last {
             Some(number) => {
@@ -55,11 +67,14 @@ impl Spool {
                     file.set_len(size as u64)?;
                     file.sync_data()?;
                 }
+                has_records = size > alone(mark.clone()).len();
                 (number, file, size as u64)
             }
             None => (1, create(dir, 1, &[])?, 0),
         };
-        Ok(Some(Spool { dir: dir.to_owned(), limit, file, number, size, mark, said: None, _lock: lock }))
+        // what an earlier receiver left may be committed
+        let due = has_records.then(|| Instant::now() + SEGMENT_AGE);
+        Ok(Some(Spool { dir: dir.to_owned(), limit, file, number, size, due, mark, said: None, _lock: lock }))
     }
 
     /// The last mark that was written.
@@ -70,7 +85,17 @@ impl Spool {
     /// Writes what comes until nobody can send any more.
     pub fn write(mut self, mut from: Receiver<Taken>, what: &str, standing: &Standing, ending: &Ending) {
         let (mut bytes, mut mark) = (Vec::new(), None);
-        while let Some(first) = from.blocking_recv() {
+        let clock = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(clock) => clock,
+            Err(e) => return tracing::error!("{what}: it can't be written: {e}"),
+        };
+        // ends: with the last sender
+        loop {
+            let Ok(first) = clock.block_on(self.next(&mut from)) else {
+                self.grow_old(1);
+                continue;
+            };
+            let Some(first) = first else { break };
             let begun = Instant::now();
             let mut next = Some(first);
             // what has come meanwhile goes with it, and is made durable with it
@@ -86,6 +111,34 @@ impl Spool {
             // only what is on disk is gone on from
             self.mark = mark.take().or(self.mark);
             bytes.clear();
+            bytes.shrink_to(KEPT_BYTES);
+            if self.due.is_some_and(|due| due <= Instant::now()) {
+                self.grow_old(1);
+            }
+        }
+        if self.due.is_some() {
+            self.grow_old(WAITING_AT_END);
+        }
+    }
+
+    /// The next record; none where nobody can send one any more.
+    ///
+    /// # Errors
+    /// Before one comes, this file is to be followed by the next one.
+    async fn next(&self, from: &mut Receiver<Taken>) -> Result<Option<Taken>, tokio::time::error::Elapsed> {
+        match self.due {
+            Some(due) => tokio::time::timeout_at(due.into(), from.recv()).await,
+            None => Ok(from.recv().await),
+        }
+    }
+
+    /// Goes on to the next file, so that the daemon may delete this one, if there are at most so many.
+    fn grow_old(&mut self, most: usize) {
+        // while the daemon is behind, or is not there, files do not become more than they must
+        let may = segments(&self.dir).is_ok_and(|files| files.len() <= most);
+        if !may || self.next_file().is_err() {
+            // where there is no room, whoever writes a record says so
+            self.due = Some(Instant::now() + LOOK);
         }
     }
 
@@ -101,6 +154,7 @@ impl Spool {
             match kept {
                 Ok(()) => {
                     self.size += bytes.len() as u64;
+                    self.due.get_or_insert_with(|| Instant::now() + SEGMENT_AGE);
                     if self.said.is_some() && standing.well(SPOOL) {
                         self.said = None;
                         tracing::info!("{what}: there is room again");
@@ -136,15 +190,25 @@ impl Spool {
                 self.limit
             )));
         }
+        self.next_file()
+    }
+
+    /// Goes on to the next file.
+    fn next_file(&mut self) -> std::io::Result<()> {
         // so that the last mark is always in the last file: an empty record is none
-        let mut bytes = Vec::new();
-        if let Some(mark) = self.mark.clone() {
-            Taken::mark(mark).write(&mut bytes);
-        }
+        let bytes = alone(self.mark.clone());
         let file = create(&self.dir, self.number + 1, &bytes)?;
         (self.file, self.size, self.number) = (file, bytes.len() as u64, self.number + 1);
+        self.due = None;
         Ok(())
     }
+}
+
+/// What a file holds that has nothing but a mark.
+fn alone(mark: Option<String>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    mark.into_iter().for_each(|mark| Taken::mark(mark).write(&mut bytes));
+    bytes
 }
 
 /// Makes a file that begins with `bytes`: it has its name only when they are on disk, for the one before it may then be deleted.
@@ -191,6 +255,7 @@ mod tests {
             flags: FrameFlags::default(),
             payload: text.into(),
             mark: mark.map(str::to_owned),
+            room: None,
         }
     }
 
@@ -208,7 +273,8 @@ mod tests {
     fn a_torn_record_is_cut_off_and_the_last_mark_is_known() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(write(dir.path(), 1 << 30, vec![taken("one", Some("c1")), taken("two", Some("c2"))]), None);
-        let path = segment(dir.path(), 1);
+        // the first one ended with the next one
+        let path = segment(dir.path(), 2);
         let before = std::fs::read(&path).unwrap();
         let torn = [&before[..], b"@ 1 unix:uid=0 - 100 c3\nhalf of it"].concat();
         std::fs::write(&path, torn).unwrap();
@@ -233,8 +299,49 @@ mod tests {
             write(dir.path(), 8 << 20, records());
         }
         let files = segments(dir.path()).unwrap();
-        assert!(files.len() == 2 || files.len() == 3, "{files:?}");
-        let last = std::fs::read(segment(dir.path(), files.last().unwrap().0)).unwrap();
-        assert_eq!(whole(&last).1, Some("b"));
+        assert_eq!(
+            files.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+            [1, 2, 3, 4],
+            "each ended with a next one"
+        );
+        for (number, size) in files {
+            let bytes = std::fs::read(segment(dir.path(), number)).unwrap();
+            assert_eq!(whole(&bytes), (usize::try_from(size).unwrap(), Some("b")));
+            assert!(number == 1 || bytes.starts_with(b"@ 0 spool - 0 b\n\n"), "{number}");
+        }
+        // one that has only its mark needs no next one
+        write(dir.path(), 8 << 20, Vec::new());
+        assert_eq!(segments(dir.path()).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_file_with_records_is_soon_followed_by_the_next_one_unless_another_waits_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path(), 1 << 30).unwrap().expect("nobody else has it");
+        let (to, from) = tokio::sync::mpsc::channel(8);
+        let (standing, path) = (Standing::new(dir.path(), "test"), dir.path().to_owned());
+        let thread = std::thread::spawn(move || spool.write(from, "a test", &standing, &Ending::default()));
+        let numbers = || segments(&path).unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        let soon = |is: &[u64]| {
+            let begun = Instant::now();
+            while numbers() != is {
+                assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", numbers());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        to.blocking_send(taken("one", Some("c1"))).unwrap();
+        soon(&[1, 2]);
+        to.blocking_send(taken("two", Some("c2"))).unwrap();
+        std::thread::sleep(SEGMENT_AGE + 2 * LOOK);
+        assert_eq!(numbers(), [1, 2], "while nobody deletes the first, files do not become more");
+        std::fs::remove_file(segment(&path, 1)).unwrap();
+        soon(&[2, 3]);
+        std::fs::remove_file(segment(&path, 2)).unwrap();
+        // nothing has come since: there is nothing to get rid of
+        std::thread::sleep(SEGMENT_AGE + 2 * LOOK);
+        assert_eq!(numbers(), [3]);
+        drop(to);
+        thread.join().unwrap();
+        assert_eq!(Spool::open(&path, 1).unwrap().unwrap().mark(), Some("c2"));
     }
 }

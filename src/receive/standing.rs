@@ -5,7 +5,9 @@
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -68,7 +70,8 @@ impl Standing {
 
     fn write(&self, said: &Said) -> std::io::Result<()> {
         let next = self.dir.join(format!("{FILE}.new"));
-        std::fs::write(&next, serde_json::to_vec(said)?)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+        file.write_all(&serde_json::to_vec(said)?)?;
         std::fs::rename(&next, self.dir.join(FILE))
     }
 }

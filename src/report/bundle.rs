@@ -6,6 +6,7 @@ use crate::incident::clock::Recipient;
 use crate::incident::exposure::{EVERYTHING, Total, day};
 use crate::incident::ocsf;
 use crate::model::id::hex;
+use crate::model::{Shown, json_shown};
 use crate::resolve::{Manifest, folder_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -118,15 +119,15 @@ fn draft(to: Recipient, templates: Templates<'_>, facts: &Facts) -> Result<Vec<u
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {
-    let mut out = serde_json::to_vec_pretty(value).map_err(|e| e.to_string())?;
-    out.push(b'\n');
-    Ok(out)
+    let text = serde_json::to_string_pretty(value).map_err(|e| e.to_string())?;
+    Ok(format!("{}\n", json_shown(&text)).into_bytes())
 }
 
 fn lines<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut out, row).map_err(|e| e.to_string())?;
+        let text = serde_json::to_string(row).map_err(|e| e.to_string())?;
+        out.extend_from_slice(json_shown(&text).as_bytes());
         out.push(b'\n');
     }
     Ok(out)
@@ -189,10 +190,10 @@ fn exports(report: &Report) -> Result<Vec<u8>, String> {
     out.into_inner().map_err(|e| e.to_string())
 }
 
-/// A value that a spreadsheet does not take for a formula.
+/// A value that a spreadsheet does not take for a formula, and in which nothing is hidden.
 fn cell(value: &str) -> String {
     let quote = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    format!("{quote}{value}")
+    format!("{quote}{}", Shown(value))
 }
 
 const README: &str = "\

@@ -373,11 +373,12 @@ impl Follower {
         for entry in std::mem::take(&mut self.chain) {
             let file = &entry.file;
             let unfound = file.open.is_none() && entry.stage != Stage::Following;
-            let done = file.last && file.is_caught_up();
             let deleted = match &file.open {
                 Some(open) => open.stat().is_ok_and(|stat| stat.deleted),
                 None => true,
             };
+            // of a series it was we who deleted it: it is closed at once, so that it leaves the disk
+            let done = (file.last || deleted && self.spec.is_series()) && file.is_caught_up();
             match (done, unfound) {
                 (false, true) if !file.is_caught_up() || file.offset < file.size => {
                     self.missing.push(Missing { cursor: file.cursor(&self.spec.name), known_size: Some(file.size) });

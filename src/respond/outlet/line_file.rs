@@ -3,6 +3,7 @@
 //! What is delivered is on disk: the file is synced before the outbox moves on. It may be rotated by renaming or by copying
 //! and cutting it: it is opened anew when the path shows another file, and always written at its end. A line that was cut
 //! short, by a crash or a full disk, is taken away before the next one is written, so that every line is whole.
+use crate::model::json_shown;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -46,7 +47,7 @@ impl LineFile {
         let before = file.metadata()?.len();
         let mut bytes = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
         for line in lines {
-            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(json_shown(line).as_bytes());
             bytes.push(b'\n');
         }
         if let Err(e) = file.write_all(&bytes) {

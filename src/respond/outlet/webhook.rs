@@ -9,7 +9,7 @@
 //! | 400, 413, 415, 422              | it never will take this message: said, and the next one                 |
 //! | anything else, or nothing       | the same message again, after a pause that grows, and after `Retry-After` |
 use super::notice::{Escape, Notice};
-use crate::model::Severity;
+use crate::model::{Severity, json_shown};
 use crate::respond::action::{SignSpec, header_name, told, url};
 use crate::respond::net::agent::{Answer, Exchange, Request, exchange};
 use crate::respond::net::signature::Keys;
@@ -160,7 +160,7 @@ impl Webhook {
             Some(json) => json.render(notice)?,
             None => notice.ocsf.clone(),
         };
-        let body = body.to_string().into_bytes();
+        let body = json_shown(&body.to_string()).into_owned().into_bytes();
         let mut headers = vec![("Content-Type".to_owned(), Secret::new("application/json".into()))];
         for (name, value) in &self.headers {
             headers.push((name.clone(), Secret::new(value.plain(notice)?)));

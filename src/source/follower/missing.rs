@@ -48,7 +48,10 @@ impl Follower {
             }
         }
         // what is missing of a series was read to its end: only then did we delete it
-        self.missing = if self.spec.is_series() { Vec::new() } else { missing };
+        if self.spec.is_series() {
+            self.forgettable.extend(missing.drain(..).map(|lost| lost.cursor.file));
+        }
+        self.missing = missing;
         let look = |lost: &Missing| !self.looked || taken(&lost.cursor);
         let looked_for: BTreeSet<FileId> = self.missing.iter().filter(|m| look(m)).map(|m| m.cursor.file).collect();
         self.place_compressed(&mut placed, &looked_for);
