@@ -1,7 +1,7 @@
 //! Trails that come over sockets, pipes and from the journal, from the programs that really send them.
 
 use crate::servers;
-use crate::support::{self, Ends, Site, until};
+use crate::support::{self, Ends, Site, children, until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -297,6 +297,99 @@ fn a_sender_with_many_connections_leaves_places_for_others() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         (events(&site) == 2).then_some(())
     });
+    daemon.stop();
+}
+
+/// What the spool holds now, whatever the file.
+fn spooled(site: &Site) -> String {
+    let files = std::fs::read_dir(site.path("state/spool/portal")).unwrap();
+    // the daemon may delete one in between
+    files.filter_map(|file| std::fs::read(file.ok()?.path()).ok()).map(|bytes| text_of(&bytes)).collect()
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn what_is_committed_leaves_the_disk_within_seconds_at_an_orderly_stop_and_after_a_kill() {
+    let site = site("'lines:$DIR/portal.sock'", "");
+    let connect = || until("the socket", || UnixStream::connect(site.path("portal.sock")).ok());
+    let daemon = site.start(&[]);
+    let mut to = connect();
+    for n in 0..50 {
+        writeln!(to, "{}", act(n)).unwrap();
+    }
+    all_there(&site, 50);
+    until("the spool to be empty", || (!spooled(&site).contains("s-0000001")).then_some(()));
+    writeln!(to, "{}", act(50)).unwrap();
+    until("the event", || (events(&site) == 51).then_some(()));
+    assert!(spooled(&site).contains("s-0000001"), "it is not so soon that this can't be tried");
+    daemon.stop();
+    assert!(!spooled(&site).contains("s-0000001"), "{}", spooled(&site));
+    let daemon = site.start(&[]);
+    let mut to = connect();
+    for n in 51..60 {
+        writeln!(to, "{}", act(n)).unwrap();
+    }
+    until("the events", || (events(&site) == 60).then_some(()));
+    // neither has the time to clear up; what was committed stays so
+    let receiver = children(daemon.id())
+        .into_iter()
+        .find(|id| text_of(&std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default()).contains("receive"));
+    daemon.signal(rustix::process::Signal::KILL);
+    let receiver = rustix::process::Pid::from_raw(i32::try_from(receiver.unwrap()).unwrap()).unwrap();
+    let _ = rustix::process::kill_process(receiver, rustix::process::Signal::KILL);
+    drop(daemon);
+    assert!(spooled(&site).contains("s-0000001"));
+    let daemon = site.start(&[]);
+    until("the spool to be empty", || (!spooled(&site).contains("s-0000001")).then_some(()));
+    let mut to = connect();
+    writeln!(to, "{}", act(60)).unwrap();
+    drop(to);
+    all_there(&site, 61);
+    daemon.stop();
+}
+
+#[test]
+fn unfinished_messages_take_little_memory_and_an_honest_large_one_gets_through() {
+    let port = servers::free_port();
+    let site = site(&format!("'tcp:127.0.0.1:{port}'"), "");
+    let daemon = site.start(&[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let connect = |from: String| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        let stream = runtime.block_on(socket.connect(([127, 0, 0, 1], port).into())).unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream
+    };
+    until("the port", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let begun = [format!("{} ", 1 << 20).into_bytes(), vec![b'y'; (1 << 20) - 1]].concat();
+    let hostile: Vec<TcpStream> = (0..252)
+        .map(|n| {
+            let mut stream = connect(format!("127.0.0.{}:0", 11 + n % 4));
+            stream.write_all(&begun).unwrap();
+            stream
+        })
+        .collect();
+    let large = act(1).replace("Mozilla/5.0", &format!("Mozilla/5.0 {}", "x".repeat(900 << 10)));
+    let message = format!("<134>1 2026-04-01T09:12:44Z gw portal - - - {large}");
+    let mut honest = connect("127.0.0.2:0".into());
+    write!(honest, "{} {message}", message.len()).unwrap();
+    until("its event", || (events(&site) >= 1).then_some(()));
+    let said = until("what was cut", || {
+        let health = site.status()["health"]["receiver of portal"].clone();
+        health.as_str().is_some_and(|said| said.contains("unfinished messages were cut")).then_some(health)
+    });
+    let receiver = children(daemon.id()).into_iter().find_map(|id| {
+        let read = |name| Some(text_of(&std::fs::read(format!("/proc/{id}/{name}")).ok()?));
+        let most = read("status")?.split_once("VmHWM:")?.1.split_whitespace().next()?.parse::<u64>().ok()?;
+        read("cmdline")?.contains("receive").then_some(most >> 10)
+    });
+    // it has some 40 MiB before, as it is built for tests
+    assert!(receiver.is_some_and(|mib| mib < 192), "{receiver:?} MiB, {said}");
+    drop((hostile, honest));
     daemon.stop();
 }
 

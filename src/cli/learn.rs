@@ -1,4 +1,5 @@
 //! `tripline learn`: what is usual, out of months of old logs.
+use super::replay::give_up;
 use super::show::{say, shown};
 use super::{ConfigArgs, Exit, Failure, show};
 use crate::config::{self, Config};
@@ -34,6 +35,7 @@ pub struct LearnArgs {
 
 /// Learns.
 pub fn run(args: &LearnArgs) -> Result<Exit, Failure> {
+    give_up();
     let config = Config::read(&args.config.config)?;
     let state = &config.written.state_dir;
     let keys = Arc::new(crate::daemon::keys(state)?);

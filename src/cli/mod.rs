@@ -240,6 +240,9 @@ struct ReceiveArgs {
     /// End when standard input ends (`tripline run` starts it so)
     #[arg(long, hide = true, conflicts_with = "stdin")]
     with_parent: bool,
+    /// Do not give up what it does not need (for tracing it)
+    #[arg(long, hide = true)]
+    unconfined: bool,
 }
 
 #[derive(Args)]
@@ -323,7 +326,9 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !failure.said.is_empty() {
-                eprintln!("tripline: {failure}");
+                // an error may tell what somebody else wrote; what it says over several lines is ours
+                let said: Vec<String> = failure.to_string().split('\n').map(show::shown).collect();
+                eprintln!("tripline: {}", said.join("\n"));
             }
             failure.exit.into()
         }
@@ -331,6 +336,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
+    // what any command makes is for whoever runs it alone, as what the daemon makes. Hooks have the mask of whoever starts the runner;
+    // the daemon, which may start it, sets its own when it has.
+    if !matches!(command, Command::Run(_) | Command::HookRunner(_)) {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    }
     match command {
         Command::Demo(args) => demo::run(args.keep),
         Command::DemoHook { sessions } => demo::hook::run(&sessions),
@@ -373,7 +383,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
                 Some(trail) => receive::From::Stdin(trail),
                 None => receive::From::Everywhere { with_parent: args.with_parent },
             };
-            receive::run(&args.config.config, from)?;
+            receive::run(&args.config.config, from, !args.unconfined)?;
             Ok(Exit::Done)
         }
         Command::Incident(command) => incident::incident(&command),

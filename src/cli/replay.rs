@@ -11,9 +11,10 @@ use crate::incident::ocsf;
 use crate::ledger::read::FindingFilter;
 use crate::ledger::{Durability, FILE, Keys, Ledger, Reader, seal};
 use crate::model::limits::MOST_ROWS;
-use crate::model::{Field, OrderState, Severity, SourceName};
+use crate::model::{Field, OrderState, Severity, SourceName, json_shown};
 use crate::normalise::Wrapping;
 use crate::pipeline::Rules;
+use crate::respond::confine;
 use crate::rules::{self, Tables, Texts, TrailProfile};
 use crate::source::{self, Start, TrailSpec, Until};
 use clap::{Args, ValueEnum};
@@ -137,6 +138,14 @@ fn remove_at_a_signal(path: PathBuf) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
 }
 
+/// Gives up sockets and execve for good: what old files hold is anybody's. Where the kernel takes no filter, that is said.
+pub fn give_up() {
+    confine::forbid_dumps();
+    if let Err(e) = confine::give_up_all_but(confine::Role::Offline) {
+        eprintln!("{e}: this goes on without");
+    }
+}
+
 /// Runs the replay.
 pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let config = args.config.as_deref().map(Config::read).transpose()?;
@@ -158,6 +167,8 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
         Some(config) if !args.journal.is_empty() => from_journal(config, trails, &args.journal, place.path())?,
         _ => trails,
     };
+    // journalctl was the last that it had to start, and nothing has been read but by that
+    give_up();
     let mut ledger = Ledger::open(place.path(), durability, keys)?;
     let seed = seal::random_seed().map_err(Failure::new)?;
     if let Some(inputs) = &args.inputs {
@@ -312,12 +323,12 @@ fn print_ocsf(reader: &Reader) -> Result<(), Failure> {
     let mut findings = reader.findings(&FindingFilter::default())?;
     findings.reverse();
     for object in answer::as_ocsf(reader, &findings)? {
-        writeln!(out, "{object}").map_err(Failure::of_output)?;
+        writeln!(out, "{}", json_shown(&object.to_string())).map_err(Failure::of_output)?;
     }
     let mut orders = reader.orders(MOST_ROWS, None)?;
     orders.sort_by_key(|o| (o.time, o.id));
     for order in orders.iter().filter(|o| o.state == OrderState::Observed) {
-        writeln!(out, "{}", ocsf::order(order)).map_err(Failure::of_output)?;
+        writeln!(out, "{}", json_shown(&ocsf::order(order).to_string())).map_err(Failure::of_output)?;
     }
     out.flush().map_err(Failure::of_output)
 }

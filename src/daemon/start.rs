@@ -110,12 +110,12 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
     let group = config.written.control_group.as_deref().map(group_id).transpose()?;
     // the runner is started before any input is opened, and then nothing can be started any more
     let (runner, link) = runner(&config, &settings.config)?;
-    let mut receiver = receiver(&config, &settings.config)?;
+    let mut receiver = receiver(&config, settings)?;
     // what is made from here on is for the daemon alone, unless it says otherwise
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     confine::forbid_dumps();
     if settings.confine {
-        confine::give_up_exec_and_network().map_err(|e| RunError::Io(e.to_string()))?;
+        confine::give_up_all_but(confine::Role::Daemon).map_err(|e| RunError::Io(e.to_string()))?;
     }
     let ledger = Ledger::open(state, Durability::Full, keys.clone())?;
     let state = state.clone();
@@ -507,16 +507,17 @@ fn runner(config: &Config, path: &Path) -> Result<(Option<RunnerProcess>, Runner
 }
 
 /// The receiver, where trails are received and no unit does it: started here, and ends with us.
-fn receiver(config: &Config, path: &Path) -> Result<Option<std::process::Child>, RunError> {
+fn receiver(config: &Config, settings: &Settings) -> Result<Option<std::process::Child>, RunError> {
     let piped_only = |trail: &crate::config::written::Trail| trail.receive == [Address::Stdin];
     let needed = config.written.trail.iter().any(|trail| !trail.receive.is_empty() && !piped_only(trail));
     if config.written.receiver.unit || !needed {
         return Ok(None);
     }
     let program = std::env::current_exe().map_err(io("finding our own program"))?;
-    let path = std::path::absolute(path).map_err(io("finding the configuration"))?;
+    let path = std::path::absolute(&settings.config).map_err(io("finding the configuration"))?;
     let started = std::process::Command::new(program)
         .args(["receive".as_ref(), "--with-parent".as_ref(), "-c".as_ref(), path.as_os_str()])
+        .args((!settings.confine).then_some("--unconfined"))
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         // they are addressed to us alone

@@ -27,6 +27,7 @@ use crate::decode::syslog;
 use crate::framing::spool::Header;
 use crate::model::limits::QUEUED_BYTES;
 use crate::model::{FrameFlags, HashParts, Shown, WallTime};
+use crate::respond::confine;
 use crate::respond::service::{Ending, ToldToEnd, notify};
 use crate::rules::ConfigError;
 use std::collections::BTreeMap;
@@ -206,11 +207,11 @@ pub enum From<'a> {
 }
 
 /// Receives what the configuration's trails ask for until it is told to end; with `stdin`, what is piped in for that trail, until
-/// it ends.
+/// it ends. Before it takes anything in it gives up all that it does not need, if it is to `confine` itself.
 ///
 /// # Errors
 /// Nothing can be received, or nothing any more.
-pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
+pub fn run(path: &Path, from: From<'_>, confine: bool) -> Result<(), ReceiveError> {
     let config = Config::read(path).map_err(ReceiveError::Config)?;
     let stdin = match from {
         From::Stdin(trail) => Some(trail),
@@ -231,6 +232,10 @@ pub fn run(path: &Path, from: From<'_>) -> Result<(), ReceiveError> {
             tasks.spawn(parent());
         }
         sockets::start(sockets.into_values(), &mut tasks)?;
+        if confine {
+            let role = confine::Role::Receiver { journal: !journals.is_empty() };
+            confine::give_up_all_but(role).map_err(|e| ReceiveError::Io(e.to_string()))?;
+        }
         for journal in journals {
             tasks.spawn(journal.follow());
         }

@@ -293,7 +293,9 @@ impl Seat {
                     if table.seats.values().map(|one| one.held).sum::<usize>() <= UNFINISHED_BYTES {
                         break true;
                     }
-                    match table.largest() {
+                    let unfinished: usize = table.seats.values().filter(|one| !one.handing).map(|one| one.held).sum();
+                    // where most is held by what waits for its spool, there is nothing wrong with what is unfinished
+                    match table.largest().filter(|_| unfinished > UNFINISHED_BYTES / 2) {
                         Some(largest) if largest == self.id => return false,
                         Some(largest) => {
                             table.tell(largest, Told::Cut);
