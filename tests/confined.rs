@@ -1,5 +1,5 @@
 //! The running daemon: what it has given up, and what it tells systemd.
-use crate::support::{DOWNLOADS, PORTAL, Site, World, children, skip, text, until};
+use crate::support::{DOWNLOADS, Ends, PORTAL, Site, World, children, skip, text, until};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -44,6 +44,41 @@ fn every_thread_of_a_running_daemon_is_filtered_and_its_runner_is_not() {
     let daemon = site.start(&["--unconfined"]);
     assert!(threads(daemon.id(), "Seccomp").iter().all(|(_, mode)| mode == "0"));
     daemon.stop();
+}
+
+#[test]
+fn every_thread_of_a_receiver_is_filtered_and_so_are_learn_and_replay() {
+    let site = Site::bare("", "");
+    let d = site.dir.path().display();
+    site.configure(&format!(
+        "state_dir = '{d}/state'\ncontrol_socket = '{d}/control.sock'\n[receiver]\nunit = true\n\
+         [[trail]]\nname = 'portal'\nprofile = 'tripline-portal'\nreceive = ['lines:{d}/portal.sock']\n"
+    ));
+    let receiver = Ends(site.command(&["receive"]).stderr(Stdio::null()).spawn().unwrap());
+    until("the filter", || {
+        let filtered = threads(receiver.0.id(), "Seccomp");
+        (filtered.len() >= 3 && filtered.iter().all(|(_, mode)| mode == "2")).then_some(())
+    });
+    drop(receiver);
+    if !can_be_had("strace") {
+        return;
+    }
+    let site = Site::bare("", "");
+    site.append_to(PORTAL);
+    let trail = site.path(PORTAL).display().to_string();
+    for arguments in [&["learn", "--trail", "portal", "-c"][..], &["replay", "-c"]] {
+        let log = site.path("trace");
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-e", "trace=seccomp,socket,connect,execve", "-o"]).arg(&log);
+        traced.arg(env!("CARGO_BIN_EXE_tripline")).args(arguments).arg(site.config());
+        traced.args(arguments.contains(&"learn").then_some(&trail));
+        let out = traced.output().unwrap();
+        let trace = std::fs::read_to_string(&log).unwrap();
+        let after = trace.split_once("SECCOMP_SET_MODE_FILTER").map(|(_, after)| after);
+        let after = after.unwrap_or_else(|| panic!("{arguments:?} takes no filter: {trace}\n{}", text(&out)));
+        assert!(after.lines().next().unwrap().ends_with("= 0"), "{arguments:?}: {trace}");
+        assert!(!after.contains("socket(") && !after.contains("execve("), "{arguments:?} needs neither: {trace}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::source::{Start, TrailSpec, Until};
 use address::Address;
 use jiff::tz::TimeZone;
 pub use recognise::recognise;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -51,10 +52,28 @@ impl Config {
                 path.display()
             )));
         }
-        let text = expand(&text, path, |name| std::env::var(name).ok())?;
-        let written: Written = toml::from_str(&text).map_err(|e| ConfigError::one(toml_fault(path, &text, &e)))?;
+        Config::parse(path, &text, |name| std::env::var(name).ok())
+    }
+
+    fn parse(path: &Path, text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let values = RefCell::new(BTreeMap::new());
+        let text = expand(text, path, |name| {
+            let value = variable(name)?;
+            values.borrow_mut().insert(value.clone(), name.to_owned());
+            Some(value)
+        })?;
+        // what stands in the environment may be secret, wherever it was written to by mistake
+        let masked = |fault: String| {
+            let longest = values.borrow().clone().into_iter().rev();
+            longest
+                .filter(|(value, _)| !value.is_empty())
+                .fold(fault, |fault, (value, name)| fault.replace(&value, &format!("${{{name}}}")))
+        };
+        let written: Written =
+            toml::from_str(&text).map_err(|e| ConfigError::one(masked(toml_fault(path, &text, &e))))?;
         let config = Config { path: path.to_owned(), written };
-        config.faults().map_or(Ok(config), |faults| Err(ConfigError(faults)))
+        let faults = config.faults().map(|faults| faults.into_iter().map(masked).collect());
+        faults.map_or(Ok(config), |faults| Err(ConfigError(faults)))
     }
 
     fn faults(&self) -> Option<Vec<String>> {
@@ -398,6 +417,23 @@ mod tests {
         );
         let fault = expand("a = 1\nb = \"${GONE}\"", path, set).expect_err("it is not set").to_string();
         assert!(fault.starts_with("t.toml:2: ") && fault.contains("GONE"), "{fault}");
+    }
+
+    #[test]
+    fn no_value_of_the_environment_stands_in_an_error() {
+        let head = "state_dir = '/x'\n[[trail]]\nname = 'a'\npaths = ['b']\n";
+        for (wrong, named) in [
+            ("start = '${TOKEN}'\n", "${TOKEN}"),
+            ("[receiver]\nunit = '${TOKEN}'\n", "${TOKEN}"),
+            ("[[trail]]\nname = '${TOKEN} !'\npaths = ['b']\n", "${TOKEN} !"),
+            ("[[trail]]\nname = '${LONGER} !'\npaths = ['b']\n", "${LONGER} !"),
+        ] {
+            let variable =
+                |name: &str| Some(if name == "LONGER" { "s3cret-and-long-2" } else { "s3cret-and-long" }.into());
+            let fault =
+                Config::parse(Path::new("t.toml"), &format!("{head}{wrong}"), variable).expect_err(wrong).to_string();
+            assert!(!fault.contains("s3cret") && fault.contains(named), "{wrong}: {fault}");
+        }
     }
 
     #[test]
