@@ -98,7 +98,7 @@ fn h91_the_protected_are_left_alone_even_by_hand() {
 fn h92_beyond_the_limit_orders_are_held_one_finding_says_so_and_people_release_them() {
     let site = site(&format!("[response]\nmode = 'enforce'\nlimit = 2\n{END}"));
     let _daemon = site.start(&[]);
-    write(&site, PORTAL, &(1..=6).map(|n| export(n, "ana")).collect::<String>());
+    write(&site, PORTAL, &(1..=6).map(|n| export(n, &format!("p{n}"))).collect::<String>());
     until("six orders", || (orders(&site).len() == 6).then_some(()));
     until("two hooks", || (journal(&site).len() == 2).then_some(()));
     assert_eq!(site.json(&["findings", "list", "--policy", "response_limit"]).len(), 1);
@@ -109,6 +109,28 @@ fn h92_beyond_the_limit_orders_are_held_one_finding_says_so_and_people_release_t
     until("a third hook", || (journal(&site).len() == 3).then_some(()));
     said(&site, &["orders", "cancel", "--all"]);
     assert_eq!(site.json(&["orders", "list", "--in", "cancelled"]).len(), 3);
+}
+
+/// One phished account logs in again and again: its sessions are ended, the third asks for the next grade, and whoever comes after it
+/// is not let go for that.
+#[test]
+fn h92_one_person_who_comes_back_uses_up_no_limit() {
+    let grades = "[actions.end-session]\ncommand = ['$DIR/end-session']\n\
+                  then = { action = 'end-all', target = 'user' }\n[actions.end-all]\ncommand = ['$DIR/end-all']\n";
+    let site = site(&format!("[response]\nmode = 'enforce'\nlimit = 2\nwatch_seconds = 3\n{grades}"));
+    let _daemon = site.start(&[]);
+    write(&site, PORTAL, &(1..=6).map(|n| export(n, "ana")).collect::<String>());
+    until("seven hooks", || (journal(&site).len() == 7).then_some(()));
+    write(&site, PORTAL, &export(7, "ben"));
+    until("an eighth hook", || (journal(&site).len() == 8).then_some(()));
+    let count = |what: &dyn Fn(&&Value) -> bool| orders(&site).iter().filter(what).count();
+    assert_eq!(count(&|o| o["action"] == "end-all" && o["actor"] == "ana" && o["target"] == "user"), 1);
+    until("all of them to be done", || (count(&|o| o["state"] == "done") == 8).then_some(()));
+    assert!(site.json(&["findings", "list", "--policy", "response_limit"]).is_empty());
+    // what the trail says after them shows that they held
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    write(&site, PORTAL, &export(8, "eve").replace("log.export.requested", "page.view"));
+    until("it to be verified", || (count(&|o| o["verification"]["result"] == "held") == 8).then_some(()));
 }
 
 /// More than the runner takes at a time, put on hold and cancelled in the middle: none of those that come to nothing keeps a place.

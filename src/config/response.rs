@@ -20,7 +20,8 @@ pub struct Response {
     pub protected_actors: Vec<String>,
     /// Networks from which no session is ever ended.
     pub protected_networks: Vec<ipnet::IpNet>,
-    /// At most so many orders are carried out in the window; those beyond it are held for a person.
+    /// At most so many people and keys are acted on in the window; orders about others are held for a person. Several orders about one
+    /// count once.
     pub limit: usize,
     /// With a staff directory: at most this share of the people in it is acted on in the window, but always three.
     pub limit_share: f64,

@@ -162,7 +162,7 @@ fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NoTarget => "the finding names nothing of that kind to act on",
         Refusal::NoAction => "no action of that name is configured",
         Refusal::Limit => {
-            "the limit of orders in a window was reached, and more like it are held too: `tripline orders release` lets it go on"
+            "as many people were acted on in a window as the limit allows, and orders about others are held: `tripline orders release` lets it go on"
         }
         Refusal::CoolDown => "the same was done to the same target less than `cool_down_seconds` before",
         Refusal::LastAdministrator => "by the directory nobody else could administer any more",

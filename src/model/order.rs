@@ -127,7 +127,8 @@ closed!(
         NoTarget = "no_target",
         /// No action of that name is configured.
         NoAction = "no_action",
-        /// The limit of orders in a window is reached, in number or as a share of the staff; or it was, and more keep coming.
+        /// As many people were acted on in a window as the limit allows, in number or as a share of the staff; or they were, and others
+        /// keep coming.
         Limit = "limit",
         /// The same was done to the same target only just now.
         CoolDown = "cool_down",

@@ -127,25 +127,42 @@ impl Book {
         order.state != OrderState::Failed && !undone
     }
 
-    /// Whether a mechanism has done enough for now. Once it has, it does nothing more until it has been quiet for a window
-    /// or people have looked at all that is held.
+    /// Whether a mechanism has acted on enough people for now. Once it has, it acts on nobody further until it has been quiet for a
+    /// window or people have looked at all that is held. Whom it has acted on already is nobody further, whatever else he does.
     pub(super) fn breaks_limit(&self, settings: &Settings, case: &Case<'_>, now: WallTime) -> bool {
         let since = now.minus(settings.limit_window);
-        if self.is_tripped(since) {
-            return true;
+        let others = self.carried_out(since).filter(|o| o.id != case.id);
+        let acted_on: BTreeSet<Option<&str>> = others.map(|o| o.actor.as_deref()).collect();
+        if acted_on.contains(&case.whom.actor) {
+            return false;
         }
-        let mut people: BTreeSet<&str> = case.whom.actor.into_iter().collect();
-        let mut count = 0;
-        for order in self.carried_out(since).filter(|o| o.id != case.id) {
-            count += 1;
-            people.extend(order.actor.as_deref());
-        }
-        count >= settings.limit || settings.most_people().is_some_and(|most| people.len() > most)
+        self.is_tripped(since) || acted_on.len() >= settings.most_people()
     }
 
-    /// Whether the limit holds orders: one was held by it since then, and nobody has decided about it.
+    /// Whether the limit holds orders: somebody's was held by it for the first time since then, and nobody has decided about it. More
+    /// orders about the same one are no news: whoever is held can't keep others held.
     pub(super) fn is_tripped(&self, since: WallTime) -> bool {
-        self.limited.last().is_some_and(|(made, _)| *made >= since)
+        if self.limited.last().is_none_or(|(made, _)| *made < since) {
+            return false;
+        }
+        let mut before = BTreeSet::new();
+        let orders = self.limited.iter().filter_map(|(made, id)| Some((*made, self.orders.get(id)?)));
+        orders
+            .map(|(made, order)| (made, before.insert(order.actor.as_deref())))
+            .any(|(made, first)| first && made >= since)
+    }
+
+    /// How many orders about the same one a limit holds.
+    pub(super) fn limited_of(&self, actor: Option<&str>) -> usize {
+        let orders = self.limited.iter().filter_map(|(_, id)| self.orders.get(id));
+        orders.filter(|o| o.actor.as_deref() == actor).count()
+    }
+
+    /// How many sessions of the one whom the order is about the same action has ended, or is about to, within the limit's window.
+    pub(super) fn sessions_ended(&self, settings: &Settings, order: &Order, now: WallTime) -> usize {
+        let same = |o: &&Order| o.target == TargetKind::Session && o.action == order.action && o.actor == order.actor;
+        let orders = self.carried_out(now.minus(settings.limit_window)).filter(same);
+        orders.filter_map(|o| o.session).map(|session| session.digest).collect::<BTreeSet<_>>().len()
     }
 
     /// What has been done, or is about to be, since then.

@@ -20,6 +20,8 @@
 //!
 //! An order that follows from another (the next grade, the question whether it held, what takes it back) names it as its
 //! parent. What asks and what takes back is no new harm: the modes and the limits are not asked, but the hold is.
+//!
+//! The limits are there for honest people, so that they count people: one who has been acted on is acted on again without another word.
 mod decide;
 mod gate;
 mod mute;
@@ -44,6 +46,13 @@ pub const EPISODE: Millis = Millis::DAY;
 
 /// So many orders are held by a limit, at most; more of them are not even made.
 pub const MOST_HELD: usize = 1_000;
+
+/// So many of them are about one person, at most: whoever logs in again and again must not fill the book.
+pub const MOST_HELD_OF_ONE: usize = 20;
+
+/// The session of one person, of those ended within the limit's window, with which the next grade is asked for: who comes back twice
+/// has more than a session.
+const SESSIONS_TO_NEXT: usize = 3;
 
 /// The clock by which orders are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +175,25 @@ impl Book {
         // what a silence covers leads to nothing, not even to an order that is refused
         for ask in finding.asks.iter().filter(|_| finding.silenced.is_none()) {
             let wish = Wish::of(finding, ask, by_hand);
-            all.extend(self.wish(settings, &wish, clock));
+            let made = self.wish(settings, &wish, clock);
+            let last = made.orders.last().cloned();
+            all.extend(made);
+            all.extend(last.map(|order| self.comes_back(settings, &order, clock)).unwrap_or_default());
         }
         all
+    }
+
+    /// Where that is one more session of somebody of whom too many were ended lately: the next grade.
+    fn comes_back(&mut self, settings: &Settings, order: &Order, clock: Clock) -> Considered {
+        let then = settings.action(&order.action).and_then(|action| action.then.as_ref());
+        let Some((action, target)) = then else { return Considered::default() };
+        let is_made = order.target == TargetKind::Session && order.state == OrderState::Pending;
+        let now = clock.now();
+        if !is_made || self.sessions_ended(settings, order, now) < SESSIONS_TO_NEXT {
+            return Considered::default();
+        }
+        let note = "the third session of one person, or a later one, within the window of the limit";
+        self.wish(settings, &Wish::next(order, action, *target, now, note), clock)
     }
 
     fn wish(&mut self, settings: &Settings, wish: &Wish<'_>, clock: Clock) -> Considered {
@@ -176,7 +201,9 @@ impl Book {
         let was_tripped = self.is_limited(settings, clock.now());
         let fresh = self.fresh(settings, wish, clock);
         // somebody who forges trails must not fill the book: that there are more is said by how many are held
-        if fresh.refusal == Some(Refusal::Limit) && self.limited.len() >= MOST_HELD && !self.orders.contains_key(&id) {
+        let is_limited = fresh.refusal == Some(Refusal::Limit) && !self.orders.contains_key(&id);
+        if is_limited && (self.limited.len() >= MOST_HELD || self.limited_of(wish.case.whom.actor) >= MOST_HELD_OF_ONE)
+        {
             return Considered::default();
         }
         let order = match self.orders.get(&id) {
@@ -343,13 +370,13 @@ impl<'a> Wish<'a> {
         }
     }
 
-    /// The next grade, because `order` did not hold.
-    fn next(order: &'a Order, action: &'a str, target: TargetKind, at: WallTime) -> Wish<'a> {
+    /// The next grade, because `order` did not hold, or was not enough.
+    fn next(order: &'a Order, action: &'a str, target: TargetKind, at: WallTime, why: &str) -> Wish<'a> {
         let case = Case {
             id: order_id(action, target, order.session, order.actor.as_deref(), order.time),
             action,
             target,
-            // what it rests on is that the grade before did not hold, and that is now
+            // what it rests on is that the grade before was not enough, and that is now
             time: crate::model::EventTime(at.0),
             ..Case::of(order)
         };
@@ -358,7 +385,7 @@ impl<'a> Wish<'a> {
             finding: order.findings.first().copied().unwrap_or(FindingId([0; 16])),
             parent: Some(order.id),
             trail: order.trail.clone(),
-            note: Some("the grade before did not hold".into()),
+            note: Some(why.into()),
         }
     }
 }

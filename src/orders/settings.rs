@@ -19,7 +19,7 @@ pub struct Settings {
     pub protected_actors: BTreeSet<String>,
     /// Networks whose sessions nothing is ever done to.
     pub protected_networks: Vec<IpNet>,
-    /// At most so many orders are carried out within `limit_window`; those beyond are held.
+    /// At most so many people are acted on within `limit_window`; orders about others are held.
     pub limit: usize,
     /// At most this share of the people in the directory is acted on within `limit_window`, but always [`LEAST_PEOPLE`].
     pub limit_share: f64,
@@ -209,10 +209,10 @@ impl Settings {
         now.0.saturating_sub(time.0) > self.too_old.0
     }
 
-    /// Of so many people may sessions be ended within the window; nothing where there is no directory to tell.
-    pub fn most_people(&self) -> Option<usize> {
+    /// So many people are acted on within the window, at most: by number, and where there is a directory by their share of it.
+    pub fn most_people(&self) -> usize {
         let share = (self.directory.len() as f64 * self.limit_share) as usize;
-        (!self.directory.is_empty()).then(|| share.max(LEAST_PEOPLE))
+        if self.directory.is_empty() { self.limit } else { share.max(LEAST_PEOPLE).min(self.limit) }
     }
 
     /// Whether the action keeps a person out, until somebody takes it back.

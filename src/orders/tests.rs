@@ -37,6 +37,15 @@ fn finding(n: u8) -> Finding {
     }
 }
 
+/// The same about somebody.
+fn of(n: u8, actor: &str) -> Finding {
+    let mut finding = finding(n);
+    finding.subject.actor = Some(actor.into());
+    finding
+}
+
+const NAMES: [&str; 5] = ["ana", "bob", "eve", "joe", "kim"];
+
 /// The same, asking for the account of somebody.
 fn locking(n: u8, actor: &str) -> Finding {
     let mut finding = finding(n);
@@ -154,7 +163,8 @@ fn beyond_the_limit_orders_are_held_and_a_person_releases_them() {
     let mut book = Book::default();
     let mut said = 0;
     for n in 1..=4 {
-        said += usize::from(book.consider(&enforcing(), &finding(n), Clock::Live(NOW)).tripped.is_some());
+        said +=
+            usize::from(book.consider(&enforcing(), &of(n, NAMES[usize::from(n)]), Clock::Live(NOW)).tripped.is_some());
     }
     assert_eq!(said, 1, "that the limit holds is said once");
     let held: Vec<Order> = book.iter().filter(|o| o.state == OrderState::Held).cloned().collect();
@@ -165,7 +175,72 @@ fn beyond_the_limit_orders_are_held_and_a_person_releases_them() {
     assert!(book.decide(&enforcing(), held[0].id, Decision::Release, NOW, &by).orders.is_empty(), "it does not wait");
     // one is still held: what comes an hour later in a trickle is held too, until people have looked at all
     let later = NOW.plus(Millis::MINUTE.times(59));
-    assert_eq!(made(&mut book, &enforcing(), &finding(8), later).refusal, Some(Refusal::Limit));
+    assert_eq!(made(&mut book, &enforcing(), &of(8, "new"), later).refusal, Some(Refusal::Limit));
+}
+
+/// A person who has one session after the other, each with an export.
+#[test]
+fn several_orders_about_one_count_once_and_the_third_session_asks_for_the_next_grade() {
+    let mut book = Book::default();
+    for n in 1..=6 {
+        let orders = book.consider(&enforcing(), &finding(n), Clock::Live(NOW)).orders;
+        let all: Vec<(&str, OrderState)> = orders.iter().map(|o| (&*o.action, o.state)).collect();
+        let (end, next) = (("end-session", OrderState::Pending), ("end-all", OrderState::Pending));
+        assert_eq!(all, if n < 3 { vec![end] } else { vec![end, next] }, "{n}");
+    }
+    let next: Vec<&Order> = book.iter().filter(|o| &*o.action == "end-all").collect();
+    assert_eq!(
+        (next.len(), next[0].target, next[0].findings.len()),
+        (1, TargetKind::User, 4),
+        "one order for them all"
+    );
+    // the limit is two people: it is not used up, and holds the third
+    assert_eq!(made(&mut book, &enforcing(), &of(7, "bob"), NOW).state, OrderState::Pending);
+    assert_eq!(made(&mut book, &enforcing(), &of(8, "eve"), NOW).refusal, Some(Refusal::Limit));
+    // whoever was acted on goes on being acted on while others are held
+    assert_eq!(made(&mut book, &enforcing(), &finding(9), NOW).state, OrderState::Pending);
+    // two sessions within the window and two after it are no third
+    let mut book = Book::default();
+    for (n, at) in [(1, NOW), (2, NOW), (3, NOW.plus(Millis::HOUR.times(2))), (4, NOW.plus(Millis::HOUR.times(2)))] {
+        let later = Finding { time: EventTime(at.0), ..finding(n) };
+        assert_eq!(book.consider(&enforcing(), &later, Clock::Live(at)).orders.len(), 1, "{n}");
+    }
+}
+
+#[test]
+fn the_next_grade_after_a_third_session_goes_through_the_gates_and_is_none_where_none_is_named() {
+    let mut gated = enforcing();
+    gated.actions.insert("end-all".to_owned(), Action { mode: Some(Mode::Approve), ..Action::default() });
+    let mut plain = enforcing();
+    plain.actions.insert("end-session".to_owned(), Action::default());
+    for (settings, expected) in [(gated, vec![OrderState::Waiting]), (plain, vec![])] {
+        let mut book = Book::default();
+        (1..=3).for_each(|n| {
+            book.consider(&settings, &finding(n), Clock::Live(NOW));
+        });
+        let next = book.iter().filter(|o| &*o.action == "end-all").map(|o| o.state);
+        assert_eq!(next.collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Who is held may log in as often as he likes: the others wait no longer for it, and there is room for them in the book.
+#[test]
+fn whoever_is_held_keeps_nobody_else_held() {
+    let mut book = Book::default();
+    let at = |book: &mut Book, n, who: &str, minutes| {
+        let at = NOW.plus(Millis::MINUTE.times(minutes));
+        let finding = Finding { time: EventTime(at.0), ..of(n, who) };
+        book.consider(&enforcing(), &finding, Clock::Live(at)).orders.into_iter().next().map(|o| o.state)
+    };
+    let (pending, held) = (Some(OrderState::Pending), Some(OrderState::Held));
+    assert_eq!([at(&mut book, 1, "ana", 0), at(&mut book, 2, "bob", 0)], [pending; 2]);
+    assert_eq!(at(&mut book, 3, "eve", 1), held);
+    for n in 0..30 {
+        let expected = (usize::from(n) + 1 < MOST_HELD_OF_ONE).then_some(OrderState::Held);
+        assert_eq!(at(&mut book, 100 + n, "eve", 2 + i64::from(n)), expected, "{n}");
+    }
+    assert_eq!(at(&mut book, 4, "joe", 60), held, "within a window of it everybody is");
+    assert_eq!(at(&mut book, 5, "joe", 122), pending, "and then nobody else");
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl Book {
         let mut all = self.settle(order.clone(), Held::NotHeld, note, at);
         let then = settings.action(&order.action).and_then(|a| a.then.as_ref());
         if let Some((action, target)) = then {
-            let next = Wish::next(&order, action, *target, at);
+            let next = Wish::next(&order, action, *target, at, "the grade before did not hold");
             all.extend(self.wish(settings, &next, Clock::Live(at)));
         }
         all

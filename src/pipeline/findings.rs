@@ -94,18 +94,16 @@ pub(super) fn by_hand(at: WallTime, ask: Ask, subject: Subject, reason: &str, by
 /// From now on orders are held: the last that a mechanism was allowed have been used up.
 pub(super) fn limit(settings: &orders::Settings, order: &Order) -> Finding {
     let id = HashParts::new("response limit").part(&order.id.0).number(order.changed.0).finish();
-    let title = "The limit of orders is reached, and further ones are held (a thousand at most) until a person decides: \
-                 somebody may forge trails, or this is a large attack";
+    let title = "As many people were acted on as the limit allows, and orders about others are held (a thousand at most) until a \
+                 person decides: somebody may forge trails, or this is a large attack";
     let entity = format!("order={}", order.id).into();
     let (time, at) = (EventTime(order.changed.0), order.changed);
     let mut finding = own(id.short(), LIMIT, title, Severity::Critical, time, at, entity);
     let window = settings.limit_window.0 / 1000;
-    let mut limits = vec![format!("{} orders", settings.limit)];
-    limits.extend(settings.most_people().map(|most| format!("{most} people")));
     finding.measures.push(Measure {
-        what: format!("carried out within {window} s").into(),
+        what: format!("people acted on within {window} s").into(),
         value: "the limit".into(),
-        against: limits.join(" and ").into(),
+        against: settings.most_people().to_string().into(),
     });
     finding
 }
