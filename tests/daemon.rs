@@ -53,5 +53,6 @@ mod support {
     pub use world::{DOWNLOADS, PORTAL, World, of_world, python};
     pub use writer::Writer;
 }
+mod trail_clocks;
 mod undated;
 mod world;

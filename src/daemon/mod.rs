@@ -10,6 +10,7 @@ mod gate;
 pub mod learn;
 mod log;
 pub mod met;
+mod off_clocks;
 pub mod recorded;
 pub mod replay;
 mod receiving;

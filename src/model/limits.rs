@@ -29,6 +29,9 @@ pub const LATENESS: Millis = Millis::DAY.times(2);
 pub const UNDATED_LAG: Millis = Millis::DAY;
 /// How far ahead of our clock a stamp may be: two machines without NTP drift by minutes, not hours.
 pub const FUTURE_SKEW: Millis = Millis::MINUTE.times(10);
+/// How far behind the time of its reading an event may be counted that states a time yet to come, so that those of a burst that was read at
+/// once don't all lie in one moment: a day's backlog.
+pub const FUTURE_SPREAD: Millis = Millis::DAY;
 /// How many event ids of a source are remembered to recognise a line sent twice: a day of 3 events a second.
 pub const REMEMBERED_IDS: usize = 1 << 18;
 /// The longest value of one field that is kept, in bytes.

@@ -6,8 +6,8 @@
 use super::{Book, Clock, Considered, REMEMBERED, Settings, Wish, child_id, is_watched};
 use crate::model::finding::SessionRef;
 use crate::model::{
-    Activity, Event, Held, Millis, Order, OrderId, OrderState, Outcome, Purpose, Refusal, TargetKind, Text, Verdict,
-    Verification, WallTime,
+    Activity, Event, EventTime, Held, Millis, Order, OrderId, OrderState, Outcome, Purpose, Refusal, TargetKind, Text,
+    Verdict, Verification, WallTime,
 };
 
 /// Trails write whole seconds, and clocks of two machines differ: what began so shortly after may have begun before.
@@ -253,7 +253,12 @@ impl Book {
 impl Act<'_> {
     /// Whether it ended after the order did, by more than clocks may differ.
     fn is_after(&self, order: &Order) -> bool {
-        order.ended.is_some_and(|ended| self.event.time.0 > ended.plus(SLACK).0)
+        order.ended.is_some_and(|ended| self.time().0 > ended.plus(SLACK).0)
+    }
+
+    /// When it ended: whatever its trail's clock says, before it was read.
+    fn time(&self) -> EventTime {
+        self.event.time.min(EventTime(self.event.observed.0))
     }
 
     /// Whether it is the doing of what the order was to end: by its session, or by the actor where all of his were meant.
@@ -306,8 +311,8 @@ impl Act<'_> {
         match self.event.http.as_ref().and_then(|http| http.took_ms) {
             None => Says::Unclear,
             // it has the time of its arrival, and may have been long before
-            Some(_) if self.event.marks.time_missing => Says::Unclear,
-            Some(took) if self.event.time.0.saturating_sub_unsigned(took) > ended.plus(SLACK).0 => Says::Lives,
+            Some(_) if self.event.marks.time_missing || self.event.marks.time_clamped => Says::Unclear,
+            Some(took) if self.time().0.saturating_sub_unsigned(took) > ended.plus(SLACK).0 => Says::Lives,
             Some(_) => Says::Nothing,
         }
     }

@@ -175,6 +175,7 @@ pub const OWN: &[&str] = &[
     Illegible::Unreadable.policy(),
     Illegible::Clipped.policy(),
     Illegible::Undated.policy(),
+    Illegible::Ahead.policy(),
     BACKWARDS,
     RECORDS_MISSING,
     NUMBERED_ANEW,
@@ -429,6 +430,8 @@ pub(super) enum Illegible {
     Undated,
     /// Nor does their arrival say when they were.
     Unplaced,
+    /// They state a time that is yet to come.
+    Ahead,
 }
 
 impl Illegible {
@@ -438,6 +441,7 @@ impl Illegible {
             Illegible::Unreadable => "trail_unreadable",
             Illegible::Clipped => "trail_clipped",
             Illegible::Undated | Illegible::Unplaced => "trail_undated",
+            Illegible::Ahead => "trail_ahead",
         }
     }
 
@@ -480,6 +484,11 @@ pub(super) fn illegible(
             "Events of a trail that was read long after it was written state no time that can be read: policies that count over time leave them out, and somebody may hide there",
             "events without a time in one hour",
             "none",
+        ),
+        Illegible::Ahead => (
+            "Events of a trail state a time that is yet to come: its clock is ahead, or ours is behind, and they count when they were read",
+            "events from the future in one hour",
+            "fewer than five, or than one in twenty",
         ),
     };
     let mut finding = own(id.short(), policy, title, Severity::Medium, at, observed, format!("trail={source}").into());

@@ -40,7 +40,10 @@ impl Outcome {
         for file in files {
             for trail in self.core.trails.values_mut().filter(|trail| trail.part.source == file.source) {
                 trail.read_again();
-                trail.touch();
+                // how late old files were read says nothing of how late the daemon reads
+                let row = trail.touch();
+                row.behind = false;
+                row.clock.begins();
             }
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod align;
 pub mod coverage;
+pub mod clock;
 mod cursors;
 mod fact;
 mod findings;
@@ -432,6 +433,7 @@ impl Outcome {
         trail.row.events += 1;
         let back = event.marks.late && trail.goes_back();
         let undated = event.marks.time_missing.then(|| trail.undated(&event)).flatten();
+        let ahead = event.marks.time_clamped.then(|| trail.row.clock.is_told()).flatten();
         let odd = event.sequence.map(|n| Numbers::meet(&mut trail.row.numbers, n, at)).unwrap_or_default();
         trail.row.ambiguous += u64::from(event.marks.ambiguous);
         trail.row.origin_stated += u64::from(event.marks.origin_stated);
@@ -443,6 +445,9 @@ impl Outcome {
             let unplaced = event.marks.unplaced;
             let what = if unplaced { findings::Illegible::Unplaced } else { findings::Illegible::Undated };
             self.tell_of_trail(part, event.observed, what, numbers);
+        }
+        if let Some(numbers) = ahead {
+            self.tell_of_trail(part, event.observed, findings::Illegible::Ahead, numbers);
         }
         if back {
             self.found(findings::backwards(&event, at));

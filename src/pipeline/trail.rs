@@ -1,4 +1,5 @@
 //! What is remembered of a trail on one machine: how far its time has come, which events it has shown, and what could not be read.
+use super::clock::TrailClock;
 use super::numbers::Numbers;
 use crate::model::{ContentDigest, Event, EventId, EventTime, HashParts, Millis, Text, TrailPart, WallTime, limits};
 use foldhash::fast::FixedState;
@@ -35,6 +36,9 @@ pub struct TrailRow {
     pub unplaced: u64,
     /// Events from the future.
     pub clamped: u64,
+    /// Its clock, beside ours.
+    #[serde(default)]
+    pub clock: TrailClock,
     /// Events later than the lateness bound.
     pub late: u64,
     /// Events in which a field of meaning occurred twice.
@@ -88,6 +92,8 @@ impl TrailRow {
         if other.newest > self.newest {
             (self.newest, self.behind) = (other.newest, other.behind);
         }
+        self.clock.is_off |= other.clock.is_off;
+        self.clock.ahead = self.clock.ahead.max(other.clock.ahead);
         self
     }
 
@@ -179,20 +185,30 @@ impl Trail {
     /// Sets the event's time right where it can't be true, marks it, and says at which time windows count it.
     pub fn place(&mut self, event: &mut Event) -> EventTime {
         self.changed = true;
+        let observed = EventTime(event.observed.0);
+        let latest = observed.plus(limits::FUTURE_SKEW);
+        let is_believed = !event.marks.time_missing && event.time <= latest;
+        // arrival alone says nothing of how far the trail has come: others would be late by it
+        if self.row.clock.reads(event.observed, is_believed) && !is_believed {
+            self.row.behind = false;
+            self.row.newest = self.row.newest.max(Some(observed));
+        }
         if event.marks.time_missing {
             self.row.undated += 1;
             event.marks.unplaced = self.row.behind;
             self.row.unplaced += u64::from(event.marks.unplaced);
-            // arrival says nothing of how far the trail has come: others would be late by it
             return event.time;
         }
-        if event.time.0 > event.observed.0.saturating_add(limits::FUTURE_SKEW.0) {
+        if !is_believed {
             self.row.clamped += 1;
             event.marks.time_clamped = true;
-            // it must neither empty a window nor become the time by which others are late
-            let limit = EventTime(event.observed.0).plus(limits::FUTURE_SKEW);
-            event.time = self.row.newest.map_or(limit, |newest| newest.plus(limits::FUTURE_SKEW)).min(limit);
-            return event.time;
+            // of a backlog it must neither empty a window nor become the time by which others are late
+            let at = match self.row.newest {
+                Some(newest) if self.row.behind => newest.plus(limits::FUTURE_SKEW).min(latest),
+                _ => self.row.clock.set_right(event.time, event.observed),
+            };
+            event.time = at.min(latest);
+            return at;
         }
         let newest = self.row.newest.map_or(event.time, |newest| newest.max(event.time));
         if self.row.newest != Some(newest) {
@@ -245,7 +261,8 @@ impl Trail {
     pub fn undated(&mut self, event: &Event) -> Option<(u64, u64)> {
         let (hour, lines, _) = self.row.hour;
         let undated = one_more(&mut self.row.undated_hour, hour);
-        (event.marks.unplaced || is_many(lines, undated)).then_some((lines, undated))
+        let told = self.row.clock.is_told().is_some() || is_many(lines, undated);
+        (event.marks.unplaced || told).then_some((lines, undated))
     }
 
     /// Whether the late event that was just placed is the one with which it must be said that the trail goes back in time.
@@ -320,4 +337,145 @@ fn first_eight(digest: &ContentDigest) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest[..8]);
     u64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Activity, Evidence, FileId, HostId, Millis, SourceName};
+
+    const NOON: i64 = 1_790_000_000_000;
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+
+    fn trail() -> Trail {
+        let part = TrailPart { source: SourceName("portal".into()), host: HostId([0; 8]) };
+        Trail::new(part, TrailRow::default(), [], 1)
+    }
+
+    /// What is stated, and when it is read, after noon.
+    fn event(stated: Option<i64>, observed: i64) -> Event {
+        let evidence = Evidence {
+            source: SourceName("portal".into()),
+            file: FileId::default(),
+            from: 0,
+            to: 1,
+            index: 0,
+            own_id: true,
+            sender: None,
+            digest: [0; 16],
+            redacted: Box::default(),
+        };
+        let mut event = Event::blank(EventId([0; 16]), WallTime(NOON + observed), "portal".into(), evidence);
+        event.activity = Activity::View;
+        event.marks.time_missing = stated.is_none();
+        event.time = EventTime(NOON + stated.unwrap_or(observed));
+        event
+    }
+
+    /// At which time windows count it, after noon.
+    fn at(trail: &mut Trail, stated: Option<i64>, observed: i64) -> i64 {
+        let mut event = event(stated, observed);
+        let at = trail.place(&mut event);
+        assert!(event.time <= EventTime(NOON + observed).plus(limits::FUTURE_SKEW), "bounded by when it was read");
+        at.0 - NOON
+    }
+
+    fn newest(trail: &Trail) -> Option<i64> {
+        trail.row.newest.map(|newest| newest.0 - NOON)
+    }
+
+    #[test]
+    fn what_is_read_as_it_is_written_counts_when_it_was_read_however_far_the_clock_is_ahead() {
+        for ahead in [15 * MINUTE, 8 * HOUR, 400 * 24 * HOUR] {
+            let mut trail = trail();
+            assert_eq!(at(&mut trail, Some(-HOUR), -HOUR), -HOUR);
+            for n in 0..50 {
+                let read = n * 5 * MINUTE;
+                assert_eq!(at(&mut trail, Some(read + ahead), read), read, "{n}");
+                assert_eq!(newest(&trail), Some(read), "the trail's time moves on with ours");
+            }
+            assert_eq!((trail.row.clamped, trail.row.late, trail.row.clock.ahead), (50, 0, Millis(ahead)));
+            assert!(trail.row.clock.is_off);
+            // and it is set right
+            let after = 50 * 5 * MINUTE;
+            assert_eq!(at(&mut trail, Some(after), after), after);
+            assert_eq!(trail.row.clock.ahead, Millis(0));
+        }
+    }
+
+    #[test]
+    fn a_burst_that_is_read_at_once_keeps_its_distances() {
+        let mut trail = trail();
+        let read: Vec<i64> = (0..12).map(|n| at(&mut trail, Some(15 * MINUTE + n * 42 * MINUTE), n)).collect();
+        assert!(read.windows(2).all(|two| (two[1] - two[0] - 42 * MINUTE).abs() <= 1), "{read:?}");
+        assert_eq!(newest(&trail), None, "nobody is late by it");
+        // what goes on as ours does is counted when it is read again, after two minutes at the latest
+        let stated = |n: i64| Some(15 * MINUTE + 11 * 42 * MINUTE + n);
+        let later: Vec<i64> = (1..=6).map(|n| at(&mut trail, stated(n * MINUTE), n * MINUTE) - n * MINUTE).collect();
+        assert_eq!(later[2..], [0; 4], "{later:?}");
+        // however far ahead it is, it stays within a day
+        assert_eq!(at(&mut trail, Some(900 * 24 * HOUR), 7 * MINUTE), 7 * MINUTE + limits::FUTURE_SPREAD.0);
+    }
+
+    #[test]
+    fn after_a_stop_a_clock_that_is_ahead_empties_nothing_and_is_right_again_in_two_minutes() {
+        let (mut trail, ahead) = (trail(), 8 * HOUR);
+        (0..5).for_each(|n| {
+            at(&mut trail, Some(ahead + n * MINUTE), n * MINUTE);
+        });
+        // three hours of lines are read in a moment
+        let stop = 3 * HOUR;
+        let read: Vec<i64> = (1..=17).map(|n| at(&mut trail, Some(ahead + n * 10 * MINUTE), stop)).collect();
+        assert!(read.windows(2).all(|two| two[1] - two[0] == 10 * MINUTE), "{read:?}");
+        let live = |trail: &mut Trail, n| at(trail, Some(ahead + stop + n), stop + n) - stop - n;
+        let later: Vec<i64> = (1..=5).map(|n| live(&mut trail, n * MINUTE)).collect();
+        assert_eq!(later[2..], [0; 3], "{later:?}");
+        assert_eq!((newest(&trail), trail.row.late), (Some(stop + 5 * MINUTE), 0));
+    }
+
+    #[test]
+    fn one_stamp_from_the_future_among_others_changes_nothing_about_them() {
+        let mut trail = trail();
+        for n in 0..10 {
+            assert_eq!(at(&mut trail, Some(n), n), n);
+            assert_eq!(at(&mut trail, Some(999 * 24 * HOUR), n), n);
+        }
+        assert_eq!((newest(&trail), trail.row.late), (Some(9), 0));
+        // nor in a backlog, where the time of reading says nothing of when it was
+        let mut old = self::trail();
+        for n in 0..10 {
+            assert_eq!(at(&mut old, Some(-90 * 24 * HOUR + n), n), -90 * 24 * HOUR + n);
+            assert_eq!(at(&mut old, Some(HOUR), n), -90 * 24 * HOUR + n + limits::FUTURE_SKEW.0);
+        }
+        assert_eq!(old.row.late, 0);
+    }
+
+    #[test]
+    fn a_trail_that_ceases_to_state_times_goes_on_when_it_is_read() {
+        let mut trail = trail();
+        // its last line was two days old when it was read
+        at(&mut trail, Some(-48 * HOUR), 0);
+        let mut unplaced = |observed| {
+            let mut event = event(None, observed);
+            let at = trail.place(&mut event);
+            assert_eq!(at.0 - NOON, observed);
+            (event.marks.unplaced, newest(&trail))
+        };
+        assert_eq!(unplaced(1), (true, Some(-48 * HOUR)), "what is read with it may be as old");
+        assert_eq!(unplaced(2 * MINUTE), (false, Some(2 * MINUTE)), "it had been read to its end by then");
+        assert_eq!(unplaced(2 * HOUR), (false, Some(2 * HOUR)));
+        assert!(!trail.row.clock.is_off);
+        (0..5).for_each(|n| {
+            at(&mut trail, None, 2 * HOUR + n);
+        });
+        assert!(trail.row.clock.is_off);
+        // until an hour says something else
+        (0..200).for_each(|n| {
+            at(&mut trail, Some(4 * HOUR + n), 4 * HOUR + n);
+        });
+        assert!(trail.row.clock.is_off, "until the hour is over");
+        at(&mut trail, Some(5 * HOUR), 5 * HOUR);
+        assert!(!trail.row.clock.is_off);
+    }
 }

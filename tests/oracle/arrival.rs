@@ -7,24 +7,83 @@ pub const LATENESS: i64 = 2 * DAY;
 /// How far ahead of the reading clock a stamp may be.
 pub const SKEW: i64 = 600_000;
 
-/// What windows count acts at: repetitions are left out, a stamp from the future is held back, and what comes later than
-/// the lateness bound counts when it arrives. So does what states no time, unless its trail is read a day after it is written: then
-/// nobody knows when it was.
+/// How far ahead of the reading clock an act may count.
+pub const SPREAD: i64 = DAY;
+const MINUTE: i64 = 60_000;
+
+/// What is known of a trail's clock.
+#[derive(Default)]
+struct Clock {
+    /// What is taken off stamps from the future, since the last one that is none.
+    lead: Option<i64>,
+    /// When one of them was read, and what it stated: looked at again after a minute.
+    anchor: Option<(i64, i64)>,
+    /// When a stamp was last believed, or the first was not.
+    believed: Option<i64>,
+    /// When anything was read.
+    read: Option<i64>,
+}
+
+impl Clock {
+    /// Whether what is read now was only just written, though it does not say so.
+    fn is_live(&mut self, observed: i64, believed: bool) -> bool {
+        let lately = self.read.is_some_and(|read| observed - read <= DAY);
+        self.read = Some(observed);
+        if believed {
+            *self = Clock { read: self.read, believed: Some(observed), ..Clock::default() };
+        }
+        let since = self.believed.unwrap_or(observed);
+        self.believed = Some(since);
+        lately && observed - since >= MINUTE
+    }
+
+    fn ahead(&mut self, stated: i64, observed: i64) -> i64 {
+        let lead = stated - observed;
+        let (then, stood) = self.anchor.unwrap_or((observed, stated));
+        let (passed, went) = (observed - then, stated - stood);
+        let a_minute = passed >= MINUTE;
+        let in_step = a_minute && went >= passed / 2 && went <= 2 * passed;
+        self.anchor = Some(if a_minute { (observed, stated) } else { (then, stood) });
+        let taken_off = match self.lead {
+            Some(known) if !in_step => known.min(lead),
+            _ => lead,
+        };
+        self.lead = Some(taken_off);
+        (stated - taken_off).min(observed + SPREAD)
+    }
+}
+
+/// What windows count acts at: repetitions are left out, of stamps from the future is taken off what their trail's clock is ahead, and
+/// what comes later than the lateness bound counts when it arrives. So does what states no time, unless its trail is read a day after
+/// it is written: then nobody knows when it was.
 pub fn counted(arrivals: &[Act]) -> Vec<Act> {
     let mut newest: BTreeMap<u8, i64> = BTreeMap::new();
     let mut behind: BTreeMap<u8, i64> = BTreeMap::new();
+    let mut clocks: BTreeMap<u8, Clock> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut counted = Vec::new();
     for act in arrivals {
         // a repetition counts for nothing but how far its trail has come
         let first = seen.insert((act.trail, act.id));
+        let is_believed = !act.undated && act.time <= act.observed + SKEW;
+        let clock = clocks.entry(act.trail).or_default();
+        if clock.is_live(act.observed, is_believed) && !is_believed {
+            behind.insert(act.trail, 0);
+            let known = newest.entry(act.trail).or_insert(act.observed);
+            *known = act.observed.max(*known);
+        }
         let known = newest.get(&act.trail).copied();
         let mut unplaced = false;
         let time = if act.undated {
             unplaced = behind.get(&act.trail).is_some_and(|behind| *behind > DAY);
             act.observed
-        } else if act.time > act.observed + SKEW {
-            known.map_or(act.observed, |newest| newest.min(act.observed)) + SKEW
+        } else if !is_believed {
+            match known {
+                Some(newest) if behind.get(&act.trail).is_some_and(|behind| *behind > DAY) => {
+                    newest.min(act.observed) + SKEW
+                }
+                _ => clock.ahead(act.time, act.observed),
+            }
         } else {
             if known.is_none_or(|newest| act.time > newest) {
                 newest.insert(act.trail, act.time);
