@@ -7,6 +7,7 @@ mod corpora;
 mod csv_trails;
 mod cut;
 mod demo;
+mod dismissing;
 mod docs;
 mod drilling;
 mod flood;

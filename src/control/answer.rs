@@ -4,10 +4,10 @@ use super::{explain, history, incidents, review};
 use crate::incident::{exposure::Exposure, ocsf};
 use crate::ledger::Reader;
 use crate::ledger::history::Bounds;
-use crate::ledger::read::{Asked, SilenceRow};
+use crate::ledger::read::{Asked, FindingFilter, SilenceRow};
 use crate::model::limits::MOST_ROWS;
-use crate::model::{Finding, FindingId, FindingRow, Judgement, OrderId, Text, limits};
-use crate::pipeline::EventRow;
+use crate::model::{Finding, FindingId, FindingRow, FindingVerdict, Judgement, OrderId, Severity, Text, limits};
+use crate::pipeline::{EventRow, OWN_POLICIES};
 use crate::policy::PolicySet;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -187,7 +187,27 @@ pub fn judgement(reader: &Reader, id: &str, honest: bool, reason: &str) -> Resul
     let id = finding_id(reader, id)?;
     let row = reader.finding(&id).map_err(|e| e.to_string())?.ok_or("the finding has gone")?;
     let Finding { policy, subject, time, .. } = row.finding;
-    Ok(Judgement { finding: id, policy, actor: subject.actor, time, honest, reason })
+    let grave = subject.actor.as_ref().filter(|_| honest).map(|actor| is_suspected(reader, actor, &id));
+    let learns = honest && !grave.transpose()?.unwrap_or(false);
+    Ok(Judgement { finding: id, policy, actor: subject.actor, time, honest, learns, reason })
+}
+
+/// Whether something grave was found about that actor, beside `but`, that nobody has called honest. What tripline says of its own work
+/// accuses nobody.
+///
+/// # Errors
+/// The ledger can't be read.
+fn is_suspected(reader: &Reader, actor: &str, but: &FindingId) -> Result<bool, String> {
+    for verdict in [FindingVerdict::Open, FindingVerdict::Confirmed] {
+        let (severity, verdict) = (Some(Severity::High), Some(verdict));
+        let filter = FindingFilter { actor: Some(actor.to_owned()), severity, verdict, ..FindingFilter::default() };
+        let found = reader.findings(&filter).map_err(|e| e.to_string())?;
+        let accuses = |f: &Finding| f.id != *but && !f.test && !OWN_POLICIES.contains(&&*f.policy);
+        if found.iter().any(|row| accuses(&row.finding)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The reason without blanks around it.

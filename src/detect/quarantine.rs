@@ -2,7 +2,7 @@
 use super::network::{entity_of, first_eight};
 use super::{ActivationRef, CellIdx, CellKey, Engine, MemoCursor, State};
 use crate::model::{EventTime, Field, Millis};
-use crate::operator::{Cell, Operator, Terms, each};
+use crate::operator::{Operator, Terms, each};
 use crate::policy::{Body, FieldRef, PolicySet};
 use std::collections::BTreeSet;
 
@@ -38,10 +38,13 @@ impl Engine {
         }
     }
 
-    /// The cells that hold what is usual for an actor, all of one record: to be loaded before [`Engine::release`].
-    pub(super) fn habits(&self, actor: &str) -> Vec<CellKey> {
+    /// The cells of what is usual for an actor that a finding of that policy may rest on, all of one record: to be loaded before
+    /// [`Engine::release`].
+    pub(super) fn habits(&self, actor: &str, policy: &str) -> Vec<CellKey> {
         let entity = entity_of([actor]);
-        let keys = self.set.rules.iter().filter_map(|policy| {
+        let found = self.set.rules.iter().position(|rule| *rule.name == *policy);
+        let rests_on = found.map(|rule| &self.rests_on[rule][..]).unwrap_or_default();
+        let keys = rests_on.iter().map(|rule| &self.set.rules[usize::from(*rule)]).filter_map(|policy| {
             let Body::Correlation(correlation) = &policy.body else { return None };
             let learns = each!(&correlation.kind, operator => operator.learning()).is_some();
             let [by] = &correlation.group_by[..] else { return None };
@@ -54,11 +57,11 @@ impl Engine {
         keys
     }
 
-    /// What was held of an actor was honest: it is learned.
-    pub fn release(&self, state: &mut State, actor: &str) {
-        for key in self.habits(actor) {
+    /// What a finding of that policy and time showed of an actor was honest: it is learned, and nothing else.
+    pub fn release(&self, state: &mut State, actor: &str, policy: &str, shown: EventTime) {
+        for key in self.habits(actor, policy) {
             let Some(cell) = state.store.find(&key) else { continue };
-            let changed = state.store.cell(cell).as_mut().is_some_and(Cell::release);
+            let changed = state.store.cell(cell).as_mut().is_some_and(|cell| cell.release(shown));
             if changed {
                 state.store.invalidate(cell);
                 // it expires when it would have: the write is all that is new

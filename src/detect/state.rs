@@ -79,8 +79,8 @@ impl State {
     }
 
     /// The record that holds what is usual for an actor, where it is not at hand: to be loaded before [`Engine::release`].
-    pub fn missing_habits(&self, engine: &Engine, actor: &str) -> Option<EntityKey> {
-        let entity = engine.habits(actor).first()?.entity;
+    pub fn missing_habits(&self, engine: &Engine, actor: &str, policy: &str) -> Option<EntityKey> {
+        let entity = engine.habits(actor, policy).first()?.entity;
         (!self.store.has(&entity)).then_some(entity)
     }
 

@@ -209,6 +209,8 @@ pub struct Judgement {
     pub time: EventTime,
     /// Honest work, or else an attack.
     pub honest: bool,
+    /// Where it is honest, what it showed is learned: not while something grave that was found about the same actor may be an attack.
+    pub learns: bool,
     /// Why, in the person's words; at most [`super::limits::REASON_BYTES`].
     pub reason: Text,
 }

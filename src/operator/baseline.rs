@@ -403,10 +403,10 @@ impl Past {
         self.days.iter_mut().filter(|d| d.day == day).for_each(|d| d.far = true);
     }
 
-    /// What was called far is usual after all. Says whether that is to be written.
-    pub fn release(&mut self) -> bool {
-        self.days.iter_mut().for_each(|d| d.far = false);
-        true
+    /// What was called far on the day of `shown` is usual after all. Says whether that is to be written.
+    pub fn release(&mut self, shown: EventTime) -> bool {
+        let day = shown.episode(Millis::DAY);
+        self.days.iter_mut().find(|d| d.day == day && d.far).map(|d| d.far = false).is_some()
     }
 
     pub(super) fn fired_mut(&mut self) -> &mut Fired {
@@ -521,7 +521,7 @@ mod tests {
         let mut past = past(&[10, 10, 500]);
         past.mark_far(day(2));
         assert_eq!(past.usual(day(20), HISTORY, 100, 14, 2), Some(10));
-        past.release();
+        assert!(!past.release(day(1)) && past.release(day(2)));
         assert_eq!(past.usual(day(20), HISTORY, 100, 14, 2), Some(500));
     }
 

@@ -5,7 +5,7 @@ use super::crowd::Users;
 use super::new_value::Values;
 use super::travel::Places;
 use super::window::{Fired, Window};
-use crate::model::Text;
+use crate::model::{EventTime, Text};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of one entity for one correlation.
@@ -95,12 +95,13 @@ impl Cell {
         }
     }
 
-    /// What was held back of whom it is about was honest: it is learned. Says whether that changes anything.
-    pub(crate) fn release(&mut self) -> bool {
+    /// What a finding of that time showed of whom it is about was honest: it is learned, and nothing else. Says whether that changes
+    /// anything.
+    pub(crate) fn release(&mut self, shown: EventTime) -> bool {
         match self {
-            Cell::Values(values) => values.release(),
-            Cell::Past(past) => past.release(),
-            Cell::Places(places) => places.release(),
+            Cell::Values(values) => values.release(shown),
+            Cell::Past(past) => past.release(shown),
+            Cell::Places(places) => places.release(shown),
             Cell::Window(_) | Cell::Users(_) | Cell::Sketch(_) | Cell::Silence(_) | Cell::Names(_) => false,
         }
     }

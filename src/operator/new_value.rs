@@ -366,8 +366,10 @@ impl Values {
                     (known.first, known.after_learning) = (at, learned);
                     changed = true;
                 }
-                if coarse > known.last {
-                    known.last = coarse;
+                // of what is held it is kept more finely when it was in use: a finding that shows it may be dismissed
+                let used = if known.held { EventTime(at.0 - at.0.rem_euclid(Millis::MINUTE.0)) } else { coarse };
+                if used > known.last {
+                    known.last = used;
                     changed = true;
                 }
                 known
@@ -399,10 +401,17 @@ impl Values {
         changed
     }
 
-    /// What was held was honest. Says whether anything was.
-    pub fn release(&mut self) -> bool {
-        self.known.iter_mut().for_each(|known| known.held = false);
-        self.suspect_until.take().is_some()
+    /// What was suspicious at `shown` was honest: of what is held, what was in use within the day before. What came after it stays held.
+    /// Says whether that changes anything.
+    pub fn release(&mut self, shown: EventTime) -> bool {
+        let mut changed = false;
+        let used_then = |k: &Known| k.first <= shown && shown.since(k.first.max(k.last)) <= Millis::DAY;
+        for known in self.known.iter_mut().filter(|known| known.held && used_then(known)) {
+            (known.held, changed) = (false, true);
+        }
+        // unless something suspicious came later
+        let over = self.suspect_until.take_if(|until| *until <= shown.plus(SHIFT)).is_some();
+        changed || over
     }
 
     /// Since when the entity has been watched, and how many of the observations that it takes there were; nothing before the first.
@@ -564,8 +573,12 @@ mod tests {
         assert!(!see(&mut v, "a", day(20), &TERMS).new, "what was known before is not");
         assert!(see(&mut v, "c", day(8).plus(Millis::HOUR), &TERMS).new);
         assert!(see(&mut v, "c", day(9), &TERMS).new, "first seen in the suspicious shift");
-        assert!(v.release());
-        assert!(!see(&mut v, "b", day(21), &TERMS).new && !see(&mut v, "c", day(21), &TERMS).new);
+        assert!(!v.release(day(5)), "that showed nothing of it");
+        assert!(v.release(day(8)));
+        assert!(!see(&mut v, "b", day(21), &TERMS).new);
+        assert!(see(&mut v, "c", day(21), &TERMS).new, "what came after it is not what it showed");
+        assert!(v.release(day(21)), "a later finding showed it");
+        assert!(!see(&mut v, "c", day(22), &TERMS).new);
     }
 
     #[test]

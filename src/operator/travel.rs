@@ -317,17 +317,23 @@ impl Places {
         newest.map_or(EventTime(i64::MIN), |to| to.plus(GRAIN))
     }
 
-    /// The ways between all places remembered are known: they were gone honestly. Says whether that is to be written.
-    pub fn release(&mut self) -> bool {
+    /// The ways to where `shown` was, and from there, are known: they were gone honestly. Says whether that is to be written.
+    pub fn release(&mut self, shown: EventTime) -> bool {
+        let before = self.ways.len();
+        let is_there = |stay: &Stay| stay.from <= shown && shown.0 <= stay.to.0 + GRAIN.0;
         for i in 1..self.stays.len() {
+            if !is_there(&self.stays[i - 1]) && !is_there(&self.stays[i]) {
+                continue;
+            }
             let way = way(&self.stays[i - 1].place, &self.stays[i].place);
             if !self.ways.contains(&way) {
                 self.ways.push(way);
             }
         }
+        let changed = self.ways.len() > before;
         let excess = self.ways.len().saturating_sub(WAYS);
         self.ways.drain(..excess);
-        true
+        changed
     }
 
     fn knows(&self, a: &str, b: &str) -> bool {

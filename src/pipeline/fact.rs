@@ -77,11 +77,12 @@ impl Outcome {
         self.changes.findings.push(finding);
     }
 
-    /// Takes up a person's verdict on a finding: what was held because of it, and was honest, is learned.
+    /// Takes up a person's verdict on a finding: what it showed, and was honest, is learned.
     fn judged(&mut self, judgement: Judgement, at: WallTime, by: Text) {
-        if let (true, Some(actor)) = (judgement.honest, &judgement.actor) {
+        let Judgement { honest, learns, policy, time, .. } = &judgement;
+        if let (true, true, Some(actor)) = (honest, learns, &judgement.actor) {
             let rules = self.core.rules.clone();
-            rules.engine.release(&mut self.core.state, actor);
+            rules.engine.release(&mut self.core.state, actor, policy, *time);
         }
         // who has judged it has looked at it
         self.changes.acknowledged.push((judgement.finding, at, by.clone()));

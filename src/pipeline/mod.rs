@@ -288,8 +288,11 @@ impl Outcome {
     fn needs(&mut self, input: &Input<Prepared>) -> Vec<EntityKey> {
         let batches = match input {
             Input::Lines(batches) | Input::Learn(batches) => batches,
-            Input::Judge { judgement: Judgement { honest: true, actor: Some(actor), .. }, .. } => {
-                return self.core.state.missing_habits(&self.core.rules.engine, actor).into_iter().collect();
+            Input::Judge {
+                judgement: Judgement { honest: true, learns: true, actor: Some(actor), policy, .. },
+                ..
+            } => {
+                return self.core.state.missing_habits(&self.core.rules.engine, actor, policy).into_iter().collect();
             }
             _ => return Vec::new(),
         };

@@ -98,7 +98,7 @@ pub(super) fn describe(input: &Input<Prepared>) -> (&'static str, String) {
             "judge",
             json!({
                 "finding": j.finding.to_string(), "policy": j.policy, "actor": j.actor, "time": j.time,
-                "honest": j.honest, "reason": j.reason, "by": by,
+                "honest": j.honest, "learns": j.learns, "reason": j.reason, "by": by,
             }),
         ),
         Input::Gone { source, files, .. } => ("gone", json!({"source": source.as_str(), "files": files})),
@@ -156,6 +156,7 @@ impl InputRow {
                     actor: text("actor").map(Text::from),
                     time: EventTime(body["time"].as_i64()?),
                     honest: body["honest"].as_bool()?,
+                    learns: body["learns"].as_bool()?,
                     reason: text("reason")?.into(),
                 },
                 by: by()?,
@@ -247,7 +248,7 @@ mod tests {
         let ended = |verdict| Input::Ended { at, order, verdict };
         let judge = |actor, honest| {
             let (policy, reason) = ("odd_export".into(), "a \"trip\"\n".into());
-            let judgement = Judgement { finding, policy, actor, time: EventTime(5), honest, reason };
+            let judgement = Judgement { finding, policy, actor, time: EventTime(5), honest, learns: !honest, reason };
             Input::Judge { at, judgement, by: "uid 7".into() }
         };
         let file = LearnedFile {
