@@ -103,6 +103,7 @@ impl Folder {
         progress: Arc<Progress>,
         ending: Arc<Ending>,
     ) -> Folder {
+        off_clocks::look(core.trails(), core.rules.response.too_old, &health);
         Folder {
             ledger,
             outcome: core.begin(),
@@ -286,7 +287,7 @@ impl Folder {
         self.committing = began.elapsed();
         tracing::debug!("committed {} lines in {} us", self.uncommitted, self.committing.as_micros());
         let Receipt { core, pending, started, told } = receipt;
-        off_clocks::look(core.trails(), &self.health);
+        off_clocks::look(core.trails(), core.rules.response.too_old, &self.health);
         self.outcome = core.begin();
         self.hand_on(pending, started, told)?;
         self.sign()?;

@@ -6,6 +6,9 @@
 //! distances. Once a minute of reading it is asked whether the trail's time went on as ours did: then it is read as it is written, and
 //! what is taken off begins anew with what it is ahead by now.
 //!
+//! A stamp that is older than its reading is believed: it may be a backlog, or be delivered late. Where the trail's time goes on as ours
+//! does, and stays that far behind, that is remembered, for people: one of the two is so all the time.
+//!
 //! All of that depends on what lines state and on when they were read, which is recorded: from what is recorded the same is made again.
 use crate::model::{EventTime, Millis, WallTime, limits};
 use serde::{Deserialize, Serialize};
@@ -15,7 +18,10 @@ use serde::{Deserialize, Serialize};
 pub struct TrailClock {
     /// By how much it is ahead of ours: it is taken off what it states.
     pub ahead: Millis,
-    /// Where it stood at a moment of ours, while it is ahead.
+    /// How long after the time that they state its lines are read, where they are read as they come.
+    #[serde(default)]
+    pub behind: Millis,
+    /// Where it stood at a moment of ours, a minute ago at most or when it was read last.
     stood: Option<(WallTime, EventTime)>,
     /// When a stamp was believed last, or the first was read that is not.
     believed: Option<WallTime>,
@@ -30,11 +36,14 @@ pub struct TrailClock {
 impl TrailClock {
     /// An event is read. Says whether it was only just written, as far as the trail's silence shows it: nothing that is believed was read
     /// for a minute, so that the trail had been read to its end, and something was within a day, so that this is no backlog of long ago.
-    pub(super) fn reads(&mut self, observed: WallTime, is_believed: bool) -> bool {
-        self.count(observed, is_believed);
+    pub(super) fn reads(&mut self, observed: WallTime, believed: Option<EventTime>) -> bool {
+        self.count(observed, believed.is_some());
         let lately = self.read.replace(observed).is_some_and(|read| observed.since(read) <= limits::UNDATED_LAG);
-        if is_believed {
-            (self.believed, self.ahead, self.stood) = (Some(observed), Millis(0), None);
+        if let Some(stated) = believed {
+            (self.believed, self.ahead) = (Some(observed), Millis(0));
+            if self.goes_with_ours(stated, observed) {
+                self.behind = EventTime(observed.0).since(stated).max(Millis(0));
+            }
         }
         let believed = *self.believed.get_or_insert(observed);
         lately && observed.since(believed) >= Millis::MINUTE
@@ -43,17 +52,22 @@ impl TrailClock {
     /// When an event was that states a time yet to come.
     pub(super) fn set_right(&mut self, stated: EventTime, observed: WallTime) -> EventTime {
         let lead = stated.since(EventTime(observed.0));
-        let (when, then) = *self.stood.get_or_insert((observed, stated));
-        let (passed, went) = (observed.since(when), stated.since(then));
-        let goes_with_ours = (passed.0 / 2..=passed.0.saturating_mul(2)).contains(&went.0);
-        if self.ahead == Millis(0) || (passed >= Millis::MINUTE && goes_with_ours) {
-            self.ahead = lead;
-        }
-        if passed >= Millis::MINUTE {
-            self.stood = Some((observed, stated));
+        if self.goes_with_ours(stated, observed) || self.ahead == Millis(0) {
+            (self.ahead, self.behind) = (lead, Millis(0));
         }
         self.ahead = self.ahead.min(lead);
         stated.minus(self.ahead).min(EventTime(observed.0).plus(limits::FUTURE_SPREAD))
+    }
+
+    /// Whether it has gone on as ours did since it was looked at, a minute ago or longer.
+    fn goes_with_ours(&mut self, stated: EventTime, observed: WallTime) -> bool {
+        let (when, then) = *self.stood.get_or_insert((observed, stated));
+        let (passed, went) = (observed.since(when), stated.since(then));
+        if (Millis(0)..Millis::MINUTE).contains(&passed) {
+            return false;
+        }
+        self.stood = Some((observed, stated));
+        (passed.0 / 2..=passed.0.saturating_mul(2)).contains(&went.0)
     }
 
     /// How many events of the hour there were, and of them those whose time was not believed, where it must be said.

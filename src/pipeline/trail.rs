@@ -94,6 +94,7 @@ impl TrailRow {
         }
         self.clock.is_off |= other.clock.is_off;
         self.clock.ahead = self.clock.ahead.max(other.clock.ahead);
+        self.clock.behind = self.clock.behind.max(other.clock.behind);
         self
     }
 
@@ -189,7 +190,8 @@ impl Trail {
         let latest = observed.plus(limits::FUTURE_SKEW);
         let is_believed = !event.marks.time_missing && event.time <= latest;
         // arrival alone says nothing of how far the trail has come: others would be late by it
-        if self.row.clock.reads(event.observed, is_believed) && !is_believed {
+        let live = self.row.clock.reads(event.observed, is_believed.then_some(event.time));
+        if live && !is_believed {
             self.row.behind = false;
             self.row.newest = self.row.newest.max(Some(observed));
         }
@@ -432,6 +434,37 @@ mod tests {
         let later: Vec<i64> = (1..=5).map(|n| live(&mut trail, n * MINUTE)).collect();
         assert_eq!(later[2..], [0; 3], "{later:?}");
         assert_eq!((newest(&trail), trail.row.late), (Some(stop + 5 * MINUTE), 0));
+    }
+
+    #[test]
+    fn a_trail_that_is_behind_all_the_time_is_told_from_a_backlog() {
+        let mut trail = trail();
+        let behind = 13 * HOUR;
+        // a backlog of a day, read in three minutes
+        for n in 0..180 {
+            at(&mut trail, Some(-24 * HOUR + n * 8 * MINUTE), n * 1000);
+        }
+        assert_eq!(trail.row.clock.behind, Millis(0));
+        let mut live = |minutes: i64| {
+            let read = HOUR + minutes * MINUTE;
+            assert_eq!(at(&mut trail, Some(read - behind), read), read - behind, "it is believed");
+            trail.row.clock.behind
+        };
+        assert_eq!([0, 1, 7, 90].map(|n| live(n).0 / HOUR), [0, 13, 13, 13]);
+        // a stop, and the backlog after it
+        assert_eq!(
+            [(300, 120), (300, 130)].map(|(read, stated)| {
+                at(&mut trail, Some(stated * MINUTE), read * MINUTE);
+                trail.row.clock.behind
+            }),
+            [Millis(behind); 2]
+        );
+        // it is set right
+        let after = [400, 402, 404].map(|n| {
+            at(&mut trail, Some(n * MINUTE), n * MINUTE);
+            trail.row.clock.behind
+        });
+        assert_eq!(after[2], Millis(0));
     }
 
     #[test]

@@ -16,7 +16,7 @@ const MINUTE: i64 = 60_000;
 struct Clock {
     /// What is taken off stamps from the future, since the last one that is none.
     lead: Option<i64>,
-    /// When one of them was read, and what it stated: looked at again after a minute.
+    /// When an act was read, and what it stated: looked at again after a minute.
     anchor: Option<(i64, i64)>,
     /// When a stamp was last believed, or the first was not.
     believed: Option<i64>,
@@ -26,24 +26,30 @@ struct Clock {
 
 impl Clock {
     /// Whether what is read now was only just written, though it does not say so.
-    fn is_live(&mut self, observed: i64, believed: bool) -> bool {
+    fn is_live(&mut self, observed: i64, believed: Option<i64>) -> bool {
         let lately = self.read.is_some_and(|read| observed - read <= DAY);
         self.read = Some(observed);
-        if believed {
-            *self = Clock { read: self.read, believed: Some(observed), ..Clock::default() };
+        if let Some(stated) = believed {
+            (self.lead, self.believed) = (None, Some(observed));
+            self.goes_along(stated, observed);
         }
         let since = self.believed.unwrap_or(observed);
         self.believed = Some(since);
         lately && observed - since >= MINUTE
     }
 
-    fn ahead(&mut self, stated: i64, observed: i64) -> i64 {
-        let lead = stated - observed;
+    /// Whether the trail's time went on as ours did since it was looked at, which is once a minute.
+    fn goes_along(&mut self, stated: i64, observed: i64) -> bool {
         let (then, stood) = self.anchor.unwrap_or((observed, stated));
         let (passed, went) = (observed - then, stated - stood);
         let a_minute = passed >= MINUTE;
-        let in_step = a_minute && went >= passed / 2 && went <= 2 * passed;
         self.anchor = Some(if a_minute { (observed, stated) } else { (then, stood) });
+        a_minute && went >= passed / 2 && went <= 2 * passed
+    }
+
+    fn ahead(&mut self, stated: i64, observed: i64) -> i64 {
+        let lead = stated - observed;
+        let in_step = self.goes_along(stated, observed);
         let taken_off = match self.lead {
             Some(known) if !in_step => known.min(lead),
             _ => lead,
@@ -67,7 +73,7 @@ pub fn counted(arrivals: &[Act]) -> Vec<Act> {
         let first = seen.insert((act.trail, act.id));
         let is_believed = !act.undated && act.time <= act.observed + SKEW;
         let clock = clocks.entry(act.trail).or_default();
-        if clock.is_live(act.observed, is_believed) && !is_believed {
+        if clock.is_live(act.observed, is_believed.then_some(act.time)) && !is_believed {
             behind.insert(act.trail, 0);
             let known = newest.entry(act.trail).or_insert(act.observed);
             *known = act.observed.max(*known);
