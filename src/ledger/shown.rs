@@ -425,6 +425,7 @@ mod tests {
             actor: None,
             time: crate::model::EventTime(AT.0),
             honest,
+            learns: honest,
             reason: "known".into(),
         };
         let mute = Mute {

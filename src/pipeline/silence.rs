@@ -59,8 +59,7 @@ impl Compiled {
             && one(&self.customers, [subject.customer.as_deref(), None])
             && (silence.networks.is_empty()
                 || subject.ip.is_some_and(|ip| silence.networks.iter().any(|network| network.contains(&ip))))
-            && (silence.sessions.is_empty()
-                || session.is_some_and(|s| silence.sessions.contains(&s)))
+            && (silence.sessions.is_empty() || session.is_some_and(|s| silence.sessions.contains(&s)))
     }
 }
 
