@@ -21,8 +21,9 @@ const THIEF: (&str, &str) = ("203.0.113.7", "Firefox/118.0");
 fn act(day: i64, event: &str, (ip, ua): (&str, &str)) -> String {
     let at = jiff::Timestamp::now().as_second() - day * 86_400;
     let ts = jiff::Timestamp::from_second(at).unwrap();
+    let day_of = &ts.to_string()[..10];
     format!(
-        r#"{{"ts":"{ts}","id":"{event}-{day}-{ip}-{ua}","event":"{event}","outcome":"success","actor":{{"name":"ana","type":"staff"}},"session":"s-{day}-1234","ip":"{ip}","ua":"{ua}","account":"AC1","details":{{"export":"ex-{day}","kind":"sms","rows":10}}}}"#
+        r#"{{"ts":"{ts}","id":"{event}-{day}-{ip}-{ua}","event":"{event}","outcome":"success","actor":{{"name":"ana","type":"staff"}},"session":"s-{day}-1234","ip":"{ip}","ua":"{ua}","account":"AC1","details":{{"export":"ex-{day}","kind":"sms","from":"{day_of}","to":"{day_of}","rows":10}}}}"#
     ) + "\n"
 }
 

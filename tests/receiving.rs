@@ -171,6 +171,32 @@ fn two_trails_share_a_socket_by_the_program_that_speaks() {
     daemon.stop();
 }
 
+/// Who vouches for the sessions of what was received.
+fn vouched(site: &Site) -> Vec<String> {
+    let ledger = rusqlite::Connection::open(site.path("state/ledger.sqlite")).unwrap();
+    let mut rows = ledger.prepare("SELECT body ->> 'vouched' FROM tail ORDER BY sequence").unwrap();
+    rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn of_what_comes_over_a_socket_a_server_vouches_where_the_trail_says_who_sends() {
+    let own = rustix::process::geteuid().as_raw();
+    let mine = format!("senders = ['uid:{own}']\n");
+    let another = format!("senders = ['uid:{}']\n", own + 1);
+    for (senders, by) in [(&*mine, "server"), (&*another, "client"), ("", "client")] {
+        let site = site("'lines:$DIR/portal.sock', 'unixgram:$DIR/log.sock'", senders);
+        let daemon = site.start(&[]);
+        let mut lines = until("the socket", || UnixStream::connect(site.path("portal.sock")).ok());
+        writeln!(lines, "{}", act(0)).unwrap();
+        let datagrams = UnixDatagram::unbound().unwrap();
+        until("the other", || datagrams.connect(site.path("log.sock")).ok());
+        datagrams.send(format!("<134>1 2026-04-01T09:12:44Z gw portal - - - {}", act(1)).as_bytes()).unwrap();
+        all_there(&site, 2);
+        daemon.stop();
+        assert_eq!(vouched(&site), [by; 2], "{senders}");
+    }
+}
+
 #[test]
 fn a_shipper_at_a_unix_stream_socket_and_one_that_dies_in_a_line() {
     let site = site("'lines:$DIR/portal.sock'", "");

@@ -243,4 +243,31 @@ mod tests {
             assert_eq!(roots, others, "{name}");
         }
     }
+
+    #[test]
+    fn what_was_read_before_a_break_of_a_trail_is_an_input_of_its_own() {
+        use super::super::clock_trust::ClockTrust;
+        use crate::model::Discontinuity;
+        let (to, doors) = doors();
+        let rules = rules(&Keys::new(&[7; 32]), 9);
+        let mut scratch = Scratch::new(1);
+        for n in 0..3 {
+            let mut batch = batch(&[line(n)], 0, wall_now());
+            batch.discontinuity = (n == 2).then_some(Discontinuity::Truncated);
+            assert!(to.offer_read(Read::Lines(Box::new(rules.prepare(batch, &mut scratch)))));
+        }
+        let (mut sequencer, mut log) = (Sequencer::new(doors, ClockTrust::default()), Own::default());
+        sequencer.take(None, None, &mut log);
+        let batches = std::iter::from_fn(|| log.next()).filter_map(|entry| match entry {
+            Entry::Input(input, _) => {
+                if let Input::Lines(batches) = *input {
+                    Some(batches.len())
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        });
+        assert_eq!(batches.collect::<Vec<_>>(), [2, 1], "equal lines of both count from zero behind the break");
+    }
 }

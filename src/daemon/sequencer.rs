@@ -78,6 +78,10 @@ impl Sequencer {
         while let Some(read) = next.take() {
             match read {
                 Read::Lines(batch) => {
+                    // what was read before a break of the trail is folded in before it
+                    if batch.batch.discontinuity.is_some() {
+                        append_lines(&mut lines, log);
+                    }
                     let (piece, rest) = batch.cut_at(room);
                     room -= piece.lines.len();
                     lines.push(piece);

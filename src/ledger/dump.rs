@@ -8,6 +8,7 @@ use super::evidence::{Frontier, Hash, root_of_texts};
 use super::read::Reader;
 use super::{Error, foreign, records, sizes};
 use crate::model::{Digest, Finding, FindingVerdict, Millis, Order, limits};
+use crate::pipeline::trail::TrailRow;
 use crate::pipeline::{EventRow, FAILING, LIMIT, NOT_ENDED};
 
 /// Two roots by which ledgers are compared without being printed.
@@ -109,7 +110,13 @@ impl Reader {
         let trails: Vec<(String, String)> = self.read("reading trails", |c| {
             c.prepare("SELECT source, body FROM trails")?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect()
         })?;
-        lines.extend(trails.into_iter().map(|(source, body)| format!("trail {source} {body}")));
+        let wrong = |e: serde_json::Error| foreign(&self.path, format!("a trail's row is unreadable: {e}"));
+        for (source, body) in trails {
+            // its clock is held against ours, by when its lines were read
+            let row: TrailRow = serde_json::from_str(&body).map_err(wrong)?;
+            let row = TrailRow { clock: Default::default(), ..row };
+            lines.push(format!("trail {source} {}", serde_json::to_string(&row).map_err(wrong)?));
+        }
         let cursors: Vec<(String, i64)> = self.read("reading cursors", |c| {
             c.prepare("SELECT source, sum(\"offset\") FROM cursors GROUP BY source")?
                 .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?

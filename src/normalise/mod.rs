@@ -238,6 +238,12 @@ impl Normaliser {
         self.profiles[profile.0].written.format.name
     }
 
+    /// Whether its server is believed to have checked the names that its access log holds: such logs copy what clients send, too.
+    pub fn vouches_for_copied_names(&self, profile: ProfileRef) -> bool {
+        let ForTrail { written, trust, .. } = &self.profiles[profile.0];
+        written.format.name == crate::decode::access::FORMAT.name && written.believed(trust, None).actor.is_by_server()
+    }
+
     /// The same profile for one trail: whose local times are in `zone`, where its operator says so, whose lines come wrapped, and who is
     /// believed of what it says.
     #[must_use = "the trail needs the profile that is returned"]

@@ -392,11 +392,13 @@ impl Values {
     pub fn suspect(&mut self, at: EventTime, terms: &Limits) -> bool {
         // however long a policy calls a value new: what was in use for a day before has been learned
         let lately = terms.new_for.clamp(SHIFT, Millis::DAY);
-        for known in self.known.iter_mut() {
-            known.held |= known.after_learning && known.first <= at && at.since(known.first) <= lately;
-        }
         let until = Some(at.plus(SHIFT)).max(self.suspect_until);
-        let changed = until != self.suspect_until;
+        let mut changed = until != self.suspect_until;
+        for known in self.known.iter_mut() {
+            let held = known.held || known.after_learning && known.first <= at && at.since(known.first) <= lately;
+            changed |= held != known.held;
+            known.held = held;
+        }
         self.suspect_until = until;
         changed
     }
@@ -579,6 +581,15 @@ mod tests {
         assert!(see(&mut v, "c", day(21), &TERMS).new, "what came after it is not what it showed");
         assert!(v.release(day(21)), "a later finding showed it");
         assert!(!see(&mut v, "c", day(22), &TERMS).new);
+    }
+
+    #[test]
+    fn what_comes_to_be_held_is_a_change_though_something_later_was_suspicious_before() {
+        let mut v = learned();
+        assert!(see(&mut v, "b", day(8), &TERMS).new);
+        assert!(v.suspect(day(10), &TERMS), "too long after it");
+        assert!(v.suspect(day(8), &TERMS), "b is held from now on: it must be written");
+        assert!(!v.suspect(day(8), &TERMS), "and once");
     }
 
     #[test]

@@ -324,7 +324,8 @@ fn says(order: &Order, v: &Verification, act: &Act<'_>) -> Says {
     if activity == Activity::SessionRevoked {
         // the provider writes it while the order is carried out, which is before it has ended
         let since = act.event.time.0 >= order.made.minus(SLACK).0 && act.event.outcome != Outcome::Failure;
-        let nameless = act.session.is_none() && act.is_by_actor(order);
+        // one that names no session ends those of the actor, but for that from which it may have been asked for
+        let nameless = act.session.is_none() && act.is_by_actor(order) && order.target != TargetKind::Session;
         let is_it = act.is_stated(order) && (act.is_by_target(order) || nameless);
         return if since && is_it { Says::Ended } else { Says::Nothing };
     }

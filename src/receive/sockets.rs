@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, Interest};
 use tokio::task::JoinSet;
 
 /// The longest datagram.
@@ -164,14 +164,30 @@ async fn udp(socket: tokio::net::UdpSocket, routes: Routes) -> std::io::Result<(
 }
 
 async fn unix_datagram(socket: tokio::net::UnixDatagram, routes: Routes) -> std::io::Result<()> {
+    // with each datagram the kernel says whose it is
+    rustix::net::sockopt::set_socket_passcred(&socket, true)?;
     let mut bytes = vec![0; DATAGRAM_BYTES];
-    let sender: Arc<str> = "unixgram".into();
     loop {
-        let length = socket.recv(&mut bytes).await?;
-        if !routes.hand_on(taken(sender.clone(), &bytes[..length])).await {
+        let received = socket.async_io(Interest::READABLE, || datagram_of(&socket, &mut bytes)).await;
+        let (length, uid) = received?;
+        let sender = uid.map_or("unixgram".to_owned(), |uid| format!("unix:uid={uid}"));
+        if !routes.hand_on(taken(sender.into(), &bytes[..length])).await {
             return Ok(());
         }
     }
+}
+
+/// The next datagram: how long it is, and which user sent it. Descriptors that come with it are closed by the kernel, for want of room.
+fn datagram_of(socket: &tokio::net::UnixDatagram, bytes: &mut [u8]) -> std::io::Result<(usize, Option<u32>)> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(socket, &mut [std::io::IoSliceMut::new(bytes)], &mut beside, RecvFlags::CMSG_CLOEXEC)?;
+    let uid = beside.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmCredentials(whose) => Some(whose.uid.as_raw()),
+        _ => None,
+    });
+    Ok((received.bytes, uid))
 }
 
 /// A listening socket among those of the receiver.

@@ -62,7 +62,7 @@ pub fn run(path: &Path, verbose: bool) -> Result<Exit, Failure> {
             say!("  does not show: {}", missing.join(", "));
         }
         lists.say()?;
-        writers::say(trail)?;
+        writers::say(trail, rules.normaliser.vouches_for_copied_names(profile))?;
     }
     if config.written.enrich.databases.is_empty() {
         say!("no database: countries, networks and their owners are unknown, and what needs them is blind");

@@ -7,8 +7,14 @@ use crate::normalise::Sender;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Says it of one trail.
-pub(super) fn say(trail: &Trail) -> Result<(), Failure> {
+/// Says it of one trail; `names_are_checked` of an access log whose profile vouches for them.
+pub(super) fn say(trail: &Trail, names_are_checked: bool) -> Result<(), Failure> {
+    if names_are_checked && trail.actor_vouched_by.is_none() {
+        say!(
+            "  its names are taken for those that were authenticated, and orders follow from them: where the server copies what was sent"
+        );
+        say!("  (`$remote_user` beside a token), write into its [[trail]]: actor_vouched_by = \"client\"");
+    }
     let (settled, open): (Vec<&Address>, Vec<&Address>) =
         trail.receive.iter().partition(|way| way.is_settled(&trail.senders));
     if !settled.is_empty() {
