@@ -29,11 +29,12 @@ fn who(n: usize) -> String {
 /// Appends exports of persons of these numbers: a finding each.
 fn export(site: &Site, numbers: std::ops::Range<usize>) {
     let ts = jiff::Timestamp::now();
+    let day = &ts.to_string()[..10];
     let line = |n: usize| {
         let event = serde_json::json!({
             "ts": format!("{ts:.3}"), "id": format!("ev-{n}"), "event": "log.export.requested", "outcome": "success",
             "actor": {"id": format!("u-{n}"), "name": who(n), "type": "staff", "role": "admin"}, "session": format!("s-{n}"),
-            "ip": "192.0.2.7", "ua": "Mozilla/5.0", "account": "AC1", "details": {"export": format!("ex-{n}"), "kind": "sms", "rows": 5},
+            "ip": "192.0.2.7", "ua": "Mozilla/5.0", "account": "AC1", "details": {"export": format!("ex-{n}"), "kind": "sms", "from": day, "to": day, "rows": 5},
         });
         format!("{event}\n")
     };

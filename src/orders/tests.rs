@@ -686,10 +686,26 @@ fn what_a_client_sends_says_only_by_what_it_gets_that_a_session_lives() {
     assert_eq!(held(&book, id), Some(Held::Watching), "a page may be the login page");
     let refused = act(Millis::MINUTE, Some(5), 401);
     book.witness(&enforcing(), &Act { event: &refused, session, telling: true });
-    assert_eq!(held(&book, id), Some(Held::Watching), "an endpoint that does not know the session turns it away, too");
-    assert!(book.iter().all(|o| o.verification.as_ref().is_none_or(|v| !v.refused)));
+    assert_eq!(held(&book, id), Some(Held::Watching));
     book.witness(&enforcing(), &Act { event: &event, session, telling: true });
     assert_eq!(held(&book, id), Some(Held::NotHeld));
+}
+
+#[test]
+fn a_cookie_that_is_turned_away_does_not_clear_up_what_could_not_be_told() {
+    let session = Some(SessionRef { digest: [DIGEST; 16], by_server: false });
+    for (goes_on, expected) in [(false, Held::Held), (true, Held::CouldNotTell)] {
+        let mut book = Book::default();
+        let id = done(&mut book, &finding(DIGEST));
+        if goes_on {
+            witness(&mut book, &act(Millis::MINUTE, None, 200), DIGEST);
+        }
+        // by an endpoint that does not know the session
+        let refused = act(Millis::MINUTE.times(2), Some(5), 401);
+        book.witness(&enforcing(), &Act { event: &refused, session, telling: true });
+        book.tick(&enforcing(), NOW.plus(Millis::MINUTE.times(10)));
+        assert_eq!(held(&book, id), Some(expected), "{goes_on}");
+    }
 }
 
 #[test]

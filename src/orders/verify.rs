@@ -119,9 +119,11 @@ impl Book {
             v.seen |= act.is_after(known) && known.trail.as_ref().is_none_or(|t| *t == act.event.evidence.source);
             match says(known, &v, act) {
                 Says::Nothing => {}
-                // a session that is not known any more does not come back: that has the last word on what could not be told before
+                // a session that is not known any more does not come back: that has the last word on what could not be told before, where a
+                // server says which session it was. Another endpoint may turn the cookie away because it does not know it.
                 Says::Refused => {
-                    let over = known.target == TargetKind::Session && act.status() == Some(401);
+                    let is_known = known.target == TargetKind::Session && act.is_by_session(known);
+                    let over = is_known && act.status() == Some(401);
                     (v.refused, v.unclear) = (true, v.unclear && !over);
                 }
                 Says::Ended => v.confirmed = true,
@@ -333,10 +335,10 @@ fn says(order: &Order, v: &Verification, act: &Act<'_>) -> Says {
         return Says::Nothing;
     };
     match (activity, order.target) {
-        _ if !act.is_stated(order) && !act.got_with_its_cookie(order) => Says::Nothing,
-        // whoever is turned away may have sent any name, and any cookie
-        _ if act.was_refused() && !act.is_by_session(order) => Says::Nothing,
+        // whoever is turned away may have sent any name; the cookie is a secret
+        _ if act.was_refused() && !act.is_in_session(order) => Says::Nothing,
         _ if act.was_refused() => Says::Refused,
+        _ if !act.is_stated(order) && !act.got_with_its_cookie(order) => Says::Nothing,
         (Activity::Login, TargetKind::Account) => act.lives(ended),
         // whoever has the password comes in again, and that is another session
         (Activity::Login, _) => Says::Again,
