@@ -38,6 +38,9 @@ pub struct Config {
     pub written: Written,
 }
 
+/// Values of the environment that are shorter are no secrets, and stand in too many places by chance.
+const SECRET_BYTES: usize = 4;
+
 impl Config {
     /// Reads the file.
     ///
@@ -66,7 +69,7 @@ impl Config {
         let masked = |fault: String| {
             let longest = values.borrow().clone().into_iter().rev();
             longest
-                .filter(|(value, _)| !value.is_empty())
+                .filter(|(value, _)| value.len() >= SECRET_BYTES)
                 .fold(fault, |fault, (value, name)| fault.replace(&value, &format!("${{{name}}}")))
         };
         let written: Written =
@@ -434,6 +437,10 @@ mod tests {
                 Config::parse(Path::new("t.toml"), &format!("{head}{wrong}"), variable).expect_err(wrong).to_string();
             assert!(!fault.contains("s3cret") && fault.contains(named), "{wrong}: {fault}");
         }
+        // a word as short as a number of a line is no secret, and what is said of the file stays readable
+        let text = format!("{head}start = '${{SHORT}}'\n");
+        let fault = Config::parse(Path::new("t.toml"), &text, |_| Some("5".into())).expect_err("5 is no start");
+        assert!(fault.to_string().starts_with("t.toml:5:"), "{fault}");
     }
 
     #[test]
