@@ -7,7 +7,7 @@ use crate::ledger::read::Asked;
 use crate::model::finding::{Ask, SessionRef};
 use crate::model::incident::{IncidentAct, IncidentStep};
 use crate::model::{
-    Decision, HashParts, Input, Millis, Mute, OrderId, Subject, TargetKind, Text, Vouched, WallTime, id,
+    Actor, Decision, HashParts, Input, Millis, Mute, OrderId, Subject, TargetKind, Text, Vouched, WallTime, id,
 };
 use crate::orders::{self, MOST_MUTES};
 use crate::pipeline::{EventRow, Prepared, Rules};
@@ -167,7 +167,7 @@ fn subject(reader: &Reader, rules: &Rules, whose: &Whose, target: TargetKind) ->
         }
         Whose::Actor(name) => {
             let known = reader.events_of(Asked::Actor, name).map_err(said)?;
-            match known.iter().rfind(|e| e.actor.as_ref().is_some_and(|actor| actor.vouched.is_by_server())) {
+            match known.iter().rfind(|e| e.actor.as_ref().is_some_and(|actor| !actor.is_claimed())) {
                 Some(last) => Ok(of_event(rules, last, None)),
                 None if rules.directory.contains_key(name.as_str()) => {
                     Ok(Subject { actor: Some(name.as_str().into()), ..Subject::default() })
@@ -184,7 +184,7 @@ fn of_event(rules: &Rules, event: &EventRow, session: Option<SessionRef>) -> Sub
     Subject {
         role: actor.and_then(|a| a.role.clone()).or_else(|| rules.directory.get(name.as_ref()?).cloned()),
         actor_uid: actor.and_then(|a| a.uid.clone()),
-        is_claimed: actor.is_some_and(|a| !a.vouched.is_by_server()),
+        is_claimed: actor.is_some_and(Actor::is_claimed),
         actor: name,
         actor_label: event.actor.as_ref().and_then(|a| a.label.clone()),
         session,

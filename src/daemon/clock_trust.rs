@@ -17,18 +17,18 @@ const PLAUSIBLE: Millis = Millis::DAY;
 
 /// What both clocks say.
 #[derive(Clone, Copy, Debug)]
-pub struct Clocks {
+pub struct BothClocks {
     /// The one that is set by people, by NTP, by whoever resumes a machine.
     pub wall: WallTime,
     /// Milliseconds since the machine began, sleep counted.
     pub since_boot: Millis,
 }
 
-impl Clocks {
+impl BothClocks {
     /// Of this machine.
-    pub fn now() -> Clocks {
+    pub fn now() -> BothClocks {
         let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Clocks { wall: wall_now(), since_boot: Millis(boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000) }
+        BothClocks { wall: wall_now(), since_boot: Millis(boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000) }
     }
 }
 
@@ -57,7 +57,7 @@ pub struct ClockTrust {
     /// When what was recorded last was recorded.
     recorded: Option<WallTime>,
     /// Both clocks, at most a day ago: many small jumps are one.
-    anchor: Option<Clocks>,
+    anchor: Option<BothClocks>,
     doubt: Option<Doubt>,
     /// Whether people know of the doubt.
     is_told: bool,
@@ -71,7 +71,7 @@ impl ClockTrust {
     }
 
     /// Looks: what is to be said, if that is news. `trails` are the newest times of the trails.
-    pub fn look(&mut self, now: Clocks, mut trails: impl Iterator<Item = EventTime>) -> Option<News> {
+    pub fn look(&mut self, now: BothClocks, mut trails: impl Iterator<Item = EventTime>) -> Option<News> {
         let doubt = |why: String, trails_count| Some(Doubt { why: why.into(), since: now.since_boot, trails_count });
         match self.anchor {
             None => {
@@ -134,8 +134,8 @@ mod tests {
     const START: WallTime = WallTime(1_800_000_000_000);
 
     /// Both clocks so long after the start, the wall clock set by so much.
-    fn at(passed: Millis, set: Millis) -> Clocks {
-        Clocks { wall: START.plus(passed).plus(set), since_boot: Millis(passed.0 + 7) }
+    fn at(passed: Millis, set: Millis) -> BothClocks {
+        BothClocks { wall: START.plus(passed).plus(set), since_boot: Millis(passed.0 + 7) }
     }
 
     fn look(trust: &mut ClockTrust, passed: Millis, set: Millis) -> (bool, bool) {

@@ -3,7 +3,7 @@
 //! What is wrong at this moment is [`Health`]. What lasts becomes a recorded input, so that it is told once when it begins and once when
 //! it ends, whatever the daemon goes through in between.
 use super::doors::{Control, ToWriter};
-use super::{off_clocks, receiving};
+use super::{receiving, trail_clocks};
 use crate::health::Health;
 use crate::model::{Input, Text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ impl Failing {
 
 /// Which parts people are told of.
 fn is_told(part: &str) -> bool {
-    part.starts_with(receiving::PART) || part.starts_with(off_clocks::DELAY)
+    part.starts_with(receiving::PART) || part.starts_with(trail_clocks::DELAY)
 }
 
 #[cfg(test)]

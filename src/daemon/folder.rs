@@ -7,7 +7,7 @@
 //! takes it from the log like any other.
 use super::doors::{Answer, Local};
 use super::log::{Entry, Log};
-use super::{Progress, clock_trust, off_clocks, wall_now};
+use super::{Progress, clock_trust, trail_clocks, wall_now};
 use crate::health::Health;
 use crate::ledger::outbox::{self, Delivered};
 use crate::ledger::{CommitError, Committed, Error, Ledger, Receipt};
@@ -103,7 +103,7 @@ impl Folder {
         progress: Arc<Progress>,
         ending: Arc<Ending>,
     ) -> Folder {
-        off_clocks::look(core.trails(), core.rules.response.too_old, &health);
+        trail_clocks::look(core.trails(), core.rules.response.too_old, &health);
         Folder {
             ledger,
             outcome: core.begin(),
@@ -287,7 +287,7 @@ impl Folder {
         self.committing = began.elapsed();
         tracing::debug!("committed {} lines in {} us", self.uncommitted, self.committing.as_micros());
         let Receipt { core, pending, started, told } = receipt;
-        off_clocks::look(core.trails(), core.rules.response.too_old, &self.health);
+        trail_clocks::look(core.trails(), core.rules.response.too_old, &self.health);
         self.outcome = core.begin();
         self.hand_on(pending, started, told)?;
         self.sign()?;

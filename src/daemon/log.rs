@@ -258,15 +258,9 @@ mod tests {
         }
         let (mut sequencer, mut log) = (Sequencer::new(doors, ClockTrust::default()), Own::default());
         sequencer.take(None, None, &mut log);
-        let batches = std::iter::from_fn(|| log.next()).filter_map(|entry| match entry {
-            Entry::Input(input, _) => {
-                if let Input::Lines(batches) = *input {
-                    Some(batches.len())
-                } else {
-                    None
-                }
-            }
-            _ => None,
+        let batches = std::iter::from_fn(|| log.next()).map(|entry| match &entry {
+            Entry::Input(input, _) if let Input::Lines(batches) = &**input => batches.len(),
+            _ => panic!("there are lines alone"),
         });
         assert_eq!(batches.collect::<Vec<_>>(), [2, 1], "equal lines of both count from zero behind the break");
     }

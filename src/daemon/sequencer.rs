@@ -3,7 +3,7 @@
 //! It alone waits at the doors and looks at the clock. What happened goes before lines, and lines become inputs piece by piece, so that
 //! an order waits for one piece at most. What follows from the entries is the [folder](super::folder)'s: the sequencer asks it only
 //! when the next order is due, what it could not do, and what has become too old to be kept.
-use super::clock_trust::{self, ClockTrust, Clocks, News};
+use super::clock_trust::{self, BothClocks, ClockTrust, News};
 use super::doors::{Control, Doors, Next, Read};
 use super::log::{Entry, Log};
 use super::wall_now;
@@ -41,7 +41,7 @@ impl Sequencer {
     /// Why it is not.
     pub fn believe(
         &mut self,
-        clocks: Clocks,
+        clocks: BothClocks,
         trails: impl Iterator<Item = EventTime>,
         log: &mut impl Log,
     ) -> Result<WallTime, String> {

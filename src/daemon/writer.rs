@@ -2,7 +2,7 @@
 //!
 //! Each round the [sequencer](super::sequencer) appends what comes, the [folder](super::folder) folds it in, and commits where it is
 //! time to. Between two rounds nothing waits in the log, so that an entry is never older than the round that it came in.
-use super::clock_trust::Clocks;
+use super::clock_trust::BothClocks;
 use super::folder::{Folder, Halt};
 use super::log::Log;
 use super::sequencer::Sequencer;
@@ -28,7 +28,7 @@ pub fn run(sequencer: Sequencer, log: impl Log, folder: Folder) -> Result<(), Er
 fn until_stopped(mut sequencer: Sequencer, mut log: impl Log, mut folder: Folder) -> Result<(), Halt> {
     loop {
         sequencer.take(folder.patience(), folder.due(), &mut log);
-        let believed = sequencer.believe(Clocks::now(), folder.trails(), &mut log);
+        let believed = sequencer.believe(BothClocks::now(), folder.trails(), &mut log);
         folder.believe(&believed);
         folder = folder.follow(&mut log)?;
         // what was folded in may be due at once

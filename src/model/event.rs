@@ -171,6 +171,11 @@ impl Actor {
     pub fn named(name: impl Into<Text>) -> Actor {
         Actor { name: name.into(), label: None, uid: None, kind: ActorKind::User, role: None, vouched: Vouched::Server }
     }
+
+    /// Whether only a client says that it was this one.
+    pub fn is_claimed(&self) -> bool {
+        !self.vouched.is_by_server()
+    }
 }
 
 /// The session acted in. OCSF `actor.session`.

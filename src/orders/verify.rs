@@ -290,7 +290,7 @@ impl Act<'_> {
     fn is_stated(&self, order: &Order) -> bool {
         match self.is_in_session(order) {
             true => self.is_by_session(order),
-            false => self.event.actor.as_ref().is_some_and(|actor| actor.vouched.is_by_server()),
+            false => self.event.actor.as_ref().is_some_and(|actor| !actor.is_claimed()),
         }
     }
 

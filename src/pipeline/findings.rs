@@ -9,7 +9,7 @@ use crate::framing::spool::Header;
 use crate::model::finding::{Ask, Witness};
 use crate::model::order::{Held, Purpose};
 use crate::model::{
-    Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Order, OrderState,
+    Actor, Batch, Discontinuity, Event, EventTime, Finding, FindingId, HashParts, Measure, Millis, Order, OrderState,
     Severity, SourceName, Subject, Text, TrailPart, WallTime,
 };
 use crate::orders;
@@ -62,7 +62,7 @@ fn subject(rules: &Rules, event: &Event) -> Subject {
         actor: event.actor.as_ref().map(|a| a.name.clone()),
         actor_label: event.actor.as_ref().and_then(|a| a.label.clone()),
         actor_uid: event.actor.as_ref().and_then(|a| a.uid.clone()),
-        is_claimed: event.actor.as_ref().is_some_and(|a| !a.vouched.is_by_server()),
+        is_claimed: event.actor.as_ref().is_some_and(Actor::is_claimed),
         role: event.actor.as_ref().and_then(|a| a.role.clone()),
         session: event.session.as_ref().map(|s| rules.secrets.session_ref(s)),
         ip: origin.ip,

@@ -37,11 +37,7 @@ impl Outcome {
         let marks = event.marks;
         let is_whole = !marks.ambiguous && !marks.clipped && !stated.contains(char::REPLACEMENT_CHARACTER);
         // one without a time would name it when it was read, and a replay reads it at another time
-        let names = is_named
-            && is_whole
-            && actor.vouched.is_by_server()
-            && !marks.time_missing
-            && event.outcome != How::Failure;
+        let names = is_named && is_whole && !actor.is_claimed() && !marks.time_missing && event.outcome != How::Failure;
         let called = self.core.state.called(key, &stated, names, acting);
         ready.renamed = called.before;
         let Some(known_as) = called.known_as else { return false };

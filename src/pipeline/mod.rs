@@ -5,8 +5,8 @@
 //! ledger takes an outcome by value and gives the core back only when it is on disk.
 
 pub mod align;
-pub mod coverage;
 pub mod clock;
+pub mod coverage;
 mod cursors;
 mod fact;
 mod findings;
