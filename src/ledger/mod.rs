@@ -427,7 +427,8 @@ impl Ledger {
     }
 
     /// Drops what is past its time: state that expired before `horizon`, some of it at each call, delivered messages, and where the
-    /// time is known (`now`) sealed sessions and heads of which there is one of the same hour. Never changes a result: the core takes such state for gone already. Says how many messages wait.
+    /// time is known (`now`) sealed sessions, and heads of which there is a later one of the same hour. Never changes a result: the core
+    /// takes such state for gone already. Says how many messages wait.
     ///
     /// # Errors
     /// The file can't be written.
