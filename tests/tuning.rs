@@ -171,7 +171,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         (COUNT, "[base]\ncondition = { gte = 3 }", &["`base` has no bounds", "policies_dir"]),
         (&correlation, "[t]\ncondition = { gte = 3 }", &["`t` has no bounds"]),
         (COUNT, "[base]\nlevel = 'low'", &["`level` has no effect", "enabled = true"]),
-        (COUNT, "[t]\nepisode = '1s'", &["a minute at least"]),
+        (COUNT, "[t]\nepisode = '1s'", &["half an hour at least"]),
         (COUNT, "[t]\nepisode = 'day'", &["a number and one of s, m, h, d"]),
         (COUNT, "[t]\nresponse = [{ action = 'a', target = 'world' }]", &["world"]),
         (COUNT, "[t]\nresponse = [{ action = 'a', target = 'user', why = 1 }]", &["why"]),

@@ -4,8 +4,8 @@ use serde_json::Value;
 use std::io::Write;
 use tripline::framing::Framing;
 use tripline::ledger::Keys;
-use tripline::model::{Severity, SourceName, WallTime};
-use tripline::pipeline::Scratch;
+use tripline::model::{EventTime, Severity, SourceName, WallTime};
+use tripline::pipeline::{Prepared, Scratch};
 use tripline::rules::{self, Tables, Texts, TrailProfile};
 use tripline::source::{Follower, Start, TrailSpec, Until};
 
@@ -143,9 +143,13 @@ fn a_line_without_a_time_stands_where_the_one_before_it_does() {
     };
     let mut follower = Follower::open(spec, Vec::new());
     assert!(follower.reconcile().is_empty());
-    let mut found = Vec::new();
-    while let Some(batch) = follower.next(WallTime(1_790_010_000_000)).unwrap() {
-        found.extend(rules.prepare(batch, &mut Scratch::new(1)).lines.iter().map(|line| line.time.0));
-    }
-    assert_eq!(found, [5000, 5000, 5000, 7000, 7000]);
+    let batch = follower.next(WallTime(1_790_010_000_000)).unwrap().unwrap();
+    let prepared = rules.prepare(batch, &mut Scratch::new(1));
+    let stated = |prepared: &Prepared| -> Vec<Option<i64>> {
+        prepared.lines.iter().map(|line| line.time.map(|time| time.0)).collect()
+    };
+    assert_eq!(stated(&prepared), times);
+    assert_eq!((prepared.begins(), prepared.reaches()), (Some(EventTime(5000)), EventTime(7000)));
+    let (first, rest) = prepared.cut_after(EventTime(6000));
+    assert_eq!([first, rest].map(|part| stated(&part.unwrap())), [&times[..3], &times[3..]]);
 }

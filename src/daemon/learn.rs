@@ -36,7 +36,7 @@ pub fn look(rules: &Rules, specs: Vec<TrailSpec>, now: WallTime, seed: u64) -> R
             None => follower.finish(now).map_err(read)?,
         };
         let prepared = batch.map(|batch| rules.prepare(batch, &mut scratch));
-        let begins = prepared.and_then(|p| p.lines.iter().find(|l| l.events.is_ok()).map(|l| l.time));
+        let begins = prepared.and_then(|prepared| prepared.begins());
         files.push(OldFile { spec, begins });
     }
     files.sort_by_key(|f| f.begins);

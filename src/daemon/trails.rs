@@ -200,7 +200,7 @@ impl Spent {
 fn pass(prepared: Prepared, around: &Surroundings, stop: &Stop) -> bool {
     let mut waiting = Some(prepared);
     while let Some(prepared) = waiting.take() {
-        let Some(next) = prepared.lines.first().map(|l| l.time) else {
+        let Some(next) = prepared.begins() else {
             return around.to.read(Read::Lines(Box::new(prepared)), stop);
         };
         let Some(horizon) = around.gate.turn(prepared.source(), next) else { return false };

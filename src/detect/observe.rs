@@ -2,7 +2,7 @@
 //! again.
 use super::memo::NoOpInterval;
 use super::{Engine, Firing, Found, Node, State, subject};
-use crate::model::{Event, EventId, EventTime, Field, Measure, Text};
+use crate::model::{Event, EventId, EventTime, Field, HashParts, Measure, Millis, Text};
 use crate::operator::cell::{Cell, CellKind};
 use crate::operator::read::read;
 use crate::operator::window::Window;
@@ -113,7 +113,7 @@ impl Turn<'_, '_> {
             let numbers = self.numbers(correlation);
             self.found.firings[before..].iter_mut().for_each(|firing| firing.measures.extend_from_slice(&numbers));
         }
-        if seen.overflowed {
+        if seen.overflowed && self.overflows(time) {
             self.found.overflowed = Some(input.policy);
         }
         if seen.change == Change::All {
@@ -158,6 +158,13 @@ impl Turn<'_, '_> {
         self.state.store.get::<T>(self.node.cell);
         let fired = self.state.store.cell(self.node.cell).as_mut().and_then(Cell::fired);
         fired.is_some_and(|fired| fired.fire(&policy.decision, at.episode(policy.episode)))
+    }
+
+    /// Whether the policy is met to keep less than happens for the first time on this day, in this cell.
+    fn overflows(&mut self, at: EventTime) -> bool {
+        let told = HashParts::new("overflowed").part(&self.node.policy.decision.0).finish();
+        let fired = self.state.store.cell(self.node.cell).as_mut().and_then(Cell::fired);
+        fired.is_some_and(|fired| fired.fire(&told, at.episode(Millis::DAY)))
     }
 
     /// The numbers of those of its rules that hold at this event and have some: that they came together explains little.

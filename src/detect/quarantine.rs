@@ -64,8 +64,7 @@ impl Engine {
             let changed = state.store.cell(cell).as_mut().is_some_and(|cell| cell.release(shown));
             if changed {
                 state.store.invalidate(cell);
-                // it expires when it would have: the write is all that is new
-                state.wrote(cell, EventTime(i64::MIN));
+                state.store.rewrote(cell);
             }
         }
     }

@@ -24,6 +24,11 @@ pub const COMMIT_AFTER: Millis = Millis(200);
 /// How late a line may be and still count in the window it belongs to. Cloud trails deliver a day late at worst
 /// (T56 of `docs/src/explain/faults.md`); two days leave room.
 pub const LATENESS: Millis = Millis::DAY.times(2);
+/// How many episodes in which a policy fired are remembered for one entity: all that a line within the lateness bound can fall into.
+pub const EPISODES: usize = 128;
+/// No policy's episode is shorter.
+pub const SHORTEST_EPISODE: Millis = Millis::MINUTE.times(30);
+const _: () = assert!(SHORTEST_EPISODE.0 * EPISODES as i64 >= LATENESS.0 + SHORTEST_EPISODE.0);
 /// How long after its newest record was written a trail may have been read for the arrival of a record without a time to say when that
 /// happened: by more it is another day's.
 pub const UNDATED_LAG: Millis = Millis::DAY;

@@ -94,6 +94,9 @@ impl Operator for Absence {
                 ..Observation::nothing((!changed).then_some(silence.same_until(c.span)))
             };
         }
+        if silence.last.is_none() {
+            return Observation::nothing(None);
+        }
         let gone = silence.went_on(c.event.id, c.time, c.rule, c.span);
         let gone = gone.filter(|(_, others)| self.range.holds(*others as f64));
         Observation {

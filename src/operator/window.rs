@@ -286,10 +286,9 @@ fn distinct(entries: &[Entry]) -> i64 {
     values.len() as i64
 }
 
-/// How many fired episodes are remembered of one decision: those that a line within the lateness bound can still fall into.
-const FIRED: usize = 128;
-/// And of all decisions together: tuning a policy makes another decision of it, and what the former one fired stays.
-const FIRED_IN_ALL: usize = 8 * FIRED;
+/// How many fired episodes are remembered of all decisions together, of one [`limits::EPISODES`]: tuning a policy makes another decision
+/// of it, and what the former one fired stays.
+const FIRED_IN_ALL: usize = 8 * limits::EPISODES;
 
 /// In which episodes which decisions have fired: policies that accumulate the same share a cell, and decide each for itself.
 /// Their episodes differ in length, so that one's numbers say nothing about another's.
@@ -305,11 +304,11 @@ impl Fired {
         let Err(at) = self.0.binary_search(&(decision, episode)) else { return false };
         let own = self.of(decision);
         // older than all that are remembered: it may have fired, and is not to fire again and again
-        if at == own.start && own.len() >= FIRED {
+        if at == own.start && own.len() >= limits::EPISODES {
             return false;
         }
         self.0.insert(at, (decision, episode));
-        if own.len() >= FIRED {
+        if own.len() >= limits::EPISODES {
             self.0.remove(own.start);
         } else if self.0.len() > FIRED_IN_ALL {
             // whoever has most gives up its oldest
@@ -340,7 +339,7 @@ mod tests {
     fn what_one_policy_fires_each_hour_silences_no_other_that_counts_in_months() {
         let mut fired = Fired::default();
         let (hourly, monthly) = (Digest([1; 32]), Digest([2; 32]));
-        let hours = 3 * FIRED as i64;
+        let hours = 3 * limits::EPISODES as i64;
         for hour in 0..hours {
             assert!(fired.fire(&hourly, 480_000 + hour));
             assert!(!fired.fire(&hourly, 480_000 + hour));
@@ -348,7 +347,7 @@ mod tests {
         assert!(fired.fire(&monthly, 666) && !fired.fire(&monthly, 666));
         assert!(!fired.fire(&hourly, 480_000), "older than what is remembered");
         for tuned in 3..100 {
-            (0..FIRED as i64).for_each(|day| assert!(fired.fire(&Digest([tuned; 32]), day)));
+            (0..limits::EPISODES as i64).for_each(|day| assert!(fired.fire(&Digest([tuned; 32]), day)));
         }
         assert!(fired.0.len() <= FIRED_IN_ALL && !fired.fire(&monthly, 666));
     }

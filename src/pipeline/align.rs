@@ -77,14 +77,23 @@ impl<T> Default for Merge<T> {
 }
 
 impl<T> Merge<T> {
-    /// Adds lines of a trail on a machine, behind those that are there of it.
-    pub fn append(&mut self, part: &TrailPart, lines: impl Iterator<Item = (EventTime, T)>) {
+    /// Adds lines of a trail on a machine, behind those that are there of it. A line that states no time goes with the one before it:
+    /// `placed` is the time of the trail's last line that states one, and becomes that of the last of these.
+    pub fn append(
+        &mut self,
+        part: &TrailPart,
+        placed: &mut Option<EventTime>,
+        lines: impl Iterator<Item = (Option<EventTime>, T)>,
+    ) {
         let known = self.parts.iter().position(|(name, _)| name == part);
         let at = known.unwrap_or_else(|| {
             self.parts.push((part.clone(), VecDeque::new()));
             self.parts.len() - 1
         });
-        self.parts[at].1.extend(lines);
+        self.parts[at].1.extend(lines.map(|(time, line)| {
+            *placed = time.or(*placed);
+            (placed.unwrap_or(EventTime(i64::MIN)), line)
+        }));
     }
 
     /// The next line.
@@ -231,7 +240,7 @@ mod tests {
         };
         let line = |time: &i64| Line {
             observed: WallTime(0),
-            time: EventTime(*time),
+            time: Some(EventTime(*time)),
             flags: Default::default(),
             digest: [0; 16],
             data: data.clone(),
@@ -273,7 +282,10 @@ mod tests {
     fn a_replay_takes_what_all_have_reached() {
         let mut heads = [Some(prepared("a", &[1, 5, 9])), None, Some(prepared("b", &[2, 6]))];
         let times = |batches: &[Prepared]| -> Vec<Vec<i64>> {
-            batches.iter().map(|batch| batch.lines.iter().map(|line| line.time.0).collect()).collect()
+            batches
+                .iter()
+                .map(|batch| batch.lines.iter().filter_map(|line| line.time.map(|time| time.0)).collect())
+                .collect()
         };
         assert_eq!(times(&take(heads.iter_mut())), [vec![1, 5], vec![2, 6]], "b may go on at 6, and a is at 9");
         // and so it does
@@ -287,7 +299,7 @@ mod tests {
         let mut merge = Merge::default();
         let mut lines = |trail: &str, times: &[i64]| {
             let name = TrailPart { source: SourceName(trail.into()), host: Default::default() };
-            merge.append(&name, times.iter().map(|time| (EventTime(*time), *time)));
+            merge.append(&name, &mut None, times.iter().map(|time| (Some(EventTime(*time)), *time)));
         };
         lines("b", &[3, 1]);
         lines("a", &[2, 3, 4]);
@@ -297,6 +309,32 @@ mod tests {
             order.push(format!("{}{time}", part.source.as_str()));
         }
         assert_eq!(order, ["a2", "b3", "b1", "a3", "b4", "a4"]);
+    }
+
+    #[test]
+    fn a_line_that_states_no_time_goes_with_the_one_before_it_wherever_its_trail_was_cut() {
+        let name = |trail: &str| TrailPart { source: SourceName(trail.into()), host: Default::default() };
+        let lines = [(Some(1), "a1"), (Some(5), "a5"), (None, "a?"), (Some(6), "a6")];
+        let orders: Vec<Vec<&str>> = (0..=lines.len())
+            .map(|cut| {
+                let (mut placed, mut order) = (None, Vec::new());
+                for lines in [&lines[..cut], &lines[cut..]] {
+                    let mut merge = Merge::default();
+                    merge.append(
+                        &name("a"),
+                        &mut placed,
+                        lines.iter().map(|(time, line)| (time.map(EventTime), *line)),
+                    );
+                    order.extend(std::iter::from_fn(|| merge.take().map(|(_, line)| line)));
+                }
+                order
+            })
+            .collect();
+        assert!(orders.iter().all(|order| *order == ["a1", "a5", "a?", "a6"]), "{orders:?}");
+        let (mut merge, mut placed) = (Merge::default(), Some(EventTime(5)));
+        merge.append(&name("a"), &mut placed, [(None, "a?"), (Some(EventTime(6)), "a6")].into_iter());
+        merge.append(&name("b"), &mut None, [(Some(EventTime(4)), "b4")].into_iter());
+        assert_eq!(std::iter::from_fn(|| merge.take().map(|(_, line)| line)).collect::<Vec<_>>(), ["b4", "a?", "a6"]);
     }
 
     struct Two {

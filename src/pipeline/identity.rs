@@ -1,19 +1,28 @@
 //! Who acts: an id that a trail states is one actor, whatever it is called.
+use super::align::Merge;
 use super::prepare::{Prepared, Ready};
 use super::{Outcome, Rules};
 use crate::detect::Acting;
 use crate::model::{EventTime, Outcome as How, Vouched};
 
 impl Outcome {
-    /// Gives each event's actor the name that its id is known by. What an event means for the policies is worked out anew where it was
+    /// Gives each event's actor the name that its id is known by, in the order in which they are folded in. What an event means for the policies is worked out anew where it was
     /// prepared under another name.
     pub(super) fn name(&mut self, batches: &mut [Prepared]) {
         let rules = self.core.rules.clone();
-        for batch in batches {
-            let mut changed = false;
-            for ready in batch.ready_mut() {
-                changed |= self.name_one(&rules, ready);
+        let mut merge = Merge::default();
+        for (n, batch) in batches.iter().enumerate() {
+            let part = batch.batch.part();
+            let mut placed = self.core.trail(&part).row.placed;
+            merge.append(&part, &mut placed, batch.lines.iter().enumerate().map(|(at, line)| (line.time, (n, at))));
+        }
+        let mut changed = vec![false; batches.len()];
+        while let Some((_, (n, at))) = merge.take() {
+            for ready in batches[n].lines[at].events.iter_mut().flatten() {
+                changed[n] |= self.name_one(&rules, ready);
             }
+        }
+        for (batch, changed) in batches.iter_mut().zip(changed) {
             if changed {
                 let classifier = &mut self.core.classifier;
                 for ready in batch.ready_mut() {

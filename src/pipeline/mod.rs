@@ -28,7 +28,7 @@ use crate::detect::store::quota::{Capacity, Quota, Residency};
 use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, names};
 use crate::enrich::Enricher;
 use crate::model::{
-    Activity, Digest, Event, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
+    Activity, Digest, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
     TrailPart, Vouched, WallTime, limits,
 };
 use crate::normalise::Normaliser;
@@ -400,7 +400,10 @@ impl Outcome {
         let mut memos: Vec<MemoCursor<'_>> = activations.iter().map(|batch| MemoCursor::new(batch)).collect();
         let mut merge = align::Merge::default();
         for (n, batch) in batches.into_iter().enumerate() {
-            merge.append(&batch.batch.part(), batch.lines.into_iter().map(|line| (line.time, (n, line))));
+            let part = batch.batch.part();
+            let mut placed = self.core.trail(&part).touch().placed;
+            merge.append(&part, &mut placed, batch.lines.into_iter().map(|line| (line.time, (n, line))));
+            self.core.trail(&part).touch().placed = placed;
         }
         while let Some((part, (batch, line))) = merge.take() {
             self.line(part, line, &mut memos[batch]);
@@ -479,7 +482,7 @@ impl Outcome {
             let found = rules.engine.advance(&mut self.core.state, &event, at, &activation, memos);
             keep |= found.contributed;
             if let Some(policy) = found.overflowed {
-                self.overflowed(&rules, policy, &event, at);
+                self.found(findings::overflowed(&rules, policy, &event, at));
             }
             if watched {
                 let name = |f: &Firing| rules.engine.policies().rules[usize::from(f.policy)].name.as_ref().into();
@@ -549,14 +552,6 @@ impl Outcome {
         if horizon > self.core.state.horizon() {
             self.core.state.set_horizon(horizon);
             self.changes.horizon = Some(horizon);
-        }
-    }
-
-    /// Once a day for each policy and actor, however often it happens: the ledger knows the id.
-    fn overflowed(&mut self, rules: &Rules, policy: u16, event: &Event, at: EventTime) {
-        let finding = findings::overflowed(rules, policy, event, at);
-        if self.changes.findings.iter().all(|f| f.id != finding.id) {
-            self.found(finding);
         }
     }
 }

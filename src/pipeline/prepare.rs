@@ -36,8 +36,8 @@ const SECRET_BYTES: usize = 6;
 /// One frame, ready to be folded in.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The event time of its first event; of a line that is unreadable or states no time, that of the line before.
-    pub time: EventTime,
+    /// The event time of its first event; nothing where it is unreadable, or states no time that can be: it goes with the line before.
+    pub time: Option<EventTime>,
     /// When it was read.
     pub observed: WallTime,
     /// What the reader saw.
@@ -81,11 +81,11 @@ impl Ready {
     }
 }
 
-fn line(batch: &Batch, frame: &Frame, events: Result<Vec<Ready>, &'static str>) -> Line {
+fn line(batch: &Batch, frame: &Frame, time: Option<EventTime>, events: Result<Vec<Ready>, &'static str>) -> Line {
     let known = events.as_ref().ok().and_then(|events| events.first()).map(|ready| ready.event.evidence.digest);
     let digest = known.unwrap_or_else(|| Digest::of(batch.bytes(frame)).short());
     Line {
-        time: EventTime::default(),
+        time,
         observed: batch.observed,
         digest,
         flags: frame.flags,
@@ -128,7 +128,6 @@ impl Rules {
             *scratch = Scratch { rules: Some(self.digest), ..Scratch::new(scratch.seed) };
         }
         let mut lines = Vec::with_capacity(batch.frames.len());
-        let mut time = None;
         let mut events = Vec::new();
         for frame in &batch.frames {
             let outcome = match self.trails.get(&batch.source) {
@@ -142,12 +141,9 @@ impl Rules {
             let raw = RawLine { bytes: batch.bytes(frame), header: batch.header.as_deref() };
             let prepared = events.drain(..).map(|event| self.prepare_event(event, raw, scratch)).collect();
             // a stamp from the future must not keep the other trails' lines before this one
-            time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0)).or(time);
-            lines.push((time, line(&batch, frame, outcome.map(|()| prepared))));
+            let time = stamp.filter(|t| t.0 <= batch.observed.0.saturating_add(limits::FUTURE_SKEW.0));
+            lines.push(line(&batch, frame, time, outcome.map(|()| prepared)));
         }
-        // unreadable lines before the first readable one go with it
-        let first = lines.iter().find_map(|(t, _)| *t).unwrap_or(EventTime(i64::MIN));
-        let lines = lines.into_iter().map(|(t, line)| Line { time: t.unwrap_or(first), ..line }).collect();
         Prepared { batch, rules: self.digest, lines, activations: scratch.classifier.take_batch().into() }
     }
 
@@ -230,13 +226,18 @@ impl Prepared {
 
     /// Up to which time its lines go. Never before the first one's, so that a trail written backwards goes on too.
     pub fn reaches(&self) -> EventTime {
-        let ends = [self.lines.first(), self.lines.last()];
-        ends.into_iter().flatten().map(|l| l.time).max().unwrap_or(EventTime(i64::MIN))
+        let ends = [self.begins(), self.lines.iter().rev().find_map(|line| line.time)];
+        ends.into_iter().flatten().max().unwrap_or(EventTime(i64::MIN))
+    }
+
+    /// The time of its first line that states one.
+    pub fn begins(&self) -> Option<EventTime> {
+        self.lines.iter().find_map(|line| line.time)
     }
 
     /// Cuts off the lines before the first one that is later than `time`; the rest is given back, unless nothing is left.
     pub fn cut_after(self, time: EventTime) -> (Option<Prepared>, Option<Prepared>) {
-        match self.lines.iter().position(|l| l.time > time) {
+        match self.lines.iter().position(|line| line.time.is_some_and(|its| its > time)) {
             Some(0) => (None, Some(self)),
             n => {
                 let n = n.unwrap_or(self.lines.len());

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct TrailRow {
     /// The newest event time that was believed.
     pub newest: Option<EventTime>,
+    /// When its last line that states a time took place among the lines of the other trails: one that states none goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<EventTime>,
     /// That was read so long after it was written that what arrives says nothing of when it was.
     #[serde(default)]
     pub behind: bool,

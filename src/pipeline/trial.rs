@@ -95,7 +95,7 @@ impl Rules {
             size: last.evidence.to,
         };
         let line = |event: &Event| Line {
-            time: event.time,
+            time: Some(event.time),
             observed: event.observed,
             flags: FrameFlags::default(),
             digest: event.evidence.digest,

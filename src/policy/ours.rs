@@ -2,7 +2,7 @@
 use super::fixture::Fixtures;
 use super::timeline::{self, PolicyTest};
 use crate::model::finding::Ask;
-use crate::model::{Millis, TargetKind};
+use crate::model::{Millis, TargetKind, limits};
 use crate::syntax::error::{Fault, quoted};
 use crate::syntax::field::{Resolver, Taxonomy};
 use crate::syntax::range::length;
@@ -54,11 +54,15 @@ pub(super) fn asks_when(ours: Option<&Node>) -> Result<Option<Word>, Fault> {
     }
 }
 
+/// What is wrong with an episode.
+pub(super) const TOO_SHORT: &str =
+    "`episode` must be half an hour at least: a policy fires once in each, and those of two days are remembered";
+
 fn episode(node: &Node) -> Result<Millis, Fault> {
     let episode = length(node, "episode")?;
-    match episode >= Millis::MINUTE {
+    match episode >= limits::SHORTEST_EPISODE {
         true => Ok(episode),
-        false => Err(Fault::at(node.line, "`episode` must be a minute at least: a policy fires once in each")),
+        false => Err(Fault::at(node.line, TOO_SHORT)),
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! It is applied to the compiled set. What a policy accumulates stays as it is, with its digest, so nothing that was
 //! learned is forgotten; the digest of what is decided follows the condition and the episode.
+use super::ours::TOO_SHORT;
 use super::scope::{Scope, Selection};
 use super::{Body, Policy, PolicySet, digest};
 use crate::model::finding::Ask;
-use crate::model::{Millis, Severity, TargetKind};
+use crate::model::{Millis, Severity, TargetKind, limits};
 use crate::operator::{self, Terms, each};
 use crate::syntax::error::{LoadError, did_you_mean, quoted};
 use crate::syntax::range::{COMPARISONS, LONGEST, Range, length, length_text};
@@ -218,9 +219,9 @@ fn is_of_entity(policy: &Policy, field: super::FieldRef) -> bool {
 
 fn episode(text: &str) -> Result<Millis, String> {
     let length = length(&Node { line: 0, kind: Kind::Text(text.to_owned()) }, "episode").map_err(|f| f.message)?;
-    match (Millis::MINUTE..=LONGEST).contains(&length) {
+    match (limits::SHORTEST_EPISODE..=LONGEST).contains(&length) {
         true => Ok(length),
-        false => Err("`episode` must be a minute at least: a policy fires once in each".into()),
+        false => Err(TOO_SHORT.into()),
     }
 }
 

@@ -127,7 +127,7 @@ pub fn policies(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Vec<
     let who = option::weighted(0.2, vec(any::<bool>(), 3));
     let group = (names(0), who);
     let correlation = (kind, group, select(&SPANS[..]), vec(any::<Index>(), 1..4));
-    let episode = option::of(select(&[60, 3600, 86_400, 604_800][..]));
+    let episode = option::of(select(&[1800, 3600, 86_400, 604_800][..]));
     (vec((detection(), episode.clone()), 2..4), vec((correlation, episode), 1..5)).prop_map(
         |(detections, correlations)| {
             let policy =

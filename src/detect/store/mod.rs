@@ -23,15 +23,6 @@ use quota::{Capacity, EvictionNotice, FAMILIAR_AFTER, Quota, Residency, TrustTie
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityKey(pub [u8; 16]);
 
-impl EntityKey {
-    /// A digest of it.
-    fn short(&self) -> u64 {
-        let mut first = [0; 8];
-        first.copy_from_slice(&self.0[..8]);
-        u64::from_le_bytes(first)
-    }
-}
-
 /// Names one cell: the entity, and eight bytes of the digest of what the policy accumulates. Cells of one entity follow one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellKey {
@@ -108,8 +99,8 @@ pub(super) struct Store {
     dirty: Vec<CellIdx>,
     quotas: Vec<PolicyQuota>,
     by_prefix: HashMap<[u8; 8], u32, FixedState>,
-    /// Which entities have a record in the ledger that is not at hand, by a digest of their keys; nothing where that is not known.
-    on_disk: Option<HashSet<u64, FixedState>>,
+    /// Which entities have a record in the ledger that is not at hand, by their keys; nothing where that is not known.
+    on_disk: Option<HashSet<EntityKey, FixedState>>,
     notices: Vec<EvictionNotice>,
     capacity: Capacity,
     /// What expired before it is past its time, on disk or not.
@@ -202,7 +193,7 @@ impl Store {
 
     /// Whether the ledger may have a record of the entity that is not at hand.
     pub(super) fn may_be_on_disk(&self, entity: &EntityKey) -> bool {
-        self.on_disk.as_ref().is_none_or(|known| known.contains(&entity.short())) && !self.has(entity)
+        self.on_disk.as_ref().is_none_or(|known| known.contains(entity)) && !self.has(entity)
     }
 
     /// Takes in a record as it was stored; without cells where none is.
@@ -215,7 +206,7 @@ impl Store {
         cells: impl Iterator<Item = ([u8; 8], Residency, &'c [u8])>,
     ) -> Result<(), Unreadable> {
         self.record(entity);
-        self.on_disk.as_mut().map(|known| known.remove(&entity.short()));
+        self.on_disk.as_mut().map(|known| known.remove(&entity));
         for (prefix, residency, bytes) in cells {
             let cell = postcard::from_bytes(bytes).map_err(|_| Unreadable)?;
             let at = self.slot(CellKey { entity, prefix });
@@ -236,10 +227,9 @@ impl Store {
         let slot = &mut self.slots[at as usize];
         if let Some(residency) = &slot.residency {
             let gone = self.quotas[slot.quota as usize].quota.has_gone(residency);
+            // the ledger drops it when it comes by, and whether it has must change nothing
             if gone || residency.expires < self.horizon {
-                // contributions that are past their time say nothing, whether they are still there or not
-                slot.cell.take_if(|cell| gone || !matches!(cell, Cell::Window(_)));
-                slot.residency = None;
+                (slot.cell, slot.residency) = (None, None);
             }
         }
         &mut slot.cell
@@ -327,7 +317,17 @@ impl Store {
         }
     }
 
-    /// Gives the cell its residency in the newest segment of the tier that it belongs to.
+    /// The cell was changed, and nothing else about it: neither when it can go nor how far its entity is known.
+    pub(super) fn rewrote(&mut self, at: CellIdx) {
+        let slot = &mut self.slots[at as usize];
+        if slot.residency.is_some() && !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(at);
+        }
+    }
+
+    /// Gives the cell its residency in the newest segment of the tier that it belongs to. One that is past its time already takes
+    /// nobody's place: it is gone at the next event.
     fn enter(&mut self, at: CellIdx, expires: EventTime, knows_the_actor: impl FnOnce(&Store) -> bool) {
         let slot = &self.slots[at as usize];
         let (from, number, personal) = (slot.residency, slot.quota, slot.personal);
@@ -336,6 +336,12 @@ impl Store {
             tier = TrustTier::Familiar;
         }
         let (policy, room) = (&mut self.quotas[number as usize], self.capacity.of(tier));
+        let born = from.map_or(self.acting.at, |from| from.born);
+        if from.is_none() && expires < self.horizon {
+            let segment = policy.quota.newest(tier);
+            self.slots[at as usize].residency = Some(Residency { tier, segment, born, expires });
+            return;
+        }
         policy.changed = true;
         let (segment, evicted) = policy.quota.enter(from.as_ref(), (tier, room), expires, self.horizon);
         if evicted {
@@ -344,7 +350,6 @@ impl Store {
                 self.notices.push(EvictionNotice { prefix: policy.prefix, tier, cells, room });
             }
         }
-        let born = from.map_or(self.acting.at, |from| from.born);
         self.slots[at as usize].residency = Some(Residency { tier, segment, born, expires });
     }
 
@@ -389,7 +394,7 @@ impl Store {
                 let is_stored =
                     record.cells.iter().any(|(_, at)| slots[*at as usize].as_ref().is_some_and(|s| s.cell.is_some()));
                 if is_stored {
-                    self.on_disk.as_mut().map(|known| known.insert(record.entity.short()));
+                    self.on_disk.as_mut().map(|known| known.insert(record.entity));
                 }
                 continue;
             }
@@ -453,5 +458,60 @@ fn tier(personal: bool, from: Option<&Residency>, acting: &Acting) -> TrustTier 
         before.max(TrustTier::Familiar)
     } else {
         before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Millis;
+    use crate::operator::window::Window;
+
+    const PREFIX: [u8; 8] = [7; 8];
+
+    fn store(strangers: u32) -> Store {
+        let mut store = Store::new(1);
+        store.nothing_is_stored();
+        store.set_capacity(Capacity { strangers, known: 8 });
+        store
+    }
+
+    /// Somebody, of that number, does something at a time; it matters until `expires`.
+    fn act(store: &mut Store, who: u8, at: EventTime, expires: EventTime) -> CellIdx {
+        store.acts(Acting { at, staff: false, vouched: false });
+        let cell = store.slot(CellKey { entity: EntityKey([who; 16]), prefix: PREFIX });
+        store.get::<Window>(cell);
+        store.wrote(cell, expires, |_| false);
+        cell
+    }
+
+    #[test]
+    fn what_is_past_its_time_when_it_is_written_takes_nobodys_place_and_is_gone_at_the_next_event() {
+        let (now, old) = (EventTime(0).plus(Millis::DAY.times(90)), EventTime(0));
+        let mut store = store(16);
+        let regular = act(&mut store, 1, now, now.plus(Millis::DAY));
+        store.set_horizon(now.minus(Millis::DAY.times(2)));
+        for n in 0..1000 {
+            let cell = act(&mut store, 2, old.plus(Millis(n)), old.plus(Millis::HOUR));
+            assert!(store.cell(cell).is_none(), "whether the ledger has dropped it must not matter");
+        }
+        assert!(store.cell(regular).is_some() && store.take_notices().is_empty());
+    }
+
+    #[test]
+    fn what_a_dismissal_writes_leaves_the_cell_in_its_place() {
+        let mut store = store(16);
+        let start = EventTime(0);
+        let cell = act(&mut store, 1, start, start.plus(Millis::DAY.times(60)));
+        let before = store.slots[cell as usize].residency;
+        store.take_changed();
+        store.acts(Acting { at: start.plus(Millis::DAY.times(9)), staff: true, vouched: true });
+        store.rewrote(cell);
+        assert_eq!(store.slots[cell as usize].residency, before, "whoever acted last was somebody else");
+        assert_eq!(store.take_changed().len(), 1);
+        let unwritten = store.slot(CellKey { entity: EntityKey([2; 16]), prefix: PREFIX });
+        store.get::<Window>(unwritten);
+        store.rewrote(unwritten);
+        assert!(store.take_changed().is_empty(), "what is not kept stays that");
     }
 }

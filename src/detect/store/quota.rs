@@ -126,6 +126,11 @@ impl Quota {
         self.tiers[residency.tier as usize].newest == residency.segment && day(residency.expires) == day(expires)
     }
 
+    /// The newest segment of a tier.
+    pub(super) fn newest(&self, tier: TrustTier) -> u32 {
+        self.tiers[tier as usize].newest
+    }
+
     /// Lets a cell in, or on, where its tier has room for so many: returns its segment, and whether the oldest segment was evicted for
     /// it. What can go by itself before `horizon` is no loss.
     pub(super) fn enter(

@@ -86,7 +86,7 @@ fn what_is_wrong_under_our_key_is_told_by_name_and_line() {
     let test = |event: &str| format!("  tests:\n  - name: n\n    finds: 1\n    events: [{event}]\n");
     for (body, wanted) in [
         ("  epsode: 1d\n".to_owned(), "test.yml:4: unknown key `epsode` in `tripline` (did you mean `episode`?)"),
-        ("  episode: 5s\n".into(), "`episode` must be a minute at least"),
+        ("  episode: 29m\n".into(), "`episode` must be half an hour at least"),
         (
             "  response: [{action: a, target: sesion}]\n".into(),
             "`target` cannot be `sesion`: it is one of session, user, token, key, account",
