@@ -43,6 +43,7 @@ pub const DETECTIONS: &[(&str, &str)] = &[
     ("mfa-fatigue.yml", include_str!("../policies/detections/mfa-fatigue.yml")),
     ("no-identity.yml", include_str!("../policies/detections/no-identity.yml")),
     ("new-origin.yml", include_str!("../policies/detections/new-origin.yml")),
+    ("other-principals.yml", include_str!("../policies/detections/other-principals.yml")),
     ("password-attack.yml", include_str!("../policies/detections/password-attack.yml")),
     ("reading.yml", include_str!("../policies/detections/reading.yml")),
     ("service-key.yml", include_str!("../policies/detections/service-key.yml")),

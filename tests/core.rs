@@ -14,3 +14,4 @@ mod support {
 }
 mod tidy;
 mod tuning;
+mod walk;
