@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use tripline::model::{Event, EventTime, Field, Severity, SourceName};
-use tripline::normalise::{Normaliser, Specimen};
+use tripline::normalise::{Normaliser, Senders, Specimen, Trust};
 use tripline::pipeline::coverage::Blind;
 use tripline::pipeline::{Rules, Secrets};
 use tripline::policy::{Body, Policy};
@@ -10,17 +10,20 @@ use tripline::rules::{self, Tables, Texts, TrailProfile};
 
 /// A trail of each shipped profile, with every list that there can be.
 fn every_trail() -> Rules {
+    let normaliser = Normaliser::new(&[], &[]).expect("the shipped profiles compile");
+    let names = normaliser.profiles().map(|profile| normaliser.name(profile));
+    of_trails(&names.map(|name| TrailProfile::plain(SourceName(name.into()), name)).collect::<Vec<_>>())
+}
+
+fn of_trails(trails: &[TrailProfile]) -> Rules {
     let tables = Tables {
         networks: vec![("198.51.100.0/24".parse().expect("a network"), "hosting".into())],
         directory: BTreeMap::from([("ana".into(), "support".into())]),
         watch_list: BTreeMap::from([("AC1".into(), "canary".into())]),
         ..Tables::default()
     };
-    let normaliser = Normaliser::new(&[], &[]).expect("the shipped profiles compile");
-    let names = normaliser.profiles().map(|profile| normaliser.name(profile));
-    let trails: Vec<TrailProfile> = names.map(|name| TrailProfile::plain(SourceName(name.into()), name)).collect();
     let secrets = Secrets::new(&[7; 32]);
-    rules::compile(&Texts::shipped(), tables, &trails, Default::default(), Severity::Medium, secrets)
+    rules::compile(&Texts::shipped(), tables, trails, Default::default(), Severity::Medium, secrets)
         .unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -123,4 +126,23 @@ fn each_profile_feeds_each_policy_or_is_said_to_be_blind() {
         duo.iter().any(|b| &*b.policy == "bulk_export") && duo.iter().all(|b| &*b.policy != "mfa_fatigue"),
         "{duo:?}"
     );
+}
+
+#[test]
+fn a_trail_that_anybody_can_write_feeds_nothing_that_asks_for_a_servers_word() {
+    let blind = |trust: Trust| -> BTreeMap<String, String> {
+        let portal = TrailProfile { trust, ..TrailProfile::plain(SourceName("portal".into()), "tripline-portal") };
+        let rules = of_trails(&[portal]);
+        let coverage = rules.coverage();
+        coverage.blind.iter().map(|blind| (blind.policy.to_string(), blind.why.clone())).collect()
+    };
+    let senders =
+        |is_anybodys| Trust { senders: Some(Senders { is_anybodys, ..Senders::default() }), ..Trust::default() };
+    let plain = blind(Trust::default());
+    assert_eq!(blind(senders(false)), plain, "of those who may send it is as any other");
+    let open = blind(senders(true));
+    assert!(!plain.contains_key("audit_trail_silent"), "{plain:?}");
+    let why = &open["audit_trail_silent"];
+    assert!(why.contains("vouched_by is never \"server\"") && why.contains("`senders`"), "{why}");
+    assert!(!open.contains_key("bulk_export"), "what asks for nobody's word works: {open:?}");
 }

@@ -29,8 +29,12 @@ fn config(cases: u32) -> ProptestConfig {
 
 /// Policies of `kind` over two detections: views, and all of the acts of these examples.
 fn over(correlations: &[(Kind, &[usize], &[Name], u32)]) -> Vec<Policy> {
-    let detection =
-        |activities: &[usize]| Body::Detection { activities: activities.into(), customer: None, at_least: None };
+    let detection = |activities: &[usize]| Body::Detection {
+        activities: activities.into(),
+        customer: None,
+        at_least: None,
+        claimed: None,
+    };
     let mut bodies = vec![detection(&[1]), detection(&[0, 1, 2, 3])];
     bodies.extend(correlations.iter().map(|(kind, rules, by, span_seconds)| Body::Correlation {
         kind: kind.clone(),
@@ -59,6 +63,7 @@ fn acts<const N: usize>(list: [(i64, usize); N]) -> [Act; N] {
             id,
             activity,
             user,
+            claimed: false,
             ip: None,
             customer,
             records: None,
@@ -90,7 +95,7 @@ fn what_was_repeated_a_moment_ago_is_in_the_window() {
     let rare = (Kind::EventCount(vec![Bound("gte", 1)]), &[1][..], &[][..], 60);
     let mut policies = over(&[rare, both]);
     // only downloads
-    policies[1].body = Body::Detection { activities: vec![3], customer: None, at_least: None };
+    policies[1].body = Body::Detection { activities: vec![3], customer: None, at_least: None, claimed: None };
     // the last view is 3,480 seconds before the download: as long ago as a timespan less a 32nd, for of a run the last is kept so
     // coarsely
     let acts = acts([(1, 1), (2, 1), (60, 1), (3540, 3)]);
@@ -240,7 +245,7 @@ fn what_takes_up_a_late_acts_fields_is_not_called_monotone() {
 fn a_sequence_with_a_condition_is_still_a_sequence() {
     let then = (Kind::Temporal { ordered: true, bounds: vec![Bound("gte", 2)] }, &[0, 1][..], &[Name::User][..], 3600);
     let mut policies = over(&[then]);
-    policies[1].body = Body::Detection { activities: vec![3], customer: None, at_least: None };
+    policies[1].body = Body::Detection { activities: vec![3], customer: None, at_least: None, claimed: None };
     assert!(!fired(&policies, &acts([(1, 3), (2, 1)])).contains(&2), "the download came before the view");
     assert!(fired(&policies, &acts([(1, 1), (2, 3)])).contains(&2));
 }

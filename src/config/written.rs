@@ -255,6 +255,7 @@ impl Trail {
             senders: (!self.receive.is_empty()).then(|| Senders {
                 list: self.senders.clone(),
                 is_journal_open: self.receive.iter().any(|way| way.unit().is_some() && !way.is_settled(&self.senders)),
+                is_anybodys: !self.receive.iter().any(|way| way.is_settled(&self.senders)),
             }),
         }
     }

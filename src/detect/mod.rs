@@ -28,7 +28,7 @@ pub use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::CellIdx;
-pub use store::{Acting, CellKey, CellRow, EntityKey, Unreadable, names};
+pub use store::{Acting, CellKey, CellRow, EntityKey, Unreadable, names, sessions};
 
 /// A compiled set of policies, ready to run.
 pub struct Engine {

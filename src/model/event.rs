@@ -497,10 +497,15 @@ fields! {
     ActorType = "actor.user.type" => |e| e.actor.as_ref().map(|a| a.kind.name());
     /// The role, as the trail or the staff directory says. Ours.
     ActorRole = "actor.user.role" => |e| e.actor.as_ref().and_then(|a| a.role.as_deref());
+    /// Who vouches for the name: `server`, or `client` where it is only what somebody sent. Ours.
+    ActorVouched = "actor.user.vouched_by" => |e| e.actor.as_ref().map(|a| a.vouched.name());
     /// The session. Shown as its keyed digest.
     SessionUid = "actor.session.uid" => |e| e.session.as_ref().map(|s| s.id.as_str());
     /// Who says so: `server` or `client`. Ours.
     SessionVouched = "actor.session.vouched_by" => |e| e.session.as_ref().map(|s| s.vouched.name());
+    /// `true` where only a client sent the session, and no server has named it, though a trail's server has named other sessions that
+    /// this trail copied within the week before. Absent otherwise. Ours.
+    SessionUnconfirmed = "actor.session.unconfirmed" => |e| (e.marks.session_unconfirmed && e.session.is_some()).then_some(true);
     /// The address that the act came from. Values may be networks.
     Ip = "src_endpoint.ip" => |e| e.origin.ip;
     /// The announced or database prefix that holds the address, or its /24 or /48. Ours.
@@ -573,6 +578,11 @@ impl<'a> From<&'a str> for Value<'a> {
 impl From<i64> for Value<'_> {
     fn from(n: i64) -> Self {
         Value::Int(n)
+    }
+}
+impl From<bool> for Value<'_> {
+    fn from(is_so: bool) -> Self {
+        Value::Bool(is_so)
     }
 }
 impl From<IpAddr> for Value<'_> {

@@ -29,6 +29,9 @@ pub struct Marks {
     /// The line states an origin that can't be read.
     #[serde(default, skip_serializing_if = "is_false")]
     pub origin_unread: bool,
+    /// The session is only what a client sent: no server has named it, though servers do name others of those that this trail copies.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub session_unconfirmed: bool,
 }
 
 impl Marks {
@@ -43,6 +46,7 @@ impl Marks {
             (self.ambiguous, "a field of meaning stands twice"),
             (self.origin_stated, "its origin is what a client may have stated"),
             (self.origin_unread, "the origin that it states can't be read"),
+            (self.session_unconfirmed, "no server has named its session"),
         ];
         told.into_iter().filter_map(|(is_so, words)| is_so.then_some(words))
     }

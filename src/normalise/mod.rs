@@ -244,6 +244,11 @@ impl Normaliser {
         written.format.name == crate::decode::access::FORMAT.name && written.believed(trust, None).actor.is_by_server()
     }
 
+    /// Whether anybody can write the trail of this profile, so that no server vouches for anything that it says.
+    pub fn is_anybodys(&self, profile: ProfileRef) -> bool {
+        self.profiles[profile.0].trust.is_anybodys()
+    }
+
     /// The same profile for one trail: whose local times are in `zone`, where its operator says so, whose lines come wrapped, and who is
     /// believed of what it says.
     #[must_use = "the trail needs the profile that is returned"]
@@ -322,8 +327,8 @@ impl Normaliser {
         follow(UserAgent, &[DeviceFamily, DeviceOs, DeviceVersion, DeviceType]);
         follow(ActorUid, &[ActorName]);
         follow(Customer, &[CustomerKind]);
-        follow(ActorName, &[ActorType]);
-        follow(SessionUid, &[SessionVouched]);
+        follow(ActorName, &[ActorType, ActorVouched]);
+        follow(SessionUid, &[SessionVouched, SessionUnconfirmed]);
         if self.profiles[profile.0].written.estimate.is_some() {
             follow(ExportBytes, &[ExportRecords]);
         }

@@ -69,11 +69,12 @@ const WHO: [Field; 3] = [Field::ActorName, Field::ActorUid, Field::SessionUid];
 const MOST: usize = 100_000;
 
 impl Normaliser {
-    /// A specimen of each sort of event that a trail of this profile can have.
+    /// A specimen of each sort of event that a trail of this profile can have, of those who may send it where that is said.
     pub fn specimens(&self, profile: ProfileRef) -> Vec<Specimen> {
         let mut found = BTreeMap::new();
+        let trust = self.profiles[profile.0].trust.of_senders();
         for sort in self.sorts(profile) {
-            let _ = Maker::new(sort).all(&mut found);
+            let _ = Maker::new(sort, trust.clone()).all(&mut found);
         }
         found.into_values().collect()
     }
@@ -211,7 +212,7 @@ struct Maker<'p> {
 }
 
 impl<'p> Maker<'p> {
-    fn new(profile: &'p Profile) -> Maker<'p> {
+    fn new(profile: &'p Profile, trust: Trust) -> Maker<'p> {
         let conditions = || {
             let rules = profile.activity.iter().map(|rule| &rule.when);
             rules.chain(profile.adjust.iter().map(|(when, _)| when)).flat_map(super::getter::Conditions::each)
@@ -241,7 +242,7 @@ impl<'p> Maker<'p> {
             cells: Cells::default(),
             made: BTreeSet::new(),
             batch: nowhere(),
-            trust: Trust::default(),
+            trust,
         };
         maker.fill();
         let rest = |mode| (0..profile.cells).map(|cell| maker.cell(cell, &[], mode).unwrap_or_default()).collect();
@@ -624,7 +625,7 @@ mod tests {
         let normaliser = Normaliser::new(&[], &[]).unwrap();
         for profile in normaliser.profiles() {
             let written = &normaliser.profiles[profile.0].written;
-            assert!(Maker::new(written).all(&mut BTreeMap::new()), "{}", written.name);
+            assert!(Maker::new(written, Trust::default()).all(&mut BTreeMap::new()), "{}", written.name);
         }
     }
 

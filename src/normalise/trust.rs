@@ -24,6 +24,8 @@ pub struct Senders {
     pub list: Vec<Sender>,
     /// What is taken from the journal any program may have written.
     pub is_journal_open: bool,
+    /// By none of the ways by which it is received it is said who may send: no server vouches for anything that it says.
+    pub is_anybodys: bool,
 }
 
 /// Somebody who may send.
@@ -67,6 +69,18 @@ impl std::fmt::Display for Sender {
 impl From<Proxies> for Trust {
     fn from(proxies: Proxies) -> Trust {
         Trust { proxies, ..Trust::default() }
+    }
+}
+
+impl Trust {
+    /// Whether anybody can write it, so that no server vouches for anything that it says.
+    pub fn is_anybodys(&self) -> bool {
+        self.senders.as_ref().is_some_and(|senders| senders.is_anybodys)
+    }
+
+    /// What holds for the records of those who may send.
+    pub(super) fn of_senders(&self) -> Trust {
+        Trust { senders: self.senders.clone().filter(|senders| senders.is_anybodys), ..self.clone() }
     }
 }
 
@@ -124,7 +138,7 @@ mod tests {
 
     #[test]
     fn who_hands_a_record_over_is_known_by_his_address_or_user() {
-        let all = Senders { list: senders(&["203.0.113.0/24", "2001:db8::1", "uid:33"]), is_journal_open: false };
+        let all = Senders { list: senders(&["203.0.113.0/24", "2001:db8::1", "uid:33"]), ..Senders::default() };
         for (sender, is_one) in [
             ("udp:203.0.113.9", true),
             ("tcp:203.0.113.9", true),

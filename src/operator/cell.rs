@@ -27,6 +27,8 @@ pub enum Cell {
     Silence(Silence),
     /// Names of an id.
     Names(Names),
+    /// A session that a server named.
+    Named(Named),
 }
 
 /// The names of one id of one trail.
@@ -36,6 +38,13 @@ pub struct Names {
     pub first: Text,
     /// The last.
     pub last: Text,
+}
+
+/// A session that a server named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// When it did so first.
+    pub since: EventTime,
 }
 
 /// What a cell can be.
@@ -71,7 +80,7 @@ macro_rules! kinds {
         }
     )* };
 }
-kinds!(Window, Values, Users, Places, Past, Sketch, Silence, Names);
+kinds!(Window, Values, Users, Places, Past, Sketch, Silence, Names, Named);
 
 /// What is kept there, made anew where there is nothing of its kind.
 pub fn get<T: CellKind>(cell: &mut Option<Cell>) -> &mut T {
@@ -91,7 +100,7 @@ impl Cell {
             Cell::Places(kept) => Some(kept.fired_mut()),
             Cell::Past(kept) => Some(kept.fired_mut()),
             Cell::Silence(kept) => Some(kept.fired_mut()),
-            Cell::Sketch(_) | Cell::Names(_) => None,
+            Cell::Sketch(_) | Cell::Names(_) | Cell::Named(_) => None,
         }
     }
 
@@ -102,7 +111,9 @@ impl Cell {
             Cell::Values(values) => values.release(shown),
             Cell::Past(past) => past.release(shown),
             Cell::Places(places) => places.release(shown),
-            Cell::Window(_) | Cell::Users(_) | Cell::Sketch(_) | Cell::Silence(_) | Cell::Names(_) => false,
+            Cell::Window(_) | Cell::Users(_) | Cell::Sketch(_) | Cell::Silence(_) | Cell::Names(_) | Cell::Named(_) => {
+                false
+            }
         }
     }
 }

@@ -57,7 +57,7 @@ impl Rules {
     }
 
     fn work_out(&self) -> Coverage {
-        let views: Vec<View<'_>> = self
+        let mut views: Vec<View<'_>> = self
             .trails
             .iter()
             .map(|(name, profile)| View::new(self, name, self.normaliser.specimens(*profile)))
@@ -78,9 +78,12 @@ impl Rules {
             }
             found
         };
+        let trails = views.iter().map(|view| (view.name.clone(), blind(std::slice::from_ref(view)))).collect();
+        let is_named = views.iter().any(|view| view.others_name_sessions);
+        views.iter_mut().for_each(|view| view.others_name_sessions = is_named);
         Coverage {
             detections: detections().count(),
-            trails: views.iter().map(|view| (view.name.clone(), blind(std::slice::from_ref(view)))).collect(),
+            trails,
             blind: blind(&views),
             dead: Feeding { rules: self, views: &views }.dead(set),
         }
@@ -92,6 +95,8 @@ struct View<'r> {
     name: SourceName,
     rules: &'r Rules,
     spooled: bool,
+    /// Servers name sessions in trails that are looked at with it.
+    others_name_sessions: bool,
     specimens: Vec<Specimen>,
 }
 
@@ -101,7 +106,9 @@ impl<'r> View<'r> {
             specimen.event.evidence.source = name.clone();
         }
         let spooled = rules.trails.get(name).is_some_and(|p| rules.normaliser.provides(*p).contains(&Field::Sender));
-        View { name: name.clone(), rules, spooled, specimens }
+        let by_server = |specimen: &Specimen| specimen.event.session.as_ref().is_some_and(|s| s.vouched.is_by_server());
+        let others_name_sessions = specimens.iter().any(by_server);
+        View { name: name.clone(), rules, spooled, others_name_sessions, specimens }
     }
 
     /// Whether the field can have any value in events of the sort: the trail says it, or it is known of what the trail says.
@@ -116,6 +123,10 @@ impl<'r> View<'r> {
             || match field {
                 Field::Time | Field::PartOfWeek => true,
                 Field::Sender => self.spooled,
+                Field::SessionUnconfirmed => {
+                    self.others_name_sessions
+                        && specimen.event.session.as_ref().is_some_and(|s| !s.vouched.is_by_server())
+                }
                 Field::Prefix => has(Field::Ip),
                 Field::AsNumber => has(Field::Ip) && databases.gives(Known::AsNumber),
                 Field::AsName => has(Field::Ip) && databases.gives(Known::AsOwner),
@@ -217,6 +228,13 @@ impl Feeding<'_, '_> {
         let one = |lack: &&Lack| {
             let name = lack.field.name(&set.raw_fields);
             match lack.field {
+                FieldRef::Known(field) if lack.is_there => {
+                    let never = format!("{name} is never {}", shortened(&lack.wanted));
+                    match self.vouched_by(field) {
+                        Some(what) => format!("{never}: {what}"),
+                        None => never,
+                    }
+                }
                 _ if lack.is_there => format!("{name} is never {}", shortened(&lack.wanted)),
                 FieldRef::Known(field) => match self.configured_by(field) {
                     Some(list) => format!("no {name}: {list}"),
@@ -240,6 +258,16 @@ impl Feeding<'_, '_> {
             Field::ActorRole if self.rules.directory.is_empty() => Some("there is no directory of staff"),
             _ => None,
         }
+    }
+
+    /// What would have to be configured for a server's word, where anybody can write a trail.
+    fn vouched_by(&self, field: Field) -> Option<String> {
+        let asks = matches!(field, Field::SessionVouched | Field::ActorVouched);
+        let is_open = |view: &&View<'_>| {
+            view.rules.trails.get(&view.name).is_some_and(|profile| view.rules.normaliser.is_anybodys(*profile))
+        };
+        let open = self.views.iter().filter(|_| asks).find(is_open)?;
+        Some(format!("anybody can write {}, write `senders` into its [[trail]]", open.name.as_str()))
     }
 
     fn correlation(&self, set: &PolicySet, correlation: &Correlation, fed: &[Fed]) -> Fed {

@@ -25,7 +25,7 @@ pub mod watch;
 pub mod trial;
 
 use crate::detect::store::quota::{Capacity, Quota, Residency};
-use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, names};
+use crate::detect::{Acting, CellRow, Classifier, Engine, EntityKey, Firing, MemoCursor, State, names, sessions};
 use crate::enrich::Enricher;
 use crate::model::{
     Activity, Digest, EventTime, Finding, FindingId, Input, Judgement, Millis, Mute, Order, SourceName, Text,
@@ -81,6 +81,7 @@ impl Rules {
     fn accumulating(&self, prefix: [u8; 8]) -> String {
         match prefix {
             names::PREFIX => findings::RENAMED.to_owned(),
+            sessions::PREFIX => "the sessions that a server has named".to_owned(),
             prefix => self.engine.policies().accumulating(prefix),
         }
     }

@@ -1,6 +1,6 @@
 //! What depends on a batch alone: decoding, normalising, enriching, redacting, and matching against the policies' selections.
 use super::{CursorRow, Kept, Rules, recorded};
-use crate::detect::{ActivationBatch, ActivationRef, Classifier, EntityKey, names};
+use crate::detect::{ActivationBatch, ActivationRef, Classifier, EntityKey, names, sessions};
 use crate::model::{
     ActorKind, Batch, ContentDigest, Digest, Event, EventTime, Field, Frame, FrameFlags, HashParts, Input, SourceName,
     Text, WallTime, limits,
@@ -67,6 +67,8 @@ pub struct Ready {
     pub staff: bool,
     /// Which record knows what its actor's id was called, where it has one.
     pub names: Option<EntityKey>,
+    /// The record of its session: where a server names it, and where a client sends it.
+    pub session: Option<EntityKey>,
     /// The name that its actor's id had before, where it acts under another now for the first time.
     pub renamed: Option<Text>,
 }
@@ -77,7 +79,8 @@ impl Ready {
         let uid = event.actor.as_ref().filter(|actor| actor.kind != ActorKind::System && !actor.name.is_empty());
         let uid = uid.and_then(|actor| actor.uid.as_ref()).filter(|uid| names::tells_apart(uid));
         let names = uid.map(|uid| names::key(&event.evidence.source, uid));
-        Ready { event, activation, kept, staff, names, renamed: None }
+        let session = event.session.as_ref().map(|session| sessions::key(&session.id));
+        Ready { event, activation, kept, staff, names, session, renamed: None }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Loading before applying, as types: what an input may change is supplied before it can be applied.
 //!
 //! [`Outcome::stage`] says what of the stored state an input may change and is not at hand. [`Missing::supply`] takes that in, in two
-//! rounds at most: first what actors' ids were called, for only the names say what the events touch, and then the rest. [`Supplied`]
+//! rounds at most: first what actors' ids were called and which sessions a server has named, for only that says what the events touch, and then the
+//! rest. [`Supplied`]
 //! alone can be applied, and nothing else makes one. [`Outcome::fold`] goes that way with a [`Store`]; everybody who folds does.
 use super::{Outcome, Prepared};
 use crate::detect::{CellRow, EntityKey, Unreadable};
@@ -58,7 +59,7 @@ pub struct Missing {
 
 /// What is supplied.
 enum Round {
-    /// What the actors' ids were called.
+    /// What the actors' ids were called, and which sessions a server has named.
     Names,
     /// What the events touch under these names.
     Touched,
@@ -124,8 +125,9 @@ impl Outcome {
     #[must_use]
     pub fn stage(self, input: Input<Prepared>) -> Staged {
         if let Input::Lines(batches) | Input::Learn(batches) = &input {
-            let names = batches.iter().flat_map(|batch| batch.ready()).filter_map(|ready| ready.names);
-            let entities = self.core.state.missing_names(names);
+            let ready = batches.iter().flat_map(|batch| batch.ready());
+            let entities =
+                self.core.state.missing_names(ready.flat_map(|ready| [ready.names, ready.session]).flatten());
             if !entities.is_empty() {
                 return Staged::Missing(Missing { outcome: self, input, entities, round: Round::Names });
             }
@@ -136,6 +138,7 @@ impl Outcome {
     /// The same, once it is known what the actors' ids were called.
     fn stage_named(mut self, mut input: Input<Prepared>) -> Staged {
         if let Input::Lines(batches) | Input::Learn(batches) = &mut input {
+            self.confirm(batches);
             self.name(batches);
         }
         let entities = self.needs(&input);

@@ -52,6 +52,9 @@ pub struct TrailRow {
     /// Events whose stated origin can't be read.
     #[serde(default)]
     pub origin_unread: u64,
+    /// When it last had a session that only a client sent, and that a server had named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<EventTime>,
     /// Places where the trail was discontinuous.
     pub gaps: u64,
     /// The numbers of its records, where its product numbers them.
@@ -95,6 +98,7 @@ impl TrailRow {
         if other.newest > self.newest {
             (self.newest, self.behind) = (other.newest, other.behind);
         }
+        self.confirmed = self.confirmed.max(other.confirmed);
         self.clock.is_off |= other.clock.is_off;
         self.clock.ahead = self.clock.ahead.max(other.clock.ahead);
         self.clock.behind = self.clock.behind.max(other.clock.behind);

@@ -118,7 +118,7 @@ fn accepts(field: FieldRef, name: &str, value: &str) -> Result<Accepts, String> 
         FieldRef::Known(Field::Activity) => Activity::ALL.iter().map(|v| v.name()).collect(),
         FieldRef::Known(Field::Outcome) => Outcome::ALL.iter().map(|v| v.name()).collect(),
         FieldRef::Known(Field::ActorType) => ActorKind::ALL.iter().map(|v| v.name()).collect(),
-        FieldRef::Known(Field::SessionVouched) => Vouched::ALL.iter().map(|v| v.name()).collect(),
+        FieldRef::Known(Field::ActorVouched | Field::SessionVouched) => Vouched::ALL.iter().map(|v| v.name()).collect(),
         _ => return Ok(Accepts::Text(text)),
     };
     match words.iter().any(|word| text.matches(word)) {

@@ -257,8 +257,13 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::ActorUid => actor(event).uid = Some(text()?),
         Field::ActorType => actor(event).kind = word(value, key, ActorKind::ALL, ActorKind::name)?,
         Field::ActorRole => actor(event).role = Some(text()?),
+        Field::ActorVouched => actor(event).vouched = word(value, key, Vouched::ALL, Vouched::name)?,
         Field::SessionUid => session(event).id = text()?,
         Field::SessionVouched => session(event).vouched = word(value, key, Vouched::ALL, Vouched::name)?,
+        Field::SessionUnconfirmed => {
+            event.marks.session_unconfirmed = value.bool(key)?;
+            session(event).vouched = Vouched::Client;
+        }
         Field::Customer => event.customer = Some(text()?),
         Field::CustomerKind => event.customer_kind = Some(text()?),
         Field::Target => event.target = Some(text()?),

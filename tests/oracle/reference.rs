@@ -21,6 +21,8 @@ pub struct Act {
     /// An index into [`ACTIVITIES`].
     pub activity: usize,
     pub user: Option<u8>,
+    /// Only a client says that it was that user.
+    pub claimed: bool,
     pub ip: Option<u8>,
     pub customer: Option<u8>,
     pub records: Option<u64>,
@@ -46,10 +48,12 @@ pub enum Name {
     Target,
     /// Every second user has the other role. Only where peers are told by it.
     Role,
+    /// Who vouches for the user.
+    Voucher,
 }
 
 impl Name {
-    pub const ALL: [Name; 3] = [Name::User, Name::Ip, Name::Customer];
+    pub const ALL: [Name; 4] = [Name::User, Name::Ip, Name::Customer, Name::Voucher];
 
     pub fn path(self) -> &'static str {
         match self {
@@ -58,6 +62,7 @@ impl Name {
             Name::Customer => "resource.owner.org.uid",
             Name::Target => "user.name",
             Name::Role => "actor.user.role",
+            Name::Voucher => "actor.user.vouched_by",
         }
     }
 
@@ -68,6 +73,7 @@ impl Name {
             Name::Customer => act.customer.map(|n| format!("AC{n}")),
             Name::Target => act.target.map(|n| format!("u{n}")),
             Name::Role => act.user.map(|n| format!("role{}", n % 2)),
+            Name::Voucher => act.user.map(|_| if act.claimed { "client" } else { "server" }.to_owned()),
         }
     }
 }
@@ -110,15 +116,11 @@ pub enum Body {
         activities: Vec<usize>,
         customer: Option<u8>,
         at_least: Option<u32>,
+        /// Who vouches for the user: a client, or a server.
+        claimed: Option<bool>,
     },
     /// `who`: for each of the rules the field that is called so in `group-by`; empty where there is no such alias.
-    Correlation {
-        kind: Kind,
-        rules: Vec<usize>,
-        who: Vec<Name>,
-        by: Vec<Name>,
-        span_seconds: u32,
-    },
+    Correlation { kind: Kind, rules: Vec<usize>, who: Vec<Name>, by: Vec<Name>, span_seconds: u32 },
 }
 
 /// A policy; those that it refers to come before it. All of them make findings.
@@ -274,9 +276,10 @@ pub fn held(policies: &[Policy], acts: &[Act]) -> Vec<Option<Vec<Held>>> {
 }
 
 pub fn matches(body: &Body, act: &Act) -> bool {
-    let Body::Detection { activities, customer, at_least } = body else { return false };
+    let Body::Detection { activities, customer, at_least, claimed } = body else { return false };
     activities.contains(&act.activity)
         && customer.is_none_or(|c| act.customer == Some(c))
+        && claimed.is_none_or(|claimed| act.user.is_some() && act.claimed == claimed)
         && at_least.is_none_or(|n| act.records.is_some_and(|r| r >= u64::from(n)))
 }
 

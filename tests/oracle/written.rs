@@ -10,7 +10,7 @@ use proptest::sample::{Index, select, subsequence};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use tripline::model::{
-    Activity, Actor, Event, EventId, EventTime, Evidence, Export, FileId, Outcome, SourceName, WallTime,
+    Activity, Actor, Event, EventId, EventTime, Evidence, Export, FileId, Outcome, SourceName, Vouched, WallTime,
 };
 use tripline::policy::{Selections, Site, Tuning};
 
@@ -118,8 +118,10 @@ pub fn kind() -> impl Strategy<Value = Kind> {
 
 fn detection() -> impl Strategy<Value = Body> {
     let activities = subsequence((0..ACTIVITIES.len()).collect::<Vec<_>>(), 1..=4);
-    (activities, option::weighted(0.2, 0..2u8), option::weighted(0.2, 0..100u32))
-        .prop_map(|(activities, customer, at_least)| Body::Detection { activities, customer, at_least })
+    let claimed = option::weighted(0.2, any::<bool>());
+    (activities, option::weighted(0.2, 0..2u8), option::weighted(0.2, 0..100u32), claimed).prop_map(
+        |(activities, customer, at_least, claimed)| Body::Detection { activities, customer, at_least, claimed },
+    )
 }
 
 /// Two or three detections and up to four correlations of these kinds, over them or over one another.
@@ -165,6 +167,7 @@ pub fn tuned(policies: impl Strategy<Value = Vec<Policy>>) -> impl Strategy<Valu
         let value = match name {
             Name::Ip => format!("192.0.2.{}", n + 1),
             Name::Customer => format!("AC{n}"),
+            Name::Voucher => if n == 0 { "server" } else { "client" }.to_owned(),
             _ => format!("u{n}"),
         };
         (name, value)
@@ -273,10 +276,10 @@ fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Val
     let who = (option::weighted(0.9, 0..3u8), option::weighted(0.9, 1..4u8), option::weighted(0.8, 0..3u8));
     let whom = option::weighted(0.7, 0..3u8);
     let place = prop_oneof![1 => Just(None), 4 => Just(Some(0)), 5 => (0..PLACES.len()).prop_map(Some)];
-    let of = (0..ACTIVITIES.len(), who, whom, place, option::weighted(0.8, 0..100u64));
+    let of = (0..ACTIVITIES.len(), who, whom, place, option::weighted(0.8, 0..100u64), prop::bool::weighted(0.2));
     vec((gap, any::<u16>(), of), 1..most).prop_map(|list| {
         let mut time = BEGINNING;
-        let act = |(n, (gap, id, (activity, (user, ip, customer), target, place, records)))| {
+        let act = |(n, (gap, id, (activity, (user, ip, customer), target, place, records, claimed)))| {
             time += gap;
             // ids follow no order
             let id = u32::from(id) << 16 | n as u32;
@@ -287,6 +290,7 @@ fn acts_apart(gap: impl Strategy<Value = i64>, most: usize) -> impl Strategy<Val
                 id,
                 activity,
                 user,
+                claimed,
                 ip,
                 customer,
                 records,
@@ -342,12 +346,14 @@ pub fn arrivals(acts: impl Strategy<Value = Vec<Act>>, wild: bool) -> impl Strat
 pub fn yaml(policies: &[Policy]) -> String {
     let one = |(n, policy): (usize, &Policy)| {
         let body = match &policy.body {
-            Body::Detection { activities, customer, at_least } => {
+            Body::Detection { activities, customer, at_least, claimed } => {
                 let activities: Vec<&str> = activities.iter().map(|a| ACTIVITIES[*a]).collect();
                 let customer = customer.map_or(String::new(), |n| format!(", resource.owner.org.uid: AC{n}"));
                 let records = at_least.map_or(String::new(), |n| format!(", export.records|gte: {n}"));
+                let by = |claimed| if claimed { "client" } else { "server" };
+                let vouched = claimed.map_or(String::new(), |c| format!(", {}: {}", Name::Voucher.path(), by(c)));
                 format!(
-                    "logsource: {{ product: ocsf }}\ndetection: {{ sel: {{ activity_name: [{}]{customer}{records} }}, condition: sel }}",
+                    "logsource: {{ product: ocsf }}\ndetection: {{ sel: {{ activity_name: [{}]{customer}{records}{vouched} }}, condition: sel }}",
                     activities.join(", ")
                 )
             }
@@ -478,8 +484,9 @@ pub fn event(act: &Act) -> Event {
     event.marks.unplaced = act.unplaced;
     event.activity = Activity::from_name(ACTIVITIES[act.activity]).expect("an activity of ours");
     event.outcome = Outcome::Success;
-    event.actor =
-        Name::User.of(act).map(|name| Actor { role: Name::Role.of(act).map(Into::into), ..Actor::named(name) });
+    let role = || Name::Role.of(act).map(Into::into);
+    let vouched = if act.claimed { Vouched::Client } else { Vouched::Server };
+    event.actor = Name::User.of(act).map(|name| Actor { role: role(), vouched, ..Actor::named(name) });
     event.target = Name::Target.of(act).map(Into::into);
     event.origin.place = act.place.map(|n| PLACES[n]);
     event.origin.city = act.place.map(|n| CITIES[n].into());
@@ -498,7 +505,7 @@ pub fn listed(acts: &[Act]) -> String {
         let fields = [("u", user), ("ip", ip), ("AC", customer)].map(|(what, n)| shown(what, n.map(u64::from)));
         let (at, did) = (act.time - BEGINNING, ACTIVITIES[act.activity]);
         let more = [("records=", *records), ("to u", target.map(u64::from)), ("at ", place.map(|n| n as u64))];
-        let more = more.map(|(what, n)| shown(what, n)).concat();
+        let more = more.map(|(what, n)| shown(what, n)).concat() + if act.claimed { " (by a client)" } else { "" };
         let read =
             if act.observed == act.time { String::new() } else { format!(", read {} ms", act.observed - BEGINNING) };
         let no_time = if *undated { ", states no time" } else { "" };

@@ -139,8 +139,10 @@ fn is_of_origin(field: &FieldRef) -> bool {
                 | ActorUid
                 | ActorType
                 | ActorRole
+                | ActorVouched
                 | SessionUid
                 | SessionVouched
+                | SessionUnconfirmed
                 | Ip
                 | Prefix
                 | AsNumber

@@ -11,6 +11,7 @@
 pub mod names;
 pub mod quota;
 pub mod record;
+pub mod sessions;
 
 use crate::model::{EventTime, limits};
 use crate::operator::Cohort;
