@@ -75,6 +75,11 @@ fn filled(specimen: &Specimen) -> Vec<Event> {
         event.time = EventTime(20_400 * 86_400_000);
         all.push(event);
     }
+    // where a record may not say in which session
+    if !specimen.always.contains(&Field::SessionUid) {
+        let sessionless = all.iter().map(|event| Event { session: None, ..event.clone() });
+        all.extend(sessionless.collect::<Vec<_>>());
+    }
     // where a record may say neither who acted nor in which session
     if [Field::ActorName, Field::ActorUid, Field::SessionUid].iter().all(|field| !specimen.always.contains(field)) {
         let nobody = Event { actor: None, session: None, ..all[0].clone() };

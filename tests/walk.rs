@@ -242,3 +242,53 @@ fn whoever_takes_a_month_of_forty_customers_is_told_of_whatever_a_record_lacks()
         "BLESS=1 cargo test --test core walk:: writes {PAGE}"
     );
 }
+
+/// The same person's name, with another machine in another network: little is taken, and no amount is out of the ordinary.
+fn stolen(activity: Activity, who: Who, lacks: &str) -> (Vec<Event>, EventTime) {
+    let (mut events, begins) = life(activity, who, "ana", lacks);
+    events.retain(|event| event.time < begins);
+    let strange = |mut event: Event| {
+        if event.origin.ip.is_some() {
+            event.origin.ip = "198.51.100.9".parse().ok();
+            (event.origin.prefix, event.origin.country) = (Some("198.51.100.0/24".into()), Some("NL".into()));
+            event.origin.as_number = Some(64666);
+        }
+        if event.origin.user_agent.is_some() {
+            event.origin.user_agent = Some("Mozilla/5.0 (X11)".into());
+            (event.origin.device_family, event.origin.device_os) = (Some("Firefox".into()), Some("Linux".into()));
+            event.origin.device_version = Some(99);
+        }
+        if let Some(session) = &mut event.session {
+            session.id = "stolen".into();
+        }
+        event
+    };
+    let mut login = event(9_000, begins, Activity::Login, (who, "ana"), lacks);
+    login.customer = None;
+    events.push(strange(login));
+    let many = if matches!(activity, Activity::ExportRequested | Activity::Download) { 3 } else { 6 };
+    for n in 0..many {
+        let at = begins.plus(Millis::MINUTE.times(8 * (n + 1)));
+        let mut one = event(9_001 + n as u64, at, activity, (who, "ana"), lacks);
+        takes(&mut one, 100 + n as usize, 10, 1500, lacks);
+        events.push(strange(one));
+    }
+    (events, begins)
+}
+
+#[test]
+fn whoever_takes_little_under_a_stolen_name_is_told_of_whatever_a_record_lacks() {
+    let engine = Engine::new(shipped());
+    // a record that names no customer says of three files or six pages nothing that is out of the ordinary
+    for (activity, lacks) in
+        TAKES.into_iter().flat_map(|act| LACKS.map(|lacks| (act, lacks))).filter(|(_, l)| *l != "customer")
+    {
+        let (events, begins) = stolen(activity, Who::Named(ActorKind::User), lacks);
+        let [of_take, before] = told(&engine, &events, begins);
+        assert!(
+            before.is_empty() && !of_take.is_empty(),
+            "{} without {lacks}: {before:?}, {of_take:?}",
+            activity.name()
+        );
+    }
+}

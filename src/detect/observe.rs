@@ -2,7 +2,7 @@
 //! again.
 use super::memo::NoOpInterval;
 use super::{Engine, Firing, Found, Node, State, subject};
-use crate::model::{Event, EventId, EventTime, Field, HashParts, Measure, Millis, Text};
+use crate::model::{Event, EventId, EventTime, HashParts, Measure, Millis, Text};
 use crate::operator::cell::{Cell, CellKind};
 use crate::operator::read::read;
 use crate::operator::window::Window;
@@ -275,7 +275,7 @@ pub(super) fn label(correlation: &Correlation, via: u16, event: &Event) -> Text 
         .map(|key| {
             let shown = match &key.fields[usize::from(via)] {
                 // a session id is a live secret: the finding's subject shows what stands for it
-                FieldRef::Known(Field::SessionUid) => "(the session)".to_owned(),
+                FieldRef::Known(field) if event.is_session_id(*field) => "(the session)".to_owned(),
                 field => read(event, field).unwrap_or_default().to_string(),
             };
             format!("{}={shown}", key.name)

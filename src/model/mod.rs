@@ -1,6 +1,7 @@
 //! The words that every other module speaks: times, positions, inputs, events, findings, orders, and the limits on all of them.
 
 pub mod event;
+pub mod field;
 pub mod finding;
 pub mod id;
 pub mod incident;
@@ -15,9 +16,8 @@ pub mod silence;
 pub mod time;
 pub mod unmapped;
 
-pub use event::{
-    Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Field, Http, Origin, Outcome, Session, Value, Vouched,
-};
+pub use event::{Activity, Actor, ActorKind, Cause, Event, Evidence, Export, Http, Origin, Outcome, Session, Vouched};
+pub use field::{Field, Value};
 pub use finding::{Finding, FindingRow, FindingVerdict, Judged, Measure, Severity, Subject};
 pub use id::{ContentDigest, Digest, EventId, FindingId, HashParts, OrderId};
 pub use input::{Forgotten, Input, Judgement, LearnedFile, Verdict};

@@ -128,6 +128,7 @@ impl<'r> View<'r> {
                         && specimen.event.session.as_ref().is_some_and(|s| !s.vouched.is_by_server())
                 }
                 Field::Prefix => has(Field::Ip),
+                Field::Sitting => has(Field::SessionUid) || has(Field::Ip),
                 Field::AsNumber => has(Field::Ip) && databases.gives(Known::AsNumber),
                 Field::AsName => has(Field::Ip) && databases.gives(Known::AsOwner),
                 Field::Country => has(Field::Ip) && databases.gives(Known::Country),

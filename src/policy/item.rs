@@ -371,7 +371,9 @@ impl Item {
         match field.value(event) {
             Value::Absent => "not there".to_owned(),
             // a session id may be a live secret
-            Value::Text(_) if field == FieldRef::Known(Field::SessionUid) => "(the session)".to_owned(),
+            Value::Text(_) if matches!(field, FieldRef::Known(field) if event.is_session_id(field)) => {
+                "(the session)".to_owned()
+            }
             Value::Text(text) => format!("{:?}", cut(text, FIELD_BYTES)),
             Value::List(list) => {
                 let elements: Vec<String> =

@@ -195,7 +195,7 @@ fn parts() -> BTreeMap<&'static str, String> {
         ("raw-json", head_table("src/decode/json_path.rs")),
         ("raw-access", head_table("src/decode/access.rs")),
         ("raw-keycloak", head_table("src/decode/keycloak.rs")),
-        ("fields", meanings("field", Source::of(EVENT).listed("fields"))),
+        ("fields", meanings("field", Source::of("src/model/field.rs").listed("fields"))),
         ("activities", closed("`activity_name`", EVENT, "Activity")),
         ("outcomes", closed("`status`", EVENT, "Outcome")),
         ("causes", closed("`status_cause`", EVENT, "Cause")),

@@ -143,6 +143,7 @@ fn is_of_origin(field: &FieldRef) -> bool {
                 | SessionUid
                 | SessionVouched
                 | SessionUnconfirmed
+                | Sitting
                 | Ip
                 | Prefix
                 | AsNumber

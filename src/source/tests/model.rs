@@ -284,7 +284,8 @@ impl Writer {
     /// The lines of the file are no longer in it.
     fn leave(&mut self, trail: &Trail) {
         let lines = std::mem::take(&mut self.present);
-        if self.unseen {
+        // what comes behind a deleted file is in its gap where it is compressed before anybody looks, whenever it was rotated
+        if self.unseen || self.deleted {
             self.removed.push(Removed { lines, declared: gaps(trail), unread: false, forgotten: false });
         }
     }
@@ -439,6 +440,18 @@ fn accounted(trail: &Trail, writer: &Writer) -> Result<(), String> {
         Some(n) => Err(format!("line {n} is lost, and no gap is declared for it: {:?}", trail.declared)),
         None => Ok(()),
     }
+}
+
+#[test]
+fn what_was_rotated_behind_a_deleted_file_and_is_compressed_before_anybody_looks_is_in_its_gap_too() {
+    use Action::*;
+    let remove = |delete, down| Remove { delete, down };
+    let away = Away { writes: vec![1], plain: 0, how: 0 };
+    let actions =
+        [remove(false, true), Write(1), Look(0), remove(true, false), Look(1), Write(1), Rotate(0), Write(1), away];
+    let (trail, writer) = live(&actions, "log", Way::RenameAndCreate, Hints::Off);
+    assert_eq!(accounted(&trail, &writer), Ok(()));
+    assert!(matches!(trail.declared.last(), Some(Discontinuity::Lost { read_to: 7, .. })), "{:?}", trail.declared);
 }
 
 #[test]
