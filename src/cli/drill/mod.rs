@@ -1,4 +1,5 @@
 //! `tripline drill`: attacks in the operator's own trails, in memory, and which policies find them.
+mod acts;
 mod scenarios;
 mod seen;
 mod stage;
@@ -13,7 +14,7 @@ use crate::model::{Activity, Event, Finding, Millis, Order, OrderState, Severity
 use crate::pipeline::Rules;
 use crate::source::Until;
 use clap::Args;
-use scenarios::{ALL, Scenario};
+use scenarios::{Incident, Scenario, all};
 use seen::Seen;
 use serde::Serialize;
 use stage::{Specimens, Stage};
@@ -50,6 +51,8 @@ pub struct DrillArgs {
 struct Report {
     scenario: &'static str,
     what: &'static str,
+    /// The intrusion of the public record that it abstracts.
+    abstracts: Option<Incident>,
     /// What the trails lack for it; nothing where it was played.
     lacks: Option<String>,
     victim: Option<String>,
@@ -79,9 +82,7 @@ pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     super::show::ends_with_a_verdict();
     let chosen = chosen(&args.scenarios)?;
     if args.scenarios.iter().any(|name| name == "list") {
-        for s in ALL.iter() {
-            say!("{:<20} {}", s.name, s.what);
-        }
+        list(args.json)?;
         return Ok(Exit::Done);
     }
     let config = Config::read(&args.config.config)?;
@@ -122,12 +123,29 @@ pub fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     Ok(if missed || nothing_played { Exit::NotWell } else { Exit::Done })
 }
 
+/// What there is to play, and the intrusion that each abstracts.
+fn list(json: bool) -> Result<(), Failure> {
+    for s in all() {
+        if json {
+            let row = serde_json::json!({ "scenario": s.name, "what": s.what, "abstracts": s.incident });
+            say!("{row}");
+            continue;
+        }
+        say!("{}\n    {}", s.name, s.what);
+        match &s.incident {
+            Some(incident) => say!("    abstracts {incident}"),
+            None => say!("    a way of attack; no one intrusion"),
+        }
+    }
+    Ok(())
+}
+
 fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
-    if let Some(unknown) = names.iter().find(|name| *name != "list" && ALL.iter().all(|s| s.name != *name)) {
-        let known: Vec<&str> = ALL.iter().map(|s| s.name).collect();
+    if let Some(unknown) = names.iter().find(|name| *name != "list" && all().all(|s| s.name != *name)) {
+        let known: Vec<&str> = all().map(|s| s.name).collect();
         return Err(Failure::new(format!("there is no scenario {unknown}; there are {}", known.join(", "))));
     }
-    Ok(ALL.iter().filter(|s| names.is_empty() || names.iter().any(|name| name == s.name)).collect())
+    Ok(all().filter(|s| names.is_empty() || names.iter().any(|name| name == s.name)).collect())
 }
 
 fn play(
@@ -143,6 +161,7 @@ fn play(
     let mut report = Report {
         scenario: scenario.name,
         what: scenario.what,
+        abstracts: scenario.incident,
         lacks: played.err(),
         victim,
         role,
@@ -255,6 +274,10 @@ fn print(reports: &[Report]) -> Result<(), Failure> {
         ]);
     }
     show::print(&table)?;
+    for r in reports.iter().filter(|r| r.lacks.is_none() && !r.is_found()) {
+        let incident = r.abstracts.map(|i| format!("; so it was at {}, {}", i.who, i.year)).unwrap_or_default();
+        say!("not found: {}: {}{incident}", r.scenario, r.what);
+    }
     for r in reports {
         if let Some(why) = &r.lacks {
             say!("not played: {}: {}", r.scenario, shown(why));
@@ -262,6 +285,10 @@ fn print(reports: &[Report]) -> Result<(), Failure> {
     }
     let played = reports.iter().filter(|r| r.lacks.is_none()).count();
     let found = reports.iter().filter(|r| r.is_found()).count();
-    say!("\n{found} of {played} found at {} or above", FOUND.name());
+    let without = match reports.len() - played {
+        0 => String::new(),
+        n => format!("; {n} can't be played with these trails, and count neither way"),
+    };
+    say!("\n{found} of {played} found at {} or above{without}", FOUND.name());
     Ok(())
 }

@@ -91,6 +91,12 @@ impl Known {
         most as i64
     }
 
+    /// The hour of the day, in UTC, at which they are at work least.
+    pub fn idle_hour(&self) -> i64 {
+        let least = (0..24).min_by_key(|hour| (self.hours[*hour], *hour)).unwrap_or(3);
+        least as i64
+    }
+
     /// From where they are most.
     pub fn home(&self) -> Option<&Origin> {
         self.origins.values().max_by_key(|(count, origin)| (*count, origin.ip)).map(|(_, origin)| origin)

@@ -54,6 +54,8 @@ pub enum Network {
     SameOwner,
     /// One that a network list calls hosting or VPN.
     Listed,
+    /// Another provider of the victim's own country, which nobody here ever used.
+    SameCountry,
 }
 
 /// Somebody at a computer: with which credentials, from where.
@@ -69,7 +71,8 @@ pub struct Hand {
 
 /// The stage of one scenario.
 pub struct Stage<'a> {
-    seen: &'a Seen,
+    /// What the trails show.
+    pub seen: &'a Seen,
     enricher: &'a Enricher,
     specimens: &'a Specimens,
     cache: Cache,
@@ -140,6 +143,50 @@ impl<'a> Stage<'a> {
         Ok((name.clone(), known))
     }
 
+    /// Chooses so many people who are known, the first as [`Stage::person`] does.
+    pub fn gang(&mut self, many: usize) -> Result<Vec<&'a Known>, Lack> {
+        let (first, known) = self.person()?;
+        let mut others = self.seen.known(ActorKind::User);
+        others.retain(|(name, _)| **name != first);
+        let mut gang = vec![known];
+        while gang.len() < many && !others.is_empty() {
+            let at = self.dice.between(0, others.len() as u64 - 1) as usize;
+            gang.push(others.swap_remove(at).1);
+        }
+        let found = gang.len();
+        if found < many {
+            return Err(format!(
+                "it takes {many} people who have exported and been seen for two weeks, and there are {found}"
+            ));
+        }
+        Ok(gang)
+    }
+
+    /// The known key that serves the most customers.
+    pub fn busiest_key(&mut self) -> Result<(Text, &'a Known), Lack> {
+        let keys = self.seen.known(ActorKind::Key);
+        let most = keys.into_iter().max_by_key(|(name, known)| (known.customers.len(), *name));
+        let (name, known) = most.ok_or("no key has pulled records for two weeks")?;
+        self.attack(name, known);
+        Ok((name.clone(), known))
+    }
+
+    /// Chooses a service account that is known: a program that acts in sessions.
+    pub fn service(&mut self) -> Result<&'a Known, Lack> {
+        let mut programs = self.seen.known(ActorKind::Key);
+        programs.retain(|(_, known)| known.sample.session.is_some());
+        let (name, known) = *self.dice.one(&programs).ok_or("no service account acts in a session in these trails")?;
+        self.attack(name, known);
+        Ok(known)
+    }
+
+    /// The next night at an hour at which they are at work least.
+    pub fn night(&mut self, known: &Known) -> EventTime {
+        let day = self.now.episode(Millis::DAY) + 1;
+        let offset = self.dice.seconds(0, 3000);
+        EventTime(day * Millis::DAY.0 + known.idle_hour() * Millis::HOUR.0).plus(offset)
+    }
+
     fn attack(&mut self, name: &Text, known: &Known) {
         self.victim = Some(name.clone());
         self.role = known.sample.actor.as_ref().and_then(|actor| actor.role.clone());
@@ -166,12 +213,39 @@ impl<'a> Stage<'a> {
         self.hand(known, origin)
     }
 
+    /// The same with the victim's own browser.
+    pub fn disguised(&mut self, known: &Known, network: Network) -> Result<Hand, Lack> {
+        let mut origin = self.network(known, network)?;
+        origin.user_agent = known.home().and_then(|home| home.user_agent.clone());
+        self.from(known, origin)
+    }
+
+    /// Their credentials on a server that anybody can rent: of the network lists, or abroad where these name none.
+    pub fn rented(&mut self, known: &Known, own_browser: bool) -> Result<Hand, Lack> {
+        let network = if self.network(known, Network::Listed).is_ok() { Network::Listed } else { Network::Abroad };
+        if own_browser { self.disguised(known, network) } else { self.thief(known, network) }
+    }
+
+    /// Their credentials at that place, in another session of its own.
+    pub fn from(&mut self, known: &Known, mut origin: Origin) -> Result<Hand, Lack> {
+        self.enricher.enrich(&mut origin, &mut self.cache);
+        self.hand(known, origin)
+    }
+
     fn hand(&mut self, known: &Known, origin: Origin) -> Result<Hand, Lack> {
         let actor = known.sample.actor.clone().ok_or("an actor without a name")?;
         self.sessions += 1;
         let id = self.name("session", self.sessions);
         let session = known.sample.session.is_some().then(|| Text::from(format!("drill-{}", &id.to_string()[..16])));
         Ok(Hand { actor, session, origin })
+    }
+
+    /// Nobody whom a trail could name, at that place.
+    pub fn nobody(&mut self, from: &Origin) -> Result<Hand, Lack> {
+        let keys = self.seen.known(ActorKind::Key);
+        let (_, known) = *keys.first().ok_or("no key has pulled records for two weeks")?;
+        let hand = self.hand(known, from.clone())?;
+        Ok(Hand { session: None, ..hand })
     }
 
     /// A user agent that the victim never used: a colleague's, where there is one.
@@ -240,6 +314,10 @@ impl<'a> Stage<'a> {
                     && origin.country == home.country
                     && origin.listed.is_none()
             }
+            Network::SameCountry => {
+                let other = origin.as_number.is_none() || origin.as_number != home.as_number;
+                unused && other && origin.country == home.country && origin.listed.is_none()
+            }
             Network::Listed => {
                 let bought = matches!(origin.listed.as_deref(), Some("hosting" | "vpn"));
                 unused && bought && !known.used_owner(origin.as_number)
@@ -267,6 +345,28 @@ impl<'a> Stage<'a> {
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         all.truncate(count);
         all
+    }
+
+    /// So many customers, chosen from all.
+    pub fn some_customers(&mut self, count: usize) -> Result<Vec<(Text, u64)>, Lack> {
+        let mut all = self.customers(usize::MAX);
+        let mut some = Vec::new();
+        while some.len() < count && !all.is_empty() {
+            let at = self.dice.between(0, all.len() as u64 - 1) as usize;
+            some.push(all.swap_remove(at));
+        }
+        if some.is_empty() { Err("the trails name no customers".into()) } else { Ok(some) }
+    }
+
+    /// The customers that the actor serves.
+    pub fn its_customers(&self, known: &Known) -> Vec<(Text, u64)> {
+        self.customers(usize::MAX).into_iter().filter(|(customer, _)| known.customers.contains(customer)).collect()
+    }
+
+    /// So many seconds go by.
+    pub fn pause(&mut self, from: u64, to: u64) {
+        let length = self.dice.seconds(from, to);
+        self.wait(length);
     }
 
     /// Time goes on.
@@ -378,7 +478,8 @@ impl<'a> Stage<'a> {
                 bytes: had.bytes.map(|_| records.saturating_mul(BYTES_PER_RECORD)),
             }
         };
-        let is_key = hand.actor.kind == ActorKind::Key;
+        // a program without a session pulls from the list API
+        let is_key = hand.actor.kind == ActorKind::Key && hand.session.is_none();
         if let Some(shape) = asked.as_ref().filter(|_| !is_key) {
             let export = export(shape);
             let event = self.act(hand, Activity::ExportRequested)?;
@@ -415,4 +516,4 @@ impl<'a> Stage<'a> {
 }
 
 /// As many bytes as the shipped profile reckons with.
-const BYTES_PER_RECORD: u64 = 105;
+pub const BYTES_PER_RECORD: u64 = 105;

@@ -1,75 +1,114 @@
-//! The attacks that are drilled: one open list, each a name, a line for people, and how it is played.
-use super::stage::{Lack, Network, Stage};
+//! Ways of attack, each by itself: how somebody comes in, and how much they take.
+use super::{Incident, Scenario};
+use crate::cli::drill::stage::{Hand, Lack, Network, Stage};
 use crate::model::{Activity, ActorKind, Cause, Millis, Text};
 
-/// One attack.
-pub struct Scenario {
-    /// By which it is chosen.
-    pub name: &'static str,
-    /// What happens, for people.
-    pub what: &'static str,
-    /// Plays it: makes its events.
-    pub play: fn(&mut Stage<'_>) -> Result<(), Lack>,
-}
-
-/// All of them. Whoever adds one adds a line here and a function below.
-pub const ALL: &[Scenario] = &[
+/// All of them. Whoever adds one adds an entry here, with its function below.
+pub const TECHNIQUES: &[Scenario] = &[
     Scenario {
         name: "stolen-session",
         what: "a login from abroad with another computer, then the largest customers' months",
+        incident: Some(Incident {
+            who: "customers of Snowflake",
+            year: "2024",
+            source: "Mandiant, \"UNC5537 Targets Snowflake Customer Instances for Data Theft and Extortion\"",
+        }),
         play: |s| theft(s, Network::Abroad, (6, 12), (60, 400)),
     },
     Scenario {
         name: "rented-server",
         what: "the same from a hosting or VPN network of the lists",
+        incident: None,
         play: |s| theft(s, Network::Listed, (6, 12), (60, 400)),
     },
     Scenario {
         name: "residential-proxy",
         what: "the same through the victim's own provider, in another network of it",
+        incident: Some(Incident {
+            who: "Microsoft (Midnight Blizzard)",
+            year: "2024",
+            source: "Microsoft, \"Midnight Blizzard: Guidance for responders on nation-state attack\"",
+        }),
         play: |s| theft(s, Network::SameOwner, (5, 9), (120, 600)),
     },
     Scenario {
         name: "push-fatigue",
         what: "second factors refused again and again until one is granted, then exports",
+        incident: Some(Incident {
+            who: "Cisco",
+            year: "2022",
+            source: "Cisco Talos, \"Cisco Talos shares insights related to recent cyber attack on Cisco\"",
+        }),
         play: push_fatigue,
     },
     Scenario {
         name: "help-desk-reset",
         what: "a colleague is talked into resetting the victim's factor; a login from abroad, exports",
+        incident: Some(Incident {
+            who: "customers of Okta",
+            year: "2023",
+            source: "Okta, \"Cross-Tenant Impersonation: Prevention and Detection\"",
+        }),
         play: help_desk_reset,
     },
     Scenario {
         name: "stolen-cookie",
         what: "the owner's own session, used from elsewhere beside its owner",
+        incident: Some(Incident {
+            who: "Electronic Arts",
+            year: "2021",
+            source: "Motherboard (Vice), June 2021, by what the intruders told it",
+        }),
         play: stolen_cookie,
     },
     Scenario {
         name: "api-key-leaked",
         what: "a service key pulls other customers' months from elsewhere",
+        incident: Some(Incident {
+            who: "Uber",
+            year: "2016",
+            source: "Federal Trade Commission, complaint In the Matter of Uber Technologies, 2018",
+        }),
         play: key_leaked,
     },
     Scenario {
         name: "slow-drip",
         what: "a session a day from the victim's provider, two wide exports each, over ten days",
+        incident: None,
         play: slow_drip,
     },
     Scenario {
         name: "insider-bulk",
         what: "somebody at home in their own session takes the largest customers' months",
+        incident: Some(Incident { who: "Shopify", year: "2020", source: "Shopify, incident update of September 2020" }),
         play: insider,
     },
     Scenario {
         name: "page-by-page",
         what: "hundreds of searches in an hour instead of one export",
+        incident: Some(Incident {
+            who: "Coinbase",
+            year: "2025",
+            source: "Coinbase, report to the SEC of May 2025 (form 8-K)",
+        }),
         play: page_by_page,
     },
     Scenario {
         name: "impersonation-spree",
         what: "a login from abroad, then acting as customer after customer",
+        incident: Some(Incident {
+            who: "Twitter",
+            year: "2020",
+            source: "New York State Department of Financial Services, Twitter Investigation Report, October 2020",
+        }),
         play: impersonation,
     },
-    Scenario { name: "key-made", what: "a key made in a session from abroad, used two days later", play: key_made },
+    Scenario {
+        name: "key-made",
+        what: "a key made in a session from abroad, used two days later",
+        incident: None,
+        play: key_made,
+    },
 ];
 
 /// Logs in as somebody from such a network, and takes the months of so many customers, so many seconds apart.
@@ -126,7 +165,7 @@ fn stolen_cookie(stage: &mut Stage<'_>) -> Result<(), Lack> {
     let (_, victim) = stage.person()?;
     let owner = stage.own(victim)?;
     let session = owner.session.clone().ok_or("the trails name no sessions")?;
-    let thief = super::stage::Hand { session: Some(session), ..stage.thief(victim, Network::Abroad)? };
+    let thief = Hand { session: Some(session), ..stage.thief(victim, Network::Abroad)? };
     stage.act(&owner, Activity::Login)?;
     for customer in stage.strangers(victim, 8)? {
         for _ in 0..3 {
@@ -158,7 +197,7 @@ fn slow_drip(stage: &mut Stage<'_>) -> Result<(), Lack> {
     for day in customers.chunks(2) {
         let (morning, other) = (stage.now, stage.own(victim)?);
         // another session each day, from the same computer
-        let thief = super::stage::Hand { session: other.session, ..first.clone() };
+        let thief = Hand { session: other.session, ..first.clone() };
         stage.act(&thief, Activity::Login)?;
         for customer in day {
             let pause = stage.dice.seconds(600, 5400);
