@@ -13,12 +13,14 @@ use tripline::respond::{ActionSpec, Ending, HookDocument, carry_out, carry_out_b
 fn full() -> HookDocument {
     let mut full = *document("end", 7);
     full.target.actor_uid = Some("u-381".into());
+    full.target.export = Some("ex-91".into());
     full
 }
 
 fn bare() -> HookDocument {
     let mut bare = full();
-    (bare.target.session, bare.target.actor, bare.target.actor_uid, bare.target.ip) = (None, None, None, None);
+    (bare.target.session, bare.target.actor, bare.target.actor_uid) = (None, None, None);
+    (bare.target.ip, bare.target.export) = (None, None);
     bare
 }
 

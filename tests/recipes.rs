@@ -54,6 +54,7 @@ fn order() -> HookDocument {
     let mut order = *document("end", 1);
     order.target.session = Some("s-41".into());
     (order.target.actor, order.target.actor_uid) = (Some("ana@example.org".into()), Some("u|381".into()));
+    order.target.export = Some("ex-91".into());
     order
 }
 
@@ -251,6 +252,9 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
         "",
         "Basic",
     ),
+    ("signed-link-revoke", "DELETE https://portal.example.org/internal/links/ex-91", "", "Bearer"),
+    ("export-job-cancel", "POST https://portal.example.org/internal/exports/ex-91/cancel", "", "Bearer"),
+    ("twilio-cancel-export", "DELETE https://bulkexports.twilio.com/v1/Exports/Jobs/ex-91", "", "Basic"),
     ("wazo-end-session", "DELETE https://wazo.example.org/api/auth/0.1/sessions/s-41", "", "X-Auth-Token"),
     (
         "kazoo-disable-user",
@@ -364,6 +368,143 @@ fn teleport_reads_the_lock_from_standard_input() {
     let lock: serde_json::Value = serde_json::from_str(&read("lock.json")).unwrap();
     assert_eq!(lock["spec"]["target"], serde_json::json!({ "user": order.target.actor }));
     assert_eq!((lock["kind"].as_str(), lock["version"].as_str()), (Some("lock"), Some("v2")));
+}
+
+#[test]
+fn ss_reads_whose_connections_it_cuts_from_standard_input() {
+    let stand = Stand::new();
+    let ss = stand.hook("ss", "printf '%s ' \"$@\" > $DIR/arguments; cat > $DIR/filter", "");
+    let mut spec = action("ss-cut-address", &[("ss", ss.to_str().unwrap())]);
+    spec.deadline_seconds = 5;
+    let ended = carry_out(&spec, &order());
+    assert_eq!(ended.ending, Ending::Done, "{}", ended.note);
+    let read = |name: &str| std::fs::read_to_string(stand.path(name)).unwrap();
+    assert_eq!((read("arguments"), read("filter")), ("-K -t -n -H -F - ".into(), "dst 192.0.2.7\n".into()));
+    let mut nowhere = order();
+    nowhere.target.ip = None;
+    let refused = carry_out(&spec, &nowhere);
+    assert_eq!((refused.ending, refused.note.contains("no trail stated target.ip")), (Ending::Refused, true));
+}
+
+#[test]
+fn nginx_is_told_of_an_address_by_a_line_of_its_file() {
+    let stand = Stand::new();
+    let file = stand.path("deny.conf");
+    std::fs::write(&file, "deny 198.51.100.1;\n").unwrap();
+    let with = [("file", file.to_str().unwrap())];
+    let deny = |name: &str, order: &HookDocument| carry_out(&action(name, &with), order);
+    let mut six = order();
+    six.target.ip = Some("2001:db8::7".parse().unwrap());
+    for order in [order(), six] {
+        let ended = deny("nginx-deny-address", &order);
+        assert_eq!(ended.ending, Ending::Done, "{}", ended.note);
+    }
+    let read = || std::fs::read_to_string(&file).unwrap();
+    assert_eq!(read(), "deny 198.51.100.1;\ndeny 192.0.2.7;\ndeny 2001:db8::7;\n");
+    assert_eq!(deny("nginx-deny-nobody", &HookDocument { purpose: Purpose::Undo, ..order() }).ending, Ending::Done);
+    assert!(read().starts_with("# nobody") && !read().contains("deny "), "{}", read());
+}
+
+#[test]
+fn lines_take_plain_words_alone() {
+    let text = |lines: &str| format!("command = ['/bin/cat']\nlines = {lines}\ndeadline_seconds = 5");
+    let spec: ActionSpec = toml::from_str(&text("['a {target.actor} b', 'c']")).unwrap();
+    let said = carry_out(&spec, &order());
+    assert_eq!((said.ending, said.note.contains("a ana@example.org b")), (Ending::Done, true), "{}", said.note);
+    for odd in ["ana; shutdown frontend portal", "ana\nshow env", "ana }", "a'b", "$(id)"] {
+        let mut order = order();
+        order.target.actor = Some(odd.into());
+        let ended = carry_out(&spec, &order);
+        assert_eq!(ended.ending, Ending::Refused, "{odd}: {}", ended.note);
+    }
+    for (lines, said) in [("[\"a\\nb\"]", "line break"), ("['{target.nobody}']", "nobody")] {
+        let fault = toml::from_str::<ActionSpec>(&text(lines)).map(|spec| spec.fault());
+        let fault = fault.map_or_else(|e| e.to_string(), |fault| fault.unwrap_or_default());
+        assert!(fault.contains(said), "{lines}: {fault}");
+    }
+    let both = format!("{}\njson = {{ a = 'b' }}", text("['a']"));
+    assert!(toml::from_str::<ActionSpec>(&both).unwrap().fault().unwrap().contains("write one"));
+}
+
+/// HAProxy's runtime socket, as documented: a command a connection, an empty line where it was carried out.
+struct Haproxy {
+    said: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+    path: std::path::PathBuf,
+}
+
+impl Haproxy {
+    /// With these streams; commands that begin with `odd` are answered by words.
+    fn start(folder: &Path, streams: &'static [&'static str], odd: &'static str) -> Haproxy {
+        use std::io::{BufRead, BufReader, Write};
+        let path = folder.join("admin.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let told = said.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut line = String::new();
+                BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+                let line = line.trim().to_owned();
+                let answer = match line.as_str() {
+                    "show sess" => streams.iter().map(|stream| format!("{stream}\n")).collect(),
+                    line if line.starts_with(odd) => "Permission denied\n".to_owned(),
+                    _ => "\n".to_owned(),
+                };
+                told.lock().unwrap().push(line);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        Haproxy { said, path }
+    }
+
+    fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+}
+
+const STREAMS: &[&str] = &[
+    "0x55d0: proto=tcpv4 src=192.0.2.7:51234 fe=portal be=app srv=app1 ts=00 age=4s calls=3",
+    "0x55d1: proto=tcpv4 src=192.0.2.70:4242 fe=portal be=app srv=app1 ts=00 age=1s calls=3",
+    "0x55d2: proto=tcpv6 src=::ffff:192.0.2.7:51236 fe=portal be=app srv=app1 ts=00 age=2s calls=3",
+    "0x55d3: proto=unix_stream src=unix:1 fe=GLOBAL be=<NONE> srv=<none> ts=00 age=0s calls=1",
+];
+
+#[test]
+fn haproxy_keeps_an_address_out_and_cuts_its_streams_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = Haproxy::start(folder.path(), STREAMS, "never");
+    let spec = |name: &str| action(name, &[("socket", proxy.path.to_str().unwrap())]);
+    let ended = carry_out(&spec("haproxy-cut-address"), &order());
+    assert_eq!((ended.ending, ended.note.as_str()), (Ending::Done, "2 streams of 192.0.2.7 were shut down"));
+    let block = "set table tripline_blocked key 192.0.2.7 data.gpt0 1";
+    assert_eq!(proxy.said(), [block, "show sess", "shutdown session 0x55d0", "shutdown session 0x55d2"]);
+    let check = HookDocument { purpose: Purpose::Check, ..order() };
+    let lives = carry_out(&spec("haproxy-cut-address"), &check);
+    assert_eq!((lives.ending, lives.note.as_str()), (Ending::Failed, "2 streams of 192.0.2.7 go on"));
+    let mut other = check.clone();
+    other.target.ip = Some("192.0.2.8".parse().unwrap());
+    assert_eq!(carry_out(&spec("haproxy-cut-address"), &other).ending, Ending::Done);
+    let undo = HookDocument { purpose: Purpose::Undo, ..order() };
+    assert_eq!(carry_out(&spec("haproxy-admit-address"), &undo).ending, Ending::Done);
+    assert_eq!(proxy.said().last().unwrap(), "clear table tripline_blocked key 192.0.2.7");
+}
+
+#[test]
+fn what_haproxy_answers_in_words_was_not_done() {
+    for (odd, asked) in [("set table", 1), ("shutdown", 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        let proxy = Haproxy::start(folder.path(), STREAMS, odd);
+        let ended = carry_out(&action("haproxy-cut-address", &[("socket", proxy.path.to_str().unwrap())]), &order());
+        assert_eq!(
+            (ended.ending, ended.note.as_str()),
+            (Ending::Failed, "HAProxy answered: Permission denied"),
+            "{odd}"
+        );
+        assert_eq!(proxy.said().len(), asked, "{odd}");
+    }
+    let nobody = action("haproxy-cut-address", &[("socket", "/run/there-is-none.sock")]);
+    assert_eq!(carry_out(&nobody, &order()).ending, Ending::Temporary);
 }
 
 #[test]

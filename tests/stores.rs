@@ -587,3 +587,32 @@ fn an_id_that_is_none_of_phps_leads_nowhere() {
     }
     assert!(kept.exists() && sessions.join("sess_link").symlink_metadata().is_ok());
 }
+
+#[test]
+fn ss_cuts_the_connections_of_one_address_alone() {
+    let Some(ss) = program("ss") else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // two clients by addresses of their own, which only loopback has
+    let connect = |from: &str| {
+        let socket =
+            rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+        let from: std::net::SocketAddr = format!("{from}:0").parse().unwrap();
+        rustix::net::bind(&socket, &from).unwrap();
+        rustix::net::connect(&socket, &listener.local_addr().unwrap()).unwrap();
+        (TcpStream::from(socket), listener.accept().unwrap().0)
+    };
+    let (mut thief, mut other) = (connect("127.0.113.7"), connect("127.0.113.8"));
+    let toml = format!("recipe = 'ss-cut-address'\nwith = {{ ss = {:?} }}", ss.to_str().unwrap());
+    let spec: tripline::respond::ActionSpec = toml::from_str(&toml).unwrap();
+    let mut order = document("end", 1);
+    order.target.ip = Some("127.0.113.7".parse().unwrap());
+    let ended = tripline::respond::carry_out(&spec, &order);
+    assert_eq!(ended.ending, Ending::Done, "{}", ended.note);
+    if !ended.note.contains("127.0.113.7") {
+        return crate::support::skip("ss closed nothing: it takes CAP_NET_ADMIN and a kernel with INET_DIAG_DESTROY");
+    }
+    assert!(thief.0.write_all(b"more").is_err() || thief.0.read(&mut [0]).is_err(), "it goes on");
+    assert!(thief.1.read(&mut [0]).is_err(), "the server's side goes on");
+    other.0.write_all(b"x").unwrap();
+    assert_eq!(other.1.read(&mut [0]).unwrap(), 1);
+}

@@ -40,6 +40,9 @@ pub struct TestArgs {
     /// The address that the session is used from
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
+    /// The id of the export
+    #[arg(long, value_name = "ID")]
+    export: Option<String>,
     /// What it is to act on: session, user, token, key, account
     #[arg(long, value_name = "KIND", value_parser = target_word, default_value = "session")]
     target: TargetKind,
@@ -139,6 +142,7 @@ fn document(args: &TestArgs, session: Option<String>) -> HookDocument {
             actor: args.actor.clone(),
             actor_uid: args.actor_uid.clone(),
             ip: args.ip,
+            export: args.export.clone(),
         },
         finding: HookFinding {
             id: FindingId(id),

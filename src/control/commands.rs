@@ -191,6 +191,7 @@ fn of_event(rules: &Rules, event: &EventRow, session: Option<SessionRef>) -> Sub
         ip: event.origin.ip,
         place: None,
         customer: None,
+        export: event.export.as_ref().and_then(|export| export.job.clone()),
         trail: Some(crate::model::SourceName(event.source.as_str().into())),
     }
 }

@@ -89,6 +89,9 @@ pub struct Subject {
     pub place: Option<Text>,
     /// The customer account.
     pub customer: Option<Text>,
+    /// The export's id, where the event was of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Text>,
     /// The trail that the event was read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trail: Option<SourceName>,

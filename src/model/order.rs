@@ -187,6 +187,9 @@ pub struct Order {
     pub session: Option<SessionRef>,
     /// The address the session was used from.
     pub ip: Option<IpAddr>,
+    /// The export that the first finding was about: the id of its job, file or link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Text>,
     /// The findings that ask for it, the first one first.
     pub findings: Vec<FindingId>,
     /// The mode it was given under.
@@ -252,6 +255,7 @@ impl Order {
             is_claimed: false,
             session: None,
             ip: None,
+            export: None,
             findings: Vec::new(),
             mode: Mode::Observe,
             state: OrderState::Observed,

@@ -237,6 +237,7 @@ impl Book {
             is_claimed: wish.case.whom.is_claimed,
             session: wish.case.session,
             ip: wish.case.whom.ip,
+            export: wish.case.whom.export.map(Text::from),
             findings: vec![wish.finding],
             mode: judged.mode,
             state: judged.state,
@@ -348,6 +349,7 @@ impl<'a> Wish<'a> {
             role: subject.role.as_deref(),
             is_claimed: subject.is_claimed,
             ip: subject.ip,
+            export: subject.export.as_deref(),
         };
         let id = order_id(&ask.action, ask.target, subject.session, whom.actor, finding.time);
         let case = Case {

@@ -160,6 +160,8 @@ pub(super) struct Whom<'a> {
     /// Only a client says that it was this actor.
     pub is_claimed: bool,
     pub ip: Option<IpAddr>,
+    /// The export that it is about.
+    pub export: Option<&'a str>,
 }
 
 impl<'a> Whom<'a> {
@@ -171,6 +173,7 @@ impl<'a> Whom<'a> {
             role: order.role.as_deref(),
             is_claimed: order.is_claimed,
             ip: order.ip,
+            export: order.export.as_deref(),
         }
     }
 
@@ -260,7 +263,8 @@ mod tests {
     fn the_most_careful_mode_holds() {
         let mut settings = Settings { mode: Mode::Enforce, ..Settings::default() };
         settings.directory.insert("ana".into(), "noc".into());
-        let ana = Whom { actor: Some("ana"), uid: None, label: None, role: None, is_claimed: false, ip: None };
+        let ana =
+            Whom { actor: Some("ana"), uid: None, label: None, role: None, is_claimed: false, ip: None, export: None };
         assert_eq!(settings.mode("p", "a", ana), Mode::Enforce);
         settings.actions.insert("a".into(), Action { mode: Some(Mode::Approve), ..Action::default() });
         assert_eq!(settings.mode("p", "a", ana), Mode::Approve);
@@ -274,8 +278,15 @@ mod tests {
     fn whoever_takes_a_spared_name_is_not_spared() {
         let settings =
             Settings { protected_actors: ["cto".to_owned(), "u-2".to_owned()].into(), ..Settings::default() };
-        let renamed =
-            Whom { actor: Some("ana"), uid: Some("u-1"), label: Some("cto"), role: None, is_claimed: false, ip: None };
+        let renamed = Whom {
+            actor: Some("ana"),
+            uid: Some("u-1"),
+            label: Some("cto"),
+            role: None,
+            is_claimed: false,
+            ip: None,
+            export: None,
+        };
         assert!(!settings.protects(renamed));
         // the protected stay so under another name, by the first one and by the id
         assert!(settings.protects(Whom { actor: Some("cto"), label: Some("cto.new"), ..renamed }));

@@ -68,6 +68,7 @@ fn subject(rules: &Rules, event: &Event) -> Subject {
         ip: origin.ip,
         place: (!place.is_empty()).then(|| place.join(", ").into()),
         customer: event.customer.clone(),
+        export: event.export.as_ref().and_then(|export| export.job.clone()),
         trail: Some(event.evidence.source.clone()),
     }
 }

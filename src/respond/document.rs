@@ -57,6 +57,9 @@ pub struct HookTarget {
     /// The address that the session was used from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
+    /// The id of the export that the finding was about: its job, its file, its link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<String>,
 }
 
 /// The finding that first asked for the order.
@@ -93,6 +96,7 @@ impl HookDocument {
                 actor: order.actor_label.as_ref().or(order.actor.as_ref()).map(ToString::to_string),
                 actor_uid: order.actor_uid.as_ref().map(ToString::to_string),
                 ip: order.ip,
+                export: order.export.as_ref().map(ToString::to_string),
             },
             finding: HookFinding {
                 id: finding.id,
@@ -123,6 +127,7 @@ pub fn schema() -> serde_json::Value {
             "actor_uid": text("The actor's id in the product."),
             "ip": { "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
                     "description": "The address that the session was used from." },
+            "export": text("The id of the export that the finding was about: its job, its file, its link."),
         },
     });
     let finding = json!({

@@ -40,6 +40,18 @@ pub fn header(value: &str) -> Result<String, String> {
     }
 }
 
+/// A value in a line of commands that a program reads: one word, which can neither end the command nor begin another.
+///
+/// # Errors
+/// Any other character stands in it, or it is too long.
+pub fn word(value: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".:_-@/+=,".contains(c);
+    match value.len() <= HEADER_BYTES && value.chars().all(plain) {
+        true => Ok(value.to_owned()),
+        false => Err("is no plain word: letters, digits and .:_-@/+=, may stand in a command".into()),
+    }
+}
+
 /// A value of one line in Markdown: each character that could begin something there has a backslash before it.
 pub fn markdown(value: &str) -> String {
     let mut out = String::with_capacity(value.len());

@@ -16,8 +16,8 @@ pub const RUNNER_SOCKET: &str = "/run/tripline-hook-runner.sock";
 /// `[actions.NAME]`: how something is ended. The shipped policies ask for the actions `end-session` (of a session) and `revoke-key` (of
 /// a service key).
 ///
-/// The key `kind` says how it is carried out: `exec` (without it), `http`, `set`, `redis`, `postgres` or `php_session`; each has keys
-/// of its own, below. In its place, `recipe` names a shipped action, whose keys stand where you write none, and `with` gives the values
+/// The key `kind` says how it is carried out: `exec` (without it), `http`, `set`, `redis`, `postgres`, `php_session` or `haproxy`; each
+/// has keys of its own, below. In its place, `recipe` names a shipped action, whose keys stand where you write none, and `with` gives the values
 /// that the recipe asks for, such as `{ base = "https://id.example.org", realm = "staff" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 // Derived beside the traits, which are below: a recipe is put in before the keys are read.

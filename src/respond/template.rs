@@ -39,6 +39,7 @@ impl Fields for HookDocument {
             ("target.actor", |d| d.target.actor.as_deref().map(Cow::Borrowed)),
             ("target.actor_uid", |d| d.target.actor_uid.as_deref().map(Cow::Borrowed)),
             ("target.ip", |d| d.target.ip.map(|ip| ip.to_string().into())),
+            ("target.export", |d| d.target.export.as_deref().map(Cow::Borrowed)),
             ("target.kind", |d| Some(d.target.kind.name().into())),
             ("order", |d| Some(d.order.to_string().into())),
             ("idempotency_key", |d| Some(d.idempotency_key.to_string().into())),

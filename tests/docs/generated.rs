@@ -74,6 +74,7 @@ const CONFIGURATION: &[Section] = &[
         &[("Actions", "actions.md#redis-and-postgres")],
     ),
     section("`kind = \"php_session\"`", "src/respond/action/php_session.rs", "Spec", &[]),
+    section("`kind = \"haproxy\"`", "src/respond/action/haproxy.rs", "Spec", &[("Actions", "actions.md#haproxy")]),
     section("`auth`", "src/respond/action/auth.rs", "AuthSpec", &[]),
     section("`sign`", "src/respond/action/http.rs", "SignSpec", &[]),
     section("`[syslog.NAME]`", TARGETS, "SyslogTarget", &[OUTLETS]),

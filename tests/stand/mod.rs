@@ -191,6 +191,7 @@ pub fn document(action: &str, order: u8) -> Box<HookDocument> {
             actor: Some("anna".into()),
             actor_uid: None,
             ip: Some("192.0.2.7".parse().unwrap()),
+            export: None,
         },
         finding: HookFinding {
             id: FindingId([0xf1; 16]),

@@ -18,8 +18,9 @@ use super::{Ended, Limits, Means, Ready, Rehearsal};
 use crate::model::limits::HOOK_OUTPUT_BYTES;
 use crate::model::{OrderId, ShownBytes};
 use crate::respond::document::HookDocument;
+use crate::respond::escape;
 use crate::respond::needs::Needs;
-use crate::respond::template::JsonTemplate;
+use crate::respond::template::{JsonTemplate, Template};
 use crate::respond::wire::Ending;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -43,6 +44,9 @@ pub struct Spec {
     /// What the program reads instead of the hook document, for programs that were not made for it; its texts may name members. Without
     /// it: the hook document.
     pub json: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Lines that the program reads instead, for programs that read commands; they may name members, whose values may hold letters,
+    /// digits and `.:_-@/+=,` and nothing else. Without it: the hook document.
+    pub lines: Option<Vec<String>>,
     /// Paths that the program may read, with what is below them; beside them it sees what every program needs (libraries, name look-up,
     /// certificates) and nothing else, where the kernel has Landlock. Where it has not, that is said in the log and with every order.
     /// Without it: what the runner may.
@@ -61,7 +65,13 @@ impl super::Spec for Spec {
             return Err("`command` holds a NUL byte".into());
         }
         let json = self.json.clone().map(|json| JsonTemplate::parse("json", &json.into())).transpose()?;
-        Ok(Box::new(Exec { command: self.command.clone(), json, limits, executable: None, sandbox: self.sandbox()? }))
+        let input = match (json, &self.lines) {
+            (None, None) => Input::Document,
+            (Some(json), None) => Input::Json(json),
+            (None, Some(lines)) => Input::Lines(lines.iter().map(|line| line_of(line)).collect::<Result<_, _>>()?),
+            (Some(_), Some(_)) => return Err("of `json` and `lines` write one".into()),
+        };
+        Ok(Box::new(Exec { command: self.command.clone(), input, limits, executable: None, sandbox: self.sandbox()? }))
     }
 
     fn needs(&self) -> Needs {
@@ -89,9 +99,23 @@ impl Spec {
     }
 }
 
+fn line_of(line: &str) -> Result<Template, String> {
+    match line.chars().any(char::is_control) {
+        true => Err("`lines` holds a line break or another control character: write one line an entry".into()),
+        false => Template::parse(line).map_err(|why| format!("`lines`, {why}")),
+    }
+}
+
+/// What the program reads.
+enum Input {
+    Document,
+    Json(JsonTemplate),
+    Lines(Vec<Template>),
+}
+
 struct Exec {
     command: Vec<String>,
-    json: Option<JsonTemplate>,
+    input: Input,
     limits: Limits,
     executable: Option<Executable>,
     sandbox: Option<Sandbox>,
@@ -99,9 +123,13 @@ struct Exec {
 
 impl Exec {
     fn input(&self, document: &HookDocument) -> Result<Vec<u8>, String> {
-        let mut text = match &self.json {
-            Some(template) => template.render(document)?.to_string().into_bytes(),
-            None => serde_json::to_vec(document).map_err(|e| e.to_string())?,
+        let mut text = match &self.input {
+            Input::Json(template) => template.render(document)?.to_string().into_bytes(),
+            Input::Document => serde_json::to_vec(document).map_err(|e| e.to_string())?,
+            Input::Lines(lines) => {
+                let lines = lines.iter().map(|line| line.render(document, escape::word));
+                lines.collect::<Result<Vec<_>, _>>()?.join("\n").into_bytes()
+            }
         };
         text.push(b'\n');
         Ok(text)
@@ -119,7 +147,7 @@ impl Means for Exec {
     }
 
     fn tells_of_tests(&self) -> bool {
-        self.json.is_none()
+        matches!(self.input, Input::Document)
     }
 
     fn ready<'a>(&'a self, document: &HookDocument) -> Result<Ready<'a>, String> {

@@ -3,6 +3,7 @@
 //! | kind          | what it does                                                    |
 //! | ------------- | --------------------------------------------------------------- |
 //! | `exec`        | runs a program                                                  |
+//! | `haproxy`     | cuts what runs through HAProxy, and keeps an address out        |
 //! | `http`        | one HTTP request                                                |
 //! | `set`         | pushes a signed CAEP `session-revoked` event (RFC 8417, RFC 8935) |
 //! | `redis`       | deletes the session's keys                                      |
@@ -16,6 +17,7 @@
 mod auth;
 pub(super) mod exec;
 pub(super) mod executable;
+pub mod haproxy;
 pub mod http;
 mod jws;
 mod orphans;
@@ -183,6 +185,8 @@ macro_rules! kinds {
 kinds! {
     /// A program is run.
     Exec = "exec": exec::Spec,
+    /// Commands are sent to HAProxy's runtime socket.
+    Haproxy = "haproxy": haproxy::Spec,
     /// A request is sent.
     Http = "http": http::Spec,
     /// A Security Event Token is pushed.

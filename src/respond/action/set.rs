@@ -232,6 +232,7 @@ mod tests {
                 actor: Some("ana".into()),
                 actor_uid: Some("99beb27c-c1c2-4955-882a-e0dc4996fcbc".into()),
                 ip: None,
+                export: None,
             },
             finding: HookFinding {
                 id: FindingId([0x86; 16]),
