@@ -183,7 +183,7 @@ fn of_what_comes_over_a_socket_a_server_vouches_where_the_trail_says_who_sends()
     let own = rustix::process::geteuid().as_raw();
     let mine = format!("senders = ['uid:{own}']\n");
     let another = format!("senders = ['uid:{}']\n", own + 1);
-    for (senders, by) in [(&*mine, "server"), (&*another, "client"), ("", "client")] {
+    for (senders, by) in [("", "client"), (&*mine, "server"), (&*another, "client")] {
         let site = site("'lines:$DIR/portal.sock', 'unixgram:$DIR/log.sock'", senders);
         let daemon = site.start(&[]);
         let mut lines = until("the socket", || UnixStream::connect(site.path("portal.sock")).ok());
@@ -192,9 +192,25 @@ fn of_what_comes_over_a_socket_a_server_vouches_where_the_trail_says_who_sends()
         until("the other", || datagrams.connect(site.path("log.sock")).ok());
         datagrams.send(format!("<134>1 2026-04-01T09:12:44Z gw portal - - - {}", act(1)).as_bytes()).unwrap();
         all_there(&site, 2);
+        let health = site.status()["health"].clone();
+        let said = health["senders of portal"].as_str().unwrap_or_default();
+        assert_eq!(said.contains("portal.sock and ") && said.contains("set `senders`"), senders.is_empty(), "{health}");
         daemon.stop();
         assert_eq!(vouched(&site), [by; 2], "{senders}");
     }
+}
+
+#[test]
+fn that_anybody_can_write_a_trail_is_said_until_the_configuration_says_who_may() {
+    let site = site("'lines:$DIR/portal.sock', 'stdin', 'journal:portal.service'", "");
+    let daemon = site.start(&[]);
+    let said = || site.status()["health"]["senders of portal"].as_str().map(str::to_owned);
+    let why = until("it to be said", said);
+    assert!(why.contains("portal.sock") && !why.contains("stdin") && !why.contains("journal"), "{why}");
+    site.configure(&format!("{}senders = ['uid:0']\n", site.configuration()));
+    daemon.signal(rustix::process::Signal::HUP);
+    until("it to be over", || said().is_none().then_some(()));
+    daemon.stop();
 }
 
 #[test]

@@ -104,3 +104,34 @@ fn t55_a_day_that_is_read_at_once_is_a_day_though_the_clock_is_ahead() {
         site.make_again();
     }
 }
+
+/// A minute of a trail's life passes in the ledger, while nobody has it open.
+#[test]
+fn t55_a_trail_that_is_delivered_too_late_for_any_order_is_said_until_it_comes_in_time() {
+    let site = site();
+    let daemon = site.start(&[]);
+    let (old, health) =
+        (|| stamp(-13 * HOUR), || site.status()["health"]["delay of portal"].as_str().map(str::to_owned));
+    let read =
+        |events: u64| until("it to be read", || (site.status()["trails"]["portal"]["events"] == events).then_some(()));
+    write(&site, 1, "ana", "page.view", &old());
+    read(1);
+    assert_eq!(health(), None, "one old line is a backlog");
+    daemon.stop();
+    let ledger = rusqlite::Connection::open(site.path("state/ledger.sqlite")).unwrap();
+    let a_minute_ago = |n: usize| format!("'$.clock.stood[{n}]', json_extract(body, '$.clock.stood[{n}]') - 90000");
+    let passed = format!("UPDATE trails SET body = json_set(body, {}, {})", a_minute_ago(0), a_minute_ago(1));
+    let pass = || assert_eq!(ledger.execute(&format!("{passed} WHERE source = 'portal'"), []).unwrap(), 1);
+    pass();
+    let daemon = site.start(&[]);
+    write(&site, 2, "ana", "page.view", &old());
+    let why = until("it to be said", health);
+    assert!(why.contains("too_old_seconds"), "{why}");
+    daemon.stop();
+    pass();
+    let daemon = site.start(&[]);
+    assert!(health().is_some(), "it is still so after a restart");
+    let part = || site.json(&["findings", "list", "--policy", "tripline_failing", "--since", "9d"]);
+    until("people to be told", || (!part().is_empty()).then_some(()));
+    daemon.stop();
+}

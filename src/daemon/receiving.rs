@@ -24,9 +24,14 @@ pub fn clear(trails: Vec<TrailSpec>, cursors: &[Cursor]) {
 /// Under which names in [`Health`] it is told of.
 pub const PART: &str = "receiver";
 
+/// Under which names it is told of trails that anybody can write.
+pub const SENDERS: &str = "senders";
+
 /// The spools that a receiver should be writing.
 pub struct Receiving {
     spools: Vec<(String, PathBuf)>,
+    /// The trails of which it is not said who may send them, with what that means.
+    open: Vec<(String, String)>,
     settings: String,
     how: &'static str,
     /// How the one that we started ended.
@@ -42,6 +47,11 @@ impl Receiving {
         let spools = written.trail.iter().filter(received);
         Receiving {
             spools: spools.map(|t| (t.name.clone(), spool_dir(&written.state_dir, &t.name))).collect(),
+            open: written
+                .trail
+                .iter()
+                .filter_map(|trail| Some((trail.name.clone(), written_by_anybody(trail)?)))
+                .collect(),
             settings: crate::receive::settings_digest(config),
             how: match written.receiver.unit {
                 true => "systemctl restart tripline-receiver",
@@ -59,11 +69,13 @@ impl Receiving {
     /// Another configuration holds: says no more of this one's trails.
     pub fn replace(&mut self, new: Receiving, health: &Health) {
         self.spools.iter().for_each(|(trail, _)| health.well(&format!("{PART} of {trail}")));
+        self.open.iter().for_each(|(trail, _)| health.well(&format!("{SENDERS} of {trail}")));
         *self = Receiving { ended: self.ended.take(), ..new };
     }
 
     /// Says in `health` what is wrong with each trail's receiver, and what no longer is.
     pub fn look(&self, health: &Health) {
+        self.open.iter().for_each(|(trail, why)| health.wrong(&format!("{SENDERS} of {trail}"), why.as_str()));
         for (trail, spool) in &self.spools {
             let part = format!("{PART} of {trail}");
             match standing::heard(spool).map(|said| self.wrong(said)) {
@@ -91,4 +103,17 @@ impl Receiving {
             Some(_) => None,
         }
     }
+}
+
+/// What it means that anybody can write the trail by some of its ways.
+fn written_by_anybody(trail: &crate::config::written::Trail) -> Option<String> {
+    let open: Vec<String> =
+        trail.receive.iter().filter(|way| !way.is_settled(&trail.senders)).map(ToString::to_string).collect();
+    let ways = open.join(" and ");
+    (!open.is_empty()).then(|| {
+        format!(
+            "anybody who reaches {ways} can write this trail, so it is not believed and no order follows from it: set `senders` in its \
+             [[trail]]"
+        )
+    })
 }
