@@ -22,6 +22,7 @@ mod live_equals_replay;
 mod orders;
 mod origins;
 mod output;
+mod outputs;
 mod profiles;
 mod refusals;
 mod reporting;

@@ -54,18 +54,24 @@ fn attack(who: &str) -> String {
     lines
 }
 
-fn after_the_attack(who: &str) -> (Site, support::Daemon) {
+/// A site whose portal wrote all that of somebody of that name.
+pub fn attacked(who: &str) -> Site {
     let site = Site::bare("", NOTICES);
     let kept = site.path("kept.txt");
     site.configure(&(site.configuration() + &format!("\n[checkpoints.elsewhere]\npath = {kept:?}\n")));
     std::fs::write(site.path(PORTAL), attack(who)).unwrap();
     std::fs::write(site.path(DOWNLOADS), "").unwrap();
+    site
+}
+
+fn after_the_attack(who: &str) -> (Site, support::Daemon) {
+    let site = attacked(who);
     let daemon = site.start(&[]);
     site.caught_up();
     (site, daemon)
 }
 
-fn incident(site: &Site) -> Value {
+pub fn incident(site: &Site) -> Value {
     until("an incident", || site.json(&["incident", "list"]).into_iter().next())
 }
 

@@ -14,7 +14,7 @@ mod rows;
 mod utf16;
 
 use crate::incident::exposure::{Exposure, Extent};
-use crate::model::{Millis, Text};
+use crate::model::{Millis, Text, json_shown};
 use jiff::tz::TimeZone;
 pub use moment::DateOrder;
 pub use rows::Columns;
@@ -398,11 +398,11 @@ pub fn folder_of(text: &str) -> String {
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ResolveError> {
     let part = path.with_extension("json.part");
-    let bytes =
-        serde_json::to_vec_pretty(value).map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|e| ResolveError::Failed(format!("{}: {e}", path.display())))?;
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&part)?;
-        file.write_all(&bytes)?;
+        file.write_all(json_shown(&text).as_bytes())?;
         file.sync_data()?;
         fs::rename(&part, path)
     };
