@@ -200,7 +200,7 @@ const PAGE: &str = "docs/src/reference/bounds.md";
 const HEAD: &str = "\
 # What tells of a take
 
-<!-- generated: BLESS=1 cargo test --test core walk:: -->
+<!-- written by BLESS=1 cargo test --test core walk:: -->
 
 Somebody who has worked for three weeks takes a month of forty customers within an hour, 240,000 records in all, from where and with what
 they always work; or somebody does so whom nobody knew. Which shipped policies tell of it at `medium` or above, by what is done and by
