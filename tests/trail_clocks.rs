@@ -107,7 +107,7 @@ fn t55_a_day_that_is_read_at_once_is_a_day_though_the_clock_is_ahead() {
 
 /// A minute of a trail's life passes in the ledger, while nobody has it open.
 #[test]
-fn t55_a_trail_that_is_delivered_too_late_for_any_order_is_said_until_it_comes_in_time() {
+fn a_trail_that_is_delivered_too_late_for_any_order_is_said_until_it_comes_in_time() {
     let site = site();
     let daemon = site.start(&[]);
     let (old, health) =
