@@ -211,6 +211,7 @@ pub fn compile(
         normaliser,
         enricher,
         trails,
+        directory_roles: tables.directory.values().map(|role| role.to_lowercase()).collect(),
         directory: tables.directory,
         watch_list: tables.watch_list,
         response,

@@ -117,3 +117,51 @@ fn what_was_refused_or_states_nobodys_id_joins_nobody() {
     let found = found(&site, &lines, &[]);
     assert!(with(&found, "three_in_an_hour").is_empty() && with(&found, "actor_renamed").is_empty(), "{found:?}");
 }
+
+/// Exports of many customers by people of the invoicing role are none of the shipped policies' business: who has that role the directory
+/// says, and not whoever can write it into a trail.
+const INVOICING: &str = "\
+title: Exports beside invoicing
+id: 8a0c2f6e-6c1f-5a5e-9d0e-2f6b1c3d4e60
+name: not_invoicing
+level: high
+logsource: { product: tripline-portal }
+detection:
+  sel: { activity_name: view }
+  invoicing: { actor.user.role: billing }
+  condition: sel and not invoicing
+";
+
+#[test]
+fn a_role_that_the_directory_does_not_give_is_no_exception_and_is_told_once() {
+    let site = site();
+    site.policy("three", INVOICING);
+    let staff = site.path("staff.csv");
+    std::fs::write(&staff, "actor,role\nana,Support\nben,billing\ncat,billing\ndan,noc\n").unwrap();
+    site.configure(&format!("{}\n[enrich]\ndirectory = '{}'\n", site.configuration(), staff.display()));
+    let in_role = |minute: u32, name: &str, role: &str| {
+        let mut record: Value = serde_json::from_str(&view(minute, name, name)).unwrap();
+        record["actor"]["role"] = role.into();
+        format!("{record}\n")
+    };
+    let lines = [
+        in_role(1, "ana", "billing"),
+        in_role(2, "ana", "billing"),
+        in_role(3, "ben", "Billing"),
+        in_role(4, "cat", "accountant"),
+        in_role(5, "dan", "Network operations"),
+        in_role(6, "eve", "billing"),
+        view(7, "ben", "ben"),
+        in_role(8, "ben", "support"),
+    ];
+    let found = found(&site, &lines, &[]);
+    let of = |policy: &str| -> Vec<String> {
+        let rows = with(&found, policy).into_iter().map(|row| serde_json::from_str::<Value>(row).unwrap());
+        let mut names: Vec<String> =
+            rows.map(|row| row["finding"]["subject"]["actor"].as_str().unwrap_or_default().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(of("not_invoicing"), ["ana", "ben", "dan", "eve"], "{found:#?}");
+    assert_eq!(of("actor_role_disputed"), ["ana", "ben", "eve"], "{found:#?}");
+}

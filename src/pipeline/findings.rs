@@ -46,7 +46,7 @@ pub(super) fn from_firing(rules: &Rules, event: &Event, firing: Firing) -> Findi
     }
 }
 
-fn subject(rules: &Rules, event: &Event) -> Subject {
+pub(super) fn subject(rules: &Rules, event: &Event) -> Subject {
     let origin = &event.origin;
     let place: Vec<String> = [
         origin.city.as_ref().map(ToString::to_string),
@@ -181,6 +181,7 @@ pub const OWN: &[&str] = &[
     RECORDS_MISSING,
     NUMBERED_ANEW,
     RENAMED,
+    super::roles::DISPUTED,
     LIMIT,
     NOT_ENDED,
     "invalidated_by_hand",
@@ -502,7 +503,7 @@ pub(super) fn illegible(
     finding
 }
 
-fn own(
+pub(super) fn own(
     id: [u8; 16],
     policy: &str,
     title: &str,

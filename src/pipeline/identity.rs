@@ -94,14 +94,13 @@ impl Outcome {
         let called = self.core.state.called(key, &stated, names, acting);
         ready.renamed = called.before;
         let Some(known_as) = called.known_as else { return false };
-        let role = rules.directory.get(&known_as);
-        ready.staff |= role.is_some();
+        ready.staff |= rules.directory.contains_key(&known_as);
         // it was made ready to be written under the other name
         ready.kept = None;
         if let Some(actor) = &mut ready.event.actor {
-            actor.role = actor.role.take().or_else(|| role.cloned());
             actor.label = Some(std::mem::replace(&mut actor.name, known_as));
         }
+        ready.settle_role(rules);
         true
     }
 }

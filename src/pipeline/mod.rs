@@ -17,6 +17,7 @@ mod legible;
 mod numbers;
 pub mod prepare;
 mod record;
+pub mod roles;
 pub mod secrets;
 mod silence;
 pub mod stage;
@@ -44,7 +45,7 @@ pub use record::{Ends, InputRow};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
 pub use silence::Silences;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use trail::{SeenRow, Trail, TrailRow};
 
@@ -62,6 +63,8 @@ pub struct Rules {
     pub trails: BTreeMap<SourceName, crate::normalise::ProfileRef>,
     /// Roles by actor name, from the staff directory.
     pub directory: BTreeMap<Text, Text>,
+    /// The roles that stand in it, in lower case.
+    pub directory_roles: BTreeSet<Text>,
     /// Kinds by customer account, from the watch list.
     pub watch_list: BTreeMap<Text, Text>,
     /// Modes, gates, limits.
@@ -427,7 +430,7 @@ impl Outcome {
     }
 
     fn event(&mut self, part: &TrailPart, ready: Ready, memos: &mut MemoCursor<'_>, line: RawLine<'_>) {
-        let Ready { mut event, activation, kept, staff, renamed, .. } = ready;
+        let Ready { mut event, activation, kept, staff, renamed, disputed, .. } = ready;
         let trail = self.core.trail(part);
         let before = trail.row.newest.map(hour);
         let at = trail.place(&mut event);
@@ -461,6 +464,9 @@ impl Outcome {
         }
         for oddity in odd {
             self.found(findings::numbering(&event, oddity, at));
+        }
+        if let Some(stated) = disputed {
+            self.tell_of_role(&event, &stated, at);
         }
         if let Some(before) = renamed {
             let finding = findings::renamed(&self.core.rules, &event, &before, at);

@@ -71,6 +71,8 @@ pub struct Ready {
     pub session: Option<EntityKey>,
     /// The name that its actor's id had before, where it acts under another now for the first time.
     pub renamed: Option<Text>,
+    /// The role that its trail states, where the directory says otherwise.
+    pub disputed: Option<Text>,
 }
 
 impl Ready {
@@ -80,7 +82,7 @@ impl Ready {
         let uid = uid.and_then(|actor| actor.uid.as_ref()).filter(|uid| names::tells_apart(uid));
         let names = uid.map(|uid| names::key(&event.evidence.source, uid));
         let session = event.session.as_ref().map(|session| sessions::key(&session.id));
-        Ready { event, activation, kept, staff, names, session, renamed: None }
+        Ready { event, activation, kept, staff, names, session, renamed: None, disputed: None }
     }
 }
 
@@ -152,17 +154,12 @@ impl Rules {
 
     fn prepare_event(&self, mut event: Box<Event>, line: RawLine<'_>, scratch: &mut Scratch) -> Ready {
         self.enricher.enrich(&mut event.origin, &mut scratch.enrich);
-        let role = event.actor.as_ref().and_then(|actor| self.directory.get(&actor.name));
-        let staff = role.is_some();
-        if let (Some(actor), Some(role)) = (&mut event.actor, role)
-            && actor.role.is_none()
-        {
-            actor.role = Some(role.clone());
-        }
+        let staff = event.actor.as_ref().is_some_and(|actor| self.directory.contains_key(&actor.name));
+        let disputed = event.actor.as_mut().and_then(|actor| self.settle_role(actor));
         event.customer_kind = event.customer.as_ref().and_then(|account| self.watch_list.get(account)).cloned();
         let activation = self.engine.classify(&event, &mut scratch.classifier);
         let kept = recorded(event.activity).then(|| Box::new(self.keep(&mut event, line)));
-        Ready::new(event, activation, kept, staff)
+        Ready { disputed, ..Ready::new(event, activation, kept, staff) }
     }
 
     /// Makes an event ready to be written, with what may be kept of its line.

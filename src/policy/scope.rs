@@ -4,7 +4,7 @@
 //! the episode is used up: what was left out for one person keeps nobody else from being found. What a policy counts and
 //! learns does not change, so nothing is forgotten, and policies that refer to it see what they saw.
 use super::wildcard::Wildcard;
-use crate::model::{Activity, ActorKind, Event, Field, Outcome, Value, Vouched};
+use crate::model::{Activity, Actor, ActorKind, Event, Field, Outcome, Value, Vouched};
 use crate::syntax::error::{did_you_mean, quoted};
 use crate::syntax::field::FieldRef;
 use ipnet::IpNet;
@@ -43,18 +43,28 @@ impl Scope {
         Ok(Scope { only: compile("only", only)?, except: compile("except", except)? })
     }
 
-    /// Whether a finding that `event` completes may be made. An event without the field is in no selection.
+    /// Whether a finding that `event` completes may be made. An event without the field is in no selection. An exception for somebody holds
+    /// where a server says that it is them: whoever can only claim to be would claim it.
     pub fn covers(&self, event: &Event) -> bool {
         let within = |selection: &Compiled| {
             selection.iter().all(|(field, values)| values.iter().any(|v| v.accepts(field.value(event))))
         };
-        (self.only.is_empty() || self.only.iter().any(within)) && !self.except.iter().any(within)
+        let is_claimed = event.actor.as_ref().is_some_and(Actor::is_claimed);
+        let is_believed = |selection: &&Compiled| !is_claimed || !names_somebody(selection);
+        (self.only.is_empty() || self.only.iter().any(within)) && !self.except.iter().filter(is_believed).any(within)
     }
 
     /// The fields that are looked at.
     pub(super) fn fields(&self) -> impl Iterator<Item = FieldRef> {
         self.only.iter().chain(&self.except).flatten().map(|(field, _)| *field)
     }
+}
+
+/// Whether the selection is of a person, and does not itself ask who says so.
+fn names_somebody(selection: &Compiled) -> bool {
+    let asks =
+        |fields: &[Field]| selection.iter().any(|(of, _)| fields.iter().any(|field| *of == FieldRef::Known(*field)));
+    asks(&[Field::ActorName, Field::ActorUid, Field::ActorRole]) && !asks(&[Field::ActorVouched])
 }
 
 impl Accepts {

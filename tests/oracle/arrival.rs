@@ -106,6 +106,8 @@ pub fn counted(arrivals: &[Act]) -> Vec<Act> {
 /// Whether the policy may make a finding that the act completes. What it counts, and what others take up of it, is the same.
 pub fn told(policy: &Policy, act: &Act) -> bool {
     let is = |(name, value): &(Name, String)| name.of(act).as_ref() == Some(value);
+    // an exception for somebody is not for whoever can only claim to be them
+    let holds = |(name, _): &&(Name, String)| !(act.claimed && *name == Name::User);
     let Scope { only, except } = &policy.scope;
-    (only.is_empty() || only.iter().any(is)) && !except.iter().any(is)
+    (only.is_empty() || only.iter().any(is)) && !except.iter().filter(holds).any(is)
 }
