@@ -150,6 +150,8 @@ fn facts(order: &Order) -> Vec<(&'static str, String)> {
         let until = if v.result == Held::Watching { format!(" until {}", v.until) } else { String::new() };
         ("held", format!("{}{until}{note}", v.result.name()))
     }));
+    let running = order.verification.iter().flat_map(|v| &v.running);
+    facts.extend(running.map(|running| ("ran", shown(&running.to_string()))));
     facts.extend(order.expires.map(|at| ("expires", at.to_string())));
     facts
 }

@@ -326,6 +326,7 @@ mod tests {
             unclear: false,
             again: false,
             confirmed: false,
+            running: Vec::new(),
             note: None,
         });
         Order {

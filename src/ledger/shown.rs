@@ -371,6 +371,7 @@ fn is_noticed_since(order: &Order, body: &str, step: Option<&str>) -> bool {
             unclear: now.unclear,
             again: now.again,
             confirmed: now.confirmed,
+            running: now.running.clone(),
             ..of_step.clone()
         }),
         _ => return false,

@@ -306,8 +306,41 @@ pub struct Verification {
     pub again: bool,
     /// The identity provider, or a check, said that it has ended.
     pub confirmed: bool,
+    /// Downloads of the target that ran when the order ended; at most [`RUNNING`], those whose end was read first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub running: Vec<Running>,
     /// What it rests on, for a person.
     pub note: Option<Text>,
+}
+
+/// How many running downloads an order names.
+pub const RUNNING: usize = 16;
+
+/// A download that began before an order ended and ended after the order was made: the byte at which it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// When it ended.
+    pub at: EventTime,
+    /// How many bytes had been sent by then.
+    pub bytes: u64,
+    /// The export's id, where the trail states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Text>,
+    /// The customer account, where the trail states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Text>,
+    /// The answer's status: 499 where the client went before the end, as nginx writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl std::fmt::Display for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = |word: &str, text: &Option<Text>| text.as_ref().map_or_else(String::new, |t| format!("{word}{t}"));
+        let (export, customer) = (of(" of export ", &self.export), of(" of ", &self.customer));
+        let status = self.status.map_or_else(String::new, |status| format!(", status {status}"));
+        write!(f, "a download{export}{customer} ended at byte {} at {}{status}", self.bytes, self.at)
+    }
 }
 
 /// Planned work: orders that it covers are refused until it ends. All that is named must match; what is empty covers all.

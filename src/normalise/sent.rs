@@ -81,7 +81,8 @@ impl Profile {
             event.export = None;
             return;
         }
-        let is_part = status(event) == Some(206);
+        // a client that went, or was cut off, before the end (nginx): the server says how many it would have sent
+        let is_part = matches!(status(event), Some(206 | 499));
         let Some(export) = &mut event.export else { return };
         let reckoned = self
             .estimate

@@ -5,6 +5,7 @@
 //! result is "could not be told", and nothing follows from it.
 use super::{Book, Clock, Considered, REMEMBERED, Settings, Wish, child_id, is_watched};
 use crate::model::finding::SessionRef;
+use crate::model::order::{RUNNING, Running};
 use crate::model::{
     Activity, Event, EventTime, Held, Millis, Order, OrderId, OrderState, Outcome, Purpose, Refusal, TargetKind, Text,
     Verdict, Verification, WallTime,
@@ -116,6 +117,9 @@ impl Book {
             let Some(known) = self.orders.get(&id) else { continue };
             let Some(mut v) = known.verification.clone() else { continue };
             let before = v.clone();
+            if v.running.len() < RUNNING {
+                v.running.extend(act.ran(known));
+            }
             v.seen |= act.is_after(known) && known.trail.as_ref().is_none_or(|t| *t == act.event.evidence.source);
             match says(known, &v, act) {
                 Says::Nothing => {}
@@ -308,6 +312,28 @@ impl Act<'_> {
         self.status().map_or(self.event.outcome == Outcome::Success, |s| (200..300).contains(&s))
     }
 
+    /// The download that it was, where that ran while the order was carried out. Whether its server cut it, or it came to its end, the
+    /// byte is where it ended.
+    fn ran(&self, order: &Order) -> Option<Running> {
+        let event = self.event;
+        let (export, took) = (event.export.as_ref()?, event.http.as_ref()?.took_ms?);
+        let bytes = export.bytes.filter(|bytes| *bytes > 0)?;
+        let began = self.time().0.saturating_sub_unsigned(took);
+        let while_it_ran = self.time().0 > order.made.minus(SLACK).0
+            && order.ended.is_none_or(|ended| began <= ended.plus(SLACK).0)
+            && !event.marks.time_missing
+            && !event.marks.time_clamped;
+        let is_it = event.activity == Activity::Download && !self.was_refused() && self.is_by_target(order);
+        // whoever has the cookie is in the session; a name anybody may send
+        (while_it_ran && is_it && (self.is_in_session(order) || self.is_stated(order))).then(|| Running {
+            at: event.time,
+            bytes,
+            export: export.job.clone(),
+            customer: event.customer.clone(),
+            status: self.status(),
+        })
+    }
+
     /// Whether it began after the order had ended.
     fn lives(&self, ended: WallTime) -> Says {
         match self.event.http.as_ref().and_then(|http| http.took_ms) {
@@ -359,6 +385,7 @@ pub(super) fn watching(until: WallTime) -> Verification {
         unclear: false,
         again: false,
         confirmed: false,
+        running: Vec::new(),
         note: None,
     }
 }

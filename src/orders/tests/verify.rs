@@ -245,3 +245,44 @@ fn a_person_may_take_it_back_before() {
     book.tick(&enforcing(), NOW.plus(Millis::HOUR));
     assert_eq!(book.iter().filter(|o| o.purpose == Purpose::Undo).count(), 1);
 }
+
+#[test]
+fn what_ran_when_the_order_ended_is_named_with_the_byte_at_which_it_ended() {
+    let mut book = Book::default();
+    let id = done(&mut book, &finding(DIGEST));
+    let sent = |ended: Millis, took: Option<u64>, status: u16, bytes: u64| {
+        let mut event = act(ended, took, status);
+        event.export = Some(crate::model::Export {
+            job: Some("ex-91".into()),
+            bytes: Some(bytes),
+            ..crate::model::Export::default()
+        });
+        event
+    };
+    let second = Millis::SECOND;
+    for (event, digest) in [
+        (sent(second.times(3), Some(30_000), 499, 3_145_728), DIGEST),
+        (sent(second.times(4), Some(9_000), 200, 77), DIGEST),
+        (sent(second.times(4), Some(9_000), 200, 78), 9),
+        (sent(second.times(4), Some(9_000), 403, 79), DIGEST),
+        (sent(second.times(4), None, 200, 80), DIGEST),
+        (sent(second.times(4), Some(9_000), 200, 0), DIGEST),
+        (sent(Millis::MINUTE.times(-1), Some(9_000), 200, 81), DIGEST),
+    ] {
+        witness(&mut book, &event, digest);
+    }
+    let order = book.iter().find(|o| o.id == id).expect("it is in the book");
+    let running: Vec<(u64, Option<u16>)> =
+        order.verification.iter().flat_map(|v| &v.running).map(|r| (r.bytes, r.status)).collect();
+    assert_eq!(running, [(3_145_728, Some(499)), (77, Some(200))]);
+    let said = order.verification.as_ref().map(|v| v.running[0].to_string()).unwrap_or_default();
+    assert!(said.starts_with("a download of export ex-91 ended at byte 3145728 at "), "{said}");
+    assert_eq!(held(&book, id), Some(Held::Watching), "what ran before says nothing of whether it held");
+}
+
+#[test]
+fn an_order_names_the_export_of_its_finding() {
+    let mut found = finding(DIGEST);
+    found.subject.export = Some("ex-91".into());
+    assert_eq!(made(&mut Book::default(), &enforcing(), &found, NOW).export.as_deref(), Some("ex-91"));
+}
