@@ -171,7 +171,7 @@ impl Exposure {
                 let by = by(event);
                 row.requested = Some(row.requested.take().filter(|before| before.at <= by.at).unwrap_or(by));
             }
-            (Activity::Download, Outcome::Failure) if !was_cut(event) => {
+            (Activity::Download, Outcome::Failure) => {
                 row.refused += 1;
                 row.fetches.push(by(event));
             }
@@ -246,12 +246,6 @@ impl Exposure {
     }
 }
 
-/// The client went, or was cut off, while it was being sent: what it had by then has left. nginx writes 499 for that.
-fn was_cut(event: &EventRow) -> bool {
-    let sent = event.export.as_ref().and_then(|export| export.bytes).unwrap_or(0);
-    sent > 0 && event.http.as_ref().and_then(|http| http.status) == Some(499)
-}
-
 fn by(event: &EventRow) -> By {
     By {
         at: event.time,
@@ -278,48 +272,4 @@ pub fn days(everything: bool, days: Option<(i32, i32)>) -> Option<String> {
 pub fn day(n: i32) -> String {
     let day = jiff::civil::Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(n));
     day.map_or_else(|_| n.to_string(), |day| day.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Event, EventId, Evidence, Export, FileId, Http, SourceName, WallTime};
-
-    fn event(activity: Activity, status: Option<u16>, records: u64, bytes: Option<u64>) -> EventRow {
-        let evidence = Evidence {
-            source: SourceName("t".into()),
-            file: FileId::default(),
-            from: 0,
-            to: 0,
-            index: 0,
-            own_id: true,
-            sender: None,
-            digest: [0; 16],
-            redacted: "".into(),
-        };
-        let mut event = Event::blank(EventId([0; 16]), WallTime(0), "t".into(), evidence);
-        let failed = status.is_some_and(|status| status >= 300);
-        (event.activity, event.outcome) = (activity, if failed { Outcome::Failure } else { Outcome::Success });
-        event.http = status.map(|status| Http { status: Some(status), ..Http::default() });
-        let (records, job) = (Some(records), Some("ex-91".into()));
-        event.export =
-            Some(Export { job, records, bytes, records_estimated: status == Some(499), ..Export::default() });
-        EventRow::new(&event, None)
-    }
-
-    #[test]
-    fn what_was_cut_off_counts_to_where_it_was_cut_and_what_was_refused_does_not() {
-        let asked = event(Activity::ExportRequested, None, 50_000, None);
-        let of = |status, bytes| {
-            let download = event(Activity::Download, Some(status), 1000, Some(bytes));
-            Exposure::of([&asked, &download]).exports.remove("ex-91").expect("it was asked for")
-        };
-        let cut = of(499, 105_180);
-        assert_eq!((cut.downloads, cut.refused, cut.bytes, cut.records()), (1, 0, 105_180, Some(1000)));
-        for (status, bytes) in [(499, 0), (403, 700), (500, 700)] {
-            let refused = of(status, bytes);
-            let left = (refused.downloads, refused.refused, refused.bytes, refused.extent());
-            assert_eq!(left, (0, 1, 0, Extent::Nothing), "{status}");
-        }
-    }
 }

@@ -83,6 +83,12 @@ impl Profile {
         }
         // a client that went, or was cut off, before the end (nginx): the server says how many it would have sent
         let is_part = matches!(status(event), Some(206 | 499));
+        // what it had by then has left, and whoever breaks off each fetch before its last byte takes all the same
+        if status(event) == Some(499)
+            && event.export.as_ref().is_some_and(|export| export.bytes.is_some_and(|sent| sent > 0))
+        {
+            (event.outcome, event.cause) = (Outcome::Success, None);
+        }
         let Some(export) = &mut event.export else { return };
         let reckoned = self
             .estimate

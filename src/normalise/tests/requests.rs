@@ -114,7 +114,8 @@ fn an_answer_counts_as_what_it_sent() {
     let of = |method: &str, answer: &str| shown(&pull(method, "/exports/ex-1.csv", answer), &fields);
     assert_eq!(of("GET", r#"200 5250180 "-" "x" rows=50000"#), "download success 50000");
     assert_eq!(of("GET", r#"206 105180 "-" "x" rows=50000"#), "download success 1000", "a part of it");
-    assert_eq!(of("GET", r#"499 105180 "-" "x" rows=50000"#), "download failure 1000", "what it had when it was cut");
+    assert_eq!(of("GET", r#"499 105180 "-" "x" rows=50000"#), "download success 1000", "what it had when it was cut");
+    assert_eq!(of("GET", r#"499 0 "-" "x" rows=50000"#), "download failure 0", "nothing was sent");
     assert_eq!(of("HEAD", r#"200 0 "-" "x" rows=50000"#), "view success -");
     assert_eq!(of("GET", r#"304 0 "-" "x" rows=50000"#), "view failure -");
     assert_eq!(of("GET", r#"204 0 "-" "x" rows=50000"#), "view success -");
