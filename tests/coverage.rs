@@ -80,6 +80,12 @@ fn filled(specimen: &Specimen) -> Vec<Event> {
         let sessionless = all.iter().map(|event| Event { session: None, ..event.clone() });
         all.extend(sessionless.collect::<Vec<_>>());
     }
+    // where a record may not say who acted
+    if [Field::ActorName, Field::ActorUid].iter().all(|field| !specimen.always.contains(field)) {
+        let nameless =
+            all.iter().filter(|event| event.session.is_some()).map(|event| Event { actor: None, ..event.clone() });
+        all.extend(nameless.collect::<Vec<_>>());
+    }
     // where a record may say neither who acted nor in which session
     if [Field::ActorName, Field::ActorUid, Field::SessionUid].iter().all(|field| !specimen.always.contains(field)) {
         let nobody = Event { actor: None, session: None, ..all[0].clone() };

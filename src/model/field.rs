@@ -14,17 +14,18 @@ impl Event {
         }
     }
 
-    /// `actor.sitting`: the id of the session that a server names, or the address.
+    /// `actor.sitting`: the id of the session that a server names, or the network: who goes through addresses of one pool goes on sitting.
     fn sitting(&self) -> Value<'_> {
         match &self.session {
             Some(session) if session.vouched.is_by_server() => Value::Text(&session.id),
-            _ => self.origin.ip.map_or(Value::Absent, Value::Ip),
+            _ => Value::from(self.origin.prefix.as_deref()),
         }
     }
 
     /// Whether the field's value is the id of a session, which may be a live secret.
     pub fn is_session_id(&self, field: Field) -> bool {
-        field == Field::SessionUid || field == Field::Sitting && matches!(self.sitting(), Value::Text(_))
+        field == Field::SessionUid
+            || field == Field::Sitting && self.session.as_ref().is_some_and(|s| s.vouched.is_by_server())
     }
 
     /// `export.age_days`: how many days before the act the exported data begins.
@@ -119,7 +120,7 @@ fields! {
     /// `true` where only a client sent the session, and no server has named it, though a trail's server has named other sessions that
     /// this trail copied within the week before. Absent otherwise. Ours.
     SessionUnconfirmed = "actor.session.unconfirmed" => |e| (e.marks.session_unconfirmed && e.session.is_some()).then_some(true);
-    /// The session, where a server names one, and else the address: what an actor does together belongs to one sitting. Group by it beside
+    /// The session, where a server names one, and else the network (`src_endpoint.prefix`): what an actor does together belongs to one sitting. Group by it beside
     /// the actor's name. Ours.
     Sitting = "actor.sitting" => |e| e.sitting();
     /// The address that the act came from. Values may be networks.

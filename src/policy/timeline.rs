@@ -269,7 +269,7 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::Target => event.target = Some(text()?),
         Field::Time | Field::PartOfWeek => return Err(Fault::at(value.line, "the time of an event is its `at`")),
         Field::Sitting => {
-            return Err(Fault::at(value.line, "it follows from `actor.session.uid` and `src_endpoint.ip`"));
+            return Err(Fault::at(value.line, "it follows from `actor.session.uid` and `src_endpoint.prefix`"));
         }
         Field::ExportAge => {
             return Err(Fault::at(value.line, "the age of data follows from `export.range_start` or `export.days`"));
