@@ -321,8 +321,9 @@ pub struct SilenceTable {
     #[serde(default)]
     pub from: Option<Moment>,
     /// Names of policies, with `*`; tripline's own are `trail_gap`, `trail_overlap`, `trail_truncated`, `trail_unreadable`, `trail_clipped`,
-    /// `trail_undated`, `trail_ahead`, `trail_backwards`, `trail_records_missing`, `trail_numbered_anew`, `actor_renamed`, `actor_role_disputed`, `state_pressure`,
-    /// `findings_capped`, `response_limit`, `response_failed`, `tripline_failing` and `invalidated_by_hand`. Without it: any.
+    /// `trail_undated`, `trail_ahead`, `trail_backwards`, `trail_records_missing`, `trail_numbered_anew`, `actor_renamed`,
+    /// `actor_role_disputed`, `state_pressure`, `findings_capped`, `response_limit`, `response_failed`, `tripline_failing` and
+    /// `invalidated_by_hand`. Without it: any.
     #[serde(default)]
     pub policies: Option<Vec<String>>,
     /// Names or ids of people and keys, with `*`. Without it: any.

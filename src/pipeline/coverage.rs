@@ -128,7 +128,7 @@ impl<'r> View<'r> {
                         && specimen.event.session.as_ref().is_some_and(|s| !s.vouched.is_by_server())
                 }
                 Field::Prefix => has(Field::Ip),
-                Field::Sitting => has(Field::SessionUid) || has(Field::Ip),
+                Field::SessionOrNetwork => has(Field::SessionUid) || has(Field::Ip),
                 Field::AsNumber => has(Field::Ip) && databases.gives(Known::AsNumber),
                 Field::AsName => has(Field::Ip) && databases.gives(Known::AsOwner),
                 Field::Country => has(Field::Ip) && databases.gives(Known::Country),
@@ -228,21 +228,17 @@ impl Feeding<'_, '_> {
         let distinct: BTreeSet<&Lack> = lacks.iter().collect();
         let one = |lack: &&Lack| {
             let name = lack.field.name(&set.raw_fields);
-            match lack.field {
-                FieldRef::Known(field) if lack.is_there => {
-                    let never = format!("{name} is never {}", shortened(&lack.wanted));
-                    match self.vouched_by(field) {
-                        Some(what) => format!("{never}: {what}"),
-                        None => never,
-                    }
+            let known = match lack.field {
+                FieldRef::Known(field) => Some(field),
+                FieldRef::Raw(_) => None,
+            };
+            let (what, why) = match lack.is_there {
+                true => {
+                    (format!("{name} is never {}", shortened(&lack.wanted)), known.and_then(|f| self.vouched_by(f)))
                 }
-                _ if lack.is_there => format!("{name} is never {}", shortened(&lack.wanted)),
-                FieldRef::Known(field) => match self.configured_by(field) {
-                    Some(list) => format!("no {name}: {list}"),
-                    None => format!("no {name}"),
-                },
-                FieldRef::Raw(_) => format!("no {name}"),
-            }
+                false => (format!("no {name}"), known.and_then(|f| self.configured_by(f)).map(str::to_owned)),
+            };
+            [Some(what), why].into_iter().flatten().collect::<Vec<_>>().join(": ")
         };
         distinct.iter().take(NAMED).map(one).collect::<Vec<_>>().join(", ")
     }

@@ -2,6 +2,7 @@
 use super::findings::{self, Illegible};
 use super::{Flood, Line, Outcome};
 use crate::model::{EventTime, Millis, TrailPart, WallTime};
+use std::sync::Arc;
 
 impl Outcome {
     /// Counts the line, and what is wrong with it.
@@ -33,11 +34,17 @@ impl Outcome {
         let at = self.core.trail(part).row.newest.unwrap_or(EventTime(observed.0));
         let span = if what == Illegible::Unreadable { Millis::HOUR } else { Millis::DAY };
         let (key, episode) = (what.key(part), at.episode(span));
-        if self.core.flood.get(&key).is_some_and(|f| f.hour == episode) {
-            return;
+        if self.is_first(key, episode) {
+            let finding = findings::illegible(&part.source, what, (at, episode), observed, (lines, odd));
+            self.found(finding);
         }
-        self.core.flood.insert(key, Flood { hour: episode, findings: 1 });
-        let finding = findings::illegible(&part.source, what, (at, episode), observed, (lines, odd));
-        self.found(finding);
+    }
+
+    /// Whether what the key stands for has not been said in this episode. There must be few keys: they are kept.
+    pub(super) fn is_first(&mut self, key: Arc<str>, episode: i64) -> bool {
+        let told = self.core.flood.entry(key).or_default();
+        let is_told = told.findings > 0 && told.hour == episode;
+        *told = Flood { hour: episode, findings: 1 };
+        !is_told
     }
 }

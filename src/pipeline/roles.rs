@@ -1,7 +1,7 @@
 //! Which role somebody has. Policies leave roles out (`invoicing: { actor.user.role: billing }`), so whoever can write one into a trail
 //! would write himself an exception: where there is a staff directory, it says who has which role.
 use super::prepare::Ready;
-use super::{Flood, Outcome, Rules, findings};
+use super::{Outcome, Rules, findings};
 use crate::model::{Actor, ActorKind, Event, EventTime, Finding, HashParts, Measure, Millis, Severity, Text};
 
 /// The policy of the finding that a trail gives somebody a role that the directory does not.
@@ -45,8 +45,7 @@ impl Outcome {
             None => format!("{DISPUTED} unlisted {}", stated.to_lowercase()),
         };
         let week = at.episode(Millis::DAY.times(7));
-        let told = self.core.flood.insert(key.as_str().into(), Flood { hour: week, findings: 1 });
-        if told.is_none_or(|told| told.hour != week) {
+        if self.is_first(key.as_str().into(), week) {
             let id = HashParts::new(DISPUTED).part(key.as_bytes()).number(week).finish().short();
             let finding = disputed(&self.core.rules, (event, actor), (stated, listed.as_ref()), (at, id));
             self.found(finding);

@@ -1,9 +1,8 @@
 //! Loading before applying, as types: what an input may change is supplied before it can be applied.
 //!
 //! [`Outcome::stage`] says what of the stored state an input may change and is not at hand. [`Missing::supply`] takes that in, in two
-//! rounds at most: first what actors' ids were called and which sessions a server has named, for only that says what the events touch, and then the
-//! rest. [`Supplied`]
-//! alone can be applied, and nothing else makes one. [`Outcome::fold`] goes that way with a [`Store`]; everybody who folds does.
+//! rounds at most: first what actors' ids were called and which sessions a server has named, for only that says what the events touch,
+//! and then the rest. [`Supplied`] alone can be applied, and nothing else makes one. [`Outcome::fold`] goes that way with a [`Store`]; everybody who folds does.
 use super::{Outcome, Prepared};
 use crate::detect::{CellRow, EntityKey, Unreadable};
 use crate::model::Input;
