@@ -14,8 +14,9 @@ impl Event {
         }
     }
 
-    /// `actor.sitting`: the id of the session that a server names, or the network: who goes through addresses of one pool goes on sitting.
-    fn sitting(&self) -> Value<'_> {
+    /// `actor.session_or_network`: the id of the session that a server names, or the network, for addresses of one pool change by the
+    /// request.
+    fn session_or_network(&self) -> Value<'_> {
         match &self.session {
             Some(session) if session.vouched.is_by_server() => Value::Text(&session.id),
             _ => Value::from(self.origin.prefix.as_deref()),
@@ -25,7 +26,7 @@ impl Event {
     /// Whether the field's value is the id of a session, which may be a live secret.
     pub fn is_session_id(&self, field: Field) -> bool {
         field == Field::SessionUid
-            || field == Field::Sitting && self.session.as_ref().is_some_and(|s| s.vouched.is_by_server())
+            || field == Field::SessionOrNetwork && self.session.as_ref().is_some_and(|s| s.vouched.is_by_server())
     }
 
     /// `export.age_days`: how many days before the act the exported data begins.
@@ -120,9 +121,9 @@ fields! {
     /// `true` where only a client sent the session, and no server has named it, though a trail's server has named other sessions that
     /// this trail copied within the week before. Absent otherwise. Ours.
     SessionUnconfirmed = "actor.session.unconfirmed" => |e| (e.marks.session_unconfirmed && e.session.is_some()).then_some(true);
-    /// The session, where a server names one, and else the network (`src_endpoint.prefix`): what an actor does together belongs to one sitting. Group by it beside
-    /// the actor's name. Ours.
-    Sitting = "actor.sitting" => |e| e.sitting();
+    /// The session, where a server names one, and else the network (`src_endpoint.prefix`). Group by it beside the actor's name, and a
+    /// trail without sessions is no blind spot. Ours.
+    SessionOrNetwork = "actor.session_or_network" => |e| e.session_or_network();
     /// The address that the act came from. Values may be networks.
     Ip = "src_endpoint.ip" => |e| e.origin.ip;
     /// The announced or database prefix that holds the address, or its /24 or /48. Ours.

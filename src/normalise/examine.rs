@@ -119,7 +119,7 @@ impl Normaliser {
 
 /// Fields that say how it was read, and not what the record says.
 fn is_of_reading(field: Field) -> bool {
-    matches!(field, Field::Time | Field::PartOfWeek | Field::Sitting | Field::Source | Field::Product)
+    matches!(field, Field::Time | Field::PartOfWeek | Field::SessionOrNetwork | Field::Source | Field::Product)
 }
 
 /// Whether the profile makes something of the value, which recognising its product is not. Of a list it reads addresses alone.

@@ -328,8 +328,8 @@ impl Normaliser {
         follow(ActorUid, &[ActorName]);
         follow(Customer, &[CustomerKind]);
         follow(ActorName, &[ActorType, ActorVouched]);
-        follow(SessionUid, &[SessionVouched, SessionUnconfirmed, Sitting]);
-        follow(Ip, &[Sitting]);
+        follow(SessionUid, &[SessionVouched, SessionUnconfirmed, SessionOrNetwork]);
+        follow(Ip, &[SessionOrNetwork]);
         if self.profiles[profile.0].written.estimate.is_some() {
             follow(ExportBytes, &[ExportRecords]);
         }

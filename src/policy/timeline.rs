@@ -268,7 +268,7 @@ fn set(event: &mut Event, field: Field, value: &Node) -> Result<(), Fault> {
         Field::CustomerKind => event.customer_kind = Some(text()?),
         Field::Target => event.target = Some(text()?),
         Field::Time | Field::PartOfWeek => return Err(Fault::at(value.line, "the time of an event is its `at`")),
-        Field::Sitting => {
+        Field::SessionOrNetwork => {
             return Err(Fault::at(value.line, "it follows from `actor.session.uid` and `src_endpoint.prefix`"));
         }
         Field::ExportAge => {

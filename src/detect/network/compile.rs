@@ -143,7 +143,7 @@ fn is_of_origin(field: &FieldRef) -> bool {
                 | SessionUid
                 | SessionVouched
                 | SessionUnconfirmed
-                | Sitting
+                | SessionOrNetwork
                 | Ip
                 | Prefix
                 | AsNumber

@@ -139,7 +139,7 @@ fn a_timeline_becomes_events_in_the_order_of_arrival() {
 
 #[test]
 fn every_known_field_but_what_follows_from_others_can_be_written_in_a_test() {
-    let follows = |f: &Field| matches!(f, Field::Time | Field::PartOfWeek | Field::ExportAge | Field::Sitting);
+    let follows = |f: &Field| matches!(f, Field::Time | Field::PartOfWeek | Field::ExportAge | Field::SessionOrNetwork);
     for field in Field::ALL.iter().filter(|f| !follows(f)) {
         let value = match field {
             Field::Activity => "login",
